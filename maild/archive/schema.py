@@ -1,0 +1,231 @@
+"""The tables of the archive.
+
+Times are milliseconds since 1970 (UTC) in columns that end in `_ms`: one integer on every database, ordered as
+message ids are. Teams are the ids of rules.yaml. Columns that hold JSON say so; no query looks inside them.
+
+    content ─┐ the octets, compressed, in chunks, addressed by SHA-256
+    messages ┴─ recipients (one work item each) ─ summaries (what the router read)
+                                                └ filings ─ entries ─ conversations
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+# What the octets are. A chunk is at most CHUNK_BYTES of content before compression; an empty content has one
+# empty chunk. `octets` is a zstd frame.
+content = Table(
+    "content",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("chunk", Integer, primary_key=True),
+    Column("octets", LargeBinary, nullable=False),
+)
+
+# One row for each acceptance, in or out. Never updated after its commit: the chain covers it.
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False, unique=True),  # gap-free, in the order of commits
+    Column("chain", LargeBinary(32), nullable=False),  # SHA-256 over the previous chain and this row
+    Column("direction", Text, nullable=False),  # in | out
+    Column("origin", Text, nullable=False),  # smtp | import | submission
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("size", BigInteger, nullable=False),  # octets of content
+    Column("received_ms", BigInteger, nullable=False),
+    Column("reverse_path", Text),  # NULL is the null reverse-path
+    Column("envelope", Text, nullable=False),  # JSON: peer, TLS, DSN parameters, prepended trace fields
+    Index("messages_digest", "digest", "received_ms"),
+)
+
+# One work item for each recipient: accepted → filed, duplicate (of another message) or problem (filed to the
+# fallback, marked). Imported mail without an address has one recipient with an empty address and a team.
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("address", Text, nullable=False),  # as given at RCPT
+    Column("address_key", Text, nullable=False),  # Address.key
+    Column("dsn", Text),  # JSON: orcpt, notify
+    Column("team", Text),  # filed here without asking the rules (import --team)
+    Column("state", Text, nullable=False),  # accepted | filed | duplicate | problem
+    Column("duplicate_of", BigInteger),  # the message first accepted with the same octets and envelope
+    Index("recipients_accepted", "message_id", sqlite_where=text("state = 'accepted'"),
+          postgresql_where=text("state = 'accepted'")),
+)  # fmt: skip
+Index("recipients_address", recipients.c.address_key, recipients.c.message_id)
+
+# The one row that serialises acceptance on every database: the newest sequence, chain and revision.
+chain_head = Table(
+    "chain_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("chain", LargeBinary(32), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # the id of its first message
+    Column("reference", Text, nullable=False, unique=True),  # 7K3F-9Q2A
+    Column("subject", Text, nullable=False),
+    Column("merged_into", BigInteger),  # followed by old references for ever
+)
+
+# What the router read in a message; the list pages need nothing else. `revision` orders the filings: the index
+# and live pages ask for what is newer than the last they saw.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True, autoincrement=False),
+    Column("conversation_id", BigInteger, ForeignKey("conversations.id"), nullable=False),
+    Column("revision", BigInteger, nullable=False, unique=True),
+    Column("date_ms", BigInteger),  # the Date field, when it can be read
+    Column("subject", Text, nullable=False),
+    Column("from_name", Text, nullable=False),
+    Column("from_mail", Text, nullable=False),
+    Column("people", Text, nullable=False),  # JSON: keys of From, To, Cc that are not ours
+    Column("message_key", Text),  # the Message-ID field as written, without brackets
+    Column("excerpt", Text, nullable=False),
+    Column("attachments", Integer, nullable=False),
+    Column("automatic", Integer, nullable=False),  # 0 a person, 1 automatic, 2 a delivery report, 3 a list
+    Column("source_only", Text),  # the limit it broke
+    Column("problem", Text),  # why it went to the fallback
+    Column("rules_version", Text, nullable=False),  # hash of the rules that routed it
+    Column("trace", LargeBinary, nullable=False),  # zstd of JSON: a Route for each recipient
+    Index("summaries_conversation", "conversation_id", "message_id"),
+)
+
+# Message-IDs seen: position 0 is the message's own, others the ones it refers to. A target without a row of
+# position 0 is a ghost: a parent that has not arrived. `target` is the first 16 octets of SHA-256 of the id.
+message_refs = Table(
+    "message_refs",
+    metadata,
+    Column("target", LargeBinary(16), primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# Which team may read which message, and as part of which conversation. This table is the truth of access.
+filings = Table(
+    "filings",
+    metadata,
+    Column("team", Text, primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True),
+    Column("conversation_id", BigInteger, ForeignKey("conversations.id"), nullable=False),
+    Index("filings_message", "message_id"),
+    Index("filings_conversation", "conversation_id", "team"),
+    sqlite_with_rowid=False,
+)
+
+# A conversation in one team's inbox.
+entries = Table(
+    "entries",
+    metadata,
+    Column("conversation_id", BigInteger, ForeignKey("conversations.id"), primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # open | waiting | closed | spam
+    Column("assignee", BigInteger),  # users.id
+    Column("priority", SmallInteger, nullable=False),  # 0 low, 1 normal, 2 high
+    Column("newest_id", BigInteger, nullable=False),  # the newest message filed here: the list's order
+    Column("waiting_since_ms", BigInteger),  # the oldest letter from outside that nobody has answered
+    Column("seen_ms", BigInteger),  # NULL: nobody of the team has looked at the newest message yet
+    Index("entries_list", "team", "state", "newest_id"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("conversation_id", BigInteger, primary_key=True),
+    Column("team", Text, primary_key=True),
+    Column("tag", Text, primary_key=True),
+)
+Index("tags_tag", tags.c.tag, tags.c.conversation_id)
+
+# Journal of what was joined, so that a person can undo it, and of what was only suggested.
+joins = Table(
+    "joins",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("kind", Text, nullable=False),  # merged | suggested
+    Column("from_id", BigInteger, nullable=False),  # the conversation that was emptied, or is like the other
+    Column("into_id", BigInteger, nullable=False),
+    Column("message_ids", Text, nullable=False),  # JSON: the messages that moved, or the one that suggests
+    Column("at_ms", BigInteger, nullable=False),
+    Index("joins_from", "from_id"),
+    Index("joins_into", "into_id"),
+)
+
+# Every rules file that ever served.
+rules_versions = Table(
+    "rules_versions",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),  # hex SHA-256 of the text, and of its list files
+    Column("source", Text, nullable=False),
+    Column("loaded_ms", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("rules_versions_digest", "digest"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("login", Text, nullable=False, unique=True),  # folded
+    Column("name", Text, nullable=False),
+    Column("mail", Text),
+    Column("password", Text),  # Argon2id in PHC form; NULL: cannot sign in by password
+    Column("language", Text),  # de | en | NULL: the browser's
+    Column("last_path", Text),  # where `/` leads: the inbox one left last
+    Column("created_ms", BigInteger, nullable=False),
+    Column("disabled_ms", BigInteger),
+)
+
+# A dated permission. `team` NULL belongs to roles that are not about a team (administrator, rule-editor).
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("team", Text),
+    Column("role", Text, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),
+    Column("granted_by", Text, nullable=False),
+    Column("revoked_ms", BigInteger),
+    Index("grants_user", "user_id"),
+    Index("grants_team", "team"),
+)
+
+# Security: only the SHA-256 of a session's token is kept; a stolen database opens no session.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("client", Text, nullable=False),  # the browser, in a word, for the list of sessions
+    Index("sessions_user", "user_id"),
+)

@@ -1,0 +1,1 @@
+"""How the daemon runs: settings from maild.toml, the environment and credentials."""

@@ -1,0 +1,58 @@
+"""The one tree of errors, by audience.
+
+Whatever is not in this tree is a bug; at the edges it becomes 451 or a plain error page, never a lost mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class MaildError(Exception):
+    """Root of every error that maild raises on purpose."""
+
+
+class TemporaryError(MaildError):
+    """Something of ours does not work now; the peer is asked to try again (4xx, exit code 75)."""
+
+
+class StorageError(TemporaryError):
+    """Stable storage failed or cannot be trusted; nothing is acknowledged until it was checked again."""
+
+
+class AddressError(MaildError, ValueError):
+    """A text that is not an address where one is required (RFC 5321 §4.1.2)."""
+
+
+class NotFoundError(MaildError):
+    """What was asked for does not exist, or may not be seen by who asks: the two are never told apart."""
+
+
+class ForbiddenError(MaildError):
+    """The act is not allowed to the principal, on an object that the principal may see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One finding in a file that a person wrote.
+
+    `line` and `column` count from 1. `code` is a stable kebab-case word with a paragraph in docs/.
+    """
+
+    path: str
+    line: int
+    column: int
+    severity: str  # "error" or "warning"
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.severity}[{self.code}]: {self.text}"
+
+
+class ConfigurationError(MaildError):
+    """Settings or rules were refused; carries every diagnostic, not the first only (exit code 78)."""
+
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        super().__init__("\n".join(str(d) for d in diagnostics))
+        self.diagnostics = diagnostics

@@ -1,0 +1,1 @@
+"""The way in: may it come, and is it stored."""

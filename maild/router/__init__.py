@@ -1,0 +1,1 @@
+"""From accepted to filed: reads, routes and files what intake has stored."""

@@ -1,0 +1,1 @@
+"""What happens to mail: the language of rules.yaml, its loader and its engine."""

@@ -1,0 +1,1 @@
+"""The SMTP edge: the only place that knows aiosmtpd."""

@@ -1,0 +1,1 @@
+"""The browser edge: the only place that knows the web framework and templates."""
