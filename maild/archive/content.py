@@ -1,0 +1,105 @@
+"""The octets themselves: cut into chunks, compressed, addressed by SHA-256, byte-exact for ever.
+
+Chunks keep memory small on both ways: a mail of 35 MB is written and read a quarter of a megabyte at a time.
+
+Source: RFC 8878 (Zstandard)
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.archive.schema import content
+from maild.errors import NotFoundError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+CHUNK_BYTES = 256 * 1024
+_LEVEL = 1  # measured: level 3 saves a further 4 % of mail and costs half as much again
+_ROWS = 8  # chunks bound at once: two megabytes
+
+
+class Content(Protocol):
+    """Octets on their way into the archive."""
+
+    @property
+    def digest(self) -> bytes: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def chunks(self) -> Iterable[bytes]:
+        """Yield the compressed chunks; may be asked again."""
+        ...
+
+
+def compress(octets: bytes | bytearray | memoryview) -> bytes:
+    """Compress one chunk."""
+    return zstd.compress(octets, level=_LEVEL)
+
+
+def decompress(frame: bytes) -> bytes:
+    """Undo `compress`."""
+    return zstd.decompress(frame)
+
+
+def store(connection: Connection, items: list[Content]) -> None:
+    """Write the chunks of each content that is not there yet."""
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+    statement = insert(content).on_conflict_do_nothing()
+    rows: list[dict[str, object]] = []
+    held = 0
+    for item in items:
+        for number, frame in enumerate(item.chunks()):
+            rows.append({"digest": item.digest, "chunk": number, "octets": frame})
+            held += len(frame)
+            if held >= _ROWS * CHUNK_BYTES:
+                connection.execute(statement, rows)
+                rows, held = [], 0
+    if rows:
+        connection.execute(statement, rows)
+
+
+def chunks(connection: Connection, digest: bytes) -> Iterator[bytes]:
+    """Yield the octets in order, a chunk at a time; raises NotFoundError when there are none."""
+    number = 0
+    while True:
+        frame = connection.scalar(
+            select(content.c.octets).where(content.c.digest == digest, content.c.chunk == number)
+        )
+        if frame is None:
+            break
+        yield decompress(bytes(frame))
+        number += 1
+    if number == 0:
+        raise NotFoundError("the content is not in the archive")
+
+
+def read(connection: Connection, digest: bytes) -> bytes:
+    """Return the octets whole."""
+    frames = connection.scalars(
+        select(content.c.octets).where(content.c.digest == digest).order_by(content.c.chunk)
+    ).all()
+    if not frames:
+        raise NotFoundError("the content is not in the archive")
+    return b"".join(decompress(bytes(frame)) for frame in frames)
+
+
+def read_many(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:
+    """Return the octets of several contents, whole; those that are missing are left out."""
+    parts: dict[bytes, list[bytes]] = {}
+    for digest, octets in connection.execute(
+        select(content.c.digest, content.c.octets)
+        .where(content.c.digest.in_(digests))
+        .order_by(content.c.digest, content.c.chunk)
+    ):
+        parts.setdefault(bytes(digest), []).append(decompress(bytes(octets)))
+    return {digest: b"".join(pieces) for digest, pieces in parts.items()}

@@ -1,0 +1,216 @@
+"""The one writer: a thread that joins units of work into one transaction, so that they share its fsync.
+
+A unit of work is a plain function `unit(connection, arguments) -> results`, one result for each argument. Units of
+one kind that wait at the same time are handed over together. When a transaction fails, every unit is tried once
+more alone behind a savepoint, so that one bad unit fails alone.
+
+Invariant: a unit keeps no state outside the connection, because it may run twice.
+Invariant: no future is resolved before COMMIT has returned. That is the promise behind every 250.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from maild.errors import StorageError, TemporaryError
+
+A = TypeVar("A")
+R = TypeVar("R")
+Unit = Callable[[Connection, list[A]], Sequence[R]]
+
+_GROUP = 256  # units in one transaction at the most; more would make the first of them wait
+_RETRY_S = 1.0
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    unit: Unit[Any, Any]
+    argument: Any
+    future: Future[Any] | asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Runs units of work in one thread, many in one transaction."""
+
+    def __init__(self, engine: Engine, check: Callable[[], None]) -> None:
+        """Prepare; `check` proves the storage sound and raises StorageError when it is not."""
+        self._engine = engine
+        self._check = check
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self.trusted = True  # False between a storage failure and the check that passes again
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, unit: Unit[A, R], argument: A) -> Future[R]:
+        """Queue a unit from any thread; the future resolves after COMMIT, or fails with a MaildError."""
+        future: Future[R] = Future()
+        self._jobs.put(_Job(unit, argument, future))
+        return future
+
+    def run(self, unit: Unit[A, R], argument: A) -> asyncio.Future[R]:
+        """Queue a unit from the event loop. Cancelling the wait does not undo the unit."""
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(unit, argument, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued and stop."""
+        self._stopping.set()
+        self._jobs.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            group, ends = self._drain(job)
+            self._work(group)
+            _resolve(group)
+            if ends:
+                break
+        self._disconnect()
+
+    def _drain(self, job: _Job) -> tuple[list[_Job], bool]:
+        group = [job]
+        try:
+            while len(group) < _GROUP:
+                following = self._jobs.get_nowait()
+                if following is None:
+                    return group, True
+                group.append(following)
+        except queue.Empty:
+            pass
+        return group, False
+
+    def _work(self, group: list[_Job]) -> None:
+        try:
+            self._recover()
+            try:
+                self._transaction(group)
+            except (StorageError, TemporaryError):
+                raise
+            except Exception:
+                if len(group) == 1:
+                    raise
+                self._one_by_one(group)
+        except Exception as error:
+            failure = _classify(error)
+            self._after_failure(failure, error)
+            for job in group:
+                job.error = job.error or failure
+
+    def _transaction(self, group: list[_Job]) -> None:
+        connection = self._connect()
+        try:
+            with connection.begin():
+                for unit, jobs in groupby(group, key=lambda job: job.unit):
+                    together = list(jobs)
+                    for job, result in zip(together, unit(connection, [j.argument for j in together]), strict=True):
+                        job.result = result
+        except DBAPIError as error:
+            raise _storage_failure(error) or error from error
+
+    def _one_by_one(self, group: list[_Job]) -> None:
+        connection = self._connect()
+        with connection.begin():
+            for job in group:
+                try:
+                    with connection.begin_nested():
+                        (job.result,) = job.unit(connection, [job.argument])
+                except Exception as error:
+                    if isinstance(error, DBAPIError) and _storage_failure(error):
+                        raise
+                    job.error = _classify(error)
+
+    def _connect(self) -> Connection:
+        if self._connection is None or self._connection.closed or self._connection.invalidated:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.close()
+            except DBAPIError:
+                _log.warning("storage.close_failed")
+            self._connection = None
+
+    def _recover(self) -> None:
+        if not self.trusted:
+            self._check()
+            self.trusted = True
+            _log.warning("storage.trusted_again")
+
+    def _after_failure(self, failure: Exception, cause: Exception) -> None:
+        if isinstance(failure, StorageError):
+            # Invariant: after a failed fsync nothing is trusted. The next unit finds a fresh connection, and only
+            # after the check has passed.
+            self.trusted = False
+            self._disconnect()
+            _log.error("storage.failed", error=type(cause).__name__, text=_driver_text(cause))
+        elif not isinstance(failure, TemporaryError):
+            _log.error("storage.unit_failed", error=type(cause).__name__, text=_driver_text(cause))
+
+
+def _driver_text(error: BaseException) -> str:
+    # Security: SQLAlchemy's own text quotes the parameters, which hold mail; the driver's does not.
+    cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
+    return str(cause.orig) if isinstance(cause, DBAPIError) else type(cause).__name__
+
+
+def _storage_failure(error: DBAPIError) -> Exception | None:
+    text = str(error.orig).lower()
+    if "locked" in text or "full" in text:
+        return TemporaryError(f"the database is busy or full: {error.orig}")
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return StorageError(f"the storage failed: {error.orig}")
+    return None
+
+
+def _classify(error: Exception) -> Exception:
+    if isinstance(error, DBAPIError):
+        return _storage_failure(error) or error
+    return error
+
+
+def _resolve(group: list[_Job]) -> None:
+    loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+    for job in group:
+        if isinstance(job.future, Future):
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+        else:
+            loops.setdefault(job.future.get_loop(), []).append(job)
+    for loop, jobs in loops.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve_in_loop, jobs)
+
+
+def _resolve_in_loop(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.future.cancelled():
+            continue
+        if job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
