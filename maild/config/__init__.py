@@ -1,1 +1,7 @@
-"""How the daemon runs: settings from maild.toml, the environment and credentials."""
+"""Settings: how the daemon runs. Declared once in `model`, read by `load`, documented by `reference`."""
+
+from maild.config.kinds import Endpoint
+from maild.config.load import load_settings
+from maild.config.model import Settings
+
+__all__ = ["Endpoint", "Settings", "load_settings"]

@@ -1,0 +1,163 @@
+"""The settings, each declared once: name, default, kind and the paragraph that docs/settings.md prints.
+
+A key whose name ends in `_s` is in seconds, in `_bytes` in octets. Paths are relative to the settings file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from maild.config.kinds import (
+    BASE_URL,
+    ENDPOINT,
+    ENDPOINTS,
+    OPTIONAL_PATH,
+    PATH,
+    TEXT,
+    Endpoint,
+    choice,
+    integer,
+    setting,
+)
+
+DATABASE_FILE = "maild.sqlite3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Who this maild is, and where it keeps what it must not lose."""
+
+    hostname: str = setting(
+        "",
+        TEXT,
+        "The name by which this machine is known in the DNS: in the greeting, in EHLO, in Received. "
+        "Empty: the machine's own.",
+    )
+    rules: Path = setting(Path("rules.yaml"), PATH, "The rules file: domains, teams, addresses and rules.")
+    data_dir: Path = setting(
+        Path("var"),
+        PATH,
+        "Database, reserve file, last good rules; mode 0700. `/var/lib/maild` when the settings are in "
+        "`/etc/maild`.",
+    )
+    language: str = setting(
+        "de",
+        choice("de", "en"),
+        "The language of pages for browsers that ask for neither German nor English.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """Where envelopes, conversations, people and, by default, the octets of mail are kept."""
+
+    url: str = setting(
+        "",
+        TEXT,
+        'Empty: SQLite in the data directory. Beyond one machine: "postgresql+psycopg://user@host/name"; '
+        "a URL with a password belongs in a file (`url_file`).",
+        secret=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Where the octets of mail are kept."""
+
+    url: str = setting(
+        "database:", choice("database:"), "In the database: the same transaction, one thing to back up."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smtp:
+    """Public reception of mail."""
+
+    listen: tuple[Endpoint, ...] = setting(
+        (Endpoint(host="127.0.0.1", port=8025),),
+        ENDPOINTS,
+        'Where mail is received; ["0.0.0.0:25", "[::]:25"] in production. Sockets that systemd passes take '
+        "precedence.",
+    )
+    max_message_bytes: int = setting(
+        35_000_000,
+        integer(10_000, 2_000_000_000),
+        "The largest message accepted; announced as SIZE, refused with 552 beyond.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The pages that staff read."""
+
+    listen: Endpoint = setting(
+        Endpoint(host="127.0.0.1", port=8080),
+        ENDPOINT,
+        "Where pages are served, in plain HTTP: put a reverse proxy that speaks HTTPS before it.",
+    )
+    base_url: str = setting(
+        "",
+        BASE_URL,
+        'The address that staff type, such as "https://post.musterstadt.example"; sign-in cookies are bound '
+        "to it. "
+        "Empty: `http://` and `listen`.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The certificate that STARTTLS shows. Both files are read again when they change."""
+
+    cert_file: Path | None = setting(
+        None, OPTIONAL_PATH, "Certificate chain, PEM. Empty: STARTTLS is not offered."
+    )
+    key_file: Path | None = setting(None, OPTIONAL_PATH, "Its private key, PEM, readable by maild alone.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """Structured events on stderr; docs/logs.md lists them."""
+
+    format: str = setting(
+        "auto", choice("auto", "json", "console"), '"auto": for people on a terminal, JSON otherwise.'
+    )
+    level: str = setting(
+        "info", choice("debug", "info", "warning", "error"), "Events below this level are not written."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that maild.toml says, with every path absolute.
+
+    `path` is the file it came from, None when the environment alone spoke.
+    """
+
+    path: Path | None = None
+    server: Server = field(default_factory=Server)
+    database: Database = field(default_factory=Database)
+    content: Content = field(default_factory=Content)
+    smtp: Smtp = field(default_factory=Smtp)
+    web: Web = field(default_factory=Web)
+    tls: Tls = field(default_factory=Tls)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the database, SQLite in the data directory unless set."""
+        return self.database.url or f"sqlite:///{self.server.data_dir / DATABASE_FILE}"
+
+    @property
+    def base_url(self) -> str:
+        """The address of the pages, without a slash at its end."""
+        return self.web.base_url or f"http://{self.web.listen}"
+
+
+# Section name → its class, in the order of the reference page.
+SECTIONS: dict[str, type[Any]] = {
+    f.name: f.default_factory  # type: ignore[misc]  # a class; typeshed calls it any callable
+    for f in fields(Settings)
+    if f.default_factory is not MISSING
+}
