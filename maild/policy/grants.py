@@ -1,0 +1,88 @@
+"""From dated grants to rights: the one place where that is computed, and by default the answer is no.
+
+A grant on a team holds for the teams below it. Teams are given as a mapping from id to parent (None at the
+top), as the rules that serve now define them. A grant on a team that the rules no longer define holds for that
+team's own archive: letters do not become unreadable when an office is renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from maild.policy.roles import PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
+from maild.policy.visible import Visible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One dated permission. It holds at `from_ms` and no longer at `until_ms`; some roles have no team."""
+
+    role: Role
+    team: str | None
+    from_ms: int
+    until_ms: int | None = None
+    revoked_ms: int | None = None
+
+    def holds(self, now_ms: int) -> bool:
+        """Tell whether the grant holds at a time, and says something that has a meaning."""
+        if (self.role in TEAM_ROLES) is (self.team is None):
+            return False
+        ends = [end for end in (self.until_ms, self.revoked_ms) if end is not None]
+        return self.from_ms <= now_ms and all(now_ms < end for end in ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who acts: a signed-in person with everything ever granted to them."""
+
+    user_id: int
+    login: str
+    name: str
+    grants: tuple[Grant, ...] = ()
+    language: str | None = None
+
+
+def teams_with(
+    grants: Iterable[Grant], permission: Permission, teams: Mapping[str, str | None], now_ms: int
+) -> frozenset[str]:
+    """Return the teams in which `permission` is held."""
+    held = {
+        grant.team
+        for grant in grants
+        if grant.team is not None and grant.holds(now_ms) and permission in PERMISSIONS[grant.role]
+    }
+    below = {team for team in teams if not held.isdisjoint(_ancestors(team, teams))}
+    return frozenset(held | below)
+
+
+def visible(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> Visible:
+    """Return what may be read."""
+    return Visible(teams=teams_with(grants, Permission.READ, teams, now_ms))
+
+
+def may(
+    principal: Principal,
+    permission: Permission,
+    *,
+    now_ms: int,
+    team: str | None = None,
+    teams: Mapping[str, str | None] | None = None,
+) -> bool:
+    """Tell whether `principal` may do one act: in `team` when the act belongs to a team, else at large."""
+    if permission in TEAM_PERMISSIONS:
+        return team is not None and team in teams_with(principal.grants, permission, teams or {}, now_ms)
+    return any(
+        grant.team is None and grant.holds(now_ms) and permission in PERMISSIONS[grant.role]
+        for grant in principal.grants
+    )
+
+
+def _ancestors(team: str, teams: Mapping[str, str | None]) -> Iterable[str]:
+    """Yield a team and those above it; a circle, which the rules refuse, ends it too."""
+    seen: set[str] = set()
+    here: str | None = team
+    while here is not None and here not in seen:
+        yield here
+        seen.add(here)
+        here = teams.get(here)
