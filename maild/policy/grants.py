@@ -1,8 +1,8 @@
 """From dated grants to rights: the one place where that is computed, and by default the answer is no.
 
 A grant on a team holds for the teams below it. Teams are given as a mapping from id to parent (None at the
-top), as the rules that serve now define them. A grant on a team that the rules no longer define holds for that
-team's own archive: letters do not become unreadable when an office is renamed.
+top), as the rules that serve now define them. A grant on a team that the rules no longer define holds for
+that team's own archive: letters do not become unreadable when an office is renamed.
 """
 
 from __future__ import annotations

@@ -1,0 +1,177 @@
+"""Sessions: a token of 256 bits that only the browser has, and its SHA-256 that only the database has.
+
+A session ends after 30 idle minutes, after 12 hours, when it is revoked, with the account or its password.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from maild.archive.accounts import principal
+from maild.archive.schema import sessions
+from maild.policy.grants import Principal
+
+_TOKEN_BYTES = 32
+_CLIENT_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    """How long a session lasts."""
+
+    idle_s: int = 30 * 60
+    absolute_s: int = 12 * 3600
+
+    def holds(self, created_ms: int, seen_ms: int, now_ms: int) -> bool:
+        """Tell whether a session of these times is alive. A clock that went back ends nothing."""
+        return now_ms - seen_ms < self.idle_s * 1000 and now_ms - created_ms < self.absolute_s * 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session that holds, with the person it speaks for."""
+
+    digest: bytes
+    principal: Principal
+    created_ms: int
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSession:
+    """One line of the list of one's sessions. `handle` names it without opening it."""
+
+    handle: str
+    created_ms: int
+    seen_ms: int
+    client: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSession:
+    """A session to open. `ends` is one that it replaces, as after signing in again."""
+
+    digest: bytes
+    user_id: int
+    client: str
+    at_ms: int
+    lifetime: Lifetime
+    ends: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Sessions of one person to end: the one of `handle`, or all but `keep`."""
+
+    user_id: int
+    handle: str | None = None
+    keep: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A session was used."""
+
+    digest: bytes
+    at_ms: int
+
+
+def new_token() -> str:
+    """Draw a token."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def digest_of(token: str) -> bytes:
+    """Return what the database knows of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def handle_of(digest: bytes) -> str:
+    """Return a name for a session that its owner may see: a hash of the stored hash."""
+    return hashlib.sha256(b"handle" + digest).hexdigest()[:16]
+
+
+def find_session(connection: Connection, token: str, lifetime: Lifetime, now_ms: int) -> Session | None:
+    """Return the session that a token opens; None for every kind of no."""
+    digest = digest_of(token)
+    row = connection.execute(select(sessions).where(sessions.c.digest == digest)).first()
+    if row is None or not lifetime.holds(row.created_ms, row.seen_ms, now_ms):
+        return None
+    who = principal(connection, row.user_id)
+    if who is None:
+        return None
+    return Session(digest=digest, principal=who, created_ms=row.created_ms, seen_ms=row.seen_ms)
+
+
+def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_ms: int) -> list[OpenSession]:
+    """Return the living sessions of one person, the last used first."""
+    rows = connection.execute(
+        select(sessions).where(sessions.c.user_id == user_id).order_by(sessions.c.seen_ms.desc())
+    )
+    return [
+        OpenSession(
+            handle=handle_of(bytes(row.digest)),
+            created_ms=row.created_ms,
+            seen_ms=row.seen_ms,
+            client=row.client,
+        )
+        for row in rows
+        if lifetime.holds(row.created_ms, row.seen_ms, now_ms)
+    ]
+
+
+# --- writes -------------------------------------------------------------------------------------------------
+
+
+def open_sessions(connection: Connection, arguments: list[NewSession]) -> list[None]:
+    """Open sessions, and forget those that have run out."""
+    for new in arguments:
+        connection.execute(
+            delete(sessions).where(
+                (sessions.c.seen_ms < new.at_ms - new.lifetime.idle_s * 1000)
+                | (sessions.c.created_ms < new.at_ms - new.lifetime.absolute_s * 1000)
+            )
+        )
+        if new.ends is not None:
+            connection.execute(delete(sessions).where(sessions.c.digest == new.ends))
+        connection.execute(
+            insert(sessions).values(
+                digest=new.digest,
+                user_id=new.user_id,
+                created_ms=new.at_ms,
+                seen_ms=new.at_ms,
+                client=new.client[:_CLIENT_LENGTH],
+            )
+        )
+    return [None] * len(arguments)
+
+
+def touch_sessions(connection: Connection, arguments: list[Seen]) -> list[None]:
+    """Note that sessions are in use."""
+    for seen in arguments:
+        connection.execute(
+            update(sessions)
+            .where(sessions.c.digest == seen.digest, sessions.c.seen_ms < seen.at_ms)
+            .values(seen_ms=seen.at_ms)
+        )
+    return [None] * len(arguments)
+
+
+def end_sessions(connection: Connection, arguments: list[Ending]) -> list[int]:
+    """End sessions; returns how many each argument ended."""
+    return [_end(connection, ending) for ending in arguments]
+
+
+def _end(connection: Connection, ending: Ending) -> int:
+    held = connection.scalars(select(sessions.c.digest).where(sessions.c.user_id == ending.user_id)).all()
+    doomed = [
+        digest
+        for digest in held
+        if bytes(digest) != ending.keep and ending.handle in {None, handle_of(bytes(digest))}
+    ]
+    connection.execute(delete(sessions).where(sessions.c.digest.in_(doomed)))
+    return len(doomed)
