@@ -72,9 +72,7 @@ def chunks(connection: Connection, digest: bytes) -> Iterator[bytes]:
     """Yield the octets in order, a chunk at a time; raises NotFoundError when there are none."""
     number = 0
     while True:
-        frame = connection.scalar(
-            select(content.c.octets).where(content.c.digest == digest, content.c.chunk == number)
-        )
+        frame = connection.scalar(select(content.c.octets).where(content.c.digest == digest, content.c.chunk == number))
         if frame is None:
             break
         yield decompress(bytes(frame))

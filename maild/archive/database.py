@@ -68,7 +68,11 @@ class Database:
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=_READERS, max_overflow=4, pool_pre_ping=True)
         engine = create_engine(
-            self.url, poolclass=QueuePool, pool_size=_READERS, max_overflow=16, connect_args={"check_same_thread": False}
+            self.url,
+            poolclass=QueuePool,
+            pool_size=_READERS,
+            max_overflow=16,
+            connect_args={"check_same_thread": False, "uri": True},
         )
 
         @event.listens_for(engine, "connect")

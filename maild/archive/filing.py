@@ -1,0 +1,206 @@
+"""From read to filed: conversation, inboxes and work items of a message, in one transaction.
+
+The unit `file` is the only way a message reaches people. It does nothing for a message whose work items are no
+longer `accepted`, so a crash at any point, or two routers at once, route nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from maild.archive.commit import lock_head
+from maild.archive.inboxes import Arrival, place
+from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
+from maild.archive.threading import Threads
+from maild.mail.facts import Automatic
+from maild.mail.ids import REFERENCE_BITS, format_reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the recipients' merged routes put a message: one team's inbox."""
+
+    team: str
+    state: str  # open | closed
+    priority: int  # 0 low, 1 normal, 2 high
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What list pages show of a message."""
+
+    date_ms: int | None
+    subject: str
+    from_name: str
+    from_mail: str
+    excerpt: str
+    attachments: int
+    automatic: int
+    source_only: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """The router's decision about one message, ready to be written."""
+
+    message_id: int
+    direction: str
+    summary: Summary
+    author: str  # key of the From address, "" when it cannot be read
+    people: tuple[str, ...]
+    message_key: str | None
+    references: tuple[str, ...]
+    places: tuple[Place, ...]
+    reference_bits: int  # chance for the reference, should this open a conversation
+    rules_version: str
+    trace: bytes
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What became of it."""
+
+    message_id: int
+    conversation_id: int
+    revision: int
+    teams: tuple[str, ...]
+
+
+def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
+    """Put messages into conversations and inboxes; None for one that was filed before. A unit of work."""
+    _, _, revision = lock_head(connection)
+    pending = _pending(connection, [item.message_id for item in items])
+    work = [item for item in items if item.message_id in pending]
+    if not work:
+        return [None] * len(items)
+    threads = Threads(connection, work)
+    done: dict[int, Filed] = {}
+    for item in work:
+        revision += 1
+        conversation_id = threads.join(item)
+        done[item.message_id] = Filed(
+            message_id=item.message_id,
+            conversation_id=conversation_id,
+            revision=revision,
+            teams=tuple(p.team for p in item.places),
+        )
+    _write_new_conversations(connection, work, done, threads)
+    threads.write()
+    # A later message of the group may have merged the conversation of an earlier one.
+    done = {k: _moved(v, threads.survivor(v.conversation_id)) for k, v in done.items()}
+    _write_summaries(connection, work, done)
+    _write_filings(connection, work, done)
+    place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
+    _close_work_items(connection, work)
+    connection.execute(update(chain_head).values(revision=revision))
+    return [done.get(item.message_id) for item in items]
+
+
+def _moved(filed: Filed, conversation_id: int) -> Filed:
+    return Filed(
+        message_id=filed.message_id,
+        conversation_id=conversation_id,
+        revision=filed.revision,
+        teams=filed.teams,
+    )
+
+
+def _pending(connection: Connection, ids: list[int]) -> set[int]:
+    return set(
+        connection.scalars(
+            select(recipients.c.message_id)
+            .where(recipients.c.message_id.in_(ids), recipients.c.state == "accepted")
+            .distinct()
+        )
+    )
+
+
+_CLOSE = (
+    update(recipients)
+    .where(recipients.c.message_id == bindparam("message"), recipients.c.state == "accepted")
+    .values(state=bindparam("new_state"))
+)
+
+
+def _close_work_items(connection: Connection, work: list[Filing]) -> None:
+    connection.execute(
+        _CLOSE,
+        [{"message": i.message_id, "new_state": "filed" if i.problem is None else "problem"} for i in work],
+    )
+
+
+def _write_new_conversations(
+    connection: Connection, work: list[Filing], done: dict[int, Filed], threads: Threads
+) -> None:
+    new = {i.message_id: i for i in work if done[i.message_id].conversation_id == i.message_id}
+    if not new:
+        return
+    wanted = {mid: i.reference_bits for mid, i in new.items()}
+    names = [format_reference(bits) for bits in wanted.values()]
+    taken = set(connection.scalars(select(conversations.c.reference).where(conversations.c.reference.in_(names))))
+    rows: list[dict[str, object]] = []
+    for mid, bits in wanted.items():
+        number = bits
+        while (name := format_reference(number)) in taken:
+            number = (number + 1) % (1 << REFERENCE_BITS)
+            if connection.scalar(
+                select(conversations.c.id).where(conversations.c.reference == format_reference(number))
+            ):
+                taken.add(format_reference(number))
+        taken.add(name)
+        survivor = threads.survivor(mid)
+        merged_into = None if survivor == mid else survivor
+        rows.append({"id": mid, "reference": name, "subject": new[mid].summary.subject, "merged_into": merged_into})
+    connection.execute(insert(conversations), rows)
+
+
+def _write_summaries(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> None:
+    rows = []
+    for item in work:
+        s = item.summary
+        rows.append(
+            {
+                "message_id": item.message_id,
+                "conversation_id": done[item.message_id].conversation_id,
+                "revision": done[item.message_id].revision,
+                "date_ms": s.date_ms,
+                "subject": s.subject,
+                "from_name": s.from_name,
+                "from_mail": s.from_mail,
+                "people": json.dumps(item.people),
+                "message_key": item.message_key,
+                "excerpt": s.excerpt,
+                "attachments": s.attachments,
+                "automatic": s.automatic,
+                "source_only": s.source_only,
+                "problem": item.problem,
+                "rules_version": item.rules_version,
+                "trace": item.trace,
+            }
+        )
+    connection.execute(insert(summaries), rows)
+
+
+def _write_filings(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> None:
+    rows = [
+        {"team": p.team, "message_id": i.message_id, "conversation_id": done[i.message_id].conversation_id}
+        for i in work
+        for p in i.places
+    ]
+    connection.execute(insert(filings), rows)
+
+
+def _arrival(item: Filing, conversation_id: int) -> Arrival:
+    return Arrival(
+        message_id=item.message_id,
+        conversation_id=conversation_id,
+        incoming=item.direction == "in",
+        by_person=item.summary.automatic == Automatic.PERSON,
+        places=tuple((p.team, p.state, p.priority, p.tags) for p in item.places),
+    )

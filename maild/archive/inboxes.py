@@ -1,0 +1,211 @@
+"""Entries: a conversation in one team's inbox, and what an arriving message does to it.
+
+A letter from outside by a person reopens what was closed or waiting; a report or an automatic mail does not.
+`waiting_since_ms` is the time of the oldest letter by a person that no outgoing mail has followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from maild.archive.schema import entries, filings, messages, summaries, tags
+from maild.mail.facts import Automatic
+from maild.mail.ids import id_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message that has just been filed. Each place is (team, state, priority, tags)."""
+
+    message_id: int
+    conversation_id: int
+    incoming: bool
+    by_person: bool
+    places: tuple[tuple[str, str, int, tuple[str, ...]], ...]
+
+
+@dataclass(slots=True)
+class _Entry:
+    conversation_id: int
+    team: str
+    state: str
+    assignee: int | None
+    priority: int
+    newest_id: int
+    waiting_since_ms: int | None
+    seen_ms: int | None
+    is_new: bool
+    stale_waiting: bool = False
+
+
+def place(connection: Connection, arrivals: list[Arrival]) -> None:
+    """Create or move on the entries that the messages belong to."""
+    known = _known(connection, {a.conversation_id for a in arrivals if a.conversation_id != a.message_id})
+    tag_rows: list[dict[str, object]] = []
+    for arrival in arrivals:
+        for team, state, priority, names in arrival.places:
+            key = (arrival.conversation_id, team)
+            entry = known.get(key)
+            if entry is None:
+                known[key] = _opened(arrival, team, state, priority)
+            else:
+                _moved_on(entry, arrival, priority)
+            tag_rows += [{"conversation_id": key[0], "team": team, "tag": name} for name in names]
+    for entry in known.values():
+        if entry.stale_waiting:
+            entry.waiting_since_ms = _waiting_since(connection, entry.conversation_id, entry.team)
+    _write(connection, list(known.values()))
+    if tag_rows:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        connection.execute(dialect.insert(tags).on_conflict_do_nothing(), tag_rows)
+
+
+def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:
+    """Join the entries of two conversations, team by team; the more urgent state of the two holds."""
+    both = _known(connection, {from_id, into_id})
+    for (conversation_id, team), entry in both.items():
+        if conversation_id != from_id:
+            continue
+        other = both.get((into_id, team))
+        if other is None:
+            connection.execute(
+                update(entries)
+                .where(entries.c.conversation_id == from_id, entries.c.team == team)
+                .values(conversation_id=into_id)
+            )
+            continue
+        other.state = min(entry.state, other.state, key=_URGENCY.index)
+        other.assignee = other.assignee if other.assignee is not None else entry.assignee
+        other.priority = max(entry.priority, other.priority)
+        other.newest_id = max(entry.newest_id, other.newest_id)
+        other.seen_ms = None if None in (entry.seen_ms, other.seen_ms) else other.seen_ms
+        other.waiting_since_ms = _waiting_since(connection, into_id, team)
+        _write(connection, [other])
+        connection.execute(delete(entries).where(entries.c.conversation_id == from_id, entries.c.team == team))
+    _move_tags(connection, from_id, into_id)
+
+
+_URGENCY = ("open", "waiting", "closed", "spam")
+
+
+def _move_tags(connection: Connection, from_id: int, into_id: int) -> None:
+    rows = connection.execute(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == from_id)).all()
+    if rows:
+        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+        connection.execute(
+            dialect.insert(tags).on_conflict_do_nothing(),
+            [{"conversation_id": into_id, "team": team, "tag": tag} for team, tag in rows],
+        )
+        connection.execute(delete(tags).where(tags.c.conversation_id == from_id))
+
+
+def _known(connection: Connection, ids: set[int]) -> dict[tuple[int, str], _Entry]:
+    if not ids:
+        return {}
+    rows = connection.execute(select(entries).where(entries.c.conversation_id.in_(ids)))
+    return {(row.conversation_id, row.team): _entry(row) for row in rows}
+
+
+def _entry(row: Row[tuple[object, ...]]) -> _Entry:
+    return _Entry(
+        conversation_id=row.conversation_id,
+        team=row.team,
+        state=row.state,
+        assignee=row.assignee,
+        priority=row.priority,
+        newest_id=row.newest_id,
+        waiting_since_ms=row.waiting_since_ms,
+        seen_ms=row.seen_ms,
+        is_new=False,
+    )
+
+
+def _opened(arrival: Arrival, team: str, state: str, priority: int) -> _Entry:
+    return _Entry(
+        conversation_id=arrival.conversation_id,
+        team=team,
+        state=state,
+        assignee=None,
+        priority=priority,
+        newest_id=arrival.message_id,
+        waiting_since_ms=id_ms(arrival.message_id) if arrival.incoming and arrival.by_person else None,
+        seen_ms=None,
+        is_new=True,
+    )
+
+
+def _moved_on(entry: _Entry, arrival: Arrival, priority: int) -> None:
+    in_order = arrival.message_id > entry.newest_id
+    entry.newest_id = max(entry.newest_id, arrival.message_id)
+    entry.priority = max(entry.priority, priority)
+    if arrival.incoming:
+        entry.seen_ms = None
+        if arrival.by_person and in_order and entry.state in {"closed", "waiting"}:
+            entry.state = "open"
+    if not in_order or not arrival.incoming:
+        entry.stale_waiting = True
+    elif arrival.by_person and entry.waiting_since_ms is None:
+        entry.waiting_since_ms = id_ms(arrival.message_id)
+
+
+def _waiting_since(connection: Connection, conversation_id: int, team: str) -> int | None:
+    mine = (
+        select(messages.c.id, messages.c.direction, summaries.c.automatic)
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .join(summaries, summaries.c.message_id == messages.c.id)
+        .where(filings.c.conversation_id == conversation_id, filings.c.team == team)
+        .subquery()
+    )
+    answered = connection.scalar(select(func.max(mine.c.id)).where(mine.c.direction == "out"))
+    oldest = connection.scalar(
+        select(func.min(mine.c.id)).where(
+            mine.c.direction == "in", mine.c.automatic == Automatic.PERSON, mine.c.id > (answered or 0)
+        )
+    )
+    return None if oldest is None else id_ms(oldest)
+
+
+_UPDATE = (
+    update(entries)
+    .where(
+        entries.c.conversation_id == bindparam("which_conversation"),
+        entries.c.team == bindparam("which_team"),
+    )
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
+        }
+    )
+)
+
+
+def _write(connection: Connection, all_entries: list[_Entry]) -> None:
+    new = [e for e in all_entries if e.is_new]
+    old = [e for e in all_entries if not e.is_new]
+    if new:
+        connection.execute(
+            insert(entries),
+            [
+                {"conversation_id": e.conversation_id, "team": e.team, **{k: getattr(e, k) for k in _COLUMNS}}
+                for e in new
+            ],
+        )
+    if old:
+        connection.execute(
+            _UPDATE,
+            [
+                {
+                    "which_conversation": e.conversation_id,
+                    "which_team": e.team,
+                    **{f"new_{k}": getattr(e, k) for k in _COLUMNS},
+                }
+                for e in old
+            ],
+        )
+
+
+_COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")

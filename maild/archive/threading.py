@@ -1,0 +1,218 @@
+"""Conversations by reference: ghosts, links and merges, over the rows of `message_refs`.
+
+`maild.mail.conversation.linked` decides about pairs; this module finds the pairs and keeps the books. Rows for one
+target are bounded, so that a Message-ID that everybody refers to costs no more than any other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from maild.archive.inboxes import merge_entries
+from maild.archive.schema import conversations, filings, joins, message_refs, summaries
+from maild.mail.conversation import Member, Tie, linked
+from maild.mail.ids import id_ms
+
+_MAX_ROWS = 200  # of one target
+_MAX_SUGGESTIONS = 3
+
+
+class Threadable(Protocol):
+    """What of a filing decides about its conversation."""
+
+    @property
+    def message_id(self) -> int: ...
+    @property
+    def author(self) -> str: ...
+    @property
+    def people(self) -> tuple[str, ...]: ...
+    @property
+    def message_key(self) -> str | None: ...
+    @property
+    def references(self) -> tuple[str, ...]: ...
+    @property
+    def places(self) -> Iterable[HasTeam]: ...
+
+
+class HasTeam(Protocol):
+    """A place in an inbox."""
+
+    @property
+    def team(self) -> str: ...
+
+
+def target_of(message_key: str) -> bytes:
+    """Return the bounded form of a Message-ID that `message_refs` holds."""
+    return hashlib.sha256(message_key.encode("utf-8", "replace")).digest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ref:
+    message_id: int
+    position: int
+
+
+class Threads:
+    """The references that a group of messages touches, read once and written once."""
+
+    def __init__(self, connection: Connection, work: Iterable[Threadable]) -> None:
+        """Read what is known of every Message-ID that the messages carry or name."""
+        self._connection = connection
+        self._refs: dict[bytes, list[_Ref]] = {}
+        self._members: dict[int, Member] = {}
+        self._merged: dict[int, int] = {}
+        self._new_refs: list[dict[str, object]] = []
+        self._new_joins: list[dict[str, object]] = []
+        self._merges: list[tuple[int, int, int]] = []  # emptied, survivor, the message that caused it
+        self._arrived: dict[int, list[int]] = {}  # messages of this group by conversation, not yet written
+        wanted = {target for item in work for target, _ in _targets(item)}
+        self._read(wanted)
+
+    def survivor(self, conversation_id: int) -> int:
+        """Follow merges of this transaction."""
+        while conversation_id in self._merged:
+            conversation_id = self._merged[conversation_id]
+        return conversation_id
+
+    def join(self, item: Threadable) -> int:
+        """Find the conversation of a message: its own, an older one, or several that it merges."""
+        this = Member(
+            message_id=item.message_id,
+            conversation_id=item.message_id,
+            author=item.author,
+            people=frozenset(item.people),
+            teams=frozenset(p.team for p in item.places),
+        )
+        found: set[int] = set()
+        like: set[int] = set()
+        for target, position in _targets(item):
+            for ref in self._refs.get(target, ()):
+                other = self._members[ref.message_id]
+                conversation_id = self.survivor(other.conversation_id)
+                (found if linked(this, other, _tie(position, ref.position)) else like).add(conversation_id)
+        conversation_id = self._merge(found, item.message_id) if found else item.message_id
+        self._remember(item, this, conversation_id)
+        for other_id in sorted(like - found - {conversation_id})[:_MAX_SUGGESTIONS]:
+            self._journal("suggested", conversation_id, other_id, item.message_id, [item.message_id])
+        return conversation_id
+
+    def write(self) -> None:
+        """Write merges, references and the journal; the group's new conversations must be there already."""
+        for emptied, into, cause in self._merges:
+            arrived = self._arrived.pop(emptied, [])
+            self._arrived.setdefault(into, []).extend(arrived)
+            moved = _move(self._connection, emptied, into) + arrived
+            self._journal("merged", emptied, into, cause, moved)
+        if self._new_refs:
+            self._connection.execute(insert(message_refs), self._new_refs)
+        if self._new_joins:
+            self._connection.execute(insert(joins), self._new_joins)
+
+    def _read(self, wanted: set[bytes]) -> None:
+        if not wanted:
+            return
+        rows = self._connection.execute(
+            select(message_refs.c.target, message_refs.c.message_id, message_refs.c.position).where(
+                message_refs.c.target.in_(wanted)
+            )
+        ).all()
+        if not rows:
+            return
+        self._read_members({row.message_id for row in rows})
+        for target, message_id, position in rows:
+            if message_id in self._members:
+                self._refs.setdefault(bytes(target), []).append(_Ref(message_id, position))
+
+    def _read_members(self, ids: set[int]) -> None:
+        teams: dict[int, set[str]] = {}
+        for team, message_id in self._connection.execute(
+            select(filings.c.team, filings.c.message_id).where(filings.c.message_id.in_(ids))
+        ):
+            teams.setdefault(message_id, set()).add(team)
+        for row in self._connection.execute(
+            select(
+                summaries.c.message_id, summaries.c.conversation_id, summaries.c.people, summaries.c.from_mail
+            ).where(summaries.c.message_id.in_(ids))
+        ):
+            self._members[row.message_id] = Member(
+                message_id=row.message_id,
+                conversation_id=row.conversation_id,
+                author=row.from_mail,
+                people=frozenset(json.loads(row.people)),
+                teams=frozenset(teams.get(row.message_id, ())),
+            )
+
+    def _remember(self, item: Threadable, this: Member, conversation_id: int) -> None:
+        self._members[item.message_id] = Member(
+            message_id=this.message_id,
+            conversation_id=conversation_id,
+            author=this.author,
+            people=this.people,
+            teams=this.teams,
+        )
+        self._arrived.setdefault(conversation_id, []).append(item.message_id)
+        for target, position in _targets(item):
+            known = self._refs.setdefault(target, [])
+            if len(known) >= _MAX_ROWS:
+                continue
+            known.append(_Ref(item.message_id, position))
+            self._new_refs.append({"target": target, "message_id": item.message_id, "position": position})
+
+    def _merge(self, found: set[int], cause: int) -> int:
+        into, *others = sorted(found)
+        for other in others:
+            self._merged[other] = into
+            self._merges.append((other, into, cause))
+        return into
+
+    def _journal(self, kind: str, from_id: int, into_id: int, cause: int, message_ids: list[int]) -> None:
+        self._new_joins.append(
+            {
+                "kind": kind,
+                "from_id": from_id,
+                "into_id": into_id,
+                "message_ids": json.dumps(message_ids),
+                "at_ms": id_ms(cause),
+            }
+        )
+
+
+def _targets(item: Threadable) -> list[tuple[bytes, int]]:
+    own = [(target_of(item.message_key), 0)] if item.message_key else []
+    seen = {own[0][0]} if own else set()
+    for position, key in enumerate(reversed(item.references), start=1):
+        target = target_of(key)
+        if target not in seen:
+            seen.add(target)
+            own.append((target, position))
+    return own
+
+
+def _tie(mine: int, theirs: int) -> Tie:
+    if mine == 0:
+        return Tie.COPY if theirs == 0 else Tie.PARENT
+    return Tie.CHILD if theirs == 0 else Tie.SIBLING
+
+
+_FORWARD = (
+    update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("survivor"))
+)
+
+
+def _move(connection: Connection, from_id: int, into_id: int) -> list[int]:
+    """Move every message and entry of one conversation into another; return the messages that moved."""
+    moved = list(connection.scalars(select(summaries.c.message_id).where(summaries.c.conversation_id == from_id)))
+    for table in (summaries, filings):
+        connection.execute(update(table).where(table.c.conversation_id == from_id).values(conversation_id=into_id))
+    merge_entries(connection, from_id, into_id)
+    connection.execute(_FORWARD, {"emptied": from_id, "survivor": into_id})
+    connection.execute(
+        delete(joins).where(joins.c.kind == "suggested", joins.c.from_id == from_id, joins.c.into_id == into_id)
+    )
+    return moved
