@@ -1,1 +1,1 @@
-"""The verbs of the command line: thin, each prints text or JSON."""
+"""The verbs of the command line: thin, each in a module that only its own use imports."""

@@ -22,8 +22,6 @@ from maild.config.kinds import (
     setting,
 )
 
-DATABASE_FILE = "maild.sqlite3"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
@@ -41,6 +39,16 @@ class Server:
         PATH,
         "Database, reserve file, last good rules; mode 0700. `/var/lib/maild` when the settings are in "
         "`/etc/maild`.",
+    )
+    min_free_bytes: int = setting(
+        200_000_000,
+        integer(0),
+        "With less room on the file system of `data_dir`, or no inodes, new mail is refused for now (452).",
+    )
+    reserve_bytes: int = setting(
+        64_000_000,
+        integer(0),
+        "The reserve file, given up when the disk is full all the same, so that maild itself can still work.",
     )
     language: str = setting(
         "de",
@@ -143,11 +151,6 @@ class Settings:
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     log: Log = field(default_factory=Log)
-
-    @property
-    def database_url(self) -> str:
-        """The SQLAlchemy URL of the database, SQLite in the data directory unless set."""
-        return self.database.url or f"sqlite:///{self.server.data_dir / DATABASE_FILE}"
 
     @property
     def base_url(self) -> str:
