@@ -1,0 +1,81 @@
+"""What staff do to an entry: look at it, take it, set its state. Units of work for the writer.
+
+Whether the person may do so was decided by `policy` before; the units only change what is still there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from maild.archive.schema import entries
+
+STATES = ("open", "waiting", "closed", "spam")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Someone of the teams opened a conversation and saw its letters up to `newest_id`."""
+
+    conversation_id: int
+    teams: frozenset[str]
+    newest_id: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """An entry gets one of STATES."""
+
+    conversation_id: int
+    team: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """An entry gets an assignee, or none."""
+
+    conversation_id: int
+    team: str
+    assignee: int | None
+
+
+def mark_seen(connection: Connection, arguments: list[Look]) -> list[bool]:
+    """Note that letters were looked at; True where that was new. A letter that came meanwhile stays unseen."""
+    return [_look(connection, look) for look in arguments]
+
+
+def _look(connection: Connection, look: Look) -> bool:
+    changed: Any = connection.execute(
+        update(entries)
+        .where(
+            entries.c.conversation_id == look.conversation_id,
+            entries.c.team.in_(sorted(look.teams)),
+            entries.c.newest_id <= look.newest_id,
+            entries.c.seen_ms.is_(None),
+        )
+        .values(seen_ms=look.at_ms)
+    )
+    return bool(changed.rowcount)
+
+
+def set_states(connection: Connection, arguments: list[StateChange]) -> list[bool]:
+    """Set states; False where the entry is gone (merged meanwhile)."""
+    return [_update(connection, change.conversation_id, change.team, {"state": change.state}) for change in arguments]
+
+
+def assign(connection: Connection, arguments: list[Assignment]) -> list[bool]:
+    """Set assignees; False where the entry is gone (merged meanwhile)."""
+    return [
+        _update(connection, change.conversation_id, change.team, {"assignee": change.assignee}) for change in arguments
+    ]
+
+
+def _update(connection: Connection, conversation_id: int, team: str, values: dict[str, Any]) -> bool:
+    changed: Any = connection.execute(
+        update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(values)
+    )
+    return bool(changed.rowcount)

@@ -1,0 +1,196 @@
+"""A team's list of conversations, and how many there are. Every question carries what its asker may see.
+
+Invariant: subject, sender and excerpt of a row are those of the newest letter in *this* team's inbox; the same
+conversation may hold letters that only another team may read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, select
+
+from maild.archive.queries import allowed, missing, require_team, tags_of
+from maild.archive.schema import conversations, entries, filings, messages, summaries, users
+from maild.policy.visible import Visible
+
+PAGE_SIZE = 50
+FILTERS = ("open", "waiting", "mine", "unassigned", "closed", "spam")
+_IN_WORK = ("open", "waiting")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """A conversation as a team's list shows it; subject, sender and excerpt are of the newest letter there."""
+
+    conversation_id: int
+    reference: str
+    team: str
+    state: str
+    priority: int
+    newest_id: int
+    subject: str
+    from_name: str
+    from_mail: str
+    excerpt: str
+    attachments: int
+    source_only: str | None
+    outgoing: bool
+    assignee: str | None
+    waiting_since_ms: int | None
+    unseen: bool
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """One page of a list. `older` is the key of the page after this one, None at the end."""
+
+    rows: tuple[InboxRow, ...]
+    older: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamCount:
+    """How much lies in a team's inbox."""
+
+    open: int = 0
+    waiting: int = 0
+    unassigned: int = 0
+    mine: int = 0
+    unseen: int = 0
+
+
+def inbox(
+    connection: Connection,
+    *,
+    visible: Visible,
+    team: str,
+    state: str = "open",
+    user_id: int | None = None,
+    before: int | None = None,
+    limit: int = PAGE_SIZE,
+) -> InboxPage:
+    """Return a page of a team's inbox, newest first; `before` is the key `older` of the page in front of it.
+
+    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id`. Raises NotFoundError.
+    """
+    require_team(team, visible)
+    where = [entries.c.team == team, _filter(state, user_id)]
+    if before is not None:
+        where.append(entries.c.newest_id < before)
+    found = connection.execute(_rows().where(*where).order_by(entries.c.newest_id.desc()).limit(limit + 1)).all()
+    shown = found[:limit]
+    tagged = tags_of(connection, {row.conversation_id for row in shown}, {team})
+    rows = tuple(_inbox_row(row, tagged.get((row.conversation_id, team), ())) for row in shown)
+    return InboxPage(rows=rows, older=rows[-1].newest_id if len(found) > limit else None)
+
+
+def _filter(state: str, user_id: int | None) -> ColumnElement[bool]:
+    match state:
+        case "mine":
+            return and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK))
+        case "unassigned":
+            return and_(entries.c.assignee.is_(None), entries.c.state == "open")
+        case "open" | "waiting" | "closed" | "spam":
+            return entries.c.state == state
+        case _:
+            raise missing()
+
+
+def _rows() -> Select[Any]:
+    return (
+        select(
+            entries.c.conversation_id,
+            conversations.c.reference,
+            entries.c.team,
+            entries.c.state,
+            entries.c.priority,
+            entries.c.newest_id,
+            entries.c.waiting_since_ms,
+            entries.c.seen_ms,
+            summaries.c.subject,
+            summaries.c.from_name,
+            summaries.c.from_mail,
+            summaries.c.excerpt,
+            summaries.c.attachments,
+            summaries.c.source_only,
+            messages.c.direction,
+            func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("assignee_name"),
+        )
+        .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
+        .join(summaries, summaries.c.message_id == entries.c.newest_id)
+        .join(messages, messages.c.id == entries.c.newest_id)
+        .outerjoin(users, users.c.id == entries.c.assignee)
+    )
+
+
+def _inbox_row(row: Row[Any], names: tuple[str, ...]) -> InboxRow:
+    return InboxRow(
+        conversation_id=row.conversation_id,
+        reference=row.reference,
+        team=row.team,
+        state=row.state,
+        priority=row.priority,
+        newest_id=row.newest_id,
+        subject=row.subject,
+        from_name=row.from_name,
+        from_mail=row.from_mail,
+        excerpt=row.excerpt,
+        attachments=row.attachments,
+        source_only=row.source_only,
+        outgoing=row.direction == "out",
+        assignee=row.assignee_name,
+        waiting_since_ms=row.waiting_since_ms,
+        unseen=row.seen_ms is None,
+        tags=names,
+    )
+
+
+def team_counts(connection: Connection, *, visible: Visible, user_id: int | None = None) -> dict[str, TeamCount]:
+    """Return how much is in work in each visible team's inbox; teams with nothing are left out."""
+
+    def many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
+
+    is_open = entries.c.state == "open"
+    found = connection.execute(
+        select(
+            entries.c.team,
+            many(is_open).label("open"),
+            many(entries.c.state == "waiting").label("waiting"),
+            many(is_open, entries.c.assignee.is_(None)).label("unassigned"),
+            many(entries.c.assignee == user_id).label("mine"),
+            many(is_open, entries.c.seen_ms.is_(None)).label("unseen"),
+        )
+        .where(allowed(entries.c.team, visible), entries.c.state.in_(_IN_WORK))
+        .group_by(entries.c.team)
+    )
+    return {
+        row.team: TeamCount(
+            open=int(row.open),
+            waiting=int(row.waiting),
+            unassigned=int(row.unassigned),
+            mine=int(row.mine),
+            unseen=int(row.unseen),
+        )
+        for row in found
+    }
+
+
+def changes(connection: Connection, *, visible: Visible, after: int) -> frozenset[str]:
+    """Return the visible teams whose inboxes got mail after a revision."""
+    return frozenset(
+        connection.scalars(
+            select(filings.c.team)
+            .join_from(summaries, filings, filings.c.message_id == summaries.c.message_id)
+            .where(summaries.c.revision > after, allowed(filings.c.team, visible))
+            .distinct()
+        )
+    )
+
+
+def newest_revision(connection: Connection) -> int:
+    """Return the revision of the newest filing: a number that says nothing of anyone's mail."""
+    return connection.scalar(select(func.max(summaries.c.revision))) or 0
