@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+# SQLite makes only an INTEGER primary key the row id itself; its integers have 64 bits all the same.
+Identity64 = BigInteger().with_variant(Integer, "sqlite")
 
 # What the octets are. A chunk is at most CHUNK_BYTES of content before compression; an empty content has one
 # empty chunk. `octets` is a zstd frame.
@@ -40,7 +42,7 @@ content = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Identity64, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False, unique=True),  # gap-free, in the order of commits
     Column("chain", LargeBinary(32), nullable=False),  # SHA-256 over the previous chain and this row
     Column("direction", Text, nullable=False),  # in | out
@@ -84,7 +86,7 @@ chain_head = Table(
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),  # the id of its first message
+    Column("id", Identity64, primary_key=True, autoincrement=False),  # the id of its first message
     Column("reference", Text, nullable=False, unique=True),  # 7K3F-9Q2A
     Column("subject", Text, nullable=False),
     Column("merged_into", BigInteger),  # followed by old references for ever
@@ -95,7 +97,7 @@ conversations = Table(
 summaries = Table(
     "summaries",
     metadata,
-    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True, autoincrement=False),
+    Column("message_id", Identity64, ForeignKey("messages.id"), primary_key=True, autoincrement=False),
     Column("conversation_id", BigInteger, ForeignKey("conversations.id"), nullable=False),
     Column("revision", BigInteger, nullable=False, unique=True),
     Column("date_ms", BigInteger),  # the Date field, when it can be read
@@ -165,7 +167,7 @@ Index("tags_tag", tags.c.tag, tags.c.conversation_id)
 joins = Table(
     "joins",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", Identity64, primary_key=True),
     Column("kind", Text, nullable=False),  # merged | suggested
     Column("from_id", BigInteger, nullable=False),  # the conversation that was emptied, or is like the other
     Column("into_id", BigInteger, nullable=False),
@@ -191,7 +193,7 @@ rules_versions = Table(
 users = Table(
     "users",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", Identity64, primary_key=True),
     Column("login", Text, nullable=False, unique=True),  # folded
     Column("name", Text, nullable=False),
     Column("mail", Text),
@@ -206,7 +208,7 @@ users = Table(
 grants = Table(
     "grants",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", Identity64, primary_key=True),
     Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
     Column("team", Text),
     Column("role", Text, nullable=False),

@@ -14,6 +14,7 @@ import structlog
 
 _log = structlog.get_logger()
 _CHECK_EVERY_MS = 500
+_FULL_BYTES = 8_000_000
 _LARGEST_FACTOR = 3  # a message is written to the spool, the log and the database
 
 
@@ -45,9 +46,10 @@ class Space:
         except OSError:
             self._reserve.unlink(missing_ok=True)
 
-    def give_up_reserve(self) -> None:
-        """Free the reserve, because something of ours could not be written."""
-        if self._reserve.exists():
+    def give_up_reserve_if_full(self) -> None:
+        """Free the reserve when something of ours could not be written for want of room."""
+        stat = os.statvfs(self._data_dir)
+        if stat.f_bavail * stat.f_frsize < _FULL_BYTES and self._reserve.exists():
             self._reserve.unlink(missing_ok=True)
             _log.error("storage.reserve_used", path=str(self._reserve))
 

@@ -1,0 +1,158 @@
+"""Acceptance: the reception that the SMTP edge talks to. When `accept` returns 250, responsibility is ours.
+
+It waits for one thing, the commit of the transaction that holds the octets, the envelope and the work items. A
+failure of ours is a 4xx, and the peer keeps the mail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from maild.archive.commit import Acceptance, Accepted, Addressee, accept
+from maild.archive.writer import Writer
+from maild.errors import TemporaryError
+from maild.intake.admit import admit
+from maild.intake.space import Space
+from maild.intake.spool import Spool
+from maild.mail.address import Address
+from maild.mail.envelope import Envelope, Recipient
+from maild.mail.ids import format_id, message_id_at
+from maild.mail.reply import Reply
+from maild.rules.rulebook import Rulebook
+
+NO_ROOM = Reply(code=452, enhanced="4.3.1", text="Not enough room for now, try again later")
+NOT_STORED = Reply(code=451, enhanced="4.3.0", text="Not stored, try again later")
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A message that has just become ours; `octets` None when it is too large to hand over in memory."""
+
+    message_id: int
+    received_ms: int
+    envelope: Envelope
+    size: int
+    octets: bytes | None
+
+
+class Intake:
+    """Answers the four questions of a session: is there room, is it ours, where to write, is it stored."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        rulebook: Rulebook,
+        space: Space,
+        spool_dir: Path,
+        hostname: str,
+        now: Callable[[], datetime],
+        chance: Callable[[], int],
+        on_stored: Callable[[Stored], None],
+    ) -> None:
+        """Wire the reception; `chance` gives random bits for ids, `on_stored` hears of mail after its commit."""
+        self._writer = writer
+        self._rulebook = rulebook
+        self._space = space
+        self._spool_dir = spool_dir
+        self._hostname = hostname
+        self._now = now
+        self._chance = chance
+        self._on_stored = on_stored
+
+    def ready(self, size: int | None) -> Reply | None:
+        """Say 452 while the disk has no room, 451 while storage is not trusted; None to go on."""
+        return None if self._space.has_room(size) else NO_ROOM
+
+    def admit(self, address: Address) -> Reply:
+        """Decide on one recipient by the serving rules."""
+        reply = admit(self._rulebook.current, address)
+        if not reply.accepted:
+            _log.info("recipient.refused", code=reply.code, enhanced=reply.enhanced, domain=address.domain)
+        return reply
+
+    def spool(self) -> Spool:
+        """Return a fresh spool for one message."""
+        return Spool(self._spool_dir)
+
+    async def accept(self, envelope: Envelope, spool: Spool) -> Reply:
+        """Make the message durable; 250 with its id only after the commit."""
+        spool.finish()
+        received_ms = int(self._now().timestamp() * 1000)
+        acceptance = self._acceptance(envelope, spool, received_ms)
+        try:
+            accepted = await self._writer.run(accept, acceptance)
+        except TemporaryError:
+            self._space.give_up_reserve_if_full()
+            spool.discard()
+            return NOT_STORED
+        self._report(accepted, envelope, spool)
+        if accepted.to_route:
+            self._on_stored(
+                Stored(
+                    message_id=accepted.message_id,
+                    received_ms=received_ms,
+                    envelope=envelope,
+                    size=spool.size,
+                    octets=spool.octets,
+                )
+            )
+        spool.discard()
+        return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")
+
+    def _acceptance(self, envelope: Envelope, spool: Spool, received_ms: int) -> Acceptance:
+        message_id = message_id_at(received_ms, self._chance())
+        return Acceptance(
+            message_id=message_id,
+            direction="in",
+            origin="smtp",
+            content=spool,
+            received_ms=received_ms,
+            reverse_path=None if envelope.reverse_path is None else str(envelope.reverse_path),
+            envelope=_envelope_json(envelope, self._hostname),
+            addressees=tuple(_addressee(r) for r in envelope.recipients),
+        )
+
+    def _report(self, accepted: Accepted, envelope: Envelope, spool: Spool) -> None:
+        _log.info(
+            "message.accepted",
+            id=format_id(accepted.message_id),
+            size=spool.size,
+            peer=envelope.peer.ip,
+            recipients=len(envelope.recipients),
+            duplicate=accepted.duplicate_of is not None,
+        )
+
+
+def _addressee(recipient: Recipient) -> Addressee:
+    dsn = None
+    if recipient.orcpt is not None or recipient.notify:
+        dsn = json.dumps({"orcpt": recipient.orcpt, "notify": sorted(recipient.notify)})
+    return Addressee(address=str(recipient.address), address_key=recipient.address.key, dsn=dsn)
+
+
+def _envelope_json(envelope: Envelope, hostname: str) -> str:
+    # All that a Received field needs is kept; it is composed where the message leaves us.
+    peer = envelope.peer
+    values: dict[str, object] = {
+        "ip": peer.ip,
+        "port": peer.port,
+        "helo": peer.helo,
+        "protocol": peer.protocol,
+        "tls": None if peer.tls is None else [peer.tls.version, peer.tls.cipher],
+        "login": peer.login,
+        "smtputf8": envelope.smtputf8,
+        "eight_bit": envelope.eight_bit,
+        "ret": envelope.ret,
+        "envid": envelope.envid,
+        "by": hostname,
+    }
+    return json.dumps({k: v for k, v in values.items() if v not in (None, False)}, ensure_ascii=False)

@@ -1,0 +1,143 @@
+"""What runs in the worker process: read a message, ask the rules, prepare everything that is to be written.
+
+The answer is small and plain. The message itself never comes back, and nothing here touches the database.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from maild.archive.content import compress
+from maild.archive.filing import Filing, Place, Summary
+from maild.archive.index import IndexDocument, document_of
+from maild.mail.address import Address, fold
+from maild.mail.facts import Facts
+from maild.mail.reading import facts_of
+from maild.rules.engine import Route, merge, route_all, trace_json
+from maild.rules.model import Letter, Priority, Ruleset
+
+_MAX_PEOPLE = 500
+_MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
+_MAX_NAME = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressed:
+    """One work item: an address of ours, or a team where the rules are not asked."""
+
+    address: Address | None
+    team: str | None
+    as_given: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One message to read. `content` None stands for one that must not be read again: it is source only."""
+
+    message_id: int
+    direction: str
+    received_ms: int
+    reverse_path: Address | None
+    addressed: tuple[Addressed, ...]
+    reference_bits: int
+    size: int
+    content: bytes | None
+    source_only: str | None = None
+    state: str | None = None  # the place of imported mail, whatever the rules say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the router writes. The document's revision is known only after filing."""
+
+    filing: Filing
+    document: IndexDocument
+
+
+@dataclass(frozen=True, slots=True)
+class RulesWanted:
+    """The answer of a worker that does not have this version of the rules yet."""
+
+
+_rules: dict[str, Ruleset] = {}
+
+
+def read_batch(version: str, pickled_rules: bytes | None, orders: list[Order]) -> list[Reading] | RulesWanted:
+    """Read messages under one version of the rules. Runs in a worker process."""
+    if version not in _rules:
+        if pickled_rules is None:
+            return RulesWanted()
+        _rules.clear()
+        _rules[version] = pickle.loads(pickled_rules)  # noqa: S301 - written by our own daemon
+    return [read_one(_rules[version], order) for order in orders]
+
+
+def read_one(ruleset: Ruleset, order: Order) -> Reading:
+    """Read one message and decide where it belongs. Never raises for what a message holds."""
+    if order.content is None:
+        facts = Facts(source_only=order.source_only or "crash", size_bytes=order.size)
+    else:
+        facts = facts_of(order.content)
+    letter = Letter(
+        facts=facts,
+        reverse_path=order.reverse_path,
+        received_at=datetime.fromtimestamp(order.received_ms / 1000, UTC),
+    )
+    addresses = [a.address for a in order.addressed if a.address is not None and a.team is None]
+    routes = route_all(ruleset, letter, addresses)
+    envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
+    return Reading(
+        filing=_filing(ruleset, order, facts, routes),
+        document=document_of(facts, envelope_to, order.message_id, 0),
+    )
+
+
+def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:
+    merged = merge(routes)
+    places = {
+        p.team: Place(team=p.team, state=order.state or str(p.state), priority=int(p.priority), tags=p.tags)
+        for p in merged.placements
+    }
+    for addressed in order.addressed:
+        if addressed.team is not None and addressed.team not in places:
+            state = order.state or "open"
+            places[addressed.team] = Place(team=addressed.team, state=state, priority=int(Priority.NORMAL))
+    sender = facts.senders[0] if facts.senders else None
+    return Filing(
+        message_id=order.message_id,
+        direction=order.direction,
+        summary=Summary(
+            date_ms=facts.date_ms,
+            subject=facts.subject[:_MAX_SUBJECT],
+            from_name=sender.name[:_MAX_NAME] if sender else "",
+            from_mail=fold(sender.mail)[:_MAX_NAME] if sender else "",
+            excerpt=facts.excerpt,
+            attachments=len(facts.attachments),
+            automatic=int(facts.automatic),
+            source_only=facts.source_only,
+        ),
+        author=fold(sender.mail)[:_MAX_NAME] if sender else "",
+        people=_people(ruleset, facts),
+        message_key=facts.message_key,
+        references=facts.references,
+        places=tuple(places.values()),
+        reference_bits=order.reference_bits,
+        rules_version=ruleset.version,
+        trace=compress(json.dumps([trace_json(r) for r in routes], ensure_ascii=False).encode()),
+        problem=merged.problem,
+    )
+
+
+def _people(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:
+    """Return the folded addresses of From, To and Cc that are not ours, at most 500, without doubles."""
+    found: dict[str, None] = {}
+    for mailbox in (*facts.senders, *facts.to, *facts.cc):
+        mail = fold(mailbox.mail)[:_MAX_NAME]
+        if mail and not ruleset.serves(mail.rpartition("@")[2]):
+            found[mail] = None
+        if len(found) == _MAX_PEOPLE:
+            break
+    return tuple(found)

@@ -1,0 +1,267 @@
+"""The router: takes accepted mail to where people see it.
+
+It claims waiting mail, has a worker process read it, files it in one transaction and hands the text to the index.
+Work that fails stays `accepted` in the database and is claimed again; nothing is decided from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from maild.archive.content import read_many
+from maild.archive.database import Database
+from maild.archive.feed import Change, Feed
+from maild.archive.filing import Filed, file
+from maild.archive.index import IndexDocument, IndexWriter
+from maild.archive.work import Waiting, waiting, waiting_ids
+from maild.confinement import ConfinementError, Pool
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_address
+from maild.mail.ids import format_id
+from maild.router.reading import Addressed, Order, Reading, RulesWanted, read_one
+from maild.rules.model import Ruleset
+from maild.rules.rulebook import Rulebook
+
+_BATCH = 32  # messages read in one call of a worker
+_BATCH_BYTES = 1_000_000
+_HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
+_CLAIM = 500
+_POLL_S = 2.0
+_FLIGHTS = 3  # batches under way: one read, one filed, one waiting
+_READ = "maild.router.reading:read_batch"
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    """A waiting message. `order.content` is None until it is fetched, when memory did not hold it."""
+
+    order: Order
+    digest: bytes | None = None
+
+
+class Router:
+    """Reads, routes and files what intake has stored."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        rulebook: Rulebook,
+        pool: Pool,
+        index: IndexWriter,
+        feed: Feed,
+        chance: Callable[[int], int],
+    ) -> None:
+        """Wire the router; `chance(bits)` gives random bits for references."""
+        self._database = database
+        self._rulebook = rulebook
+        self._pool = pool
+        self._index = index
+        self._feed = feed
+        self._chance = chance
+        self._tasks: deque[_Task] = deque()
+        self._claimed: set[int] = set()
+        self._held_bytes = 0
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(_FLIGHTS)
+        self._large = asyncio.Semaphore(1)
+        self._flights: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._pickled: tuple[str, bytes] = ("", b"")
+
+    def offer(self, order: Order) -> None:
+        """Hear of mail that was just committed. Losing an offer loses nothing: the database has the work item."""
+        if order.message_id in self._claimed or len(self._tasks) > 10 * _CLAIM:
+            return
+        octets = len(order.content or b"")
+        if self._held_bytes + octets > _HELD_BYTES:
+            order = replace(order, content=None)
+        else:
+            self._held_bytes += octets
+        self._claim(_Task(order))
+
+    async def run(self) -> None:
+        """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
+        poller = asyncio.create_task(self._poll())
+        try:
+            while not (self._stopping and not self._tasks):
+                if not self._tasks:
+                    self._wake.clear()
+                    await self._wake.wait()
+                    continue
+                await self._slots.acquire()
+                flight = asyncio.create_task(self._fly(self._take()))
+                self._flights.add(flight)
+                flight.add_done_callback(self._landed)
+        finally:
+            poller.cancel()
+        await asyncio.gather(*self._flights)
+
+    def stop(self) -> None:
+        """Finish what is claimed and return from `run`."""
+        self._stopping = True
+        self._wake.set()
+
+    @property
+    def backlog(self) -> int:
+        """Messages claimed and not yet filed."""
+        return len(self._claimed)
+
+    def _claim(self, task: _Task) -> None:
+        self._claimed.add(task.order.message_id)
+        self._tasks.append(task)
+        self._wake.set()
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flights.discard(flight)
+        self._slots.release()
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await self._claim_waiting()
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: tried again at the next poll
+                _log.error("router.claim_failed", error=type(error).__name__)
+            await asyncio.sleep(_POLL_S)
+
+    async def _claim_waiting(self) -> None:
+        after = 0
+        while len(self._tasks) < _CLAIM:
+            found = await asyncio.to_thread(self._read_waiting, after)
+            if not found:
+                return
+            after = found[-1].message_id
+            for item in found:
+                if item.message_id not in self._claimed:
+                    self._claim(_Task(self._order(item), digest=item.digest))
+
+    def _read_waiting(self, after: int) -> list[Waiting]:
+        with self._database.read() as connection:
+            return waiting(connection, waiting_ids(connection, _CLAIM, after))
+
+    def _order(self, item: Waiting) -> Order:
+        return Order(
+            message_id=item.message_id,
+            direction=item.direction,
+            received_ms=item.received_ms,
+            reverse_path=_address(item.reverse_path),
+            addressed=tuple(
+                Addressed(address=_address(i.address), team=i.team, as_given=i.address) for i in item.items
+            ),
+            reference_bits=self._chance(40),
+            size=item.size,
+            content=None,
+            state="closed" if item.origin == "import" else None,
+        )
+
+    def _take(self) -> list[_Task]:
+        batch = [self._tasks.popleft()]
+        octets = batch[0].order.size
+        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= _BATCH_BYTES:
+            batch.append(self._tasks.popleft())
+            octets += batch[-1].order.size
+        return batch
+
+    async def _fly(self, batch: list[_Task]) -> None:
+        large = batch[0].order.size > _BATCH_BYTES
+        try:
+            if large:
+                async with self._large:
+                    await self._work(batch, bulk=True)
+            else:
+                await self._work(batch, bulk=False)
+        except Exception as error:  # noqa: BLE001 - a worker's attempt: the work items stay, the poll claims them again
+            _log.error("router.failed", error=type(error).__name__, messages=len(batch))
+        finally:
+            for task in batch:
+                self._claimed.discard(task.order.message_id)
+
+    async def _work(self, batch: list[_Task], *, bulk: bool) -> None:
+        for task in batch:
+            self._held_bytes -= len(task.order.content or b"")
+        ruleset = self._rulebook.current
+        orders = await self._with_content(batch)
+        readings = await self._read(ruleset, orders, bulk=bulk)
+        del orders
+        filed = await asyncio.gather(*[self._database.writer.run(file, r.filing) for r in readings])
+        documents: list[IndexDocument] = []
+        for reading, result in zip(readings, filed, strict=True):
+            if result is not None:
+                documents.append(replace(reading.document, revision=result.revision))
+                self._report(reading, result)
+        self._index.add(documents)
+
+    async def _with_content(self, batch: list[_Task]) -> list[Order]:
+        missing = [task for task in batch if task.order.content is None]
+        if not missing:
+            return [task.order for task in batch]
+        octets = await asyncio.to_thread(self._fetch, missing)
+        return [
+            task.order if task.order.content is not None else _fetched(task, octets.get(task.order.message_id))
+            for task in batch
+        ]
+
+    def _fetch(self, tasks: list[_Task]) -> dict[int, bytes]:
+        with self._database.read() as connection:
+            digests = {t.order.message_id: t.digest for t in tasks}
+            for found in waiting(connection, [mid for mid, digest in digests.items() if digest is None]):
+                digests[found.message_id] = found.digest
+            octets = read_many(connection, [d for d in digests.values() if d is not None])
+        return {mid: octets[d] for mid, d in digests.items() if d is not None and d in octets}
+
+    async def _read(self, ruleset: Ruleset, orders: list[Order], *, bulk: bool) -> list[Reading]:
+        try:
+            return await self._ask_worker(ruleset, orders, bulk=bulk)
+        except ConfinementError as error:
+            if len(orders) > 1:
+                # One of them is poison; alone it harms nobody else.
+                return [(await self._read(ruleset, [order], bulk=True))[0] for order in orders]
+            (order,) = orders
+            if error.kind == "crash" and order.source_only is None:
+                return await self._read(ruleset, [replace(order, source_only="crash")], bulk=True)
+            _log.warning("message.source_only", id=format_id(order.message_id), limit=error.kind)
+            return [read_one(ruleset, replace(order, content=None, source_only=error.kind))]
+
+    async def _ask_worker(self, ruleset: Ruleset, orders: list[Order], *, bulk: bool) -> list[Reading]:
+        readings = await self._pool.run(_READ, ruleset.version, None, orders, bulk=bulk)
+        while isinstance(readings, RulesWanted):
+            if self._pickled[0] != ruleset.version:
+                self._pickled = (ruleset.version, pickle.dumps(ruleset, protocol=5))
+            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], orders, bulk=bulk)
+        answer: list[Reading] = readings
+        return answer
+
+    def _report(self, reading: Reading, filed: Filed) -> None:
+        self._feed.publish(Change(conversation_id=filed.conversation_id, teams=frozenset(filed.teams)))
+        _log.info(
+            "message.routed",
+            id=format_id(filed.message_id),
+            teams=filed.teams,
+            rules=reading.filing.rules_version[:12],
+            source_only=reading.filing.summary.source_only,
+            problem=reading.filing.problem,
+        )
+
+
+def _fetched(task: _Task, octets: bytes | None) -> Order:
+    if octets is None:
+        return replace(task.order, source_only="missing")
+    return replace(task.order, content=octets)
+
+
+def _address(text: str | None) -> Address | None:
+    if not text:
+        return None
+    try:
+        return parse_address(text)
+    except AddressError:
+        return None
+
+
