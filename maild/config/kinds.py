@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _parse_boolean(text: str) -> bool | str:
-    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(
-        text.lower(), text
-    )
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}.get(text.lower(), text)
 
 
 def _parse_list(text: str) -> list[str]:
@@ -107,10 +107,8 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _networks(value: Any) -> tuple[str, ...]:
-    from ipaddress import ip_network  # noqa: PLC0415 - rarely set, and `maild check` starts fast
-
-    return tuple(str(ip_network(_text(item), strict=False)) for item in _list(value))
+def _networks(value: Any) -> tuple[Network, ...]:
+    return tuple(ip_network(_text(item), strict=False) for item in _list(value))
 
 
 def _base_url(value: Any) -> str:
@@ -167,7 +165,5 @@ ENDPOINTS = Kind(
     read=_endpoints,
     parse=_parse_list,
 )
-NETWORKS = Kind(
-    expects='a list of networks such as ["10.0.0.0/8", "::1/128"]', read=_networks, parse=_parse_list
-)
+NETWORKS = Kind(expects='a list of networks such as ["10.0.0.0/8", "::1/128"]', read=_networks, parse=_parse_list)
 BASE_URL = Kind(expects='an address such as "https://post.example" without a path', read=_base_url)

@@ -164,9 +164,7 @@ class _Reader:
                 self.refuse("unknown-section", f"there is no section [{section}]{hint}", variable=variable)
             elif key not in (names := _names(section)):
                 hint = _nearest(key, names)
-                self.refuse(
-                    "unknown-key", f"'{key}' is not a setting of [{section}]{hint}", variable=variable
-                )
+                self.refuse("unknown-key", f"'{key}' is not a setting of [{section}]{hint}", variable=variable)
             else:
                 self.take_variable(section, key, text, variable)
 
@@ -228,9 +226,7 @@ class _Reader:
             text = f"'{name}' and '{key}' are both set; keep one of them"
             self.refuse("set-twice", text, section, key, variable=given.variable)
         elif not isinstance(given.value, str) or not given.value:
-            self.refuse(
-                "bad-value", f"'{key}' wants a path", section, key, value=True, variable=given.variable
-            )
+            self.refuse("bad-value", f"'{key}' wants a path", section, key, value=True, variable=given.variable)
         else:
             try:
                 return (base / Path(given.value).expanduser()).read_text(encoding="utf-8").strip()

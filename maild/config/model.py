@@ -13,12 +13,15 @@ from maild.config.kinds import (
     BASE_URL,
     ENDPOINT,
     ENDPOINTS,
+    NETWORKS,
     OPTIONAL_PATH,
     PATH,
     TEXT,
     Endpoint,
+    Network,
     choice,
     integer,
+    seconds,
     setting,
 )
 
@@ -37,8 +40,7 @@ class Server:
     data_dir: Path = setting(
         Path("var"),
         PATH,
-        "Database, reserve file, last good rules; mode 0700. `/var/lib/maild` when the settings are in "
-        "`/etc/maild`.",
+        "Database, reserve file, last good rules; mode 0700. `/var/lib/maild` when the settings are in `/etc/maild`.",
     )
     min_free_bytes: int = setting(
         200_000_000,
@@ -74,9 +76,7 @@ class Database:
 class Content:
     """Where the octets of mail are kept."""
 
-    url: str = setting(
-        "database:", choice("database:"), "In the database: the same transaction, one thing to back up."
-    )
+    url: str = setting("database:", choice("database:"), "In the database: the same transaction, one thing to back up.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +86,102 @@ class Smtp:
     listen: tuple[Endpoint, ...] = setting(
         (Endpoint(host="127.0.0.1", port=8025),),
         ENDPOINTS,
-        'Where mail is received; ["0.0.0.0:25", "[::]:25"] in production. Sockets that systemd passes take '
-        "precedence.",
+        'Where mail is received; ["0.0.0.0:25", "[::]:25"] in production. Sockets that systemd passes take precedence.',
     )
     max_message_bytes: int = setting(
         35_000_000,
         integer(10_000, 2_000_000_000),
         "The largest message accepted; announced as SIZE, refused with 552 beyond.",
+    )
+    max_recipients: int = setting(
+        100,
+        integer(100, 100_000),
+        "Recipients of one message; the sender is asked to bring the others separately (452). RFC 5321 wants 100.",
+    )
+    max_received_fields: int = setting(
+        50,
+        integer(20, 1_000),
+        "A message with as many `Received` fields goes in a circle and is refused (554).",
+    )
+    max_errors: int = setting(
+        20,
+        integer(1),
+        "Wrong commands in a session before it is closed.",
+    )
+    max_refused: int = setting(
+        100,
+        integer(1),
+        "Refused recipients in a session before it is closed.",
+    )
+    max_idle_commands: int = setting(
+        100,
+        integer(10),
+        "Commands in a session without a message stored; recipients do not count.",
+    )
+    max_connections: int = setting(
+        1_000,
+        integer(1),
+        "Connections at the same time; 421 beyond.",
+    )
+    max_connections_per_ip: int = setting(
+        20,
+        integer(1),
+        "Connections from one address.",
+    )
+    max_connections_per_network: int = setting(
+        50,
+        integer(1),
+        "Connections from one network, IPv4 /24 or IPv6 /64.",
+    )
+    max_connections_loopback: int = setting(
+        1_000,
+        integer(1),
+        "Connections from this machine.",
+    )
+    command_s: float = setting(
+        60.0,
+        seconds(1),
+        "For a whole command line to arrive, however slowly.",
+    )
+    content_idle_s: float = setting(
+        60.0,
+        seconds(1),
+        "Without any octet of content.",
+    )
+    content_s: float = setting(
+        3_600.0,
+        seconds(10),
+        "For the content of one message.",
+    )
+    session_s: float = setting(
+        900.0,
+        seconds(10),
+        "For a session without a message stored.",
+    )
+    handshake_s: float = setting(
+        30.0,
+        seconds(1),
+        "For TLS, and for the PROXY header.",
+    )
+    min_rate_bytes_s: int = setting(
+        500,
+        integer(0),
+        "The slowest content that is borne, averaged over `rate_window_s`.",
+    )
+    rate_window_s: float = setting(
+        60.0,
+        seconds(1),
+        "See `min_rate_bytes_s`.",
+    )
+    linger_s: float = setting(
+        2.0,
+        seconds(0),
+        "How long a peer that is refused may take to read why.",
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        (),
+        NETWORKS,
+        "Networks whose PROXY protocol header (version 1 or 2) is believed: the load balancers before maild.",
     )
 
 
@@ -118,9 +207,7 @@ class Web:
 class Tls:
     """The certificate that STARTTLS shows. Both files are read again when they change."""
 
-    cert_file: Path | None = setting(
-        None, OPTIONAL_PATH, "Certificate chain, PEM. Empty: STARTTLS is not offered."
-    )
+    cert_file: Path | None = setting(None, OPTIONAL_PATH, "Certificate chain, PEM. Empty: STARTTLS is not offered.")
     key_file: Path | None = setting(None, OPTIONAL_PATH, "Its private key, PEM, readable by maild alone.")
 
 
