@@ -16,7 +16,6 @@ import structlog
 
 from maild.archive.content import read_many
 from maild.archive.database import Database
-from maild.archive.feed import Change, Feed
 from maild.archive.filing import Filed, file
 from maild.archive.index import IndexDocument, IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
@@ -56,15 +55,15 @@ class Router:
         rulebook: Rulebook,
         pool: Pool,
         index: IndexWriter,
-        feed: Feed,
+        on_filed: Callable[[frozenset[str]], None],
         chance: Callable[[int], int],
     ) -> None:
-        """Wire the router; `chance(bits)` gives random bits for references."""
+        """Wire the router; `chance(bits)` gives random bits for references, `on_filed` hears of the teams."""
         self._database = database
         self._rulebook = rulebook
         self._pool = pool
         self._index = index
-        self._feed = feed
+        self._on_filed = on_filed
         self._chance = chance
         self._tasks: deque[_Task] = deque()
         self._claimed: set[int] = set()
@@ -239,7 +238,7 @@ class Router:
         return answer
 
     def _report(self, reading: Reading, filed: Filed) -> None:
-        self._feed.publish(Change(conversation_id=filed.conversation_id, teams=frozenset(filed.teams)))
+        self._on_filed(frozenset(filed.teams))
         _log.info(
             "message.routed",
             id=format_id(filed.message_id),
