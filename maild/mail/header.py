@@ -1,0 +1,166 @@
+"""The header block: fields as ranges of octets, unfolded and decoded.
+
+Promises: never raises; linear; fields are found in CRLF, LF and CR text, and lines that are no field are passed over.
+
+Source: RFC 5322 §2.2, §3.6.8; RFC 6532 (UTF-8 in header fields).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from maild.mail import charset
+from maild.mail.words import decode_words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much structure is read. Beyond, a message is source only; what was read is kept."""
+
+    depth: int = 50
+    parts: int = 1000
+    fields: int = 2000
+    header_bytes: int = 256 * 1024
+    field_bytes: int = 64 * 1024
+    addresses: int = 500
+    parameters: int = 128
+    boundary_bytes: int = 256
+    false_boundaries: int = 100_000
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field. `start` and `end` are octets of the content, the line end excluded.
+
+    `raw` is the value unfolded, its octets read as UTF-8 or else windows-1252: what a structured field is parsed
+    from. `value` is decoded too (RFC 2047): what a person reads.
+    """
+
+    name: str
+    start: int
+    end: int
+    raw: str
+    value: str
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header block: where it ends, where the body begins, its fields, and the limit it broke, if any."""
+
+    fields: tuple[Field, ...]
+    end: int
+    body_start: int
+    over: str | None = None
+
+    def first(self, key: str) -> Field | None:
+        """Return the first field of a lower-case name."""
+        return next((f for f in self.fields if f.name.lower() == key), None)
+
+
+_FIELD = re.compile(r"^([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_ODD_BLANK_LINE = re.compile(rb"\n\r*+\n")
+_FIRST_WINDOW = 4096
+
+
+def newline_of(content: bytes) -> bytes:
+    """Return the octet that ends lines: LF, or CR in text that has no LF where its first line ends."""
+    first = content.find(b"\n", 0, LIMITS.field_bytes)
+    lone = content.find(b"\r", 0, first if first >= 0 else LIMITS.field_bytes)
+    if lone < 0 or lone + 1 == first:
+        return b"\n"
+    if first < 0:
+        return b"\r"
+    return b"\n" if content[lone:first].strip(b"\r") == b"" else b"\r"
+
+
+def read_header(content: bytes, start: int, end: int, newline: bytes, limits: Limits = LIMITS) -> Header:
+    """Read the header block that begins at `start`; it does not reach beyond `end`."""
+    block_end, body_start, over = _extent(content, start, end, newline, limits)
+    octets = content[start:block_end]
+    plain = octets.isascii()
+    text = octets.decode("ascii" if plain else "latin-1")
+    if newline == b"\r":
+        text = text.replace("\r", "\n")
+    fields: list[Field] = []
+    for match in _FIELD.finditer(text):
+        if len(fields) == limits.fields:
+            over = "fields"
+            break
+        name, value = match.groups()
+        if len(value) > limits.field_bytes:
+            over = "header"
+        raw = _unfold(value[: limits.field_bytes])
+        if not plain and not raw.isascii():
+            raw = charset.guess(raw.encode("latin-1"))
+        shown = raw if "=?" not in raw and raw.isprintable() else decode_words(raw)
+        first, last = match.span()
+        fields.append(Field(name, start + first, start + last - value.endswith("\r"), raw, shown))
+    if body_start < 0:
+        block_end = body_start = _without_blank_line(text, fields, start, block_end)
+    return Header(tuple(fields), block_end, body_start, over)
+
+
+def _unfold(value: str) -> str:
+    if "\n" not in value:
+        return value.strip()
+    return " ".join([line for line in [line.strip() for line in value.split("\n")] if line])
+
+
+def _extent(content: bytes, start: int, end: int, newline: bytes, limits: Limits) -> tuple[int, int, str | None]:
+    """Return where the block ends, where the body begins (-1: there is no blank line), and the limit broken."""
+    lead = content[start : min(start + 2, end)]
+    if lead[:1] == newline:
+        return start, start + 1, None
+    if lead == b"\r\n":
+        return start, start + 2, None
+    longest = min(end, start + limits.header_bytes)
+    window = min(longest, start + _FIRST_WINDOW)
+    while True:
+        found = _blank_line(content, start, window, newline)
+        if found:
+            return *found, None
+        if window == longest:
+            break
+        window = min(longest, start + (window - start) * 8)
+    if longest < end:
+        return longest, end, "header"
+    return end, -1, None
+
+
+def _blank_line(content: bytes, start: int, end: int, newline: bytes) -> tuple[int, int] | None:
+    if newline == b"\r":
+        at = content.find(b"\r\r", start, end)
+        return (at + 1, at + 2) if at >= 0 else None
+    crlf = content.find(b"\n\r\n", start, end)
+    lone = content.find(b"\n\n", start, crlf if crlf >= 0 else end)
+    if lone >= 0:
+        return lone + 1, lone + 2
+    if crlf >= 0:
+        return crlf + 1, crlf + 3
+    odd = _ODD_BLANK_LINE.search(content, start, end)
+    return (odd.start() + 1, odd.end()) if odd else None
+
+
+def _without_blank_line(text: str, fields: list[Field], start: int, end: int) -> int:
+    """Find the body of a text without blank line: what follows the leading fields."""
+    at = start
+    if text.startswith(("From ", ">From ")):
+        at = start + text.find("\n") + 1 if "\n" in text else end
+    kept = 0
+    for field in fields:
+        if field.start != at:
+            break
+        kept += 1
+        at = field.end
+        while at < end and text[at - start] in "\r\n":
+            at += 1
+    del fields[kept:]
+    return at
