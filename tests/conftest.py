@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from maild.archive.database import FILE_NAME, Database
+from maild.archive.upgrade import upgrade
 
 ROOT = Path(__file__).parent.parent
 PROGRAMS = {
@@ -45,3 +49,41 @@ def corpus() -> Path:
     if not path.is_dir():
         pytest.skip("the corpus of real mail is not here (set MAILD_CORPUS)")
     return path
+
+
+def _open(url: str, directory: Path) -> Database:
+    database = Database(url, directory)
+    database.start()
+    return database
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the newest schema; copying it is quicker than migrating again."""
+    directory = tmp_path_factory.mktemp("template")
+    database = Database("", directory)
+    upgrade(database.writing)
+    database.close()
+    return directory / FILE_NAME
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path, sqlite_template: Path) -> Iterator[Database]:
+    """An empty store in a SQLite file."""
+    shutil.copy(sqlite_template, tmp_path / FILE_NAME)
+    database = _open("", tmp_path)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty store, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_database")
+        return
+    database = Database(request.getfixturevalue("postgresql_url"), tmp_path)
+    upgrade(database.writing)
+    database.start()
+    yield database
+    database.close()

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.schema import content
-from maild.errors import NotFoundError
+from maild.errors import MaildError, NotFoundError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -25,6 +25,10 @@ else:
 CHUNK_BYTES = 256 * 1024
 _LEVEL = 1  # measured: level 3 saves a further 4 % of mail and costs half as much again
 _ROWS = 8  # chunks bound at once: two megabytes
+
+
+class DamagedError(MaildError):
+    """What is stored is not what was written."""
 
 
 class Content(Protocol):
@@ -47,8 +51,11 @@ def compress(octets: bytes | bytearray | memoryview) -> bytes:
 
 
 def decompress(frame: bytes) -> bytes:
-    """Undo `compress`."""
-    return zstd.decompress(frame)
+    """Undo `compress`; raises DamagedError for a frame that rotted."""
+    try:
+        return zstd.decompress(frame)
+    except zstd.ZstdError as error:
+        raise DamagedError("stored content cannot be decompressed") from error
 
 
 def store(connection: Connection, items: list[Content]) -> None:

@@ -44,8 +44,8 @@ class Database:
         self.is_sqlite = make_url(self.url).get_backend_name() == "sqlite"
         self.index_path = data_dir / INDEX_NAME
         self._readers = self._reading_engine()
-        self._writing = writing_engine(self.url)
-        self.writer = Writer(self._writing, check=lambda: check_durability(self._writing))
+        self.writing = writing_engine(self.url)
+        self.writer = Writer(self.writing, check=lambda: check_durability(self.writing))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -55,14 +55,14 @@ class Database:
 
     def start(self) -> None:
         """Check that commits are durable and start the writer."""
-        check_durability(self._writing)
+        check_durability(self.writing)
         self.writer.start()
 
     def close(self) -> None:
         """Finish what the writer has in hand and let go of every connection."""
         self.writer.close()
         self._readers.dispose()
-        self._writing.dispose()
+        self.writing.dispose()
 
     def _reading_engine(self) -> Engine:
         if not self.is_sqlite:

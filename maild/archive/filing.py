@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
@@ -93,22 +93,13 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_new_conversations(connection, work, done, threads)
     threads.write()
     # A later message of the group may have merged the conversation of an earlier one.
-    done = {k: _moved(v, threads.survivor(v.conversation_id)) for k, v in done.items()}
+    done = {k: replace(v, conversation_id=threads.survivor(v.conversation_id)) for k, v in done.items()}
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
     _close_work_items(connection, work)
     connection.execute(update(chain_head).values(revision=revision))
     return [done.get(item.message_id) for item in items]
-
-
-def _moved(filed: Filed, conversation_id: int) -> Filed:
-    return Filed(
-        message_id=filed.message_id,
-        conversation_id=conversation_id,
-        revision=filed.revision,
-        teams=filed.teams,
-    )
 
 
 def _pending(connection: Connection, ids: list[int]) -> set[int]:

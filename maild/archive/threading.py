@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from maild.archive.inboxes import merge_entries
-from maild.archive.schema import conversations, filings, joins, message_refs, summaries
+from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
 from maild.mail.conversation import Member, Tie, linked
 from maild.mail.ids import id_ms
 
@@ -28,6 +28,8 @@ class Threadable(Protocol):
 
     @property
     def message_id(self) -> int: ...
+    @property
+    def direction(self) -> str: ...
     @property
     def author(self) -> str: ...
     @property
@@ -88,6 +90,7 @@ class Threads:
             author=item.author,
             people=frozenset(item.people),
             teams=frozenset(p.team for p in item.places),
+            ours=item.direction == "out",
         )
         found: set[int] = set()
         like: set[int] = set()
@@ -137,8 +140,14 @@ class Threads:
             teams.setdefault(message_id, set()).add(team)
         for row in self._connection.execute(
             select(
-                summaries.c.message_id, summaries.c.conversation_id, summaries.c.people, summaries.c.from_mail
-            ).where(summaries.c.message_id.in_(ids))
+                summaries.c.message_id,
+                summaries.c.conversation_id,
+                summaries.c.people,
+                summaries.c.from_mail,
+                messages.c.direction,
+            )
+            .join_from(summaries, messages, messages.c.id == summaries.c.message_id)
+            .where(summaries.c.message_id.in_(ids))
         ):
             self._members[row.message_id] = Member(
                 message_id=row.message_id,
@@ -146,16 +155,11 @@ class Threads:
                 author=row.from_mail,
                 people=frozenset(json.loads(row.people)),
                 teams=frozenset(teams.get(row.message_id, ())),
+                ours=row.direction == "out",
             )
 
     def _remember(self, item: Threadable, this: Member, conversation_id: int) -> None:
-        self._members[item.message_id] = Member(
-            message_id=this.message_id,
-            conversation_id=conversation_id,
-            author=this.author,
-            people=this.people,
-            teams=this.teams,
-        )
+        self._members[item.message_id] = replace(this, conversation_id=conversation_id)
         self._arrived.setdefault(conversation_id, []).append(item.message_id)
         for target, position in _targets(item):
             known = self._refs.setdefault(target, [])
