@@ -14,18 +14,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from sqlalchemy import Connection, select
 
 from maild.archive.commit import Acceptance, Accepted, Addressee, accept
 from maild.archive.content import CHUNK_BYTES, compress
 from maild.archive.schema import messages, recipients
-from maild.archive.sources import Item
+from maild.archive.sources import Item, SourceError
 from maild.archive.writer import Writer
 from maild.errors import AddressError
 from maild.mail.address import Address, parse_address
+from maild.mail.dates import parse_date
 from maild.mail.ids import message_id_at
 
 _HEADER_BYTES = 65_536
@@ -81,6 +80,8 @@ def import_messages(
 ) -> Iterator[Taken]:
     """Take messages in, and yield what became of each once it is committed, in order.
 
+    SourceError and OSError of the source are raised when everything before them is committed and told.
+
     Args:
         writer: The store's writer.
         items: The messages; read only as fast as they are committed.
@@ -91,7 +92,16 @@ def import_messages(
     """
     flying: deque[tuple[Item, Future[Accepted | None]]] = deque()
     flying_bytes = 0
-    for item in items:
+    failure: Exception | None = None
+    source = iter(items)
+    while True:
+        try:
+            item = next(source, None)
+        except (SourceError, OSError) as error:
+            failure = error  # what was read before is told first
+            break
+        if item is None:
+            break
         flying.append((item, writer.submit(take_in, _acceptance(item, target, now_ms, chance()))))
         flying_bytes += len(item.octets)
         while len(flying) > _IN_FLIGHT or flying_bytes > _IN_FLIGHT_BYTES:
@@ -99,6 +109,8 @@ def import_messages(
             yield _landed(*flying.popleft())
     while flying:
         yield _landed(*flying.popleft())
+    if failure is not None:
+        raise failure
 
 
 def _landed(item: Item, future: Future[Accepted | None]) -> Taken:
@@ -142,7 +154,7 @@ def _acceptance(item: Item, target: Target, now_ms: int, chance: int) -> Accepta
     outgoing = target.sent_by is not None and _address(header, b"from") == target.sent_by
     sender = target.sent_by if outgoing else _address(header, b"return-path")
     return Acceptance(
-        message_id=message_id_at(min(_date_ms(header) or now_ms, now_ms), chance),
+        message_id=message_id_at(min(parse_date(_field(header, b"date")) or now_ms, now_ms), chance),
         direction="out" if outgoing else "in",
         origin="import",
         content=_content(item.octets),
@@ -169,14 +181,6 @@ def _content(octets: bytes) -> _Octets:
 def _field(header: bytes, name: bytes) -> str:
     match = _FIELDS[name].search(header)
     return match[1].decode("utf-8", "replace").strip()[:1_000] if match else ""
-
-
-def _date_ms(header: bytes) -> int | None:
-    try:
-        at = parsedate_to_datetime(_field(header, b"date")[:100])
-        return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
-    except (ValueError, OverflowError, IndexError, TypeError):
-        return None
 
 
 def _address(header: bytes, name: bytes) -> Address | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,9 +68,19 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
-def put_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def plain(text: str) -> str:
+    """Make control characters and directions visible.
+
+    Security: a subject could otherwise send escape sequences to the terminal of who reads it.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def put_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print rows in columns as wide as their widest cell."""
-    table = [heads, *rows]
+    table = [heads, *(tuple(plain(cell) for cell in row) for row in rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

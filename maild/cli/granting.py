@@ -1,0 +1,64 @@
+"""What `maild grant` does: check the words against the rules, then write the grant."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import click
+
+from maild.archive.accounts import NewGrant, Revocation, add_grants, revoke_grants
+from maild.cli import times
+from maild.cli.rules import load_rules
+from maild.cli.store import carry_out
+from maild.cli.verb import note
+from maild.config import Settings
+from maild.policy.roles import TEAM_ROLES, Role
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return a hint at the word that was meant, or nothing."""
+    near = get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _role(word: str, team: str | None) -> Role:
+    if word not in set(Role):
+        raise click.UsageError(f"'{word}' is not a role{nearest(word, [str(role) for role in Role])}")
+    role = Role(word)
+    if (role in TEAM_ROLES) is (team is None):
+        raise click.UsageError(f"{role} is a role in a team: name it" if team is None else f"{role} has no team")
+    return role
+
+
+def give(
+    settings: Settings, login: str, team: str | None, role: str, *, from_ms: int | None, until_ms: int | None
+) -> None:
+    """Give a role; `from_ms` None is now, `until_ms` None until it is revoked."""
+    checked = _role(role, team)
+    if team is not None and team not in (teams := load_rules(settings).teams):
+        raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, teams)}")
+    new = NewGrant(
+        login=login,
+        role=checked,
+        team=team,
+        from_ms=times.now_ms() if from_ms is None else from_ms,
+        until_ms=until_ms,
+        granted_by=f"{getpass.getuser()} on the command line",
+    )
+    if until_ms is not None and until_ms <= new.from_ms:
+        raise click.UsageError("--until is before --from: the role would never hold")
+    carry_out(settings, add_grants, new)
+    end = f" until {times.local(until_ms)}" if until_ms is not None else ""
+    note(f"{login} is {checked}" + (f" in {team}" if team else "") + end)
+
+
+def take_back(settings: Settings, login: str, team: str | None, role: str) -> None:
+    """Revoke a role."""
+    checked = _role(role, team)
+    revocation = Revocation(login=login, role=checked, team=team, revoked_ms=times.now_ms())
+    if not carry_out(settings, revoke_grants, revocation):
+        note(f"{login} did not hold {checked}" + (f" in {team}" if team else ""))
+        raise click.exceptions.Exit(1)
+    note(f"{login} is {checked} no longer" + (f" in {team}" if team else ""))

@@ -1,0 +1,83 @@
+"""What `maild import` does: recognise every path first, then take in one source after the other."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from maild.archive.sources import Item, Source, SourceError, recognise
+from maild.archive.transfer import Target, import_messages
+from maild.cli.explain import os_error
+from maild.cli.granting import nearest
+from maild.cli.progress import Progress
+from maild.cli.rules import load_rules
+from maild.cli.store import writing
+from maild.cli.times import now_ms
+from maild.cli.verb import note
+from maild.config import Settings
+from maild.mail.address import Address, parse_address
+
+
+def target_of(settings: Settings, address: str | None, team: str | None, sent_by: str | None) -> Target:
+    """Return where the mail goes; raises UsageError when the rules know no such place."""
+    rules = load_rules(settings)
+    goal = None if address is None else parse_address(address)
+    if goal is not None and not rules.accepts(goal):
+        raise click.UsageError(f"{goal} is no address of ours; `maild check` reads {settings.server.rules}")
+    if team is not None and team not in rules.teams:
+        raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, rules.teams)}")
+    sender: Address | None = None if sent_by is None else parse_address(sent_by)
+    return Target(address=goal, team=team, sent_by=sender)
+
+
+def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
+    """Import everything that can be; say what cannot. Returns whether all was."""
+    sources, complete = _recognise(paths)
+    if not complete:
+        return False  # nothing at all is better than half of what was meant, when it shows before the start
+    counts = {"new": 0, "known": 0}
+    with writing(settings) as database, Progress("importing", sum(s.size for s in sources)) as progress:
+        for source in sources:
+            items = _watched(source, progress)
+            try:
+                for taken in import_messages(
+                    database.writer, items, target, now_ms=now_ms(), chance=lambda: secrets.randbits(21)
+                ):
+                    counts["known" if taken.message_id is None else "new"] += 1
+                    progress.say(f"{counts['new'] + counts['known']:,} messages")
+            except SourceError as error:
+                note(f"maild: {error}")
+                complete = False
+            except OSError as error:
+                note(f"maild: {os_error(error)}")
+                complete = False
+    sys.stdout.write(f"imported {counts['new']:,}, there already {counts['known']:,}\n")
+    return complete
+
+
+def _recognise(paths: tuple[Path, ...]) -> tuple[list[Source], bool]:
+    sources: list[Source] = []
+    complete = True
+    for path in paths:
+        try:
+            sources += recognise(path)
+        except SourceError as error:
+            note(f"maild: {error}")
+            complete = False
+        except OSError as error:
+            note(f"maild: {os_error(error)}")
+            complete = False
+    return sources, complete
+
+
+def _watched(source: Source, progress: Progress) -> Iterator[Item]:
+    done = 0
+    for item in source.items():
+        progress.advance(item.consumed - done)
+        done = item.consumed
+        yield item
+    progress.advance(source.size - done)

@@ -1,0 +1,154 @@
+"""`maild user …` and `maild grant`: who there is, and who may what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maild.cli.times import day_end_ms, day_start_ms, now_ms, rfc3339
+from maild.cli.verb import json_option, note, put_json, put_table, read_password, settings, verb, yes_option
+from maild.errors import MaildError
+
+_OBJECTIONS = {
+    "short": "a password has at least 12 characters; a short sentence is good",
+    "long": "a password has at most 256 characters",
+    "personal": "the password is made of the person's own names; take other words",
+    "common": "the password is among the first that others would try; take other words",
+}
+_password_file = click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The first line of this file is the password.",
+)
+
+
+def new_password(file: Path | None, login: str, name: str) -> str:
+    """Return the hash of a password that is good enough, from a file or a terminal."""
+    from maild.archive.passwords import hash_password, objection
+
+    password = read_password(file, login)
+    if wrong := objection(password, login=login, name=name):
+        raise MaildError(_OBJECTIONS[wrong])
+    return hash_password(password)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def user() -> None:
+    """Add, list and disable people; set passwords."""
+
+
+@verb("maild user add petra.m --name 'Petra Muster' --mail petra.muster@musterstadt.example", group=user, name="add")
+@click.argument("login")
+@click.option("--name", default="", help="As colleagues read it.")
+@click.option("--mail", help="Where the person reads personal mail.")
+@_password_file
+def add(login: str, name: str, mail: str | None, password_file: Path | None) -> None:
+    """Add a person. Rights come with `maild grant`."""
+    from maild.archive.accounts import NewUser, add_users
+    from maild.cli.store import carry_out
+    from maild.mail.address import parse_address
+
+    if mail is not None:
+        parse_address(mail)
+    here = settings()
+    password = new_password(password_file, login, name)
+    new = NewUser(login=login, name=name, mail=mail, password=password, created_ms=now_ms())
+    carry_out(here, add_users, new)
+    note(f"added {login}; `maild grant {login} TEAM ROLE` gives a right")
+
+
+@verb("maild user list", "maild user list --json", group=user, name="list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List people and what they may do now."""
+    from maild.archive.accounts import grants_of, list_users
+    from maild.cli.store import reading
+
+    now = now_ms()
+    rows = []
+    with reading(settings()) as connection:
+        for person in list_users(connection):
+            held = [g for g in grants_of(connection, person.id) if g.holds(now)]
+            names = [f"{g.team}:{g.role}" if g.team else str(g.role) for g in held]
+            if as_json:
+                disabled = rfc3339(person.disabled_ms) if person.disabled_ms else None
+                put_json(
+                    {
+                        "login": person.login,
+                        "name": person.name,
+                        "mail": person.mail,
+                        "disabled": disabled,
+                        "grants": names,
+                    }
+                )
+            state = "disabled" if person.disabled_ms else ", ".join(sorted(names)) or "-"
+            rows.append((person.login, person.name, person.mail or "", state))
+    if not as_json:
+        put_table(("LOGIN", "NAME", "MAIL", "MAY"), rows)
+
+
+@verb("maild user disable petra.m --yes", group=user, name="disable")
+@click.argument("login")
+@click.option("--undo", is_flag=True, help="Open the account again.")
+@yes_option
+def disable(login: str, *, undo: bool, yes: bool) -> None:
+    """Close an account; its sessions end at once, its history stays."""
+    from maild.archive.accounts import Disabling, disable_users, find_user
+    from maild.cli.store import carry_out, reading
+
+    here = settings()
+    if not yes and not undo:
+        with reading(here) as connection:
+            person = find_user(connection, login)
+        note(f"would close the account of {person.login} ({person.name}) and end its sessions; --yes does it")
+        raise click.exceptions.Exit(1)
+    carry_out(here, disable_users, Disabling(login=login, disabled_ms=None if undo else now_ms()))
+    note(f"{login} is {'open again' if undo else 'disabled'}")
+
+
+@verb("maild user passwd petra.m", group=user, name="passwd")
+@click.argument("login")
+@_password_file
+def passwd(login: str, password_file: Path | None) -> None:
+    """Set a password; the person's sessions end at once."""
+    from maild.archive.accounts import NewPassword, find_user, set_passwords
+    from maild.cli.store import carry_out, reading
+
+    here = settings()
+    with reading(here) as connection:
+        person = find_user(connection, login)
+    password = new_password(password_file, person.login, person.name)
+    carry_out(here, set_passwords, NewPassword(login=login, password=password))
+    note(f"the password of {person.login} is set")
+
+
+def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
+    if len(words) not in {1, 2}:
+        raise click.UsageError("say LOGIN TEAM ROLE, or LOGIN ROLE for a role that is not about a team")
+    return (None, words[0]) if len(words) == 1 else (words[0], words[1])
+
+
+@verb(
+    "maild grant petra.m kita responder --until 2026-12-31",
+    "maild grant petra.m administrator",
+    "maild grant petra.m kita responder --revoke",
+)
+@click.argument("login")
+@click.argument("words", nargs=-1, metavar="[TEAM] ROLE")
+@click.option("--from", "from_ms", metavar="D", callback=day_start_ms, help="The first day. Default: now.")
+@click.option("--until", "until_ms", metavar="D", callback=day_end_ms, help="The last day. Default: until revoked.")
+@click.option("--revoke", is_flag=True, help="Take the role back.")
+def grant(login: str, words: tuple[str, ...], *, from_ms: int | None, until_ms: int | None, revoke: bool) -> None:
+    """Give a person a role in a team, for a time or until it is revoked.
+
+    Roles in a team: reader, drafter, responder, coordinator, manager; each may what the ones before it may. Roles
+    without a team: administrator, rule-editor, auditor.
+    """
+    from maild.cli.granting import give, take_back
+
+    team, role = _team_and_role(words)
+    if revoke:
+        take_back(settings(), login, team, role)
+    else:
+        give(settings(), login, team, role, from_ms=from_ms, until_ms=until_ms)

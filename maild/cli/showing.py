@@ -1,0 +1,107 @@
+"""What `maild show` prints."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from sqlalchemy import Connection
+
+from maild.archive import content
+from maild.archive.fates import Wanted
+from maild.archive.queries import Message, message
+from maild.cli import tracing
+from maild.cli.store import reading
+from maild.cli.times import local, rfc3339
+from maild.cli.verb import plain, put_bytes, put_json, settings
+from maild.config import Settings
+from maild.errors import NotFoundError
+from maild.mail.facts import Facts, Mailbox
+from maild.mail.ids import format_id, parse_id
+from maild.mail.reading import facts_of
+from maild.policy.visible import OPERATOR
+
+
+def run(text: str, form: str, *, as_json: bool) -> None:
+    """Print one message in one form."""
+    number = parse_id(text)
+    if number is None:
+        raise click.UsageError(f"'{text}' is not the id of a message; ids look like {format_id(1 << 62)}")
+    if form == "trace":
+        tracing.run(Wanted(message_id=number), as_json=as_json)
+        return
+    here = settings()
+    if form == "raw":
+        _put_raw(here, number)
+        return
+    with reading(here) as connection:
+        found = _find(connection, number)
+        octets = content.read(connection, found.digest)
+    if form == "source":
+        click.echo(plain(octets.decode("utf-8", "backslashreplace").replace("\r\n", "\n")), nl=False)
+    else:
+        facts = facts_of(octets)
+        if as_json:
+            put_json(_to_json(found, facts))
+        else:
+            _put_text(found, facts)
+
+
+def _find(connection: Connection, number: int) -> Message:
+    try:
+        return message(connection, visible=OPERATOR, message_id=number)
+    except NotFoundError:
+        raise NotFoundError(f"there is no message {format_id(number)}") from None
+
+
+def _put_raw(here: Settings, number: int) -> None:
+    with reading(here) as connection:
+        found = _find(connection, number)
+        if sys.stdout.isatty():
+            click.echo("octets follow; `maild show --source` is safe for a terminal", err=True)
+        put_bytes(content.chunks(connection, found.digest))
+
+
+def _mailboxes(mailboxes: tuple[Mailbox, ...]) -> str:
+    return ", ".join(f"{m.name} <{m.mail}>" if m.name else m.mail for m in mailboxes)
+
+
+def _to_json(found: Message, facts: Facts) -> dict[str, object]:
+    return {
+        "id": format_id(found.id),
+        "conversation": format_id(found.conversation_id) if found.conversation_id else None,
+        "reference": found.reference or None,
+        "direction": found.direction,
+        "date": rfc3339(facts.date_ms if facts.date_ms is not None else found.received_ms),
+        "received": rfc3339(found.received_ms),
+        "from": _mailboxes(facts.senders),
+        "to": _mailboxes(facts.to),
+        "cc": _mailboxes(facts.cc),
+        "subject": facts.subject,
+        "teams": list(found.teams),
+        "attachments": [{"part": a.part, "name": a.name, "type": a.media_type} for a in facts.attachments],
+        "size": found.size,
+        "digest": found.digest.hex(),
+        "source_only": facts.source_only,
+        "text": facts.text,
+    }
+
+
+def _put_text(found: Message, facts: Facts) -> None:
+    lines = {
+        "From": _mailboxes(facts.senders),
+        "To": _mailboxes(facts.to),
+        "Cc": _mailboxes(facts.cc),
+        "Subject": facts.subject,
+        "Date": "" if facts.date_ms is None else local(facts.date_ms),
+        "Received": local(found.received_ms),
+        "Inboxes": ", ".join(found.teams) or "not routed yet",
+        "Reference": found.reference,
+        "Attachments": ", ".join(a.name for a in facts.attachments),
+        "Source only": facts.source_only or "",
+    }
+    for name, value in lines.items():
+        if value:
+            click.echo(plain(f"{name}: {value}"))
+    click.echo()
+    click.echo(plain(facts.text.replace("\r\n", "\n")))

@@ -1,0 +1,103 @@
+"""The archive, for verbs: opened as its owner, with the schema of this program, or refused with what to do."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from maild.archive.database import Database, writing_engine
+from maild.archive.upgrade import is_current, upgrade
+from maild.archive.writer import Unit
+from maild.config import Settings
+from maild.errors import MaildError, StorageError, TemporaryError
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Connection]:
+    """Lend a connection that cannot write."""
+    with _opened(settings) as database, database.read() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator[Database]:
+    """Lend the store with its writer running; it may run beside a daemon."""
+    with _opened(settings) as database:
+        database.start()
+        yield database
+
+
+def carry_out(settings: Settings, unit: Unit[A, R], argument: A) -> R:
+    """Run one unit of work and wait for its commit."""
+    with writing(settings) as database:
+        return database.writer.submit(unit, argument).result()
+
+
+def create(settings: Settings) -> None:
+    """Make the data directory, readable by its owner alone, and the tables of the archive."""
+    make_data_dir(settings.server.data_dir)
+    database = Database(settings.database.url, settings.server.data_dir)
+    engine = writing_engine(database.url)
+    try:
+        upgrade(engine)
+    except DBAPIError as error:
+        raise StorageError(f"the database cannot be made: {error.orig}") from error
+    finally:
+        engine.dispose()
+        database.close()
+
+
+def make_data_dir(path: Path) -> None:
+    """Make the data directory with mode 0700; an existing one is closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Database]:
+    data_dir = settings.server.data_dir
+    _check_owner(data_dir)
+    database = Database(settings.database.url, data_dir)
+    if database.is_sqlite and not settings.database.url and not Path(database.url.removeprefix("sqlite:///")).exists():
+        raise TemporaryError(f"there is no archive in {data_dir} yet; `maild serve` or `maild init` makes it")
+    try:
+        _check_schema(database)
+        yield database
+    except DBAPIError as error:
+        raise StorageError(f"the database cannot be used: {error.orig}") from error
+    finally:
+        database.close()
+
+
+def _check_schema(database: Database) -> None:
+    engine = writing_engine(database.url)
+    try:
+        if not is_current(engine):
+            raise TemporaryError("the database has an older schema; `maild serve`, started once, upgrades it")
+    finally:
+        engine.dispose()
+
+
+def _check_owner(data_dir: Path) -> None:
+    """Refuse to work as root in another user's archive: the daemon could not write the files that root makes."""
+    try:
+        owner = data_dir.stat().st_uid
+    except FileNotFoundError:
+        return
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise MaildError(f"{data_dir} belongs to {name}; run this as its owner: sudo -u {name} maild …")

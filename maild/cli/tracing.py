@@ -1,0 +1,126 @@
+"""What `maild trace` and `maild show --trace` print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from maild.archive.fates import LIMIT, Fate, Wanted, fates
+from maild.cli.store import reading
+from maild.cli.times import local, rfc3339
+from maild.cli.verb import note, plain, put_json, settings
+from maild.errors import AddressError
+from maild.mail.address import parse_address
+from maild.mail.ids import format_id, parse_id
+from maild.policy.visible import OPERATOR
+
+
+def wanted(message_id: str | None, sender: str | None, recipient: str | None, since: int | None) -> Wanted:
+    """Return the question that the options ask."""
+    key = None if message_id is None else message_id.strip().removeprefix("<").removesuffix(">")
+    number = None if key is None or "@" in key else parse_id(key)
+    try:
+        recipient_key = None if recipient is None else parse_address(recipient).key
+    except AddressError as error:
+        raise click.UsageError(f"'{recipient}' is not an address: {error}") from None
+    return Wanted(
+        message_id=number,
+        message_key=key if number is None else None,
+        sender=sender,
+        recipient_key=recipient_key,
+        since_ms=since,
+    )
+
+
+def run(question: Wanted, *, as_json: bool) -> None:
+    """Print the fates; exit with 1 when there is none."""
+    with reading(settings()) as connection:
+        found = fates(connection, visible=OPERATOR, wanted=question)
+    for fate in found:
+        if as_json:
+            put_json(to_json(fate))
+        else:
+            put_text(fate)
+    if len(found) == LIMIT:
+        note(f"the newest {LIMIT} only; narrow it with --since, --from or --to")
+    if not found:
+        note("no such mail was accepted; a refusal is in the log: `recipient.refused`, `message.refused`")
+        raise click.exceptions.Exit(1)
+
+
+def to_json(fate: Fate) -> dict[str, Any]:
+    """Return the form for programs."""
+    return {
+        "id": format_id(fate.id),
+        "date": rfc3339(fate.received_ms),
+        "origin": fate.origin,
+        "direction": fate.direction,
+        "reply": _reply(fate),
+        "peer": fate.peer,
+        "from": fate.reverse_path,
+        "size": fate.size,
+        "digest": fate.digest.hex(),
+        "subject": fate.subject,
+        "reference": fate.reference,
+        "recipients": [
+            {
+                "address": r.address,
+                "team": r.team,
+                "state": r.state,
+                "duplicate_of": None if r.duplicate_of is None else format_id(r.duplicate_of),
+            }
+            for r in fate.recipients
+        ],
+        "inboxes": [{"team": i.team, "state": i.state} for i in fate.inboxes],
+        "rules": {"version": fate.rules_number, "digest": fate.rules_digest},
+        "problem": fate.problem,
+        "source_only": fate.source_only,
+        "routes": list(fate.routes),
+    }
+
+
+def _reply(fate: Fate) -> str | None:
+    return f"250 2.0.0 Ok: stored as {format_id(fate.id)}" if fate.origin == "smtp" else None
+
+
+def put_text(fate: Fate) -> None:
+    """Print the form for people."""
+    sender = "<>" if fate.reverse_path is None else fate.reverse_path
+    click.echo(plain(f"{format_id(fate.id)}  {local(fate.received_ms)}  {sender}  {fate.subject}"))
+    origin = {"smtp": f"received from {fate.peer}", "import": f"imported from {fate.peer}"}.get(fate.origin)
+    click.echo(plain(f"  {origin or fate.origin}, {fate.size:,} octets" + _answered(fate)))
+    for recipient in fate.recipients:
+        name = recipient.address or f"team {recipient.team}"
+        state = recipient.state
+        if recipient.duplicate_of is not None:
+            state = f"the same mail as {format_id(recipient.duplicate_of)}, not routed again"
+        click.echo(plain(f"  to {name}: {state}"))
+    if fate.rules_digest is not None:
+        click.echo(f"  rules version {fate.rules_number or '?'} ({fate.rules_digest[:12]})")
+    for route in fate.routes:
+        put_route(route)
+    for inbox in fate.inboxes:
+        click.echo(plain(f"  in the inbox of {inbox.team}: {inbox.state}, conversation {fate.reference}"))
+    for label, value in (("problem", fate.problem), ("source only", fate.source_only)):
+        if value:
+            click.echo(plain(f"  {label}: {value}"))
+
+
+def _answered(fate: Fate) -> str:
+    return f", answered {reply}" if (reply := _reply(fate)) else ""
+
+
+def put_route(route: dict[str, Any]) -> None:
+    """Print the trace of one recipient: each rule, each condition, the value it saw."""
+    teams = ", ".join(route.get("teams", ()))
+    tags = "".join(f" #{tag}" for tag in route.get("tags", ()))
+    click.echo(plain(f"  {route['recipient']} → {teams}{tags} ({route.get('priority', 'normal')})"))
+    for tried in route.get("trace", ()):
+        click.echo(plain(f"    rule {tried['rule']} (line {tried['line']}): {tried['outcome']}"))
+        for label, value, outcome in tried.get("conditions", ()):
+            click.echo(plain(f"      {label}: {outcome}, saw {value!r}"))
+        for done in tried.get("did", ()):
+            click.echo(plain(f"      → {done}"))
+        for done in tried.get("would", ()):
+            click.echo(plain(f"      → would {done} (observing)"))
