@@ -1,0 +1,89 @@
+"""What is wrong between the parts of a rules file: cycles, parts that nothing uses, rules that never come to bear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from itertools import pairwise
+
+from maild.rules.findings import Code, Findings, Place, quoted
+from maild.rules.model import AllOf, Comparison, Condition, Rule
+from maild.rules.operators import OneOf
+
+
+def report_cycles(findings: Findings, after: Mapping[str, str], places: Mapping[str, Place], relation: str) -> None:
+    """Report each cycle of a relation once, at the first of its members in the file.
+
+    Args:
+        findings: where to.
+        after: from each name to the one it names.
+        places: of every name, in the order of the file.
+        relation: as in "'b' is RELATION 'a'".
+    """
+    done: set[str] = set()
+    for start in places:
+        path: list[str] = []
+        name: str | None = start
+        while name is not None and name not in done:
+            done.add(name)
+            path.append(name)
+            name = after.get(name)
+        if name is not None and name in path:
+            _report_cycle(findings, path[path.index(name) :], places, relation)
+
+
+def _report_cycle(findings: Findings, members: list[str], places: Mapping[str, Place], relation: str) -> None:
+    ring = [*members, members[0]]
+    links = ", ".join(f"{quoted(b)} is {relation} {quoted(a)}" for a, b in pairwise(ring))
+    findings.error(places[members[0]], Code.CYCLE, f"this goes in a circle: {links}")
+
+
+def report_unused(findings: Findings, defined: Mapping[str, Mapping[str, Place]], used: set[tuple[str, str]]) -> None:
+    """Warn of teams, lists and templates that nothing refers to."""
+    codes = {"team": Code.UNUSED_TEAM, "list": Code.UNUSED_LIST, "template": Code.UNUSED_TEMPLATE}
+    for what, code in codes.items():
+        for name, place in defined[what].items():
+            if (what, name) not in used:
+                findings.warning(place, code, f"nothing refers to {what} {quoted(name)}")
+
+
+def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[str, Place], today: date | None) -> None:
+    """Warn of rules that cannot match any more, that double another, or whose time is over."""
+    enders: list[Rule] = []
+    seen: dict[tuple[Condition | None, Condition | None], Rule] = {}
+    for rule in rules:
+        place = places[rule.id]
+        if today is not None and rule.active and rule.active.last and rule.active.last < today:
+            findings.warning(place, Code.EXPIRED, f"rule {quoted(rule.id)} ended on {rule.active.last}")
+        above = next((ender for ender in enders if _covers(ender, rule)), None)
+        twin = seen.setdefault((rule.when, rule.unless), rule)
+        if above is not None:
+            text = f"rule {quoted(rule.id)} can never match: rule {quoted(above.id)} (line {above.line}) ends first"
+            findings.warning(place, Code.SHADOWED, text)
+        elif twin is not rule:
+            text = f"rule {quoted(rule.id)} has the same conditions as rule {quoted(twin.id)} (line {twin.line})"
+            findings.warning(place, Code.SAME_CONDITIONS, text)
+        if rule.ends and not rule.observe and rule.active is None and rule.unless is None:
+            enders.append(rule)
+
+
+def _covers(above: Rule, rule: Rule) -> bool:
+    """Tell whether every mail that `rule` would take was taken by `above` before it."""
+    below = _parts(rule.when)
+    return all(any(_implies(part, wanted) for part in below) for wanted in _parts(above.when))
+
+
+def _parts(condition: Condition | None) -> Iterable[Condition]:
+    if condition is None:
+        return ()
+    return condition.parts if isinstance(condition, AllOf) else (condition,)
+
+
+def _implies(narrow: Condition, wide: Condition) -> bool:
+    if isinstance(narrow, Comparison) and isinstance(wide, Comparison):
+        if narrow.source != wide.source:
+            return False
+        if isinstance(narrow.test, OneOf) and isinstance(wide.test, OneOf):
+            return narrow.test.values <= wide.test.values
+        return narrow.test == wide.test
+    return narrow == wide

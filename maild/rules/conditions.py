@@ -1,0 +1,277 @@
+"""Reading a mail for conditions, and evaluating them in three values.
+
+A *source* names one reading: `KEY|FORM`, for header fields `header:NAME|FORM`. The forms are `folded` (caseless,
+normalised), `plain` (normalised only, for expressions) and `names` (for `is` on addresses: the address and its
+`@domain`). A reading is made once for each mail, and only when a condition asks for it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple, assert_never
+
+from maild.mail.address import Address, fold
+from maild.mail.facts import Attachment, Automatic
+from maild.rules.model import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    HasAttachment,
+    Letter,
+    NoneOf,
+    Outcome,
+    Ruleset,
+    SizeBetween,
+)
+from maild.rules.operators import Contains, Regex, Starts, Test
+
+SHOWN_CHARACTERS = 200
+MAX_TEXT = 1_000_000  # Facts.text ends here: what follows was not looked at
+NULL_PATH = "<>"
+_BODY_LIMITS = frozenset({"depth", "parts"})  # limits of the body alone: the header was read to its end
+_RECIPIENT_SOURCES = ("to|names", "to|folded", "to|plain", "detail|folded", "detail|plain")
+
+_SURE_WHEN_CUT = (Contains, Starts, Regex)
+
+_NO, _UNKNOWN, _YES = Outcome.NO, Outcome.UNKNOWN, Outcome.YES
+
+
+class Reading(NamedTuple):
+    """What a mail has for one source.
+
+    `whole` False: what could not be read might have matched. `cut`: the values themselves may go on where the
+    reading ended, so that only what is found within them, or at their start, is certain.
+    """
+
+    values: tuple[str, ...]
+    shown: str
+    whole: bool
+    cut: bool
+
+
+class Seen(NamedTuple):
+    """One condition as it was evaluated: for the trace."""
+
+    label: str
+    value: str
+    outcome: Outcome
+
+
+class View:
+    """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
+
+    __slots__ = ("_readings", "letter", "recipient", "ruleset")
+
+    def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
+        self.ruleset = ruleset
+        self.letter = letter
+        self.recipient = Address(local="", domain="")
+        self._readings: dict[str, Reading] = {}
+
+    def turn_to(self, recipient: Address) -> None:
+        """Look at the letter as it came to `recipient`."""
+        self.recipient = recipient
+        for source in _RECIPIENT_SOURCES:
+            self._readings.pop(source, None)
+
+    def reading(self, source: str) -> Reading:
+        found = self._readings.get(source)
+        if found is None:
+            found = self._readings[source] = _read(self, source)
+        return found
+
+    @property
+    def header_whole(self) -> bool:
+        limit = self.letter.facts.source_only
+        return limit is None or limit in _BODY_LIMITS
+
+    @property
+    def body_whole(self) -> bool:
+        return self.letter.facts.source_only is None
+
+
+def shorten(text: str) -> str:
+    """Cut a value for the trace, on one line."""
+    cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
+
+
+def _read(view: View, source: str) -> Reading:
+    name, _, form = source.partition("|")
+    key, _, argument = name.partition(":")
+    texts, whole, cut = _READERS[key](view, argument)
+    shown = shorten(", ".join(texts))
+    if form == "names":
+        return Reading(_names(view, key, texts), shown, whole, cut)
+    if form == "plain":
+        return Reading(tuple(unicodedata.normalize("NFKC", text) for text in texts), shown, whole, cut)
+    return Reading(tuple(fold(text) for text in texts), shown, whole, cut)
+
+
+def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
+    if key == "to":
+        return view.ruleset.names(view.recipient)
+    found = [_mailbox(text) for text in texts]
+    return (*found, *(text[text.rfind("@") :] for text in found if "@" in text))
+
+
+def _mailbox(text: str) -> str:
+    """Fold an address for `is`: a domain counts in the form in which it travels."""
+    folded = fold(text)
+    local, at, domain = folded.rpartition("@")
+    if domain.isascii():
+        return folded
+    try:
+        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return folded
+
+
+_Texts = tuple[tuple[str, ...], bool, bool]  # values, whole, cut
+
+
+def _to(view: View, _: str) -> _Texts:
+    recipient = view.recipient
+    return (f"{recipient.local.partition('+')[0]}@{recipient.domain}",), True, False
+
+
+def _detail(view: View, _: str) -> _Texts:
+    return (view.recipient.local.partition("+")[2],), True, False
+
+
+def _from(view: View, _: str) -> _Texts:
+    return tuple(m.mail for m in view.letter.facts.senders if m.mail), view.header_whole, False
+
+
+def _sender(view: View, _: str) -> _Texts:
+    path = view.letter.reverse_path
+    return (NULL_PATH if path is None else f"{path.local}@{path.domain}",), True, False
+
+
+def _subject(view: View, _: str) -> _Texts:
+    subject = view.letter.facts.subject
+    return (subject,), view.header_whole, not subject and not view.header_whole
+
+
+def _text(view: View, _: str) -> _Texts:
+    text = view.letter.facts.text
+    whole = view.body_whole and len(text) < MAX_TEXT
+    return (text,), whole, not whole
+
+
+def _header(view: View, name: str) -> _Texts:
+    return tuple(value for key, value in view.letter.facts.fields if key == name), view.header_whole, False
+
+
+def _flag(value: bool, whole: bool) -> _Texts:
+    # Invariant: a mark that is there is certain; one that is absent may lie in what could not be read.
+    certain = value or whole
+    return ("true" if value else "false",), certain, not certain
+
+
+def _list(view: View, _: str) -> _Texts:
+    return _flag(view.letter.facts.list_id is not None, view.header_whole)
+
+
+def _auto_submitted(view: View, _: str) -> _Texts:
+    return _flag(view.letter.facts.auto_submitted, view.header_whole)
+
+
+def _bounce(view: View, _: str) -> _Texts:
+    return _flag(view.letter.facts.automatic is Automatic.REPORT, view.header_whole)
+
+
+_READERS: dict[str, Callable[[View, str], _Texts]] = {
+    "to": _to,
+    "detail": _detail,
+    "from": _from,
+    "sender": _sender,
+    "subject": _subject,
+    "text": _text,
+    "header": _header,
+    "list": _list,
+    "auto_submitted": _auto_submitted,
+    "bounce": _bounce,
+}
+
+
+def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:
+    """Evaluate a condition, noting in `seen` each comparison that was made, in order."""
+    if isinstance(condition, Comparison):  # by far the commonest: before the match
+        reading = view.reading(condition.source)
+        return _note(seen, condition.label, reading.shown, _compare(condition.test, reading))
+    match condition:
+        case AllOf():
+            return _all(condition.parts, view, seen)
+        case AnyOf():
+            return _any(condition.parts, view, seen)
+        case NoneOf():
+            return _any(condition.parts, view, seen).inverse
+        case SizeBetween():
+            return _size(condition, view, seen)
+        case HasAttachment():
+            return _attachment(condition, view, seen)
+    assert_never(condition)
+
+
+def _compare(test: Test, reading: Reading) -> Outcome:
+    if test.holds(reading.values):
+        return _YES if not reading.cut or isinstance(test, _SURE_WHEN_CUT) else _UNKNOWN
+    return _NO if reading.whole else _UNKNOWN
+
+
+def _note(seen: list[Seen], label: str, value: str, outcome: Outcome) -> Outcome:
+    seen.append(Seen(label, value, outcome))
+    return outcome
+
+
+def _all(parts: tuple[Condition, ...], view: View, seen: list[Seen]) -> Outcome:
+    worst = _YES
+    for part in parts:
+        outcome = evaluate(part, view, seen)
+        if outcome is _NO:
+            return _NO
+        worst = min(worst, outcome)
+    return worst
+
+
+def _any(parts: tuple[Condition, ...], view: View, seen: list[Seen]) -> Outcome:
+    best = _NO
+    for part in parts:
+        outcome = evaluate(part, view, seen)
+        if outcome is _YES:
+            return _YES
+        best = max(best, outcome)
+    return best
+
+
+def _between(size: int, larger_than: int | None, smaller_than: int | None) -> bool:
+    return (larger_than is None or size > larger_than) and (smaller_than is None or size < smaller_than)
+
+
+def _size(condition: SizeBetween, view: View, seen: list[Seen]) -> Outcome:
+    size = view.letter.facts.size_bytes
+    holds = _between(size, condition.larger_than, condition.smaller_than)
+    return _note(seen, condition.label, str(size), _YES if holds else _NO)
+
+
+def _fits(condition: HasAttachment, attachment: Attachment) -> bool:
+    return (
+        _between(attachment.size_bytes, condition.larger_than, condition.smaller_than)
+        and all(test.holds((_form(attachment.name, test),)) for test in condition.name)
+        and all(test.holds((_form(attachment.media_type, test),)) for test in condition.media_type)
+    )
+
+
+def _form(text: str, test: Test) -> str:
+    return unicodedata.normalize("NFKC", text) if isinstance(test, Regex) else fold(text)
+
+
+def _attachment(condition: HasAttachment, view: View, seen: list[Seen]) -> Outcome:
+    attachments = view.letter.facts.attachments
+    shown = shorten(", ".join(f"{a.name} ({a.media_type}, {a.size_bytes})" for a in attachments))
+    if any(_fits(condition, a) for a in attachments):
+        return _note(seen, condition.label, shown, _YES)
+    return _note(seen, condition.label, shown, _NO if view.body_whole else _UNKNOWN)

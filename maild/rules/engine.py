@@ -1,0 +1,255 @@
+"""Routing: from a letter and a recipient to a `Route`, purely.
+
+Every accepted recipient ends in at least one team: it starts with the team of its address (the implicit keep), rules
+only move or add, and whatever goes wrong inside sends it back to that team, marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, assert_never
+
+from maild.mail.address import Address
+from maild.rules.conditions import Seen, View, evaluate
+from maild.rules.model import (
+    Action,
+    Copy,
+    Deliver,
+    File,
+    Letter,
+    Outcome,
+    Priority,
+    Rule,
+    Ruleset,
+    SetPriority,
+    State,
+    Tag,
+)
+
+_WORDS = {Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
+
+
+class Tried(NamedTuple):
+    """One rule as it was tried: what its conditions saw, and what it did (or, observing, would have done).
+
+    `outcome` None: the rule was not in force on that day.
+    """
+
+    rule: str
+    line: int
+    outcome: Outcome | None
+    seen: tuple[Seen, ...]
+    did: tuple[str, ...]
+    observed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where one recipient's copy of a letter goes, and why.
+
+    `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
+    never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
+    """
+
+    recipient: Address
+    address: str | None
+    teams: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    priority: Priority = Priority.NORMAL
+    state: State = State.OPEN
+    rules: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    problem: str | None = None
+    trace: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """What one team's inbox receives of a letter, however many of its addresses it came by."""
+
+    team: str
+    state: State
+    priority: Priority
+    tags: tuple[str, ...]  # sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """The outcome for a letter as a whole; the same for any order of its recipients."""
+
+    placements: tuple[Placement, ...]  # by team
+    rules: tuple[str, ...]  # sorted
+    problem: str | None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A route while rules work on it."""
+
+    place: tuple[str, ...]
+    copies: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+    state: State = State.OPEN
+    rules: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    trace: list[Tried] = field(default_factory=list)
+
+
+def route(ruleset: Ruleset, letter: Letter, recipient: Address) -> Route:
+    """Route one recipient. For several of the same letter, `route_all` reads the letter only once."""
+    return route_all(ruleset, letter, (recipient,))[0]
+
+
+def route_all(ruleset: Ruleset, letter: Letter, recipients: Iterable[Address]) -> tuple[Route, ...]:
+    """Route each recipient of a letter on its own, in the order given."""
+    view = View(ruleset, letter)
+    return tuple(_route(ruleset, view, recipient) for recipient in recipients)
+
+
+def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
+    found = ruleset.find(recipient)
+    name, team = (None, ruleset.fallback) if found is None else (found.name, found.team)
+    draft = _Draft(place=(team,))
+    view.turn_to(recipient)
+    try:
+        _try_rules(ruleset, view, draft)
+    except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
+        problem = f"{type(error).__name__} in the rules"
+        return Route(recipient=recipient, address=name, teams=(team,), problem=problem, trace=tuple(draft.trace))
+    return Route(
+        recipient=recipient,
+        address=name,
+        teams=tuple(dict.fromkeys((*draft.place, *draft.copies))),
+        tags=tuple(dict.fromkeys(draft.tags)),
+        priority=draft.priority,
+        state=draft.state,
+        rules=tuple(draft.rules),
+        actions=tuple(draft.actions),
+        trace=tuple(draft.trace),
+    )
+
+
+def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
+    trace = draft.trace
+    for rule in ruleset.rules:
+        if rule.active is not None and not _in_force(rule, view):
+            trace.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
+            continue
+        seen: list[Seen] = []
+        outcome = _outcome(rule, view, seen)
+        did = tuple(_describe(action) for action in rule.then) if outcome is Outcome.YES else ()
+        trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
+        if not did or rule.observe:
+            continue
+        draft.rules.append(rule.id)
+        draft.actions.extend(did)
+        for action in rule.then:
+            _apply(action, draft)
+        if rule.ends:
+            return
+
+
+def _in_force(rule: Rule, view: View) -> bool:
+    zone = view.ruleset.organisation.timezone
+    return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
+
+
+def _outcome(rule: Rule, view: View, seen: list[Seen]) -> Outcome:
+    when = Outcome.YES if rule.when is None else evaluate(rule.when, view, seen)
+    if when is Outcome.NO or rule.unless is None:
+        return when
+    return min(when, evaluate(rule.unless, view, seen).inverse)
+
+
+def _apply(action: Action, draft: _Draft) -> None:
+    match action:
+        case Deliver():
+            draft.place = action.teams
+        case File():
+            draft.state = action.state
+        case Copy():
+            draft.copies.extend(action.teams)
+        case Tag():
+            draft.tags.extend(action.tags)
+        case SetPriority():
+            draft.priority = action.priority
+        case _:
+            assert_never(action)
+
+
+def _describe(action: Action) -> str:
+    match action:
+        case Deliver():
+            return f"deliver {', '.join(action.teams)}"
+        case File():
+            return f"file {action.state}"
+        case Copy():
+            return f"copy {', '.join(action.teams)}"
+        case Tag():
+            return f"tag {', '.join(action.tags)}"
+        case SetPriority():
+            return f"priority {action.priority.name.lower()}"
+        case _:
+            assert_never(action)
+
+
+def merge(routes: Iterable[Route]) -> Merged:
+    """Merge the routes of a letter's recipients: once in each team's inbox, whichever addresses it came by.
+
+    A team sees the tags and the highest priority of those routes that lead to it, and the letter lies closed only
+    when all of them close it. Tags of a route stay with the teams of that route.
+    """
+    all_routes = tuple(routes)
+    by_team: dict[str, list[Route]] = {}
+    for each in all_routes:
+        for team in each.teams:
+            by_team.setdefault(team, []).append(each)
+    problems = sorted({each.problem for each in all_routes if each.problem is not None})
+    return Merged(
+        placements=tuple(_place(team, by_team[team]) for team in sorted(by_team)),
+        rules=tuple(sorted({rule for each in all_routes for rule in each.rules})),
+        problem="; ".join(problems) or None,
+    )
+
+
+def _place(team: str, routes: list[Route]) -> Placement:
+    closed = all(each.state is State.CLOSED for each in routes)
+    return Placement(
+        team=team,
+        state=State.CLOSED if closed else State.OPEN,
+        priority=max(each.priority for each in routes),
+        tags=tuple(sorted({tag for each in routes for tag in each.tags})),
+    )
+
+
+def trace_json(route: Route) -> dict[str, Any]:
+    """Return the compact JSON form of a route: empty parts left out, conditions as [label, value, outcome]."""
+    form: dict[str, Any] = {
+        "recipient": f"{route.recipient.local}@{route.recipient.domain}",
+        "address": route.address,
+        "teams": list(route.teams),
+        "tags": list(route.tags),
+        "priority": route.priority.name.lower(),
+        "state": str(route.state),
+        "rules": list(route.rules),
+        "actions": list(route.actions),
+        "problem": route.problem,
+        "trace": [_tried_json(tried) for tried in route.trace],
+    }
+    return {key: value for key, value in form.items() if value not in (None, [])}
+
+
+def _tried_json(tried: Tried) -> dict[str, Any]:
+    form: dict[str, Any] = {"rule": tried.rule, "line": tried.line, "outcome": outcome_word(tried.outcome)}
+    if tried.seen:
+        form["conditions"] = [[seen.label, seen.value, outcome_word(seen.outcome)] for seen in tried.seen]
+    if tried.did:
+        form["would" if tried.observed else "did"] = list(tried.did)
+    return form
+
+
+def outcome_word(outcome: Outcome | None) -> str:
+    """Name an outcome for people."""
+    return "not in force" if outcome is None else _WORDS[outcome]

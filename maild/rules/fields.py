@@ -1,0 +1,205 @@
+"""Reading single values from nodes: each says what it expected, what it found, and goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingOf
+from datetime import date
+
+from maild.mail.address import fold
+from maild.rules.findings import Code, Findings, Place, choice, nearest, quoted
+from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
+
+Pairs = dict[str, tuple[Scalar, Node]]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_SIZE = re.compile(r"([0-9]{1,12})\s*(b|kb|mb|gb)?", re.IGNORECASE)
+_UNITS = {None: 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
+_LOCAL = re.compile(r"""[^\s@"'<>()\[\]:;,\\.\x00-\x20\x7f]+(?:\.[^\s@"'<>()\[\]:;,\\.\x00-\x20\x7f]+)*""")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_MAX_DOMAIN = 253
+_MAX_LOCAL_OCTETS = 64
+_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_LIKE_TRUTH = {"yes": "true", "on": "true", "ja": "true", "1": "true"}
+_LIKE_TRUTH |= {"no": "false", "off": "false", "nein": "false", "0": "false"}
+
+
+def kind(node: Node) -> str:
+    """Name what was found, for people."""
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if isinstance(node, Sequence):
+        return "a list"
+    return "nothing" if node.null else quoted(node.text)
+
+
+class Fields:
+    """Typed readers over one file's findings. Each returns None (or nothing) after it reported an error."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+
+    def wrong(self, node: Node, expected: str) -> None:
+        self.findings.error(node, Code.WRONG_KIND, f"expected {expected}, found {kind(node)}")
+
+    def mapping(self, node: Node, expected: str) -> Pairs:
+        """Return the pairs of a mapping with free keys."""
+        if isinstance(node, Mapping):
+            return node.pairs
+        self.wrong(node, expected)
+        return {}
+
+    def known(
+        self,
+        node: Node,
+        where: str,
+        *,
+        keys: Iterable[str],
+        required: Iterable[str] = (),
+        not_yet: MappingOf[str, str] | None = None,
+    ) -> Pairs:
+        """Return the pairs of a mapping whose keys are fixed; report those unknown, missing or not built yet.
+
+        Args:
+            node: what stands there.
+            where: what it describes, as `team 'kita'`.
+            keys: the keys that work.
+            required: those of them that must be there.
+            not_yet: keys of the language without effect so far, with what they are for.
+        """
+        if not isinstance(node, Mapping):
+            self.wrong(node, f"a mapping for {where}")
+            return {}
+        allowed, later = frozenset(keys), not_yet or {}
+        for key, (place, _) in node.pairs.items():
+            if key in later:
+                self.findings.error(place, Code.NOT_YET, f"'{key}' ({later[key]}) has no effect in this version")
+            elif key not in allowed:
+                hint = nearest(key, (*allowed, *later))
+                self.findings.error(place, Code.UNKNOWN_KEY, f"unknown key {quoted(key)} in {where}{hint}")
+        for key in required:
+            if key not in node.pairs:
+                self.findings.error(node, Code.MISSING_KEY, f"{where} has no '{key}'")
+        return {key: pair for key, pair in node.pairs.items() if key in allowed}
+
+    def items(self, node: Node, expected: str) -> list[Node]:
+        if isinstance(node, Sequence):
+            return node.items
+        self.wrong(node, expected)
+        return []
+
+    def scalar(self, node: Node, expected: str) -> Scalar | None:
+        """Return a text as it was written; warn of those that other YAML readers take for something else."""
+        if not isinstance(node, Scalar) or node.null:
+            self.wrong(node, expected)
+            return None
+        if node.surprising:
+            text = f"{quoted(node.text)} is text here, but a number or truth value in YAML 1.1; quote it"
+            self.findings.warning(node, Code.YAML_1_1, text)
+        return node
+
+    def text(self, node: Node, expected: str) -> str | None:
+        found = self.scalar(node, expected)
+        return None if found is None else found.text
+
+    def scalars(self, node: Node, expected: str) -> list[Scalar]:
+        """Return one text or a list of texts as a list."""
+        if not isinstance(node, Sequence):
+            found = self.scalar(node, expected)
+            return [] if found is None else [found]
+        if not node.items:
+            self.findings.error(node, Code.EMPTY, f"an empty list, where {expected} is expected")
+        found_all = (self.scalar(item, expected) for item in node.items)
+        return [item for item in found_all if item is not None]
+
+    def flag(self, node: Node) -> bool | None:
+        if isinstance(node, Scalar) and node.plain and node.text in _TRUTH:
+            return _TRUTH[node.text]
+        like = _LIKE_TRUTH.get(node.text.lower()) if isinstance(node, Scalar) else None
+        hint = f"; did you mean '{like}'?" if like else ""
+        self.findings.error(node, Code.WRONG_KIND, f"expected true or false, found {kind(node)}{hint}")
+        return None
+
+    def word(self, node: Node, what: str, words: Iterable[str]) -> str | None:
+        """Return one of a few words."""
+        if not isinstance(node, Scalar) or node.null:
+            self.wrong(node, f"{what}: {choice(words)}")
+            return None
+        if node.text in words:
+            return node.text
+        text = f"{what} is {choice(words)}, not {quoted(node.text)}{nearest(node.text, words)}"
+        self.findings.error(node, Code.UNKNOWN_VALUE, text)
+        return None
+
+    def name(self, scalar: Scalar, what: str) -> str | None:
+        """Check an identifier of the author's choice."""
+        if _NAME.fullmatch(scalar.text):
+            return scalar.text
+        text = f"{what} {quoted(scalar.text)}: only a-z, 0-9, '.', '-' and '_', at most 64, first a letter or digit"
+        self.findings.error(scalar, Code.BAD_NAME, text)
+        return None
+
+    def day(self, node: Node) -> date | None:
+        found = self.scalar(node, "a date such as 2026-12-24")
+        if found is None:
+            return None
+        try:
+            if _DAY.fullmatch(found.text):
+                return date.fromisoformat(found.text)
+        except ValueError:  # the 31st of a month that has none
+            pass
+        self.findings.error(found, Code.BAD_DATE, f"{quoted(found.text)} is no date; write it as 2026-12-24")
+        return None
+
+    def size(self, node: Node) -> int | None:
+        """Return octets: `5MB` is 5,000,000."""
+        if not isinstance(node, Scalar) or node.null:
+            self.wrong(node, "a size such as 5MB")
+            return None
+        found = _SIZE.fullmatch(node.text)
+        if found is None:
+            text = f"{quoted(node.text)} is no size; write octets, or as 200kB or 5MB"
+            self.findings.error(node, Code.BAD_SIZE, text)
+            return None
+        unit = found[2]
+        return int(found[1]) * _UNITS[unit.lower() if unit else None]
+
+    def domain(self, scalar: Scalar) -> str | None:
+        found = domain_of(scalar.text)
+        if found is None:
+            self.findings.error(scalar, Code.BAD_DOMAIN, f"{quoted(scalar.text)} is no domain name")
+        return found
+
+    def own_address(self, place: Place, text: str) -> tuple[str, str | None] | None:
+        """Read `local` or `local@domain` of an address of ours, folded; a detail is not part of it."""
+        local, at, domain = text.rpartition("@") if "@" in text else (text, "", "")
+        if "+" in local:
+            text = f"{quoted(text)}: '+' begins a detail, which reaches the address anyway; leave it out"
+            self.findings.error(place, Code.BAD_ADDRESS, text)
+            return None
+        name = domain_of(domain) if at else None
+        if local_of(local) is None or (at and name is None):
+            self.findings.error(place, Code.BAD_ADDRESS, f"{quoted(text)} is no address")
+            return None
+        return fold(local), name
+
+
+def domain_of(text: str) -> str | None:
+    """Return a domain name in the form in which it travels (lower case, A-labels), or None."""
+    name = fold(text)
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError:
+            return None
+    return name if len(name) <= _MAX_DOMAIN and _DOMAIN.fullmatch(name) else None
+
+
+def local_of(text: str) -> str | None:
+    """Return a local part of the dot-string form, folded, or None."""
+    if len(text.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_OCTETS or not _LOCAL.fullmatch(text):
+        return None
+    return fold(text)

@@ -1,0 +1,132 @@
+"""What is found wrong in a rules file: the codes, the collector, and the nearest right word.
+
+Each code has a section of its own in docs/diagnostics.md; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Protocol
+
+from maild.errors import Diagnostic
+
+
+class Code(StrEnum):
+    """Stable names of findings."""
+
+    # The text
+    UNREADABLE = "unreadable"
+    SYNTAX = "syntax"
+    TOO_LARGE = "too-large"
+    TOO_DEEP = "too-deep"
+    ALIAS = "alias"
+    TAG = "tag"
+    DUPLICATE_KEY = "duplicate-key"
+    # The shape
+    WRONG_KIND = "wrong-kind"
+    MISSING_KEY = "missing-key"
+    UNKNOWN_KEY = "unknown-key"
+    UNKNOWN_VALUE = "unknown-value"
+    EMPTY = "empty"
+    NOT_YET = "not-yet"
+    # Single values
+    BAD_NAME = "bad-name"
+    BAD_ADDRESS = "bad-address"
+    BAD_DOMAIN = "bad-domain"
+    BAD_DATE = "bad-date"
+    BAD_HOURS = "bad-hours"
+    BAD_SIZE = "bad-size"
+    BAD_REGEX = "bad-regex"
+    BAD_PLACEHOLDER = "bad-placeholder"
+    # What parts say of each other
+    UNKNOWN_TEAM = "unknown-team"
+    UNKNOWN_LIST = "unknown-list"
+    UNKNOWN_TEMPLATE = "unknown-template"
+    UNKNOWN_ADDRESS = "unknown-address"
+    UNKNOWN_DOMAIN = "unknown-domain"
+    UNKNOWN_RULE = "unknown-rule"
+    ADDRESS_CONFLICT = "address-conflict"
+    DUPLICATE_RULE = "duplicate-rule"
+    CYCLE = "cycle"
+    LIST_FILE = "list-file"
+    FAILED_TEST = "failed-test"
+    # Warnings
+    YAML_1_1 = "yaml-1.1"
+    UNUSED_TEAM = "unused-team"
+    UNUSED_LIST = "unused-list"
+    UNUSED_TEMPLATE = "unused-template"
+    SHADOWED = "shadowed"
+    SAME_CONDITIONS = "same-conditions"
+    NEGATION_IN_ANY = "negation-in-any"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place without a node."""
+
+    line: int
+    column: int
+
+
+class Place(Protocol):
+    """Whatever has a place in the file: line and column from 1."""
+
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
+class Findings:
+    """Collects diagnostics of one file, in any order; `sorted` gives them by place."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen: set[Diagnostic] = set()
+
+    def error(self, place: Place, code: Code, text: str) -> None:
+        self._add(place, "error", code, text)
+
+    def warning(self, place: Place, code: Code, text: str) -> None:
+        self._add(place, "warning", code, text)
+
+    def _add(self, place: Place, severity: str, code: Code, text: str) -> None:
+        line, column = place.line, place.column
+        found = Diagnostic(
+            path=self.path, line=line, column=column, severity=severity, code=code.value, text=_one_line(text)
+        )
+        # A mapping that is read twice (a list that two rules name) complains once.
+        self._seen.add(found)
+
+    @property
+    def refused(self) -> bool:
+        return any(found.severity == "error" for found in self._seen)
+
+    def sorted(self) -> tuple[Diagnostic, ...]:
+        return tuple(sorted(self._seen, key=lambda d: (d.line, d.column, d.severity, d.code, d.text)))
+
+
+def _one_line(text: str) -> str:
+    # Security: a diagnostic is a line of a log and of a terminal; what it quotes must not make another.
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def quoted(text: str) -> str:
+    """Quote what the author wrote, cut to a readable length."""
+    return f"'{text}'" if len(text) <= 60 else f"'{text[:59]}…'"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the likeliest of the known words, or nothing."""
+    found = get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{found[0]}'?" if found else ""
+
+
+def choice(known: Iterable[str]) -> str:
+    """Write a choice for a sentence: a, b or c."""
+    words = list(known)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

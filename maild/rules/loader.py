@@ -1,0 +1,135 @@
+"""From the text of rules.yaml to a `Ruleset`, or to everything that is wrong with it.
+
+`load` reads nothing but what it is given, and raises nothing: all errors and warnings come back at once, by line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+
+from maild.errors import Diagnostic
+from maild.rules.addresses import read_addresses
+from maild.rules.checks import report_cycles, report_rules, report_unused
+from maild.rules.fields import Fields, Pairs
+from maild.rules.findings import Code, Findings, Spot
+from maild.rules.model import Ruleset, UnknownRecipient
+from maild.rules.names import Names
+from maild.rules.organisation import read_domains, read_organisation, read_teams
+from maild.rules.rule_reader import RuleReader
+from maild.rules.rule_tests import read_tests, run_tests
+from maild.rules.texts import ReadList, read_lists, read_templates
+from maild.rules.yaml_nodes import Mapping, Node, Scalar, parse
+
+_REQUIRED = ("version", "organisation", "domains", "teams", "fallback")
+_KEYS = (*_REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rules", "tests")
+
+
+def load(
+    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None
+) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
+    """Read a rules file.
+
+    Args:
+        text: the file's text.
+        path: how diagnostics name it.
+        read_list: returns the text of a list file by the name that stands in `lists`; raises OSError or ValueError.
+        today: with it, rules whose time is over are warned of.
+
+    Returns:
+        The rules, or None when there is any error; and all findings, by place.
+    """
+    findings = Findings(path)
+    root = parse(text, findings)
+    if root is None:
+        if not findings.refused:
+            findings.error(Spot(1, 1), Code.EMPTY, "the file is empty")
+        return None, findings.sorted()
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    ruleset = _Reading(findings, _hashed(read_list, digest), today).ruleset(root, digest)
+    return (None if findings.refused else ruleset), findings.sorted()
+
+
+def _hashed(read_list: ReadList | None, digest: hashlib._Hash) -> ReadList | None:
+    """Let the content of each list file count for the version."""
+    if read_list is None:
+        return None
+
+    def read(name: str) -> str:
+        text = read_list(name)
+        digest.update(f"\0{name}\0{len(text)}\0{text}".encode("utf-8", "surrogatepass"))
+        return text
+
+    return read
+
+
+class _Reading:
+    """One pass over a file, in an order in which every name is known before it is referred to."""
+
+    def __init__(self, findings: Findings, read_list: ReadList | None, today: date | None) -> None:
+        self._findings = findings
+        self._fields = Fields(findings)
+        self._names = Names(findings)
+        self._read_list = read_list
+        self._today = today
+
+    def ruleset(self, root: Node, digest: hashlib._Hash) -> Ruleset | None:
+        fields, names = self._fields, self._names
+        top = fields.known(root, "the rules file", keys=_KEYS, required=_REQUIRED)
+        if not isinstance(root, Mapping):
+            return None
+        self._version(top)
+        sections = {key: self._section(top, key) for key in ("teams", "lists", "templates", "addresses")}
+        for key in ("teams", "lists", "templates"):
+            names.define(key.removesuffix("s"), sections[key])
+        names.domains = read_domains(fields, top["domains"][1]) if "domains" in top else frozenset()
+        organisation = read_organisation(fields, top["organisation"][1]) if "organisation" in top else None
+        teams = read_teams(fields, names, sections["teams"])
+        fallback = self._fallback(top)
+        names.lists = read_lists(fields, sections["lists"], self._read_list)
+        templates = read_templates(fields, sections["templates"])
+        unknown = self._unknown_recipient(top)
+        addresses = read_addresses(fields, names, sections["addresses"], fallback or "")
+        for relation in ("parent", "deputy"):
+            after = {team.id: name for team in teams.values() if (name := getattr(team, relation)) is not None}
+            report_cycles(self._findings, after, names.defined["team"], f"the {relation} of")
+        reader = RuleReader(fields, names)
+        rules = reader.read(top["rules"][1]) if "rules" in top else ()
+        tests = read_tests(fields, names, top["tests"][1]) if "tests" in top else ()
+        if self._findings.refused or organisation is None or fallback is None:
+            return None
+        found = Ruleset(
+            version=digest.hexdigest(),
+            organisation=organisation,
+            domains=names.domains,
+            teams=teams,
+            fallback=fallback,
+            unknown_recipient=unknown,
+            addresses=addresses,
+            lists=names.lists,
+            templates=templates,
+            rules=rules,
+            tests=tests,
+        )
+        run_tests(self._findings, found)
+        report_unused(self._findings, names.defined, names.used)
+        report_rules(self._findings, rules, reader.places, self._today)
+        return found
+
+    def _section(self, top: Pairs, key: str) -> Pairs:
+        return self._fields.mapping(top[key][1], f"a mapping for '{key}'") if key in top else {}
+
+    def _version(self, top: Pairs) -> None:
+        node = top["version"][1] if "version" in top else None
+        if node is not None and not (isinstance(node, Scalar) and node.plain and node.text == "1"):
+            self._findings.error(node, Code.UNKNOWN_VALUE, "this program reads 'version: 1' of the rules language")
+
+    def _fallback(self, top: Pairs) -> str | None:
+        found = self._fields.scalar(top["fallback"][1], "the name of a team") if "fallback" in top else None
+        return found.text if found is not None and self._names.refer("team", found) else None
+
+    def _unknown_recipient(self, top: Pairs) -> UnknownRecipient:
+        words = tuple(str(word) for word in UnknownRecipient)
+        node = top["unknown_recipient"][1] if "unknown_recipient" in top else None
+        found = self._fields.word(node, "unknown_recipient", words) if node is not None else None
+        return UnknownRecipient(found or UnknownRecipient.REJECT)

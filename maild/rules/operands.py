@@ -1,0 +1,123 @@
+"""Reading what a condition compares with: an operator and one value, several, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from maild.mail.address import fold
+from maild.rules.conditions import NULL_PATH
+from maild.rules.fields import Fields, domain_of
+from maild.rules.findings import Code, Place, quoted
+from maild.rules.names import Names
+from maild.rules.operators import Contains, Ends, Matches, OneOf, PatternError, Regex, Starts, Test, compiled
+from maild.rules.yaml_nodes import Mapping, Node
+
+_PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
+    "is": lambda values: OneOf(values=frozenset(values)),
+    "contains": lambda values: Contains(values=values),
+    "starts": lambda values: Starts(values=values),
+    "ends": lambda values: Ends(values=values),
+    "matches": lambda values: Matches(values=values),
+}
+OPERATORS = (*_PLAIN, "regex")
+_MAX_LABEL = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Value:
+    """One value and where it stands; an entry of a list stands where the condition names the list."""
+
+    text: str
+    place: Place
+
+
+class OperandReader:
+    """Reads the right-hand sides of conditions of one file."""
+
+    def __init__(self, fields: Fields, names: Names) -> None:
+        self._fields = fields
+        self._names = names
+
+    def tests(self, key: str, bare: str, node: Node) -> list[tuple[Test, str]]:
+        """Return each test that stands there with its label; all of them must hold.
+
+        Args:
+            key: the condition: addresses are checked for `to`, `from` and `sender`.
+            bare: the operator that a value without one means.
+            node: a text, a list of texts, {list: NAME}, or a mapping of operators.
+        """
+        found = [self._test(key, operator, value) for operator, value in self._written(key, bare, node)]
+        return [(test, label) for test, label in found if test is not None]
+
+    def _written(self, key: str, bare: str, node: Node) -> list[tuple[str, Node]]:
+        if not isinstance(node, Mapping) or set(node.pairs) == {"list"}:
+            return [(bare, node)]
+        if not node.pairs:
+            self._fields.findings.error(node, Code.EMPTY, f"'{key}' is compared with nothing")
+        pairs = self._fields.known(node, f"'{key}'", keys=OPERATORS)
+        return [(operator, value) for operator, (_, value) in pairs.items()]
+
+    def _test(self, key: str, operator: str, node: Node) -> tuple[Test | None, str]:
+        values, shown = self._values(node)
+        label = f"{operator} {shown}"
+        label = label if len(label) <= _MAX_LABEL else label[: _MAX_LABEL - 1] + "…"
+        if operator == "regex":
+            values = [value for value in values if self._linear(value)]
+            return (Regex(values=tuple(value.text for value in values)) if values else None), label
+        if operator == "is" and key == "to":
+            values = [value for value in values if self._ours(value)]
+        elif operator == "is" and key in ("from", "sender"):
+            values = [value for value in values if self._mailbox(value)]
+        folded = tuple(dict.fromkeys(_comparable(key, operator, value.text) for value in values))
+        return (_PLAIN[operator](folded) if folded or isinstance(node, Mapping) else None), label
+
+    def _values(self, node: Node) -> tuple[list[_Value], str]:
+        if not isinstance(node, Mapping):
+            scalars = self._fields.scalars(node, "a text")
+            return [_Value(text=s.text, place=s) for s in scalars], " | ".join(s.text for s in scalars)
+        pairs = self._fields.known(node, "the value", keys=("list",), required=("list",))
+        name = self._fields.scalar(pairs["list"][1], "the name of a list") if "list" in pairs else None
+        if name is None or not self._names.refer("list", name):
+            return [], ""
+        entries = self._names.lists[name.text].entries
+        return [_Value(text=entry, place=name) for entry in entries], f"{{list: {name.text}}}"
+
+    def _linear(self, value: _Value) -> bool:
+        try:
+            compiled(value.text)
+        except (PatternError, UnicodeError) as error:
+            reason = error.args[0].decode(errors="replace") if isinstance(error, PatternError) else str(error)
+            text = f"the linear engine (RE2) refuses {quoted(value.text)}: {reason}"
+            self._fields.findings.error(value.place, Code.BAD_REGEX, text)
+            return False
+        return True
+
+    def _ours(self, value: _Value) -> bool:
+        text = value.text
+        if text.startswith("@"):
+            domain = domain_of(text[1:])
+            return self._names.served(value.place, domain or text[1:])
+        found = self._fields.own_address(value.place, text)
+        if found is None:
+            return False
+        if self._names.entry(*found) is None:
+            self._names.unknown_address(value.place, text)
+            return False
+        return True
+
+    def _mailbox(self, value: _Value) -> bool:
+        local, at, domain = value.text.rpartition("@")
+        readable = not any(c.isspace() for c in local) and domain_of(domain) is not None
+        if value.text == NULL_PATH or (at and readable):
+            return True
+        hint = "" if at else f"; for a whole domain write '@{value.text}'"
+        self._fields.findings.error(value.place, Code.BAD_ADDRESS, f"{quoted(value.text)} is no address{hint}")
+        return False
+
+
+def _comparable(key: str, operator: str, text: str) -> str:
+    if operator != "is" or key not in ("to", "from", "sender") or "@" not in text:
+        return fold(text)
+    local, _, domain = text.rpartition("@")
+    return f"{fold(local)}@{domain_of(domain) or fold(domain)}"

@@ -1,0 +1,96 @@
+"""What a condition compares with: each operator holds when any of its values fits any value of the mail.
+
+Values are folded (`maild.mail.address.fold`) when the rules are loaded, the mail's when they are read, so that a
+comparison here is one of plain text. `Regex` alone looks at text that is normalised but not folded, and ignores
+case by itself. All patterns run in RE2, in time linear in the text: no subject can stall the daemon.
+
+Source: https://github.com/google/re2/wiki/Syntax
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import re2
+
+_CACHED_PATTERNS = 8192
+_GLOB = {"*": ".*", "?": "."}
+
+PatternError = re2.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneOf:
+    values: frozenset[str]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return not self.values.isdisjoint(values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contains:
+    values: tuple[str, ...]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return any(wanted in value for value in values for wanted in self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starts:
+    values: tuple[str, ...]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return any(value.startswith(self.values) for value in values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    values: tuple[str, ...]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return any(value.endswith(self.values) for value in values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Globs over the whole value: `*` any text, `?` one character; nothing else is special."""
+
+    values: tuple[str, ...]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return any(compiled(glob(wanted)).fullmatch(value) for value in values for wanted in self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regex:
+    """RE2 expressions, found anywhere in the value, without regard to case."""
+
+    values: tuple[str, ...]
+
+    def holds(self, values: tuple[str, ...]) -> bool:
+        return any(compiled(wanted).search(value) for value in values for wanted in self.values)
+
+
+Test = OneOf | Contains | Starts | Ends | Matches | Regex
+
+
+def glob(pattern: str) -> str:
+    """Translate a glob into an RE2 expression."""
+    return "".join(_GLOB.get(c) or re.escape(c) for c in pattern)
+
+
+@lru_cache(maxsize=_CACHED_PATTERNS)
+def compiled(pattern: str) -> Any:
+    """Compile an RE2 expression once in each process: patterns travel between processes as text.
+
+    Raises:
+        PatternError: the linear engine refuses it (look-around, back-references, bad syntax).
+    """
+    options = re2.Options()
+    options.case_sensitive = False
+    options.dot_nl = True
+    options.log_errors = False
+    return re2.compile(pattern, options)  # type: ignore[no-untyped-call]  # re2 ships no types

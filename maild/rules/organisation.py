@@ -1,0 +1,101 @@
+"""Reading `organisation`, `domains` and `teams`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from maild.rules.fields import Fields, Pairs
+from maild.rules.findings import Code, quoted
+from maild.rules.model import OpenHours, Organisation, Team
+from maild.rules.names import Names
+from maild.rules.yaml_nodes import Node, Scalar
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
+
+
+def read_organisation(fields: Fields, node: Node) -> Organisation:
+    """Read `organisation`."""
+    pairs = fields.known(node, "organisation", keys=("name", "language", "timezone"), required=("name",))
+    name = fields.text(pairs["name"][1], "the organisation's name") if "name" in pairs else None
+    language = fields.word(pairs["language"][1], "language", ("de", "en")) if "language" in pairs else None
+    zone = _zone(fields, pairs["timezone"][1]) if "timezone" in pairs else None
+    return Organisation(name=name or "", language=language or "de", timezone=zone or ZoneInfo("Europe/Berlin"))
+
+
+def _zone(fields: Fields, node: Node) -> ZoneInfo | None:
+    found = fields.scalar(node, "a time zone such as Europe/Berlin")
+    if found is None:
+        return None
+    try:
+        return ZoneInfo(found.text)
+    except (ValueError, OSError, KeyError):  # a name out of the zones' folder, a folder, no such zone
+        text = f"there is no time zone {quoted(found.text)}; it is written as Europe/Berlin"
+        fields.findings.error(found, Code.UNKNOWN_VALUE, text)
+        return None
+
+
+def read_domains(fields: Fields, node: Node) -> frozenset[str]:
+    """Read `domains`."""
+    found = (fields.domain(scalar) for scalar in fields.scalars(node, "a domain name"))
+    return frozenset(domain for domain in found if domain is not None)
+
+
+def read_teams(fields: Fields, names: Names, pairs: Pairs) -> dict[str, Team]:
+    """Read `teams`."""
+    found = (_team(fields, names, key, node) for key, node in pairs.values())
+    return {team.id: team for team in found}
+
+
+def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
+    fields.name(key, "team")
+    pairs = fields.known(
+        node,
+        f"team {quoted(key.text)}",
+        keys=("name", "office", "parent", "deputy", "hours"),
+        required=("name",),
+        not_yet={"also_deliver": "delivery besides the inbox"},
+    )
+    return Team(
+        id=key.text,
+        name=_text(fields, pairs, "name", "the team's name"),
+        office=_text(fields, pairs, "office", "the office it belongs to"),
+        parent=_reference(fields, names, pairs, "parent", "team"),
+        deputy=_reference(fields, names, pairs, "deputy", "team"),
+        hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
+    )
+
+
+def _text(fields: Fields, pairs: Pairs, key: str, expected: str) -> str:
+    return (fields.text(pairs[key][1], expected) or "") if key in pairs else ""
+
+
+def _reference(fields: Fields, names: Names, pairs: Pairs, key: str, what: str) -> str | None:
+    found = fields.scalar(pairs[key][1], f"the name of a {what}") if key in pairs else None
+    return found.text if found is not None and names.refer(what, found) else None
+
+
+def _hours(fields: Fields, node: Node) -> Iterator[OpenHours]:
+    for key, spans in fields.mapping(node, "hours such as {mon-thu: 08:00-16:00}").values():
+        days = _days(fields, key)
+        for scalar in fields.scalars(spans, "a span such as 08:00-16:00"):
+            found = _SPAN.fullmatch(scalar.text)
+            from_minute = int(found[1]) * 60 + int(found[2]) if found else 0
+            until_minute = int(found[3]) * 60 + int(found[4]) if found else 0
+            if not from_minute < until_minute <= 24 * 60:
+                text = f"{quoted(scalar.text)} is no span of hours; write it as 08:00-16:00"
+                fields.findings.error(scalar, Code.BAD_HOURS, text)
+                continue
+            for day in days:
+                yield OpenHours(weekday=day, from_minute=from_minute, until_minute=until_minute)
+
+
+def _days(fields: Fields, key: Scalar) -> range:
+    first, _, last = key.text.lower().partition("-")
+    if first in _DAYS and (last or first) in _DAYS and _DAYS.index(first) <= _DAYS.index(last or first):
+        return range(_DAYS.index(first), _DAYS.index(last or first) + 1)
+    text = f"{quoted(key.text)} are no days; write mon, or mon-thu ({', '.join(_DAYS)})"
+    fields.findings.error(key, Code.BAD_HOURS, text)
+    return range(0)
