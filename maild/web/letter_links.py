@@ -1,0 +1,188 @@
+"""Where a link in a letter may lead, how its target is shown, and which words of a plain text are links.
+
+Only http, https and mailto lead anywhere. Everything here is linear in its input: texts are a stranger's.
+
+Source: the URL Standard of WHATWG for what a browser does to an address before it follows it;
+Unicode Technical Standard 39 for the idea that a label of mixed scripts is suspect.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import escape
+from urllib.parse import unquote
+
+MAX_URL = 4_000
+MAX_LINKS = 5_000
+LINK_REL = "noopener noreferrer nofollow"
+_MAILTO_FIELDS = frozenset({"subject", "body", "cc", "to"})
+_CONTROL = "".join(map(chr, range(0x21)))
+# Security: a browser removes these three wherever they stand, so `java\nscript:` is a scheme to it.
+_REMOVED_BY_BROWSERS = dict.fromkeys(map(ord, "\t\n\r"))
+_SCHEME = re.compile(r"(https?)://|(mailto):", re.IGNORECASE)
+_HOST = re.compile(r"[^\s/?#\\@%<>\"'`{}|^\x00-\x20\x7f]{1,253}(?::[0-9]{1,5})?")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f<>\"`\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+_LINK = re.compile(
+    r"""(?P<url>(?<![A-Za-z0-9])(?:https?://|www\.(?=\w))
+        [^\s<>"`\\{}|^\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]++)
+    |(?P<mail>(?<![\w.+%-])[\w.+%-]{1,64}+@(?:[\w-]{1,63}+\.){1,8}[^\W\d_]{2,24}(?![\w@-]))""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# Words count as naming a place when they begin as an address does, or are a domain of a common kind.
+_NAMED_HOST = re.compile(
+    r"(?:https?://|www\.)([\w-]{1,63}(?:\.[\w-]{1,63}){1,8})(?![\w@])"
+    r"|([\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:at|be|ch|com|de|dk|edu|eu|fr|gov|info|io|it|lu|net|nl|org|pl|uk))/?\Z",
+    re.IGNORECASE,
+)
+_NAMED_ADDRESS = re.compile(r"[\w.+-]{1,64}@[\w.-]{3,253}")
+_TRAILING = ".,;:!?'*_~"
+_PAIRS = {")": "(", "]": "["}
+# Letters that Latin writing has and that pass for another Latin letter.
+_DECEPTIVE = frozenset("\u0131\u0138\u0140\u017f")
+
+
+def host_of(url: str) -> str:
+    """Return the host of an http or https address in lower case, without its port; "" when there is none."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme.lower() not in {"http", "https"}:
+        return ""
+    authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
+    return re.sub(r":[0-9]*$", "", authority).lower()
+
+
+def link_target(raw: str) -> str | None:
+    """Return the address that a link may lead to, or None.
+
+    User names before the host (`https://bank.example@other.example`) exist to deceive, and are refused.
+    """
+    url = raw.translate(_REMOVED_BY_BROWSERS).strip(_CONTROL)
+    scheme = _SCHEME.match(url)
+    if not scheme or len(url) > MAX_URL:
+        return None
+    rest = url[scheme.end() :]
+    if scheme.group(2):
+        return _mailto(rest)
+    host = _HOST.match(rest)
+    if not host or (rest[host.end() :] and rest[host.end()] not in "/?#"):
+        return None
+    return scheme.group(1).lower() + "://" + _encoded(rest)
+
+
+def _encoded(text: str) -> str:
+    return _UNSAFE.sub(lambda m: "".join(f"%{octet:02X}" for octet in m.group().encode()), text)
+
+
+def _mailto(rest: str) -> str | None:
+    # Security: some mail programs act on further fields, such as `attach`; only harmless ones pass.
+    address, _, query = rest.partition("?")
+    if "@" not in address or "%0a" in rest.lower() or "%0d" in rest.lower():
+        return None
+    fields = [f for f in query.split("&") if f.partition("=")[0].lower() in _MAILTO_FIELDS]
+    return "mailto:" + _encoded(address) + ("?" + _encoded("&".join(fields)) if fields else "")
+
+
+def shown_domain(domain: str) -> tuple[str, bool]:
+    """Return a domain as a reader may trust it, and whether it tries to pass for another one.
+
+    A label outside Latin writing under a Latin top-level domain, or of several scripts, is shown as
+    punycode; `müller.example` is shown as it is, also when it was written as punycode.
+    """
+    labels = [_unicode_label(label) for label in domain.lower().rstrip(".").split(".")]
+    top_is_latin = labels[-1].isascii()
+    shown = []
+    suspect = False
+    for label in labels:
+        if label.isascii() or _is_honest(label, top_is_latin=top_is_latin):
+            shown.append(label)
+        else:
+            suspect = True
+            shown.append("xn--" + label.encode("punycode").decode("ascii"))
+    return ".".join(shown), suspect
+
+
+def _unicode_label(label: str) -> str:
+    if not label.startswith("xn--") or not label.isascii() or len(label) > 63:
+        return label[:63]
+    try:
+        return label[4:].encode("ascii").decode("punycode") or label
+    except (UnicodeError, ValueError):
+        return label
+
+
+def _is_honest(label: str, *, top_is_latin: bool) -> bool:
+    scripts = set()
+    for character in label:
+        if character.isascii() and not character.isalpha():
+            continue
+        if not character.isalpha() or character in _DECEPTIVE:
+            return False
+        scripts.add(unicodedata.name(character, "UNKNOWN").split()[0])
+    if scripts == {"LATIN"}:
+        return all(ord(c) < 0x180 or 0x1E80 <= ord(c) <= 0x1EFF for c in label)
+    return len(scripts) == 1 and not top_is_latin
+
+
+def contradicted(words: str, target: str) -> str:
+    """Return the place that a link leads to when its words name another one, else ""."""
+    named = _NAMED_ADDRESS.fullmatch(words)
+    if named and target.startswith("mailto:"):
+        address = unquote(target[7:].partition("?")[0])
+        return "" if address.lower() == words.lower() else address[:320]
+    named = _NAMED_HOST.match(words)
+    host = host_of(target)
+    if not named or not host:
+        return ""
+    first, second = (h.lower().removeprefix("www.") for h in (named.group(1) or named.group(2), host))
+    return "" if _is_same_place(first, second) else shown_domain(host)[0]
+
+
+def _is_same_place(first: str, second: str) -> bool:
+    if first == second or first.endswith("." + second) or second.endswith("." + first):
+        return True
+    owners = [host.split(".")[-2:] for host in (first, second)]
+    return owners[0] == owners[1] and len(owners[0][0]) > 3
+
+
+def _trimmed(url: str) -> str:
+    """Leave out what belongs to the sentence, not to the address: its stop, and a bracket never opened."""
+    open_count = {c: url.count(o) - url.count(c) for c, o in _PAIRS.items()}
+    end = len(url)
+    while end:
+        last = url[end - 1]
+        if last in _PAIRS and open_count[last] < 0:
+            open_count[last] += 1
+        elif last not in _TRAILING:
+            break
+        end -= 1
+    return url[:end]
+
+
+def anchor(target: str, text: str) -> str:
+    """Write a link that tells the page it leads to nothing about the page it came from."""
+    return f'<a href="{escape(target)}" target="_blank" rel="{LINK_REL}">{escape(text)}</a>'
+
+
+def _shown_url(url: str) -> str:
+    host = host_of(url)
+    shown, suspect = shown_domain(host)
+    return url.replace(host, shown, 1) if suspect and host in url else url
+
+
+def linkify(text: str, *, limit: int = MAX_LINKS) -> str:
+    """Return the text as HTML, with its web and mail addresses as links; at most `limit` of them."""
+    parts = []
+    at = 0
+    for count, match in enumerate(_LINK.finditer(text)):
+        if count >= limit:
+            break
+        found = match.group("mail") or _trimmed(match.group())
+        written = "mailto:" + found if match.group("mail") else found
+        target = link_target(written if _SCHEME.match(written) else "https://" + written)
+        if target is None:
+            continue
+        parts.append(escape(text[at : match.start()]))
+        parts.append(anchor(target, found if match.group("mail") else _shown_url(found)))
+        at = match.start() + len(found)
+    parts.append(escape(text[at:]))
+    return "".join(parts)
