@@ -62,24 +62,23 @@ class Seen(NamedTuple):
 class View:
     """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
 
-    __slots__ = ("_readings", "letter", "recipient", "ruleset")
+    __slots__ = ("letter", "readings", "recipient", "ruleset")
 
     def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
         self.ruleset = ruleset
         self.letter = letter
         self.recipient = Address(local="", domain="")
-        self._readings: dict[str, Reading] = {}
+        self.readings: dict[str, Reading] = {}
 
     def turn_to(self, recipient: Address) -> None:
         """Look at the letter as it came to `recipient`."""
         self.recipient = recipient
         for source in _RECIPIENT_SOURCES:
-            self._readings.pop(source, None)
+            self.readings.pop(source, None)
 
-    def reading(self, source: str) -> Reading:
-        found = self._readings.get(source)
-        if found is None:
-            found = self._readings[source] = _read(self, source)
+    def read(self, source: str) -> Reading:
+        """Make a reading and keep it."""
+        found = self.readings[source] = _read(self, source)
         return found
 
     @property
@@ -102,7 +101,7 @@ def _read(view: View, source: str) -> Reading:
     name, _, form = source.partition("|")
     key, _, argument = name.partition(":")
     texts, whole, cut = _READERS[key](view, argument)
-    shown = shorten(", ".join(texts))
+    shown = shorten(texts[0] if len(texts) == 1 else ", ".join(texts))
     if form == "names":
         return Reading(_names(view, key, texts), shown, whole, cut)
     if form == "plain":
@@ -200,8 +199,13 @@ _READERS: dict[str, Callable[[View, str], _Texts]] = {
 def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:
     """Evaluate a condition, noting in `seen` each comparison that was made, in order."""
     if isinstance(condition, Comparison):  # by far the commonest: before the match
-        reading = view.reading(condition.source)
-        return _note(seen, condition.label, reading.shown, _compare(condition.test, reading))
+        values, shown, whole, cut = view.readings.get(condition.source) or view.read(condition.source)
+        if condition.test.holds(values):
+            outcome = _UNKNOWN if cut and not isinstance(condition.test, _SURE_WHEN_CUT) else _YES
+        else:
+            outcome = _NO if whole else _UNKNOWN
+        seen.append(Seen(condition.label, shown, outcome))
+        return outcome
     match condition:
         case AllOf():
             return _all(condition.parts, view, seen)
@@ -214,12 +218,6 @@ def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:
         case HasAttachment():
             return _attachment(condition, view, seen)
     assert_never(condition)
-
-
-def _compare(test: Test, reading: Reading) -> Outcome:
-    if test.holds(reading.values):
-        return _YES if not reading.cut or isinstance(test, _SURE_WHEN_CUT) else _UNKNOWN
-    return _NO if reading.whole else _UNKNOWN
 
 
 def _note(seen: list[Seen], label: str, value: str, outcome: Outcome) -> Outcome:

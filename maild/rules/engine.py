@@ -27,6 +27,7 @@ from maild.rules.model import (
     Tag,
 )
 
+_NO, _YES = Outcome.NO, Outcome.YES
 _WORDS = {Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
 
 
@@ -138,10 +139,15 @@ def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
             trace.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
             continue
         seen: list[Seen] = []
-        outcome = _outcome(rule, view, seen)
-        did = tuple(_describe(action) for action in rule.then) if outcome is Outcome.YES else ()
+        outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
+        if outcome is not _NO and rule.unless is not None:
+            outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
+        if outcome is not _YES:
+            trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
+            continue
+        did = tuple([_describe(action) for action in rule.then])
         trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
-        if not did or rule.observe:
+        if rule.observe:
             continue
         draft.rules.append(rule.id)
         draft.actions.extend(did)
@@ -154,13 +160,6 @@ def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
 def _in_force(rule: Rule, view: View) -> bool:
     zone = view.ruleset.organisation.timezone
     return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
-
-
-def _outcome(rule: Rule, view: View, seen: list[Seen]) -> Outcome:
-    when = Outcome.YES if rule.when is None else evaluate(rule.when, view, seen)
-    if when is Outcome.NO or rule.unless is None:
-        return when
-    return min(when, evaluate(rule.unless, view, seen).inverse)
 
 
 def _apply(action: Action, draft: _Draft) -> None:
