@@ -1,0 +1,179 @@
+"""What runs inside a worker process, started as a script so that it imports nothing of maild by itself.
+
+A frame on the socket: the size of its meta block and the number of its buffers; the meta block (the size of each
+buffer, then the pickle); the buffers, which are large octets that no side copies into a pickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import os
+import pickle
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+HEAD = struct.Struct("<QQ")
+READY = b"R"
+OUT_OF_MEMORY = 17  # exit code of a worker that could not even say so
+_BESIDE_BYTES = 64 * 1024
+_MOST_BUFFERS = 64
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def frame(value: tuple[Any, ...]) -> list[bytes | memoryview]:
+    """Return the pieces of a frame; octets of `value` itself that are large stay what they are."""
+    buffers: list[pickle.PickleBuffer] = []
+    wrapped = tuple(
+        pickle.PickleBuffer(item) if type(item) is bytes and len(item) > _BESIDE_BYTES else item for item in value
+    )
+    pickled = pickle.dumps(wrapped, 5, buffer_callback=buffers.append)
+    raws = [buffer.raw() for buffer in buffers]
+    sizes = struct.pack(f"<{len(raws)}Q", *[raw.nbytes for raw in raws])
+    return [HEAD.pack(len(sizes) + len(pickled), len(raws)) + sizes + pickled, *raws]
+
+
+def read_head(head: bytes) -> tuple[int, int]:
+    """Return the size of the meta block and the number of buffers."""
+    size, count = HEAD.unpack(head)
+    if count > _MOST_BUFFERS:
+        raise ValueError("not a frame")
+    return size, count
+
+
+def buffer_sizes(meta: bytes, count: int) -> tuple[int, ...]:
+    """Return the sizes of a frame's buffers, of which the pickle in `meta` follows."""
+    return struct.unpack_from(f"<{count}Q", meta)
+
+
+def _receive(sock: socket.socket, size: int) -> bytes:
+    """Read exactly `size` octets, in one piece where the kernel gives them so; end when the parent is gone."""
+    octets = sock.recv(size, socket.MSG_WAITALL) if size else b""
+    if len(octets) == size:
+        return octets
+    pieces, missing = [octets], size - len(octets)
+    while missing and pieces[-1]:
+        pieces.append(sock.recv(missing, socket.MSG_WAITALL))
+        missing -= len(pieces[-1])
+    if missing:
+        os._exit(0)
+    return b"".join(pieces)
+
+
+def _request(sock: socket.socket) -> tuple[Any, ...]:
+    size, count = read_head(_receive(sock, HEAD.size))
+    meta = _receive(sock, size)
+    buffers = [_receive(sock, n) for n in buffer_sizes(meta, count)]
+    request: tuple[Any, ...] = pickle.loads(memoryview(meta)[8 * count :], buffers=buffers)  # noqa: S301 - our parent
+    return request
+
+
+def _send(sock: socket.socket, answer: tuple[Any, ...]) -> None:
+    for piece in frame(answer):
+        sock.sendall(piece)
+
+
+def confine(parent: int, *, die_with_parent: bool) -> None:
+    """Give up what a reader of untrusted octets never needs."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # The parent decides when a worker ends; a signal to the whole group must not take what is in hand.
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        if die_with_parent:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(0)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - import cost
+        score.write("1000")
+    for limit, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 64),
+    ):
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(limit, (most, most))
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123 - import cost
+        baseline = int(statm.read().split()[0]) * resource.getpagesize()
+    most = baseline + memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """Return the function that `package.module:function` names."""
+    module, _, name = target.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _answer(target: str, args: tuple[Any, ...], known: dict[str, Callable[..., Any]]) -> tuple[Any, ...]:
+    function = known.get(target)
+    if function is None:
+        function = known[target] = resolve(target)
+    return ("value", function(*args))
+
+
+def serve(fd: int, cpu_s: int, memory_bytes: int, preload: list[str]) -> None:
+    """Answer calls until the parent closes the socket."""
+    sock = socket.socket(fileno=fd)
+    for module in preload:
+        importlib.import_module(module)
+    gc.freeze()
+    _limit_memory(memory_bytes)
+    sock.sendall(READY)
+    known: dict[str, Callable[..., Any]] = {}
+    cpu_limit = 0
+    while True:
+        wall_s, target, *args = _request(sock)
+        if (needed := int(time.process_time()) + cpu_s) != cpu_limit:
+            # The soft limit alone: its signal, SIGXCPU, ends the process and tells why.
+            cpu_limit = needed
+            resource.setrlimit(resource.RLIMIT_CPU, (needed, resource.RLIM_INFINITY))
+        # Should the parent die meanwhile, a call that sleeps ends all the same: by SIGALRM.
+        signal.setitimer(signal.ITIMER_REAL, wall_s + 1)
+        try:
+            answer = _answer(target, tuple(args), known)
+        except MemoryError:
+            answer = ("memory", "")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+            answer = ("error", f"{type(error).__name__}: {error}"[:1000])
+        args.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        try:
+            _send(sock, answer)
+        except (TypeError, AttributeError, pickle.PicklingError) as error:
+            _send(sock, ("error", f"the answer cannot be pickled: {error}"[:1000]))
+
+
+def main() -> None:
+    """Start from the command line: FD PARENT DIE CPU_S MEMORY_BYTES PRELOAD, with the import path in MAILD_PATH."""
+    fd, parent, die, cpu_s, memory_bytes = (int(word) for word in sys.argv[1:6])
+    preload = [word for word in sys.argv[6].split(",") if word]
+    sys.path[:] = [path for path in sys.argv[7].split(os.pathsep) if path]
+    confine(parent, die_with_parent=bool(die))
+    try:
+        serve(fd, cpu_s, memory_bytes, preload)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    except OSError:
+        os._exit(0)  # the parent is gone
+
+
+if __name__ == "__main__":
+    main()

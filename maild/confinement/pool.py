@@ -1,0 +1,159 @@
+"""A few workers that an event loop shares out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from maild.confinement import child
+from maild.confinement.worker import BOUNDS, Bounds, ConfinementError, Worker, read_answer
+
+_RETIRED_CALLS = 5000
+
+
+class Pool:
+    """`size` workers. One that broke a bound is replaced at once, one that served long is replaced when idle.
+
+    Used from one event loop. Bulk calls never take the last free worker (unless there is but one), so that a
+    heap of them delays others by no more than one call.
+    """
+
+    def __init__(self, size: int, *, bounds: Bounds = BOUNDS, preload: tuple[str, ...] = ()) -> None:
+        self.bounds = bounds
+        self._preload = preload
+        self._size = size
+        self._free = deque(self._start() for _ in range(size))
+        self._busy: set[Worker] = set()
+        self._waiting: deque[asyncio.Future[Worker]] = deque()
+        self._waiting_bulk: deque[asyncio.Future[Worker]] = deque()
+        self._closed = False
+        self._all_ended = asyncio.Event()
+
+    def _start(self) -> Worker:
+        worker = Worker(bounds=self.bounds, preload=self._preload)
+        worker.sock.setblocking(False)
+        return worker
+
+    async def run(self, target: str, /, *args: Any, wall_s: float | None = None, bulk: bool = False) -> Any:
+        """Run a function in the next free worker. The wall time counts from when it has one.
+
+        Raises:
+            ConfinementError: the call gave no answer.
+        """
+        worker = await self._take(bulk=bulk)
+        try:
+            return await self._call(worker, (target, *args), self.bounds.wall_s if wall_s is None else wall_s)
+        finally:
+            self._give_back(worker)
+
+    async def _take(self, *, bulk: bool) -> Worker:
+        if self._closed:
+            raise ConfinementError("crash", "the pool is closed")
+        if len(self._free) > self._reserved(bulk=bulk):
+            worker = self._free.popleft()
+            self._busy.add(worker)
+            return worker
+        future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        queue = self._waiting_bulk if bulk else self._waiting
+        queue.append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._give_back(future.result())
+            elif future in queue:
+                queue.remove(future)
+            raise
+
+    def _reserved(self, *, bulk: bool) -> int:
+        return 1 if bulk and self._size > 1 else 0
+
+    def _give_back(self, worker: Worker) -> None:
+        self._busy.discard(worker)
+        if self._closed:
+            worker.kill()
+            if not self._busy:
+                self._all_ended.set()
+            return
+        if worker.dead:
+            worker = self._start()
+        elif worker.calls >= _RETIRED_CALLS:
+            worker.kill()
+            worker = self._start()
+        self._free.append(worker)
+        self._hand_out(self._waiting, 0)
+        self._hand_out(self._waiting_bulk, self._reserved(bulk=True))
+
+    def _hand_out(self, queue: deque[asyncio.Future[Worker]], reserved: int) -> None:
+        while queue and len(self._free) > reserved:
+            future = queue.popleft()
+            if not future.done():
+                worker = self._free.popleft()
+                self._busy.add(worker)
+                future.set_result(worker)
+
+    async def _call(self, worker: Worker, request: tuple[Any, ...], wall_s: float) -> Any:
+        """Call one worker; on return it is fit for the next call, or dead."""
+        finished = False
+        try:
+            if not worker.ready:
+                await self._await_ready(worker)
+            async with asyncio.timeout(wall_s):
+                worker.calls += 1
+                value = await self._exchange(worker, (wall_s, *request))
+            finished = True
+        except TimeoutError:
+            raise worker.fail("wall") from None
+        except OSError:
+            raise worker.fail() from None
+        except ConfinementError as error:
+            finished = error.kind == "error"
+            raise
+        finally:
+            # A call that was cancelled, or broke a bound, leaves a worker that nobody can speak to.
+            if not finished and not worker.dead:
+                worker.kill()
+        return value
+
+    async def _await_ready(self, worker: Worker) -> None:
+        loop = asyncio.get_running_loop()
+        if await loop.sock_recv(worker.sock, 1) != child.READY:
+            raise ConnectionResetError
+        worker.ready = True
+
+    async def _exchange(self, worker: Worker, request: tuple[Any, ...]) -> Any:
+        loop = asyncio.get_running_loop()
+        for piece in child.frame(request):
+            await loop.sock_sendall(worker.sock, piece)
+        received = bytearray()
+        size, count = child.read_head(await _receive(worker, received, child.HEAD.size))
+        meta = await _receive(worker, received, size)
+        buffers = [await _receive(worker, received, n) for n in child.buffer_sizes(meta, count)]
+        return read_answer(meta, count, buffers)
+
+    async def close(self) -> None:
+        """End all workers; calls under way fail."""
+        self._closed = True
+        for future in (*self._waiting, *self._waiting_bulk):
+            if not future.done():
+                future.set_exception(ConfinementError("crash", "the pool is closed"))
+        while self._free:
+            self._free.pop().kill()
+        if self._busy:
+            for worker in self._busy:
+                worker.interrupt()  # its call ends with an error, and gives it back
+            await self._all_ended.wait()
+
+
+async def _receive(worker: Worker, received: bytearray, size: int) -> bytes:
+    """Read exactly `size` octets; `received` holds what came beyond."""
+    loop = asyncio.get_running_loop()
+    while len(received) < size:
+        piece = await loop.sock_recv(worker.sock, 1 << 18)
+        if not piece:
+            raise ConnectionResetError
+        received += piece
+    octets = bytes(memoryview(received)[:size])
+    del received[:size]
+    return octets

@@ -1,0 +1,191 @@
+"""One worker process, as its parent sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import importlib
+import io
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from maild.confinement import child
+
+Kind = Literal["cpu", "memory", "wall", "crash", "error"]
+_START_S = 30.0
+_END_S = 0.5  # between closing its socket and being gone
+_CAUSES: dict[int | None, Kind] = {
+    -signal.SIGXCPU: "cpu",
+    -signal.SIGALRM: "wall",
+    child.OUT_OF_MEMORY: "memory",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one call may cost. `memory_bytes` counts beyond what the worker has before its first call."""
+
+    cpu_s: int = 5
+    memory_bytes: int = 256 * 1024 * 1024
+    wall_s: float = 15.0
+
+
+BOUNDS = Bounds()
+
+
+class ConfinementError(Exception):
+    """A call that gave no answer: it broke the bound `kind`, its process crashed, or the function raised."""
+
+    def __init__(self, kind: Kind, text: str = "") -> None:
+        super().__init__(f"{kind}: {text}" if text else kind)
+        self.kind: Kind = kind
+
+
+class _Data(pickle.Unpickler):
+    """Reads answers. Security: a worker that was taken over must not reach its parent through a pickle."""
+
+    _known: dict[tuple[str, str], type] = {}  # noqa: RUF012 - one cache for all
+
+    def find_class(self, module: str, name: str, /) -> type:
+        found = self._known.get((module, name))
+        if found is None:
+            found = self._known[module, name] = _value_class(module, name)
+        return found
+
+
+def _value_class(module: str, name: str) -> type:
+    if module.partition(".")[0] == "maild":
+        found = getattr(importlib.import_module(module), name, None)
+        if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, enum.Enum)):
+            return found
+    raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}")
+
+
+def read_answer(meta: bytes, count: int, buffers: list[bytes]) -> Any:
+    """Return the value of an answer, or raise the ConfinementError that it tells of."""
+    try:
+        kind, value = _Data(io.BytesIO(memoryview(meta)[8 * count :]), buffers=buffers).load()
+    except Exception as error:
+        # Whatever a damaged answer makes the unpickler raise, it is the worker's doing.
+        raise ConfinementError("crash", f"unreadable answer: {type(error).__name__}") from error
+    if kind == "value":
+        return value
+    raise ConfinementError(kind if kind in ("memory", "error") else "crash", str(value))
+
+
+class Worker:
+    """A worker process. One call at a time; after a call that broke a bound it is `dead`.
+
+    Not thread-safe: a thread has its own, or a Pool shares them out.
+    """
+
+    def __init__(self, *, bounds: Bounds = BOUNDS, preload: tuple[str, ...] = ()) -> None:
+        self.bounds = bounds
+        self.calls = 0
+        self.ready = False
+        self.dead = False
+        self.sock, inner = socket.socketpair()
+        # PR_SET_PDEATHSIG is about the *thread* that starts the child, and only the main thread lives as long
+        # as the process. Elsewhere the closed socket and the timer of the call in hand end the worker.
+        main = threading.current_thread() is threading.main_thread()
+        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+        words = [inner.fileno(), os.getpid(), int(main), bounds.cpu_s, bounds.memory_bytes, ",".join(preload), path]
+        with inner:
+            self._process = subprocess.Popen(  # noqa: S603 - our own file and numbers
+                [sys.executable, "-I", "-S", "-B", child.__file__, *(str(word) for word in words)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                pass_fds=(inner.fileno(),), env={"LC_ALL": "C.UTF-8"}, cwd="/",
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def call(self, target: str, /, *args: Any, wall_s: float | None = None) -> Any:
+        """Run a function and return what it returned.
+
+        Raises:
+            ConfinementError: the call gave no answer. All kinds but `error` have ended the worker.
+        """
+        wall_s = self.bounds.wall_s if wall_s is None else wall_s
+        try:
+            if not self.ready:
+                self._await_ready()
+            deadline = time.monotonic() + wall_s
+            self.calls += 1
+            for piece in child.frame((wall_s, target, *args)):
+                self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                self.sock.sendall(piece)
+            return self._answer(deadline)
+        except TimeoutError:
+            raise self.fail("wall") from None
+        except OSError:
+            raise self.fail() from None
+        except ConfinementError as error:
+            if error.kind != "error":
+                self.fail(error.kind)
+            raise
+        except BaseException:
+            # An interrupted call leaves half a frame behind: the worker cannot be spoken to any more.
+            self.kill()
+            raise
+
+    def _await_ready(self) -> None:
+        self.sock.settimeout(_START_S)
+        if self.sock.recv(1) != child.READY:
+            raise ConnectionResetError
+        self.ready = True
+
+    def _answer(self, deadline: float) -> Any:
+        size, count = self._head(self._receive(child.HEAD.size, deadline))
+        meta = self._receive(size, deadline)
+        return read_answer(meta, count, [self._receive(n, deadline) for n in child.buffer_sizes(meta, count)])
+
+    def _head(self, head: bytes) -> tuple[int, int]:
+        try:
+            return child.read_head(head)
+        except ValueError:
+            raise ConnectionResetError from None
+
+    def _receive(self, size: int, deadline: float) -> bytes:
+        pieces: list[bytes] = []
+        while size:
+            self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+            piece = self.sock.recv(min(size, 1 << 20))
+            if not piece:
+                raise ConnectionResetError
+            pieces.append(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def fail(self, kind: Kind | None = None) -> ConfinementError:
+        """End the process and return the error to raise: of the kind given, or of the one its end tells."""
+        if kind is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END_S)
+        self.kill()
+        return ConfinementError(kind or self._cause(), f"worker ended with {self._process.returncode}")
+
+    def _cause(self) -> Kind:
+        return _CAUSES.get(self._process.returncode, "crash")
+
+    def interrupt(self) -> None:
+        """End the process; the call under way finds out by its closed socket."""
+        self._process.kill()
+
+    def kill(self) -> None:
+        """End the process at once, and reap it."""
+        self.dead = True
+        self.sock.close()
+        self._process.kill()
+        self._process.wait()
