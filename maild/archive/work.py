@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from maild.archive.schema import messages, recipients
+from maild.archive.schema import chain_head, messages, recipients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +72,8 @@ def waiting_count(connection: Connection) -> int:
     """Count the messages that wait to be read."""
     statement = select(func.count(recipients.c.message_id.distinct())).where(recipients.c.state == "accepted")
     return connection.scalar(statement) or 0
+
+
+def newest_revision(connection: Connection) -> int:
+    """Return the number of the newest filing."""
+    return connection.scalar(select(chain_head.c.revision)) or 0

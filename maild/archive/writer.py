@@ -111,7 +111,7 @@ class Writer:
                 if len(group) == 1:
                     raise
                 self._one_by_one(group)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a unit of work: its failure goes to whoever waits for it
             failure = _classify(error)
             self._after_failure(failure, error)
             for job in group:

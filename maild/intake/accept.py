@@ -67,6 +67,9 @@ class Intake:
         self._now = now
         self._chance = chance
         self._on_stored = on_stored
+        self.accepted_count = 0
+        self.failed_count = 0
+        self.refused_count = 0
 
     def ready(self, size: int | None) -> Reply | None:
         """Say 452 while the disk has no room, 451 while storage is not trusted; None to go on."""
@@ -76,6 +79,7 @@ class Intake:
         """Decide on one recipient by the serving rules."""
         reply = admit(self._rulebook.current, address)
         if not reply.accepted:
+            self.refused_count += 1
             _log.info("recipient.refused", code=reply.code, enhanced=reply.enhanced, domain=address.domain)
         return reply
 
@@ -91,9 +95,11 @@ class Intake:
         try:
             accepted = await self._writer.run(accept, acceptance)
         except TemporaryError:
+            self.failed_count += 1
             self._space.give_up_reserve_if_full()
             spool.discard()
             return NOT_STORED
+        self.accepted_count += 1
         self._report(accepted, envelope, spool)
         if accepted.to_route:
             self._on_stored(

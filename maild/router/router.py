@@ -17,7 +17,8 @@ import structlog
 from maild.archive.content import read_many
 from maild.archive.database import Database
 from maild.archive.filing import Filed, file
-from maild.archive.index import IndexDocument, IndexWriter
+from maild.archive.index import IndexDocument
+from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool
 from maild.errors import AddressError
@@ -74,6 +75,8 @@ class Router:
         self._flights: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._pickled: tuple[str, bytes] = ("", b"")
+        self.filed_count = 0
+        self.source_only_count = 0
 
     def offer(self, order: Order) -> None:
         """Hear of mail that was just committed. Losing an offer loses nothing: the database has the work item."""
@@ -238,6 +241,8 @@ class Router:
         return answer
 
     def _report(self, reading: Reading, filed: Filed) -> None:
+        self.filed_count += 1
+        self.source_only_count += reading.filing.summary.source_only is not None
         self._on_filed(frozenset(filed.teams))
         _log.info(
             "message.routed",
@@ -262,5 +267,3 @@ def _address(text: str | None) -> Address | None:
         return parse_address(text)
     except AddressError:
         return None
-
-

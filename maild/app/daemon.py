@@ -1,0 +1,260 @@
+"""The daemon: every part is built here from Settings, started in order, and ended in the opposite order.
+
+Started: storage proven durable, rules loaded, workers, index, router, then the doors (SMTP, web). Ended: the doors
+first, so that what was accepted is still routed and filed before the storage closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from maild.app import logs
+from maild.app.doors import open_smtp, open_web
+from maild.app.metrics import Gauges
+from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
+from maild.archive.database import Database, StoreLock
+from maild.archive.index_writer import IndexWriter, open_index
+from maild.archive.upgrade import upgrade
+from maild.archive.versions import Version, record
+from maild.archive.work import newest_revision
+from maild.config import Settings
+from maild.confinement import Pool
+from maild.errors import StorageError
+from maild.intake.accept import Intake, Stored
+from maild.intake.space import Space
+from maild.router.documents import DocumentReader
+from maild.router.reading import Addressed, Order
+from maild.router.router import Router
+from maild.rules.model import Ruleset
+from maild.rules.rulebook import Rulebook
+from maild.web.feed import Feed
+
+_DRAIN_S = 20.0
+_CHANCE_BITS = 21
+_PRELOAD = ("maild.router.reading", "maild.web.letter")
+_log = structlog.get_logger()
+
+
+def now() -> datetime:
+    """Read the wall clock; every other module is given this function."""
+    return datetime.now(UTC)
+
+
+def now_ms() -> int:
+    """Read the wall clock in milliseconds since 1970."""
+    return int(now().timestamp() * 1000)
+
+
+async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
+    """Run the roles `only` (smtp, router, web) until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: the rules were refused and there is no last good copy.
+        StorageError: the database is newer than this program, or would lose mail at a power cut.
+        TemporaryError: another daemon has the data directory.
+        OSError: an address cannot be bound, or the data directory not be written.
+
+    """
+    logs.configure(form=settings.log.format, level=settings.log.level)
+    async with AsyncExitStack() as stack:
+        daemon = Daemon(settings, stack)
+        await daemon.start(only)
+        notify("READY=1")
+        _log.info("daemon.ready", roles=sorted(only), smtp=daemon.smtp_ports, web=daemon.web_port)
+        await daemon.until_stopped()
+        notify("STOPPING=1")
+        _log.info("daemon.stopping")
+    _log.info("daemon.stopped")
+
+
+class Daemon:
+    """What runs, and the order in which it ends (the exit stack)."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        """Prepare; `start` builds."""
+        self._settings = settings
+        self._stack = stack
+        self._stop = asyncio.Event()
+        self.smtp_ports: list[int] = []
+        self.web_port: int | None = None
+
+    async def start(self, only: frozenset[str]) -> None:
+        """Build and start every part."""
+        settings, stack = self._settings, self._stack
+        data_dir = _prepare(settings.server.data_dir)
+        lock = StoreLock(data_dir)
+        stack.callback(lock.release)
+        space = Space(
+            data_dir,
+            min_free_bytes=settings.server.min_free_bytes,
+            reserve_bytes=settings.server.reserve_bytes,
+            now_ms=now_ms,
+        )
+        space.take_reserve()
+        database = self._storage(data_dir)
+        rulebook = self._rules(database, data_dir)
+        pool = Pool(_worker_count(), preload=_PRELOAD)
+        stack.push_async_callback(pool.close)
+        index = self._index(database)
+        feed = Feed()
+        router = Router(
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            index=index,
+            on_filed=feed.publish,
+            chance=secrets.randbits,
+        )
+        if "router" in only:
+            await self._run_router(router)
+        intake = Intake(
+            writer=database.writer,
+            rulebook=rulebook,
+            space=space,
+            spool_dir=data_dir,
+            hostname=settings.server.hostname or socket.getfqdn(),
+            now=now,
+            chance=lambda: secrets.randbits(_CHANCE_BITS),
+            on_stored=(lambda stored: router.offer(_order(stored))) if "router" in only else (lambda _: None),
+        )
+        gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
+        if "web" in only:
+            web = await open_web(
+                settings, database=database, rulebook=rulebook, pool=pool, feed=feed, gauges=gauges, now_ms=now_ms
+            )
+            stack.push_async_callback(web.close)
+            self.web_port = web.port
+        if "smtp" in only:
+            servers = await open_smtp(settings, intake, inherited_sockets())
+            gauges.servers.extend(servers)
+            for server in servers:
+                stack.push_async_callback(server.drain, _DRAIN_S)
+            self.smtp_ports = [server.port for server in servers]
+        self._signals(rulebook)
+        await self._watchdog(database)
+
+    async def until_stopped(self) -> None:
+        """Wait for SIGTERM or SIGINT."""
+        await self._stop.wait()
+
+    def _storage(self, data_dir: Path) -> Database:
+        database = Database(self._settings.database.url, data_dir)
+        upgrade(database.writing)
+        database.start()
+        self._stack.callback(database.close)
+        return database
+
+    def _index(self, database: Database) -> IndexWriter:
+        documents = DocumentReader(database)
+        self._stack.callback(documents.close)
+        index = IndexWriter(open_index(database), documents)
+        with database.read() as connection:
+            index.start(newest_revision(connection))
+        self._stack.callback(index.close)
+        return index
+
+    def _rules(self, database: Database, data_dir: Path) -> Rulebook:
+        rulebook = Rulebook(self._settings.server.rules, data_dir)
+        rulebook.load_at_start()
+
+        def keep(ruleset: Ruleset) -> None:
+            version = Version(
+                digest=ruleset.version,
+                source=rulebook.source,
+                loaded_ms=now_ms(),
+                author="file",
+                reason="",
+            )
+            database.writer.submit(record, version)
+
+        keep(rulebook.current)
+        rulebook.on_change(keep)
+        return rulebook
+
+    async def _run_router(self, router: Router) -> None:
+        running = asyncio.create_task(router.run(), name="router")
+        running.add_done_callback(self._router_ended)
+
+        async def finish() -> None:
+            router.stop()
+            await running
+
+        self._stack.push_async_callback(finish)
+
+    def _router_ended(self, running: asyncio.Task[None]) -> None:
+        if not self._stop.is_set():
+            # Without its router the daemon would accept mail that nobody sees: systemd starts it anew.
+            _log.error("router.ended", error=type(running.exception()).__name__)
+            self._stop.set()
+
+    def _signals(self, rulebook: Rulebook) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(rulebook))
+
+    async def _watchdog(self, database: Database) -> None:
+        interval_s = watchdog_interval_s()
+        if interval_s is None:
+            return
+
+        async def tell() -> None:
+            # Invariant: a daemon whose writer hangs is not alive, however well its loop turns.
+            while True:
+                await database.writer.run(_nothing, None)
+                notify("WATCHDOG=1")
+                await asyncio.sleep(interval_s)
+
+        task = asyncio.create_task(tell(), name="watchdog")
+        self._stack.callback(task.cancel)
+
+
+def _nothing(_connection: object, arguments: list[None]) -> list[None]:
+    return arguments
+
+
+def _reload(rulebook: Rulebook) -> None:
+    notify("RELOADING=1")
+    changed = rulebook.reload()
+    if rulebook.refused:
+        _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
+    elif changed:
+        _log.info("rules.reloaded", version=rulebook.current.version[:12])
+    notify("READY=1")
+
+
+def _prepare(data_dir: Path) -> Path:
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if data_dir.stat().st_mode & 0o077:
+        data_dir.chmod(0o700)
+    if not os.access(data_dir, os.W_OK):
+        raise StorageError(f"the data directory {data_dir} cannot be written")
+    return data_dir
+
+
+def _worker_count() -> int:
+    return max(2, min(4, os.cpu_count() or 2))
+
+
+def _order(stored: Stored) -> Order:
+    return Order(
+        message_id=stored.message_id,
+        direction="in",
+        received_ms=stored.received_ms,
+        reverse_path=stored.envelope.reverse_path,
+        addressed=tuple(
+            Addressed(address=r.address, team=None, as_given=str(r.address)) for r in stored.envelope.recipients
+        ),
+        reference_bits=secrets.randbits(40),
+        size=stored.size,
+        content=stored.octets,
+    )

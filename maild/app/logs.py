@@ -1,0 +1,46 @@
+"""Structured events on stderr: for people on a terminal, one JSON object a line otherwise.
+
+Security: no subject, body or credential is ever a value of an event; docs/logs.md lists the vocabulary.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(*, form: str, level: str) -> None:
+    """Set the form (`auto`, `json`, `console`) and the least level of all events."""
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    renderer = structlog.dev.ConsoleRenderer(sort_keys=False) if console else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            # Security: a traceback may quote values of mail; the class and the place are enough to find a bug.
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "mail.log"):
+        logger = logging.getLogger(name)
+        logger.handlers = [_Bridge()]
+        logger.propagate = False
+        logger.setLevel(logging.WARNING)
+
+
+class _Bridge(logging.Handler):
+    """Turns a library's sentence into an event of ours; its arguments may quote mail and are left out."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exception = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        structlog.get_logger().log(
+            record.levelno, "library.said", library=record.name, template=str(record.msg), error=exception
+        )

@@ -1,0 +1,84 @@
+"""How maild is: the figures of /metrics and what keeps it from being ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from maild.archive.database import Database
+from maild.archive.index_writer import IndexWriter
+from maild.intake.accept import Intake
+from maild.intake.space import Space
+from maild.router.router import Router
+from maild.rules.rulebook import Rulebook
+from maild.smtp.server import Server
+
+
+class Gauges(Collector):
+    """Reads every figure at the moment it is asked for."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        rulebook: Rulebook,
+        router: Router,
+        index: IndexWriter,
+        intake: Intake,
+        space: Space,
+    ) -> None:
+        """Know the parts."""
+        self._database = database
+        self._rulebook = rulebook
+        self._router = router
+        self._index = index
+        self._intake = intake
+        self._space = space
+        self.servers: list[Server] = []
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def exposition(self) -> bytes:
+        """Return the metrics in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+    def unready(self) -> tuple[str, ...]:
+        """Name what keeps maild from storing durably, or from serving the newest rules."""
+        reasons = []
+        if not self._database.writer.trusted:
+            reasons.append("storage")
+        if not self._space.has_room(None):
+            reasons.append("space")
+        if self._rulebook.refused:
+            reasons.append("rules")
+        return tuple(reasons)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every figure."""
+        yield _counter("maild_messages_accepted", "Messages answered with 250", self._intake.accepted_count)
+        yield _counter(
+            "maild_messages_not_stored", "Messages answered with 451 for our own fault", self._intake.failed_count
+        )
+        yield _counter("maild_recipients_refused", "Recipients refused at RCPT", self._intake.refused_count)
+        yield _counter("maild_messages_filed", "Messages filed into inboxes", self._router.filed_count)
+        yield _counter(
+            "maild_messages_source_only", "Messages beyond the parser's limits", self._router.source_only_count
+        )
+        yield _gauge("maild_router_backlog", "Messages accepted and not yet filed", self._router.backlog)
+        yield _gauge("maild_storage_trusted", "1 while commits are known to be durable", self._database.writer.trusted)
+        yield _gauge(
+            "maild_rules_current", "1 while the newest rules file is the one that serves", not self._rulebook.refused
+        )
+        yield _gauge("maild_space_ok", "1 while there is room for new mail", self._space.has_room(None))
+        yield _gauge("maild_smtp_connections", "Peers connected", sum(s.connection_count for s in self.servers))
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(name, text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))

@@ -1,0 +1,36 @@
+"""The decision about one RCPT: is the address ours, and does anybody claim it?
+
+Pure: a Reply comes from the address and the serving rules alone. The texts are the same for every refused
+address, so that they name no team, no rule and no neighbour.
+
+Source: RFC 5321 §3.6.2 and §7.1 (relaying), §4.5.1 (postmaster), RFC 2142 §2 (abuse), RFC 3463.
+"""
+
+from __future__ import annotations
+
+from maild.mail.address import Address, fold
+from maild.mail.reply import Reply
+from maild.rules.model import IMPLICIT, Ruleset, UnknownRecipient
+
+# Security: the ways in which a local part has asked servers to send mail on: `a%b@us`, `b!a@us`, `"a@b"@us`,
+# `"@a:b"@us`. maild relays nothing, but `unknown_recipient: fallback` must not make it say 250 to them either.
+_ROUTING = frozenset('@%!:,;<>[]()\\"')
+
+ACCEPTED = Reply(code=250, enhanced="2.1.5", text="Ok")
+UNKNOWN = Reply(code=550, enhanced="5.1.1", text="Nobody here receives mail for this address")
+NOT_OURS = Reply(code=550, enhanced="5.7.1", text="Mail for this domain is not accepted here")
+
+
+def admit(ruleset: Ruleset, address: Address) -> Reply:
+    """Decide on `RCPT TO:<address>`."""
+    if not address.domain:
+        return ACCEPTED if fold(address.local) == "postmaster" else UNKNOWN
+    if not ruleset.serves(address.domain):
+        return NOT_OURS
+    if not _ROUTING.isdisjoint(address.local):
+        return NOT_OURS
+    if not address.local or not address.local.strip(" ."):
+        return UNKNOWN
+    if fold(address.local).partition("+")[0] in IMPLICIT or ruleset.find(address) is not None:
+        return ACCEPTED
+    return ACCEPTED if ruleset.unknown_recipient is UnknownRecipient.FALLBACK else UNKNOWN
