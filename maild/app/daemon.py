@@ -18,9 +18,9 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
-from maild.app.doors import open_smtp, open_web
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
+from maild.app.smtp_door import open_smtp
 from maild.archive.database import Database, StoreLock
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
@@ -128,6 +128,9 @@ class Daemon:
         )
         gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
         if "web" in only:
+            # A host that only receives mail neither loads nor needs the pages.
+            from maild.app.web_door import open_web  # noqa: PLC0415
+
             web = await open_web(
                 settings, database=database, rulebook=rulebook, pool=pool, feed=feed, gauges=gauges, now_ms=now_ms
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Row, select
 
@@ -68,7 +67,7 @@ class DocumentReader:
             self._worker.kill()
             self._worker = None
 
-    def _read(self, row: Row[Any], envelope_to: tuple[str, ...]) -> IndexDocument:
+    def _read(self, row: Row[int, int, bytes], envelope_to: tuple[str, ...]) -> IndexDocument:
         filed = Filed(message_id=row.message_id, revision=row.revision, envelope_to=tuple(a for a in envelope_to if a))
         try:
             with self._database.read() as connection:

@@ -1,52 +1,26 @@
-"""The doors: SMTP listeners and the web server, opened from Settings."""
+"""The door for people: the web server, in the daemon's own event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
-from typing import cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
 from maild.app.metrics import Gauges
+from maild.app.smtp_door import cannot_listen
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
-from maild.errors import TemporaryError
-from maild.intake.accept import Intake
 from maild.rules.rulebook import Rulebook
-from maild.smtp.limits import Limits
-from maild.smtp.reception import Reception
-from maild.smtp.server import Server, serve
-from maild.smtp.tls import TlsFiles
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
 
 _BACKLOG = 512
 _GRACE_S = 5
-
-
-async def open_smtp(settings: Settings, intake: Intake, inherited: list[socket.socket]) -> list[Server]:
-    """Listen for mail on the sockets that systemd gave, else on every address of `[smtp] listen`."""
-    limits = Limits(**{f.name: getattr(settings.smtp, f.name) for f in fields(Limits)})
-    tls = None
-    if settings.tls.cert_file is not None and settings.tls.key_file is not None:
-        tls = TlsFiles(cert_file=settings.tls.cert_file, key_file=settings.tls.key_file)
-    hostname = settings.server.hostname or socket.getfqdn()
-    listens: list[str | socket.socket] = list(inherited) or [str(e) for e in settings.smtp.listen]
-    # The session hands back the very spool that `intake.spool` gave it; the edge's protocol cannot say so.
-    reception = cast("Reception", intake)
-    servers = []
-    for listen in listens:
-        try:
-            servers.append(await serve(listen, reception, limits, hostname, tls))
-        except OSError as error:
-            raise _cannot_listen("[smtp] listen", listen, error) from error
-    return servers
 
 
 class Web:
@@ -81,7 +55,7 @@ async def open_web(
     try:
         bound = _bind(listen.host, listen.port)
     except OSError as error:
-        raise _cannot_listen("[web] listen", str(listen), error) from error
+        raise cannot_listen("[web] listen", str(listen), error) from error
     services = Services(
         database=database,
         rulebook=rulebook,
@@ -118,9 +92,10 @@ async def open_web(
 class _Server(uvicorn.Server):
     """Uvicorn without its own signal handlers: the daemon has them."""
 
-    def capture_signals(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
-        return nullcontext()
+        yield
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -135,12 +110,3 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _cannot_listen(setting: str, listen: str | socket.socket, error: OSError) -> TemporaryError:
-    advice = {
-        98: "another program has it; stop that or choose another port",
-        13: "ports below 1024 need systemd's socket",
-    }
-    hint = advice.get(error.errno or 0, error.strerror or "")
-    return TemporaryError(f"cannot listen on {listen} ({setting}): {hint}")
