@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 
@@ -15,12 +13,7 @@ from maild.cli.store import carry_out
 from maild.cli.verb import note
 from maild.config import Settings
 from maild.policy.roles import TEAM_ROLES, Role
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return a hint at the word that was meant, or nothing."""
-    near = get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
+from maild.rules.findings import nearest
 
 
 def _role(word: str, team: str | None) -> Role:
@@ -50,7 +43,7 @@ def give(
     if until_ms is not None and until_ms <= new.from_ms:
         raise click.UsageError("--until is before --from: the role would never hold")
     carry_out(settings, add_grants, new)
-    end = f" until {times.local(until_ms)}" if until_ms is not None else ""
+    end = f" through {times.local(until_ms - 1)[:10]}" if until_ms is not None else ""
     note(f"{login} is {checked}" + (f" in {team}" if team else "") + end)
 
 

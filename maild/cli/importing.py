@@ -12,7 +12,6 @@ import click
 from maild.archive.sources import Item, Source, SourceError, recognise
 from maild.archive.transfer import Target, import_messages
 from maild.cli.explain import os_error
-from maild.cli.granting import nearest
 from maild.cli.progress import Progress
 from maild.cli.rules import load_rules
 from maild.cli.store import writing
@@ -20,6 +19,7 @@ from maild.cli.times import now_ms
 from maild.cli.verb import note
 from maild.config import Settings
 from maild.mail.address import Address, parse_address
+from maild.rules.findings import nearest
 
 
 def target_of(settings: Settings, address: str | None, team: str | None, sent_by: str | None) -> Target:

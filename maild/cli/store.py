@@ -12,7 +12,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from maild.archive.database import Database, writing_engine
+from maild.archive.database import Database
 from maild.archive.upgrade import is_current, upgrade
 from maild.archive.writer import Unit
 from maild.config import Settings
@@ -47,13 +47,11 @@ def create(settings: Settings) -> None:
     """Make the data directory, readable by its owner alone, and the tables of the archive."""
     make_data_dir(settings.server.data_dir)
     database = Database(settings.database.url, settings.server.data_dir)
-    engine = writing_engine(database.url)
     try:
-        upgrade(engine)
+        upgrade(database.writing)
     except DBAPIError as error:
         raise StorageError(f"the database cannot be made: {error.orig}") from error
     finally:
-        engine.dispose()
         database.close()
 
 
@@ -72,21 +70,13 @@ def _opened(settings: Settings) -> Iterator[Database]:
     if database.is_sqlite and not settings.database.url and not Path(database.url.removeprefix("sqlite:///")).exists():
         raise TemporaryError(f"there is no archive in {data_dir} yet; `maild serve` or `maild init` makes it")
     try:
-        _check_schema(database)
+        if not is_current(database.writing):
+            raise TemporaryError("the database has an older schema; `maild serve`, started once, upgrades it")
         yield database
     except DBAPIError as error:
         raise StorageError(f"the database cannot be used: {error.orig}") from error
     finally:
         database.close()
-
-
-def _check_schema(database: Database) -> None:
-    engine = writing_engine(database.url)
-    try:
-        if not is_current(engine):
-            raise TemporaryError("the database has an older schema; `maild serve`, started once, upgrades it")
-    finally:
-        engine.dispose()
 
 
 def _check_owner(data_dir: Path) -> None:

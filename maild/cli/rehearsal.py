@@ -1,0 +1,53 @@
+"""What `maild route` computes: admission and route of each recipient, by the rules on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maild.cli.rules import load_rules
+from maild.config import Settings
+from maild.errors import AddressError
+from maild.intake.admit import admit
+from maild.mail.address import Address, parse_address
+from maild.mail.facts import Facts
+from maild.mail.reading import facts_of
+from maild.rules.engine import route, trace_json
+from maild.rules.model import Letter
+
+_EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
+
+
+def rehearse(
+    settings: Settings, file: Path, recipients: tuple[str, ...], sender: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield, for each recipient, what the daemon would reply and where the mail would go."""
+    ruleset = load_rules(settings)
+    addresses = [_address(text) for text in recipients]
+    reverse_path = None if sender in {None, "", "<>"} else _address(str(sender))
+    facts = facts_of(file.read_bytes())
+    if sender is None:
+        reverse_path = _first_sender(facts)
+    letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
+    for address in addresses:
+        reply = admit(ruleset, address)
+        outcome = trace_json(route(ruleset, letter, address)) if reply.accepted else {}
+        yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
+
+
+def _address(text: str) -> Address:
+    try:
+        return parse_address(text.removeprefix("<").removesuffix(">"))
+    except AddressError as error:
+        raise click.UsageError(f"'{text}' is not an address: {error}") from None
+
+
+def _first_sender(facts: Facts) -> Address | None:
+    try:
+        return parse_address(facts.senders[0].mail) if facts.senders else None
+    except AddressError:
+        return None

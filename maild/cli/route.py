@@ -1,0 +1,38 @@
+"""`maild route`: what the rules would do with a mail, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from maild.cli.verb import json_option, put_json, settings, verb
+
+
+@verb(
+    "maild route letter.eml --to kita.platzvergabe@musterstadt.example",
+    "maild route letter.eml --to info@musterstadt.example --from a@b.example --json",
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "recipients", metavar="ADDR", multiple=True, required=True, help="A recipient; can be repeated.")
+@click.option("--from", "sender", metavar="ADDR", help="The envelope's sender; default: the first of From.")
+@json_option
+def route(file: Path, recipients: tuple[str, ...], sender: str | None, *, as_json: bool) -> None:
+    """Say what the rules would do with a mail, and why: each rule, each condition, the value it saw.
+
+    Nothing is stored. Exits with 1 when a recipient would be refused.
+    """
+    from maild.cli.rehearsal import rehearse
+    from maild.cli.tracing import put_route
+
+    refused = False
+    for result in rehearse(settings(), file, recipients, sender):
+        refused = refused or not result["accepted"]
+        if as_json:
+            put_json(result)
+        elif result["accepted"]:
+            put_route(result)
+        else:
+            click.echo(f"  {result['recipient']}: refused, {result['reply']}")
+    if refused:
+        raise click.exceptions.Exit(1)
