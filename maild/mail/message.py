@@ -88,7 +88,7 @@ def parse(content: bytes, limits: Limits = LIMITS) -> Message:
     scan = _Scan(content, limits)
     header = read_header(content, 0, len(content), scan.newline, limits)
     scan.over = header.over
-    root = scan.entity(header, 0, len(content), prefix="", depth=1)
+    root = scan.entity(header, 0, prefix="", depth=1)
     return Message(fields=header.fields, root=root, source_only=scan.over)
 
 
@@ -132,10 +132,25 @@ def _around(content: bytes, part: Part) -> bytes:
     return b"".join(pieces)
 
 
-class _Scan:
-    """One reading of one content: what was counted so far, and the limit that was broken."""
+@dataclass(slots=True)
+class _Boundary:
+    """A boundary of a multipart that is being read, and where its next delimiter line is."""
 
-    __slots__ = ("content", "false_boundaries", "limits", "newline", "over", "parts")
+    needle: bytes
+    start: int = -1  # of the line end before it; -1: not looked for yet
+    end: int = -1  # of its own line end
+    closing: bool = False
+    reach: int = 0  # there is none before this octet, if `start` is -1
+
+
+class _Scan:
+    """One reading of one content: what was counted so far, and the limit that was broken.
+
+    The multiparts being read are a stack. A delimiter line belongs to the innermost multipart whose boundary it
+    has; one of an outer multipart ends all within (RFC 2046 §5.1.2).
+    """
+
+    __slots__ = ("content", "false_boundaries", "limits", "newline", "over", "parts", "stack", "stopped")
 
     def __init__(self, content: bytes, limits: Limits) -> None:
         self.content = content
@@ -144,10 +159,16 @@ class _Scan:
         self.parts = 0
         self.false_boundaries = 0
         self.over: str | None = None
+        self.stack: list[_Boundary] = []
+        self.stopped = False
 
-    def entity(self, header: Header, start: int, end: int, *, prefix: str, depth: int, path: str = "",
+    def break_limit(self, name: str | None) -> None:
+        """Note that a limit was broken; the first one stays."""
+        self.over = self.over or name
+
+    def entity(self, header: Header, start: int, *, prefix: str, depth: int, path: str = "",
                default: str = "text/plain") -> Part:  # fmt: skip
-        """Read the part, or whole message, whose header was read and which ends at `end`.
+        """Read the part, or whole message, whose header was read.
 
         `path` is empty for a whole message, whose number depends on what it is.
         """
@@ -161,12 +182,14 @@ class _Scan:
             path = f"{prefix}TEXT" if media_type.startswith("multipart/") else f"{prefix}1"
         else:
             prefix = f"{path}."
+        end = self._end_of(header.body_start)
         part = Part(
             path=path, media_type=media_type, charset=parameters.get("charset"),
             parameters=tuple(parameters.items()), disposition=disposition or None,
             filename=extra.get("filename") or parameters.get("name") or extra.get("name"),
             encoding=_encoding(encoding) if encoding else "", content_id=_without_brackets(content_id),
-            header_start=start, header_end=header.end, body_start=min(header.body_start, end), body_end=end,
+            header_start=start, header_end=min(header.end, end), body_start=min(header.body_start, end),
+            body_end=end,
         )  # fmt: skip
         if part.is_multipart:
             return self._multipart(part, prefix, depth)
@@ -179,18 +202,18 @@ class _Scan:
     def _parameters(self, raw: str) -> tuple[str, dict[str, str]]:
         value, parameters, over = parse_parameters(raw, self.limits.parameters)
         if over:
-            self.over = self.over or "parameters"
+            self.break_limit("parameters")
         return value, parameters
 
     def _enclosed(self, part: Part, depth: int) -> Part:
         """Read the message within a message."""
         if self._refused(depth + 1):
             return part
-        start, end = part.body_start, part.body_end
-        header = read_header(self.content, start, end, self.newline, self.limits)
-        self.over = self.over or header.over
-        child = self.entity(header, start, end, prefix=f"{part.path}.", depth=depth + 1)
-        return replace(part, children=(child,))
+        start = part.body_start
+        header = read_header(self.content, start, part.body_end, self.newline, self.limits)
+        self.break_limit(header.over)
+        child = self.entity(header, start, prefix=f"{part.path}.", depth=depth + 1)
+        return replace(part, children=(child,), body_end=child.body_end)
 
     def _with_pasted(self, part: Part) -> Part:
         """Find uuencoded files in plain text."""
@@ -212,23 +235,34 @@ class _Scan:
         boundary = self._boundary(part)
         if not boundary or self._refused(depth + 1):
             return part
+        own = _Boundary(self.newline + b"--" + boundary)
+        self.stack.append(own)
         default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"
-        children = []
-        for number, (start, end) in enumerate(self._ranges(part, boundary), 1):
-            if self._refused(depth + 1):
-                break
+        children: list[Part] = []
+        at = part.body_start
+        while (hit := self._next(at)) is own and not own.closing and not self._refused(depth + 1):
+            start = own.end
+            if start == len(self.content) and children:
+                break  # a delimiter that nothing follows
+            # The same boundary may be looked for again: what follows decides whose the next delimiter is.
+            end = self._end_of(start)
             header = read_header(self.content, start, end, self.newline, self.limits)
-            self.over = self.over or header.over
-            child = self.entity(header, start, end, prefix=prefix, depth=depth + 1,
-                                path=f"{prefix}{number}", default=default)  # fmt: skip
+            self.break_limit(header.over)
+            child = self.entity(header, start, prefix=prefix, depth=depth + 1,
+                                path=f"{prefix}{len(children) + 1}", default=default)  # fmt: skip
             children.append(child)
-        return replace(part, children=tuple(children))
+            at = child.body_end
+        self.stack.pop()
+        if hit is own and own.closing:
+            at = own.end
+        return replace(part, children=tuple(children), body_end=max(self._end_of(at), part.body_start))
 
     def _refused(self, depth: int) -> bool:
         if depth > self.limits.depth:
-            self.over = self.over or "depth"
+            self.break_limit("depth")
         elif self.parts >= self.limits.parts:
-            self.over = self.over or "parts"
+            self.break_limit("parts")
+            self.stopped = True
         else:
             return False
         return True
@@ -236,7 +270,7 @@ class _Scan:
     def _boundary(self, part: Part) -> bytes:
         boundary = (part.parameter("boundary") or "").rstrip()
         if len(boundary) > self.limits.boundary_bytes:
-            self.over = self.over or "parameters"
+            self.break_limit("parameters")
             return b""
         if boundary:
             return boundary.encode("utf-8", "replace")
@@ -245,35 +279,53 @@ class _Scan:
         match = _GUESSED_BOUNDARY.search(self.content, max(part.body_start - 1, 0), reach)
         return match[1] if match else b""
 
-    def _ranges(self, part: Part, boundary: bytes) -> Iterator[tuple[int, int]]:
-        """Yield the ranges between delimiter lines; one that is never closed ends with its parent."""
-        needle = self.newline + b"--" + boundary
-        at, start = max(part.body_start - 1, 0), -1
-        while True:
-            hit = self.content.find(needle, at, part.body_end)
-            if hit < 0:
-                break
-            tail = _DELIMITER_END.match(self.content, hit + len(needle), part.body_end)
-            if tail is None:
-                self.false_boundaries += 1
-                if self.false_boundaries > self.limits.false_boundaries:
-                    self.over = self.over or "parts"
-                    break
-                at = hit + len(needle)
-                continue
-            if start >= 0:
-                yield start, max(start, hit - (self.content[hit - 1 : hit] == b"\r"))
-            if tail[1]:
+    def _end_of(self, at: int) -> int:
+        """Return where a body that reaches to `at` at least ends: before the next delimiter of any multipart."""
+        hit = self._next(at)
+        if hit is None:
+            return len(self.content)
+        return max(at, hit.start - (self.content[hit.start - 1 : hit.start] == b"\r"))
+
+    def _next(self, at: int) -> _Boundary | None:
+        """Return the boundary whose delimiter line comes next, None when there is none.
+
+        A line end just before `at` may be the delimiter's. What is known of a boundary is not looked for again;
+        an inner boundary is looked for only up to the next delimiter of an outer one. Time over a whole message
+        is thus the octets times the depth.
+        """
+        at = max(at - 1, 0)
+        best: _Boundary | None = None
+        if self.stopped:
+            return None
+        for boundary in self.stack:
+            limit = len(self.content) if best is None else best.start
+            if boundary.start < at and boundary.reach <= limit:
+                self._look(boundary, max(at, boundary.reach), limit)
+            # Innermost last: of two that share a delimiter line, the inner one has it.
+            if boundary.start >= at and (best is None or boundary.start <= best.start):
+                best = boundary
+        return best
+
+    def _look(self, boundary: _Boundary, at: int, limit: int) -> None:
+        """Find the next delimiter line of a boundary that begins at `limit` at the latest."""
+        needle, content = boundary.needle, self.content
+        boundary.start = -1
+        while (hit := content.find(needle, at, limit + len(needle))) >= 0:
+            tail = _DELIMITER_END.match(content, hit + len(needle))
+            if tail is not None:
+                boundary.start, boundary.end, boundary.closing = hit, tail.end(), bool(tail[1])
                 return
-            start = tail.end()
-            # An empty part's delimiter follows at once: its line end is the one that this delimiter has.
-            at = max(start - 1, hit + 1)
-        if start >= 0:
-            yield start, part.body_end
+            self.false_boundaries += 1
+            if self.false_boundaries > self.limits.false_boundaries:
+                self.break_limit("parts")
+                self.stopped = True
+                return
+            at = hit + len(needle)
+        boundary.reach = limit + 1
 
 
 def _content_fields(header: Header) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return the first Content-Type, -Disposition, -Transfer-Encoding and -ID, unfolded."""
+    """Return Content-Type, -Disposition, -Transfer-Encoding and -ID, unfolded; of several the last."""
     kind = place = encoding = content_id = None
     for field in header.fields:
         name = field.name
@@ -281,13 +333,13 @@ def _content_fields(header: Header) -> tuple[str | None, str | None, str | None,
             continue
         match name[8:].lower():
             case "type":
-                kind = kind or field.raw
+                kind = field.raw or kind
             case "disposition":
-                place = place or field.raw
+                place = field.raw or place
             case "transfer-encoding":
-                encoding = encoding or field.raw
+                encoding = field.raw or encoding
             case "id":
-                content_id = content_id or field.raw
+                content_id = field.raw or content_id
             case _:
                 pass
     return kind, place, encoding, content_id

@@ -14,8 +14,13 @@ from maild.mail import charset
 from maild.mail.words import decode_words, one_line
 
 _VALUE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+([^\s;,()]*+)")
-_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]++|\\.)*+)"?|([^;]*+))', re.DOTALL)
-_SPACED = re.compile(r'\s([A-Za-z][^\s=;"]*+)\s*+=\s*+(?:"([^"]*+)"?|([^\s;]*+))')
+# Interop: some senders leave out semicolons, so a blank and `name=` begin a parameter too. A run of blanks is looked
+# at from its first one only, which keeps the search linear.
+_PARAMETER = re.compile(
+    r"""(?:;|(?<!\s)\s)\s*+([^\s=;"]++)\s*+=\s*+"""
+    r"""(?:"((?:[^"\\]++|\\.)*+)"?|((?:[^;\s]++|\s++(?![^\s=;"]{1,60}+\s?=))*+))""",
+    re.DOTALL,
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SECTION = re.compile(r"([^*]++)\*(?:([0-9]{1,5})(\*?))?\Z")
 _COMMENT = re.compile(r"\s\([^()]*+\)?\s*+\Z")
@@ -24,7 +29,7 @@ _COMMENT = re.compile(r"\s\([^()]*+\)?\s*+\Z")
 def parse_parameters(raw: str, limit: int) -> tuple[str, dict[str, str], bool]:
     """Return the lower-case value, its decoded parameters by lower-case name, and whether there were too many.
 
-    The first parameter of a name wins; sections (RFC 2231) win over a plain one.
+    The first parameter of a name that is not empty wins; sections (RFC 2231) win over a plain one.
     """
     head = _VALUE.match(raw)
     value = head[1].lower() if head else ""
@@ -41,12 +46,10 @@ def parse_parameters(raw: str, limit: int) -> tuple[str, dict[str, str], bool]:
         name, text = match[1].lower(), _text(match[2], match[3])
         section = _SECTION.match(name) if "*" in name else None
         if section is None:
-            plain.setdefault(name, text)
+            plain[name] = plain.get(name) or text
         else:
             encoded = section[2] is None or bool(section[3])
             sections.setdefault(section[1], []).append((int(section[2] or 0), encoded, text))
-    if not plain and not sections:
-        _without_semicolon(raw, start, plain)
     for name, text in plain.items():
         plain[name] = decode_words(text)
     for name, found in sections.items():
@@ -59,13 +62,6 @@ def _text(quoted: str | None, bare: str | None) -> str:
         return _ESCAPED.sub(r"\1", quoted) if "\\" in quoted else quoted
     text = (bare or "").strip()
     return _COMMENT.sub("", text) if text.endswith(")") else text
-
-
-def _without_semicolon(raw: str, start: int, plain: dict[str, str]) -> None:
-    """Interop: some senders write `text/plain charset=utf-8`."""
-    match = _SPACED.search(raw, start)
-    if match:
-        plain[match[1].lower()] = match[2] if match[2] is not None else match[3]
 
 
 def _joined(found: list[tuple[int, bool, str]]) -> str:

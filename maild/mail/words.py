@@ -43,7 +43,7 @@ def decode_words(text: str) -> str:
             pending.clear()
         if not (spaced and last):
             pieces.append(between)
-        pending.append(_octets(word[2], word[3]))
+        pending.append(_octets(word[2], word[3], name))
         label, last = name, word.end()
     if pending:
         pieces.append(charset.decode(b"".join(pending), label))
@@ -51,6 +51,8 @@ def decode_words(text: str) -> str:
     return one_line("".join(pieces))
 
 
-def _octets(encoding: str, text: str) -> bytes:
-    octets = text.encode("utf-8", "replace")
+def _octets(encoding: str, text: str, label: str) -> bytes:
+    # Interop: raw characters within a word; they are of its charset.
+    codec = None if text.isascii() else charset.codec_of(label)
+    octets = text.encode(codec or "utf-8", "replace")
     return transfer.base64(octets) if encoding in "bB" else transfer.q_word(octets)
