@@ -23,7 +23,7 @@ from maild.mail.mailboxes import parse_mailboxes
 from maild.mail.message import Message, Part, decoded, parse, text
 from maild.mail.plain import html_to_text
 from maild.web.attachments import attachment_headers
-from maild.web.letter_html import LetterHtml, letter_html
+from maild.web.letter_html import MAX_HTML, LetterHtml, letter_html
 from maild.web.letter_images import MAX_IMAGE_BYTES, data_uri, image_type
 from maild.web.letter_text import MAX_CHARACTERS, text_html
 from maild.web.letter_tokens import TooMuchError
@@ -160,14 +160,14 @@ def _plain(reading: _Reading) -> str:
         if written:
             pieces += [_plain_part(reading, p) for p in written]
         else:
-            source = "\n".join(text(reading.content, p, MAX_CHARACTERS) for p in section.html)
+            source = "\n".join(text(reading.content, p) for p in section.html)
             pieces.append(text_html(html_to_text(source), quoted_word=reading.quoted_word))
     return "".join(pieces) or '<div class="lines"></div>'
 
 
 def _plain_part(reading: _Reading, part: Part) -> str:
-    found = text(reading.content, part, MAX_CHARACTERS)
-    if len(found) >= MAX_CHARACTERS:
+    found = text(reading.content, part, MAX_CHARACTERS + 1)
+    if len(found) > MAX_CHARACTERS:
         reading.notices.append(Notice(code="text-cut"))
     return text_html(
         found,
@@ -199,7 +199,7 @@ def _html(reading: _Reading, *, images: bool, fold: bool) -> LetterHtml | None:
 def _section_html(reading: _Reading, section: Section) -> str:
     pieces = []
     for part in section.html or section.plain:
-        found = text(reading.content, part, 4 * MAX_CHARACTERS)
+        found = text(reading.content, part, MAX_HTML + 1)
         pieces.append(found if part.media_type == "text/html" else f"<pre>{escape(found)}</pre>")
     return "".join(pieces)
 

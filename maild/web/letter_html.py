@@ -15,10 +15,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from maild.web.letter_elements import ATTRIBUTES, CLASSES, GENERIC, TAGS
 from maild.web.letter_images import data_uri_of
 from maild.web.letter_links import LINK_REL, host_of, link_target
 from maild.web.letter_style import PROPERTIES, safe_style
-from maild.web.letter_tidy import ATTRIBUTES, GENERIC, TAGS, tidy
+from maild.web.letter_tidy import tidy
 from maild.web.letter_tokens import TooMuchError
 
 MAX_HTML = 4_000_000
@@ -45,7 +46,7 @@ _WORDS = re.compile(r"[\w ,'\"-]{1,200}")
 _ATTRIBUTE_VALUES = {
     "align": _WORDS,
     "bgcolor": _COLOUR,
-    "class": re.compile("quote"),
+    "class": re.compile("quote|MsoNormal"),
     "border": _COUNT,
     "cellpadding": _COUNT,
     "cellspacing": _COUNT,
@@ -74,6 +75,7 @@ body{margin:0;padding:12px;font:16px/1.5 system-ui,sans-serif;background:Canvas;
 img{max-width:100%%;height:auto}
 table{max-width:100%%}
 pre{white-space:pre-wrap}
+p.MsoNormal,li.MsoNormal,div.MsoNormal{margin:0}
 blockquote{margin:0 0 0 2px;padding:0 0 0 12px;border-left:2px solid #8888}
 details.quote>summary{cursor:pointer;width:max-content;padding:2px 8px;margin:4px 0;border:1px solid #8888;
 border-radius:4px;font-size:14px}
@@ -182,7 +184,7 @@ def sanitised(html: str, policy: _Policy) -> str:
         attributes=SANITISED_ATTRIBUTES,
         attribute_filter=policy,
         filter_style_properties=set(PROPERTIES),
-        allowed_classes={"details": {"quote"}},
+        allowed_classes={name: set(classes) for name, classes in CLASSES.items()},
         link_rel=LINK_REL,
         set_tag_attribute_values={"a": {"target": "_blank"}, "img": {"referrerpolicy": "no-referrer"}},
         url_schemes={"http", "https", "mailto", "cid", "data"},

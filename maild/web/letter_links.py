@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from html import escape
 from urllib.parse import unquote
 
@@ -51,6 +52,7 @@ def host_of(url: str) -> str:
     return re.sub(r":[0-9]*$", "", authority).lower()
 
 
+@lru_cache(maxsize=64)
 def link_target(raw: str) -> str | None:
     """Return the address that a link may lead to, or None.
 

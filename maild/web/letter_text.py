@@ -14,7 +14,7 @@ from html import escape
 
 from maild.web.letter_links import MAX_LINKS, linkify
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 400_000
 _MAX_DEPTH = 8
 _MAX_BLOCKS = 200
 _VISIBLE_LINES = 4

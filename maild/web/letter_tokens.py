@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from html.entities import html5
+from typing import NamedTuple
 
 _SPACE = r"[ \t\n\f\r]"
 _TEXT = re.compile(r"[^<]*+(?:<(?![A-Za-z/!?])[^<]*+)*+")
 _TAG = re.compile(r"<(/?)([A-Za-z][^ \t\n\f\r/>]*+)")
+_BARE_TAG = re.compile(rf"<(/?)([A-Za-z][A-Za-z0-9]*+){_SPACE}*+>")
 _ATTRIBUTE = re.compile(
     rf"(?:{_SPACE}|/)*+([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
     rf"(?:{_SPACE}*+={_SPACE}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r>]*+)))?+"
@@ -28,26 +29,23 @@ _LONG_REFERENCE = re.compile(r"&#(?:[xX][0-9A-Fa-f]{9,}+|[0-9]{9,}+);?")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\u202d\u202e\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 # Elements whose content is not markup; it is left out with them.
 _RAW = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext"})
-MAX_ATTRIBUTES = 100_000
+MAX_ATTRIBUTES = 150_000
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """Characters, with references resolved."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """A start tag; the first of equal attributes counts, as in a browser."""
 
     name: str
     attributes: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """An end tag."""
 
     name: str
@@ -90,6 +88,11 @@ class _Reader:
         self.attribute_count = 0
 
     def tag(self) -> Start | End | None:
+        bare = _BARE_TAG.match(self.html, self.at)
+        if bare is not None:
+            self.at = bare.end()
+            slash, name = bare.groups()
+            return End(name.lower()) if slash else Start(name.lower(), {})
         match = _TAG.match(self.html, self.at)
         if match is None:
             self._bogus()
@@ -109,11 +112,10 @@ class _Reader:
         while match := _ATTRIBUTE.match(self.html, self.at):
             self.at = match.end()
             self.attribute_count += 1
-            name = match.group(1).lower()
-            if name not in attributes:
-                attributes[name] = _value(match.group(2) or match.group(3) or match.group(4) or "")
-        if self.attribute_count > MAX_ATTRIBUTES:
-            raise TooMuchError("attributes")
+            name, double, single, bare = match.groups()
+            if self.attribute_count > MAX_ATTRIBUTES:
+                raise TooMuchError("attributes")
+            attributes.setdefault(name.lower(), _value(double or single or bare or ""))
         return attributes
 
     def _bogus(self) -> None:

@@ -1,0 +1,155 @@
+"""The tree of a letter's HTML while it is written: what is open, what was counted, what is a quotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+from maild.web.letter_elements import FORMATTING, GROUPS
+from maild.web.letter_links import contradicted
+from maild.web.letter_tokens import TooMuchError
+
+MAX_DEPTH = 256
+MAX_AMPERSANDS = 200_000
+MAX_TEXT = 1_500_000
+_MAX_REOPENED = 2_000
+_SHORT_QUOTE = 200
+_PIECE = 2_000
+_MAX_LIES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fold:
+    """An open `details`: the place of its tag in the output, the characters before it, and what ends it."""
+
+    place: int
+    text_before: int
+    ends_with_blockquote: bool
+
+
+def _escaped(text: str) -> str:
+    return escape(text, quote=False)
+
+
+class Tree:
+    """The elements that are open and what was written so far; every method keeps the output well nested."""
+
+    def __init__(self, *, quoted_word: str, fold: bool) -> None:
+        self.out: list[str] = []
+        self.stack: list[str] = []
+        self.opened: list[str] = []  # the start tags as written, so that formatting can be opened again
+        self.folds: list[_Fold] = []
+        self.own_count = 0
+        self.text_count = 0
+        self.image_count = 0
+        self.lines = 0
+        self.ampersands = 0
+        self.reopened = 0
+        self.lies: list[tuple[str, str]] = []
+        self.link_target = ""
+        self.link_words: list[str] = []
+        self.summary = f"<summary>{escape(quoted_word)}</summary>"
+        self.fold = fold
+
+    # -- the stack ----------------------------------------------------------------------------------------
+
+    def push(self, name: str, tag: str) -> None:
+        if len(self.stack) >= MAX_DEPTH:
+            raise TooMuchError("depth")
+        self.stack.append(name)
+        self.opened.append(tag)
+        self.out.append(tag)
+
+    def _end_link(self) -> None:
+        """Say where a link leads whose words name another place."""
+        if len(self.lies) >= _MAX_LIES:
+            return
+        words = "".join(self.link_words)[:300].strip()
+        place = contradicted(words, self.link_target)
+        if place:
+            self.out.append(f" [{escape(place)}]")
+            self.lies.append((words, place))
+
+    def pop(self) -> None:
+        name = self.stack.pop()
+        self.opened.pop()
+        self.out.append(f"</{name}>")
+        if name == "a":
+            self._end_link()
+        elif name == "details":
+            self._end_fold()
+        elif name == "blockquote" and self.stack[-1:] == ["details"] and self.folds[-1].ends_with_blockquote:
+            self.pop()
+
+    def pop_to(self, index: int) -> None:
+        while len(self.stack) > index:
+            self.pop()
+
+    def find(self, name: str, barriers: frozenset[str]) -> int:
+        """Return the place of the innermost open `name` above any of `barriers`, or -1."""
+        if name not in self.stack:
+            return -1
+        for index in range(len(self.stack) - 1, -1, -1):
+            if self.stack[index] == name:
+                return index
+            if self.stack[index] in barriers:
+                return -1
+        return -1
+
+    def close_block(self, index: int) -> None:
+        """Close everything from `index` on; formatting that was left open goes on after it, as browsers do."""
+        again = [
+            (name, tag)
+            for name, tag in zip(self.stack[index:], self.opened[index:], strict=True)
+            if name in FORMATTING and name != "a"
+        ][-8:]
+        self.pop_to(index)
+        self.reopened += len(again)
+        if self.reopened > _MAX_REOPENED:
+            return
+        for name, tag in again:
+            self.push(name, tag)
+
+    # -- quotations ---------------------------------------------------------------------------------------
+
+    def begin_fold(self, *, ends_with_blockquote: bool) -> None:
+        fold = _Fold(place=len(self.out), text_before=self.text_count, ends_with_blockquote=ends_with_blockquote)
+        self.folds.append(fold)
+        self.push("details", '<details class="quote">')
+        self.out.append(self.summary)
+
+    def _end_fold(self) -> None:
+        fold = self.folds.pop()
+        short = fold.ends_with_blockquote and self.text_count - fold.text_before < _SHORT_QUOTE
+        if self.own_count == 0 or short:
+            self.out[fold.place] = '<details class="quote" open>'
+
+    # -- content ------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Content directly in a table goes into a cell, where it was meant, not before the table."""
+        if self.stack and self.stack[-1] in GROUPS | {"table"}:
+            self.push("tr", "<tr>")
+        if self.stack and self.stack[-1] == "tr":
+            self.push("td", "<td>")
+
+    def text(self, text: str) -> None:
+        if not text.strip(" \t\n\r\f"):
+            if not (self.stack and self.stack[-1] in GROUPS | {"table", "tr"}):
+                self.out.append(text[:_PIECE])
+            return
+        self.prepare()
+        count = len(text)
+        self.text_count += count
+        if "details" not in self.stack:
+            self.own_count += count
+        if "a" in self.stack:
+            self.link_words.append(text[:300])
+        self.lines += count // 80
+        # The sanitiser's time for one text grows with its length times its references: give it short ones.
+        pieces = [text[i : i + _PIECE] for i in range(0, count, _PIECE)]
+        escaped = "<wbr>".join(map(_escaped, pieces))
+        self.ampersands += escaped.count("&")
+        if self.ampersands > MAX_AMPERSANDS or self.text_count > MAX_TEXT:
+            raise TooMuchError("text")
+        self.out.append(escaped)
