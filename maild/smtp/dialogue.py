@@ -1,0 +1,198 @@
+"""The SMTP dialogue but for the mail in it: commands, errors, greeting, TLS.
+
+Every reply has an enhanced code where RFC 2034 wants one, is ASCII, and says nothing of our inside. What we do wrong
+ourselves is 451.
+
+Source: RFC 5321; RFC 2034, 2920, 3207.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import structlog
+
+from maild.mail.envelope import Tls
+from maild.mail.reply import Reply
+from maild.smtp.connection import SHUTTING_DOWN, Connection, GoneError, Service
+from maild.smtp.limits import is_trusted
+
+OK = b"250 2.0.0 Ok\r\n"
+TOO_MANY_ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors, closing the connection")
+_NO_PROGRESS = Reply(code=421, enhanced="4.7.0", text="Too many commands without a message")
+_VERBS = frozenset({
+    "HELO", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "AUTH", "HELP", "QUIT",
+})  # fmt: skip
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+_HELO_LIMIT = 255
+
+_log = structlog.get_logger()
+
+
+def _read_command(line: bytes) -> tuple[str, str]:
+    """Split a line into its verb and its argument.
+
+    Raises:
+        ValueError: with the reply as its text.
+
+    """
+    if line[-2:] != b"\r\n":
+        raise ValueError("500 5.5.2 A line ends with CR LF" if line else "500 5.5.2 Line too long")
+    try:
+        text = line[:-2].decode()
+    except UnicodeDecodeError:
+        raise ValueError("500 5.5.2 Not UTF-8") from None
+    if _CONTROLS.search(text):
+        raise ValueError("500 5.5.2 Control character in a command")
+    verb, _, arg = text.partition(" ")
+    return verb.upper(), arg.strip(" ")
+
+
+class Dialogue(Connection):
+    """What is said on one connection."""
+
+    def __init__(self, service: Service) -> None:
+        """Begin before the greeting."""
+        super().__init__(service)
+        self._helo: str | None = None
+        self._extended = False
+        self._tls: Tls | None = None
+        self._errors = 0
+        self._idle_commands = 0
+
+    async def converse(self) -> None:
+        if is_trusted(self.ip, self.limits.trusted_proxies):
+            await self._meet_proxy()
+        _log.debug("smtp.connected", ip=self.ip, port=self.port)
+        self.say(f"220 {self.service.hostname} ESMTP maild\r\n".encode("ascii"))
+        try:
+            while not self.draining:
+                await self._command(await self.read_line())
+            self.hang_up(SHUTTING_DOWN)
+        finally:
+            self.reset()
+
+    async def _command(self, line: bytes) -> None:
+        try:
+            verb, arg = _read_command(line)
+        except ValueError as error:
+            self._wrong(str(error).encode("ascii"))
+            return
+        if verb not in _VERBS:
+            self._wrong(b"500 5.5.2 Command not recognized")
+            return
+        if verb != "RCPT":
+            self._idle_commands += 1
+            if self._idle_commands > self.limits.max_idle_commands:
+                self.hang_up(_NO_PROGRESS)
+        try:
+            await getattr(self, f"smtp_{verb}")(arg)
+        except GoneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one of the four edges: a bug of ours never becomes a 5xx
+            self.say((await self.handle_exception(error)).encode("ascii") + b"\r\n")
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Log a failure of ours and return what the peer may know of it."""
+        failure_id = secrets.token_hex(4).upper()
+        _log.error("smtp.failed", failure=failure_id, ip=self.ip, exc_info=error)
+        return f"451 4.3.0 Try again later (id {failure_id})"
+
+    def _wrong(self, reply: bytes) -> None:
+        self.say(reply + b"\r\n")
+        self._errors += 1
+        if self._errors >= self.limits.max_errors:
+            _log.info("smtp.errors", ip=self.ip, errors=self._errors)
+            self.hang_up(TOO_MANY_ERRORS)
+
+    def _say(self, reply: Reply) -> None:
+        self.say(f"{reply}\r\n".encode("ascii"))
+
+    def reset(self) -> None:
+        """Forget the transaction."""
+        raise NotImplementedError
+
+    async def _meet_proxy(self) -> None:
+        origin = await self.read_origin()
+        if origin.ip:
+            self.ip, self.port = origin.ip, origin.port
+        refusal = self.service.registry.name(self, self.ip)
+        if refusal:
+            self.hang_up(refusal)
+
+    # --- greeting
+
+    async def smtp_HELO(self, arg: str) -> None:
+        if self._greeted(arg, extended=False):
+            self.say(f"250 {self.service.hostname}\r\n".encode("ascii"))
+
+    async def smtp_EHLO(self, arg: str) -> None:
+        if not self._greeted(arg, extended=True):
+            return
+        lines = [
+            self.service.hostname,
+            "PIPELINING",
+            f"SIZE {self.limits.max_message_bytes}",
+            "8BITMIME",
+            "SMTPUTF8",
+            "ENHANCEDSTATUSCODES",
+            "CHUNKING",
+            "DSN",
+        ]
+        if self.service.tls and not self._tls:
+            lines.append("STARTTLS")
+        self.say("".join(f"250-{line}\r\n" for line in lines).encode("ascii") + b"250 HELP\r\n")
+
+    def _greeted(self, arg: str, *, extended: bool) -> bool:
+        if not arg or len(arg) > _HELO_LIMIT or " " in arg:
+            self._wrong(b"501 5.5.4 Say HELO or EHLO with your host name")
+            return False
+        self.reset()
+        self._helo = arg
+        self._extended = extended
+        return True
+
+    async def smtp_STARTTLS(self, arg: str) -> None:
+        if self.service.tls is None or self._tls:
+            self._wrong(b"503 5.5.1 TLS is not offered")
+            return
+        if arg:
+            self._wrong(b"501 5.5.4 STARTTLS takes no argument")
+            return
+        context = self.service.tls.context()
+        self.say(b"220 2.0.0 Ready to start TLS\r\n")
+        self.reset()
+        self._helo = None
+        self._tls = await self.start_tls(context)
+
+    # --- the rest
+
+    async def smtp_RSET(self, arg: str) -> None:
+        if arg:
+            self._wrong(b"501 5.5.4 RSET takes no argument")
+            return
+        self.reset()
+        self.say(OK)
+
+    async def smtp_NOOP(self, arg: str) -> None:  # noqa: ARG002 - RFC 5321 §4.1.1.9: the argument is ignored
+        self.say(OK)
+
+    async def smtp_VRFY(self, arg: str) -> None:
+        if not arg:
+            self._wrong(b"501 5.5.4 VRFY takes an argument")
+            return
+        self.say(b"252 2.5.0 Send mail and see\r\n")
+
+    async def smtp_EXPN(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
+        self._wrong(b"502 5.5.1 EXPN is not offered")
+
+    async def smtp_AUTH(self, arg: str) -> None:  # noqa: ARG002 - nobody signs in where the public hands in mail
+        self._wrong(b"502 5.5.1 AUTH is not offered")
+
+    async def smtp_HELP(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
+        self.say(b"214 2.0.0 See RFC 5321\r\n")
+
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: ARG002 - whoever wants to go may go
+        self.say(b"221 2.0.0 Bye\r\n")
+        raise GoneError

@@ -1,0 +1,75 @@
+"""An SMTP server for each test, on both event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+import trustme
+import uvloop
+
+from maild.smtp.limits import Limits
+from maild.smtp.server import Server
+from maild.smtp.tls import TlsFiles
+from tests.smtp.room import Room, Wire, serving
+
+Serve = Callable[..., Awaitable[Server]]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every test of this folder on both event loops: the two differ in buffering, closing and TLS."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_files(authority: trustme.CA, tmp_path: Path) -> TlsFiles:
+    cert = authority.issue_cert("us.example")
+    files = TlsFiles(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
+    cert.private_key_pem.write_to_path(str(files.key_file))
+    files.cert_file.write_bytes(b"".join(pem.bytes() for pem in cert.cert_chain_pems))
+    return files
+
+
+@pytest.fixture
+def tls_client(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+@pytest_asyncio.fixture
+async def start(room: Room) -> AsyncIterator[Serve]:
+    """Start a server with other limits than the usual ones."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(limits: Limits | None = None, tls: TlsFiles | None = None) -> Server:
+            return await stack.enter_async_context(serving(room, limits, tls))
+
+        yield begin
+
+
+@pytest_asyncio.fixture
+async def server(start: Serve, tls_files: TlsFiles) -> Server:
+    return await start(tls=tls_files)
+
+
+@pytest_asyncio.fixture
+async def wire(server: Server) -> AsyncIterator[Wire]:
+    wire = await Wire.connect(server.port)
+    yield wire
+    await wire.close()
