@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from maild.archive.queries import allowed, missing, require_team, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
@@ -34,6 +34,7 @@ class InboxRow:
     from_name: str
     from_mail: str
     excerpt: str
+    received_ms: int
     attachments: int
     source_only: str | None
     outgoing: bool
@@ -117,6 +118,7 @@ def _rows() -> Select[Any]:
             summaries.c.attachments,
             summaries.c.source_only,
             messages.c.direction,
+            messages.c.received_ms,
             func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("assignee_name"),
         )
         .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
@@ -138,6 +140,7 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...]) -> InboxRow:
         from_name=row.from_name,
         from_mail=row.from_mail,
         excerpt=row.excerpt,
+        received_ms=row.received_ms,
         attachments=row.attachments,
         source_only=row.source_only,
         outgoing=row.direction == "out",

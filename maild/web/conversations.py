@@ -1,0 +1,172 @@
+"""A conversation: its letters, and what the people of a team do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from maild.archive import queries
+from maild.archive.accounts import User, people_granted
+from maild.archive.entries import STATES, Assignment, Look, StateChange, assign, mark_seen, set_states
+from maild.archive.lists import FILTERS
+from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.ids import parse_id, parse_reference
+from maild.policy.roles import PERMISSIONS, Permission, Role
+from maild.policy.visible import Visible
+from maild.rules.model import Ruleset
+from maild.web.opening import Opened, image_consent, open_letter
+from maild.web.shell import Place, Shell, place_from, shell, team_name
+from maild.web.visit import Visit
+
+_EAGER = 3  # letters opened at once, the newest; older ones when they are unfolded
+_EAGER_BYTES = 2_000_000
+_MAX_ASKED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    conversation: queries.Conversation
+    shell: Shell
+    colleagues: tuple[User, ...]
+
+
+async def conversation(visit: Visit) -> Response:
+    """Show a conversation, the newest letter open."""
+    reference = parse_reference(visit.request.path_params["reference"])
+    if reference is None:
+        raise NotFoundError("not a reference")
+    found = await visit.read(_find, visit, reference)
+    talk = found.conversation
+    opened = await _open(visit, talk)
+    if visit.is_own_navigation:
+        await _mark_seen(visit, talk)
+    rules = visit.services.rulebook.current
+    return visit.page(
+        "conversation.html",
+        shell=found.shell,
+        conversation=talk,
+        place=found.shell.listing.place if found.shell.listing is not None else None,
+        opened=opened,
+        newest_id=talk.messages[-1].id,
+        entries=[(entry, team_name(rules, entry.team)) for entry in talk.entries],
+        may_respond={e.team for e in talk.entries if visit.may(Permission.RESPOND, e.team)},
+        may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
+        colleagues=found.colleagues,
+        states=STATES,
+        consent={number: image_consent(visit, number) for number in opened},
+        asked=(asked := visit.request.query_params.getlist("open")[:_MAX_ASKED]),
+        older_open=bool(asked),
+        here_url=_here_url(visit, talk.reference),
+    )
+
+
+def _find(connection: Connection, visit: Visit, reference: str) -> _Found:
+    rules, visible = visit.services.rulebook.current, visit.visible
+    talk = queries.conversation(connection, visible=visible, reference=reference)
+    around = shell(connection, rules, visible, visit.person.user_id, _place(visit, talk, visible))
+    teams = {e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)}
+    return _Found(
+        conversation=talk,
+        shell=around,
+        colleagues=tuple(_colleagues(connection, rules, teams, visit.now_ms)) if teams else (),
+    )
+
+
+def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place | None:
+    """Return the list that stands beside: the one in the address, else the one where the conversation lies."""
+    query = visit.request.query_params
+    if query.get("team") in visible.teams:
+        return place_from(query, query["team"])
+    if not talk.entries:
+        return None
+    entry = talk.entries[0]
+    return Place(team=entry.team, state=entry.state if entry.state in FILTERS else "open")
+
+
+def _colleagues(connection: Connection, rules: Ruleset, teams: set[str], now_ms: int) -> list[User]:
+    above = teams | {up for team in teams for up in rules.ancestors(team)}
+    roles = {role for role in Role if Permission.RESPOND in PERMISSIONS[role]}
+    return people_granted(connection, above, roles, now_ms)
+
+
+async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
+    asked = {parse_id(text) for text in visit.request.query_params.getlist("open")[:_MAX_ASKED]}
+    newest = talk.messages[-1]
+    recent = {m.id for m in talk.messages[-_EAGER:] if m.size <= _EAGER_BYTES} | {newest.id}
+    wanted = [m for m in talk.messages if m.id in recent or m.id in asked]
+    opened = await asyncio.gather(*(open_letter(visit, m) for m in wanted))
+    return {letter.message.id: letter for letter in opened}
+
+
+async def _mark_seen(visit: Visit, talk: queries.Conversation) -> None:
+    unseen = frozenset(entry.team for entry in talk.entries if entry.unseen)
+    if unseen:
+        newest = max(entry.newest_id for entry in talk.entries)
+        look = Look(conversation_id=talk.id, teams=unseen, newest_id=newest, at_ms=visit.now_ms)
+        if await visit.write(mark_seen, look):
+            visit.services.feed.publish(unseen)
+
+
+def _here_url(visit: Visit, reference: str) -> str:
+    """Return the address of this page to which `open=ID` can be added."""
+    query = [(name, value) for name, value in visit.request.query_params.multi_items() if name != "open"]
+    return f"/c/{reference}?" + (urlencode(query) + "&" if query else "")
+
+
+async def set_state(visit: Visit) -> Response:
+    """Set the state of an entry."""
+    talk, entry = await _entry(visit)
+    state = visit.form.get("state", "")
+    if state not in STATES:
+        raise HTTPException(400)
+    await visit.write(set_states, StateChange(conversation_id=talk.id, team=entry.team, state=state))
+    return _done(visit, talk, entry)
+
+
+async def set_assignee(visit: Visit) -> Response:
+    """Take an entry, give it to a colleague, or to nobody."""
+    talk, entry = await _entry(visit)
+    login = visit.form.get("assignee", "")
+    if login in {"", visit.person.login}:
+        assignee = visit.person.user_id if login else None
+    else:
+        assignee = await _colleague(visit, entry.team, login)
+    await visit.write(assign, Assignment(conversation_id=talk.id, team=entry.team, assignee=assignee))
+    return _done(visit, talk, entry)
+
+
+async def _colleague(visit: Visit, team: str, login: str) -> int:
+    if not visit.may(Permission.ASSIGN, team):
+        raise ForbiddenError("assigning to others is for coordinators")
+    rules = visit.services.rulebook.current
+    people = await visit.read(_colleagues, rules, {team}, visit.now_ms)
+    found = next((person.id for person in people if person.login == login), None)
+    if found is None:
+        raise HTTPException(400)
+    return found
+
+
+async def _entry(visit: Visit) -> tuple[queries.Conversation, queries.Entry]:
+    reference = parse_reference(visit.request.path_params["reference"])
+    if reference is None:
+        raise NotFoundError("not a reference")
+    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+    entry = next((e for e in talk.entries if e.team == visit.form.get("team")), None)
+    if entry is None:
+        raise NotFoundError("no such entry")
+    if not visit.may(Permission.RESPOND, entry.team):
+        raise ForbiddenError("readers change nothing")
+    return talk, entry
+
+
+def _done(visit: Visit, talk: queries.Conversation, entry: queries.Entry) -> Response:
+    visit.services.feed.publish(frozenset({entry.team}))
+    place = visit.form.get("place", "open")
+    return visit.go(
+        Place(team=entry.team, state=place if place in FILTERS else "open").conversation_url(talk.reference)
+    )

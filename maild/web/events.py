@@ -1,0 +1,89 @@
+"""The stream of changes to open pages (server-sent events).
+
+An event names teams and carries no mail: the page asks anew for what it shows. What the reader may see is found
+out again for each event, so that a right that ended ends here as well.
+Source: the HTML Standard §9.2 (text/event-stream)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from maild.archive.lists import changes, newest_revision
+from maild.archive.sessions import find_session
+from maild.policy.grants import visible
+from maild.policy.visible import Visible
+from maild.web.gate import cookie_name
+from maild.web.problems import problem
+from maild.web.visit import Visit
+
+LOOK_S = 1.0  # how often the archive is asked for what another process filed
+_BEAT = 15  # looks between two signs of life
+_MAX_STREAMS = 500
+_MAX_OF_ONE = 12
+
+
+class Streams:
+    """The open streams, counted."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._open: dict[int, int] = {}
+
+    async def events(self, visit: Visit) -> Response:
+        """Open a stream."""
+        user_id = visit.person.user_id
+        if sum(self._open.values()) >= _MAX_STREAMS or self._open.get(user_id, 0) >= _MAX_OF_ONE:
+            return problem(visit.request, visit.services, 429, retry_after_s=30)
+        return StreamingResponse(
+            self._counted(visit, user_id),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+        )
+
+    async def _counted(self, visit: Visit, user_id: int) -> AsyncIterator[str]:
+        self._open[user_id] = self._open.get(user_id, 0) + 1
+        try:
+            async for event in _events(visit):
+                yield event
+        finally:
+            self._open[user_id] -= 1
+            if not self._open[user_id]:
+                del self._open[user_id]
+
+
+async def _events(visit: Visit) -> AsyncIterator[str]:
+    feed = visit.services.feed
+    seen = await visit.read(newest_revision)
+    looks = 0
+    with feed.subscribe() as subscription:
+        yield "retry: 3000\n: listening\n\n"
+        while not feed.closed:
+            teams = await subscription.wait(LOOK_S)
+            may_see = await run_in_threadpool(_still_visible, visit)
+            if may_see is None:
+                yield "event: end\ndata: {}\n\n"
+                return
+            newest = await visit.read(newest_revision)
+            changed = teams & may_see.teams
+            if newest > seen:
+                changed |= await visit.read(changes, visible=may_see, after=seen)
+                seen = newest
+            looks += 1
+            if changed:
+                yield f"event: inbox\ndata: {json.dumps({'teams': sorted(changed)})}\n\n"
+            elif looks % _BEAT == 0:
+                yield ": still here\n\n"
+
+
+def _still_visible(visit: Visit) -> Visible | None:
+    services = visit.services
+    token = visit.request.cookies.get(cookie_name(services, "session"), "")
+    now_ms = services.now_ms()
+    with services.database.read() as connection:
+        session = find_session(connection, token, services.settings.lifetime, now_ms)
+    return None if session is None else visible(session.principal.grants, visit.parents, now_ms)

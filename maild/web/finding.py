@@ -1,0 +1,155 @@
+"""Search: the query is the whole state; what is found are letters, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from maild.archive.search import Hit, search
+from maild.archive.search_language import QueryError, parse
+from maild.archive.search_query import Query
+from maild.errors import NotFoundError
+from maild.mail.ids import id_ms, parse_id
+from maild.policy.visible import Visible
+from maild.rules.model import Ruleset
+from maild.web.language import catalogue
+from maild.web.shell import Shell, shell, team_name
+from maild.web.visit import Visit
+
+PAGE_SIZE = 50
+_MAX_QUERY = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A letter that was found, as lists show it."""
+
+    id: int
+    reference: str
+    subject: str
+    from_name: str
+    from_mail: str
+    excerpt: str
+    outgoing: bool
+    received_ms: int
+    tags: tuple[str, ...]
+    attachments: int
+    team_names: str
+    state: str = ""
+    priority: int = 1
+    unseen: bool = False
+    waiting_since_ms: int | None = None
+    assignee: str | None = None
+    source_only: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Where a query cannot be read."""
+
+    text: str
+    before: str
+    at: str
+    after: str
+
+
+def _(text: str) -> str:
+    """Mark words for translation."""
+    return text
+
+
+FAULTS = {
+    "": _("This search cannot be read at the marked place."),
+}
+
+
+async def find(visit: Visit) -> Response:
+    """Search, and show what was found."""
+    asked = visit.request.query_params.get("q", "").strip()[:_MAX_QUERY]
+    before = _before(visit)
+    try:
+        query = parse(asked) if asked else None
+    except QueryError as error:
+        fault = _fault(asked, error, visit.language)
+        around = await visit.read(shell, visit.services.rulebook.current, visit.visible, visit.person.user_id)
+        return _page(visit, around, asked=asked, fault=fault, before=before)
+    rules = visit.services.rulebook.current
+    around, hits = await visit.read(_ask, visit, rules, query, before)
+    older = hits[PAGE_SIZE - 1].message_id if len(hits) > PAGE_SIZE else None
+    shown = [_found(hit, rules) for hit in hits[:PAGE_SIZE]]
+    return _page(visit, around, asked=asked, hits=shown, older=older, before=before)
+
+
+def _page(
+    visit: Visit,
+    around: Shell,
+    *,
+    asked: str,
+    before: int | None,
+    hits: list[Found] | None = None,
+    older: int | None = None,
+    fault: Fault | None = None,
+) -> Response:
+    return visit.page(
+        "search.html",
+        status=200 if fault is None else 400,
+        shell=around,
+        asked=asked,
+        hits=hits or [],
+        older=older,
+        before=before,
+        fault=fault,
+    )
+
+
+def _ask(
+    connection: Connection, visit: Visit, rules: Ruleset, query: Query | None, before: int | None
+) -> tuple[Shell, list[Hit]]:
+    visible: Visible = visit.visible
+    around = shell(connection, rules, visible, visit.person.user_id)
+    zone: tzinfo = rules.organisation.timezone
+    if query is None:
+        return around, []
+    hits = search(connection, visible, query, limit=PAGE_SIZE + 1, before_id=before, now_ms=visit.now_ms, zone=zone)
+    return around, hits
+
+
+def _before(visit: Visit) -> int | None:
+    said = visit.request.query_params.get("before")
+    if said is None:
+        return None
+    number = parse_id(said)
+    if number is None:
+        raise NotFoundError("not an id")
+    return number
+
+
+def _found(hit: Hit, rules: Ruleset) -> Found:
+    return Found(
+        id=hit.message_id,
+        reference=hit.reference or "",
+        subject=hit.subject,
+        from_name=hit.from_name,
+        from_mail=hit.from_mail,
+        excerpt=hit.excerpt,
+        outgoing=hit.direction == "out",
+        received_ms=id_ms(hit.message_id),
+        tags=hit.tags,
+        attachments=hit.attachments,
+        team_names=", ".join(team_name(rules, team) for team in hit.teams),
+    )
+
+
+def _fault(asked: str, error: QueryError, language: str) -> Fault:
+    words = catalogue(language).gettext(FAULTS.get(error.code, FAULTS[""]))
+    at = min(max(error.position, 0), len(asked))
+    end = len(error.word) or 1
+    return Fault(
+        text=words.replace("{0}", error.word),
+        before=asked[:at],
+        at=asked[at : at + end],
+        after=asked[at + end :],
+    )

@@ -1,0 +1,142 @@
+"""The gate before every endpoint: who comes, may they, and did they mean it.
+
+Each route says what it asks for; nothing reaches an endpoint otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from maild.archive.sessions import Seen, Session, find_session, touch_sessions
+from maild.policy.roles import Permission
+from maild.web.edge import is_loopback
+from maild.web.forms import read_form, require_own_form
+from maild.web.language import LANGUAGES
+from maild.web.pages import Pages
+from maild.web.problems import language_of
+from maild.web.services import Services
+from maild.web.visit import Visit, form_token, new_token, remember
+
+_TOUCH_MS = 60_000
+_VISIT_S = 3_600
+
+
+class Access(Enum):
+    """What a route asks of who comes."""
+
+    PUBLIC = "public"  # nothing
+    SIGNED_IN = "signed-in"  # an account; what it concerns is its own
+    READ = "read"  # mail: each object is looked up within the teams that the person may read
+    RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
+    OPERATE = "operate"  # the machine itself, or the permission
+
+
+Endpoint = Callable[[Visit], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One route of the site: the table of them is `maild.web.routes.PAGES`."""
+
+    path: str
+    endpoint: Endpoint
+    access: Access
+    methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
+
+
+def cookie_name(services: Services, name: str) -> str:
+    """Return the name of a cookie; over HTTPS with the prefix that no other host or path can write to."""
+    return f"__Host-maild-{name}" if services.settings.secure else f"maild-{name}"
+
+
+class Gate:
+    """Stands before one route."""
+
+    def __init__(self, page: Page, services: Services, pages: Pages) -> None:
+        """Guard `page`."""
+        self._page = page
+        self._services = services
+        self._pages = pages
+        self.route_path = page.path  # for the log: the pattern, never the address itself
+
+    async def __call__(self, request: Request) -> Response:
+        """Let the request in, or answer it."""
+        session = await self._session(request)
+        turned_away = self._turn_away(request, session)
+        if turned_away is not None:
+            return turned_away
+        token, is_new = self._token(request, session)
+        form: Mapping[str, str] = {}
+        if request.method not in {"GET", "HEAD"}:
+            form = await read_form(request, self._services.settings)
+            require_own_form(request, form, form_token(token), self._services.settings)
+        visit = self._visit(request, session, token, form)
+        if self._page.access is Access.OPERATE and not self._may_operate(visit):
+            raise HTTPException(404)
+        response = await self._page.endpoint(visit)
+        if (
+            is_new
+            and self._page.access is Access.PUBLIC
+            and response.headers.get("content-type", "").startswith("text/html")
+        ):
+            remember(
+                response,
+                cookie_name(self._services, "visit"),
+                token,
+                secure=self._services.settings.secure,
+                max_age_s=_VISIT_S,
+            )
+        return response
+
+    async def _session(self, request: Request) -> Session | None:
+        token = request.cookies.get(cookie_name(self._services, "session"), "")
+        if not token:
+            return None
+        found = await run_in_threadpool(self._find, token)
+        now_ms = self._services.now_ms()
+        # A stream that stays open all day is no sign that someone is there.
+        if found is not None and now_ms - found.seen_ms > _TOUCH_MS and request.url.path != "/events":
+            await self._services.database.writer.run(touch_sessions, Seen(digest=found.digest, at_ms=now_ms))
+        return found
+
+    def _find(self, token: str) -> Session | None:
+        services = self._services
+        with services.database.read() as connection:
+            return find_session(connection, token, services.settings.lifetime, services.now_ms())
+
+    def _turn_away(self, request: Request, session: Session | None) -> Response | None:
+        if session is not None or self._page.access in {Access.PUBLIC, Access.OPERATE}:
+            return None
+        if request.method not in {"GET", "HEAD"} or self._page.path == "/":
+            return RedirectResponse("/login", status_code=303)
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?next={quote(here, safe='/')}", status_code=303)
+
+    def _token(self, request: Request, session: Session | None) -> tuple[str, bool]:
+        name = "session" if session is not None else "visit"
+        token = request.cookies.get(cookie_name(self._services, name), "")
+        return (token, False) if token else (new_token(), True)
+
+    def _visit(self, request: Request, session: Session | None, token: str, form: Mapping[str, str]) -> Visit:
+        chosen = session.principal.language if session is not None else None
+        return Visit(
+            request=request,
+            services=self._services,
+            pages=self._pages,
+            session=session,
+            token=token,
+            form=form,
+            language=chosen if chosen in LANGUAGES else language_of(request, self._services),
+            now_ms=self._services.now_ms(),
+        )
+
+    def _may_operate(self, visit: Visit) -> bool:
+        return is_loopback(visit.request) or visit.may(Permission.OPERATE)

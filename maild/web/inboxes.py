@@ -1,0 +1,34 @@
+"""The inboxes of teams, and the way to the one that its reader left last."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from maild.archive.accounts import Preference, last_path, set_preferences
+from maild.web.shell import place_from, shell_of
+from maild.web.visit import Visit
+
+
+async def home(visit: Visit) -> Response:
+    """Lead to the inbox one left last, else to the first; say what to do when there is none."""
+    visible = visit.visible
+    left = await visit.read(last_path, visit.person.user_id)
+    if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.teams}:
+        return visit.go(left)
+    around = await shell_of(visit)
+    if around.teams:
+        return visit.go(f"/inbox/{quote(around.teams[0].id)}")
+    return visit.page("empty.html", shell=around)
+
+
+async def inbox(visit: Visit) -> Response:
+    """Show a list of one team's conversations."""
+    team = visit.request.path_params["team"]
+    place = place_from(visit.request.query_params, team)
+    around = await shell_of(visit, place)
+    path = f"/inbox/{quote(team)}"
+    if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
+        await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
+    return visit.page("inbox.html", shell=around)

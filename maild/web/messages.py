@@ -1,0 +1,111 @@
+"""A message by itself: read, as source, as received, and its parts."""
+
+from __future__ import annotations
+
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from maild.archive import queries
+from maild.errors import NotFoundError
+from maild.mail.ids import format_id, parse_id
+from maild.web.attachments import attachment_headers
+from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
+from maild.web.shell import shell_of
+from maild.web.visit import Visit
+
+_SOURCE_BYTES = 256 * 1024
+# Security: the letter's own document may show what is inside it and nothing else. The sandbox holds also when
+# someone opens its address by itself; only our own pages may frame it.
+_LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:{images}; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+
+
+async def _message(visit: Visit) -> queries.Message:
+    number = parse_id(visit.request.path_params["id"])
+    if number is None:
+        raise NotFoundError("not an id")
+    return await visit.read(queries.message, visible=visit.visible, message_id=number)
+
+
+async def message(visit: Visit) -> Response:
+    """Show one message with its headers."""
+    found = await _message(visit)
+    letter = await open_letter(visit, found, images=consents(visit, found.id))
+    known_as = found.duplicate_of or found.id
+    resends = await visit.read(queries.duplicates, visible=visit.visible, message_id=known_as)
+    return visit.page(
+        "message.html",
+        shell=await shell_of(visit),
+        letter=letter,
+        message=found,
+        resends=[number for number in resends if number != found.id],
+        consent={found.id: image_consent(visit, found.id)},
+        images=consents(visit, found.id),
+        way=_way(found),
+    )
+
+
+async def letter(visit: Visit) -> Response:
+    """Return the document that stands in the sandboxed frame."""
+    found = await _message(visit)
+    images = consents(visit, found.id)
+    view = (await open_letter(visit, found, images=images)).view
+    if not view.html_document:
+        raise NotFoundError("the letter has no formatted text")
+    policy = _LETTER_POLICY.format(images=" https: http:" if images else "")
+    return HTMLResponse(
+        view.html_document, headers={"content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}
+    )
+
+
+async def raw(visit: Visit) -> Response:
+    """Return exactly the received octets."""
+    found = await _message(visit)
+    return StreamingResponse(
+        stream(visit, found.digest),
+        media_type="message/rfc822",
+        headers={
+            "content-length": str(found.size),
+            "content-disposition": f'attachment; filename="{format_id(found.id)}.eml"',
+        },
+    )
+
+
+async def source(visit: Visit) -> Response:
+    """Show the octets as text."""
+    found = await _message(visit)
+    octets = await head(visit, found.digest, _SOURCE_BYTES)
+    return visit.page(
+        "source.html",
+        shell=await shell_of(visit),
+        message=found,
+        text=_shown(octets),
+        rest=max(found.size - len(octets), 0),
+    )
+
+
+def _shown(octets: bytes) -> str:
+    """Return octets as text in which nothing is invisible but spaces and line ends."""
+    text = octets.decode("utf-8", "replace").replace("\r\n", "\n")
+    return "".join(c if c.isprintable() or c in "\n\t" else _picture(c) for c in text)
+
+
+def _picture(character: str) -> str:
+    code = ord(character)
+    return chr(0x2400 + code) if code < 0x20 else f"\\u{code:04x}"
+
+
+async def part(visit: Visit) -> Response:
+    """Return an attachment: to be saved, and shown only where that is safe."""
+    found = await _message(visit)
+    octets, filename, media_type = await open_part(visit, found, visit.request.path_params["part"])
+    return Response(octets, headers=attachment_headers(filename, media_type, octets[:512]))
+
+
+def _way(message: queries.Message) -> list[tuple[str, str]]:
+    """Return what the SMTP dialogue said of the last hop. Recipients are left out: some may be others' secret."""
+    peer = message.envelope.get("peer") or {}
+    tls = peer.get("tls") or {}
+    said = {"IP": peer.get("ip"), "HELO": peer.get("helo"), "TLS": tls.get("version")}
+    return [(name, str(value)) for name, value in said.items() if value]

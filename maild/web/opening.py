@@ -1,0 +1,114 @@
+"""Opening letters: octets from the archive, their reading from a worker process.
+
+A letter that its worker cannot open within its limits is shown as source only; the page never fails for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+
+from sqlalchemy import Connection
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+
+from maild.archive import content
+from maild.archive.queries import Message
+from maild.confinement import ConfinementError
+from maild.errors import NotFoundError
+from maild.web.language import catalogue
+from maild.web.letter import source_html
+from maild.web.letter_view import LetterView, Notice
+from maild.web.visit import Visit
+
+_IN_MEMORY_BYTES = 1_000_000
+_PIECE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A message with its reading."""
+
+    message: Message
+    view: LetterView
+
+
+async def open_letter(visit: Visit, message: Message, *, images: bool = False) -> Opened:
+    """Return the letter as it is to be shown."""
+    octets = await visit.read(content.read, message.digest)
+    # Security: a letter from outside that claims an address of ours deserves a word; one that we sent does not.
+    ours = visit.services.rulebook.current.domains if message.direction == "in" else frozenset()
+    quoted = catalogue(visit.language).gettext(_("Quoted text"))
+    try:
+        view = await visit.services.pool.run("maild.web.letter:open_letter", octets, images, ours, quoted)
+    except ConfinementError as error:
+        notice = Notice(code="source-only", values=(error.kind,), grave=True)
+        view = LetterView(kind="source", plain_html=source_html(octets), notices=(notice,))
+    return Opened(message=message, view=view)
+
+
+async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, str, str]:
+    """Return an attachment's octets, name and type. Raises NotFoundError when there is none that can be read."""
+    octets = await visit.read(content.read, message.digest)
+    try:
+        found: tuple[bytes, str, str] = await visit.services.pool.run("maild.web.letter:open_part", octets, part)
+    except ConfinementError:
+        raise NotFoundError("the part cannot be read within the limits") from None
+    return found
+
+
+def _(text: str) -> str:
+    """Mark words for translation."""
+    return text
+
+
+async def head(visit: Visit, digest: bytes, limit: int) -> bytes:
+    """Return the first `limit` octets of a content."""
+
+    def take(connection: Connection) -> bytes:
+        taken = bytearray()
+        for chunk in content.chunks(connection, digest):
+            taken += chunk
+            if len(taken) >= limit:
+                break
+        return bytes(taken[:limit])
+
+    return await visit.read(take)
+
+
+async def stream(visit: Visit, digest: bytes) -> AsyncIterator[bytes]:
+    """Yield the octets of a content. A slow reader holds a temporary file, never the database or the memory."""
+    spool = await run_in_threadpool(_spool, visit, digest)
+    try:
+        async for piece in iterate_in_threadpool(iter(_reader(spool), b"")):
+            yield piece
+    finally:
+        spool.close()
+
+
+def _spool(visit: Visit, digest: bytes) -> SpooledTemporaryFile[bytes]:
+    spool: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(  # noqa: SIM115  # closed by `stream`
+        max_size=_IN_MEMORY_BYTES, dir=str(visit.services.database.data_dir)
+    )
+    with visit.services.database.read() as connection:
+        for chunk in content.chunks(connection, digest):
+            spool.write(chunk)
+    spool.seek(0)
+    return spool
+
+
+def _reader(spool: SpooledTemporaryFile[bytes]) -> Callable[[], bytes]:
+    return lambda: spool.read(_PIECE_BYTES)
+
+
+def image_consent(visit: Visit, message_id: int) -> str:
+    """Return the word by which a reader's click on `show images` is known: of this session and this letter only."""
+    return hmac.new(visit.token.encode(), f"images:{message_id}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def consents(visit: Visit, message_id: int) -> bool:
+    """Tell whether the address holds that word."""
+    said = visit.request.query_params.get("images", "")
+    return hmac.compare_digest(said.encode("utf-8", "surrogatepass"), image_consent(visit, message_id).encode())

@@ -1,0 +1,91 @@
+"""Pages: templates filled in, in one of the languages. Nothing here knows of requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import tzinfo
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from maild.mail.ids import format_id
+from maild.policy.grants import Principal
+from maild.web import times
+from maild.web.language import LANGUAGES, catalogue
+from maild.web.notices import notice_text
+
+_HERE = Path(__file__).parent
+STATIC = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
+VERSIONS = {name: sha256(octets).hexdigest()[:16] for name, octets in STATIC.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every page knows of its reader and its moment."""
+
+    language: str
+    nonce: str
+    form_token: str
+    organisation: str
+    zone: tzinfo
+    now_ms: int
+    path: str
+    query: str
+    person: Principal | None
+
+
+class Pages:
+    """The templates, an environment for each language."""
+
+    def __init__(self) -> None:
+        """Load nothing yet; templates are compiled when first asked for, and kept."""
+        self._environments = {language: _environment(language) for language in LANGUAGES}
+
+    def render(self, template: str, here: Surroundings, **context: Any) -> str:
+        """Return a page as HTML."""
+        return (
+            self._environments[here.language]
+            .get_template(template)
+            .render(
+                here=here,
+                when=partial(_when, here=here),
+                since=partial(_since, here=here),
+                size=partial(times.size, language=here.language),
+                static=_static,
+                id_text=format_id,
+                notice_text=partial(notice_text, language=here.language),
+                weekday=partial(times.weekday, language=here.language),
+                **context,
+            )
+        )
+
+
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    words = catalogue(language)
+    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
+    environment.globals["language"] = language
+    return environment
+
+
+def _when(ms: int, here: Surroundings) -> str:
+    return times.time_element(ms, here.now_ms, here.zone, here.language)
+
+
+def _since(ms: int, here: Surroundings) -> str:
+    return times.span(here.now_ms - ms, here.language)
+
+
+def _static(name: str) -> str:
+    return f"/static/{name}?v={VERSIONS[name]}"

@@ -1,0 +1,49 @@
+"""The one table of routes. A route that does not say what it asks of its visitor cannot be written down here."""
+
+from __future__ import annotations
+
+from maild.web import conversations, directory, finding, inboxes, machine, messages, signing
+from maild.web.events import Streams
+from maild.web.gate import Access, Page
+from maild.web.services import Services
+from maild.web.signing import Desk
+
+_POST = frozenset({"POST"})
+
+
+def pages_of(services: Services) -> tuple[Page, ...]:
+    """Return every route of the site."""
+    desk = Desk(services)
+    streams = Streams()
+    return (
+        Page(path="/", endpoint=inboxes.home, access=Access.SIGNED_IN),
+        Page(path="/inbox/{team}", endpoint=inboxes.inbox, access=Access.READ),
+        Page(path="/c/{reference}", endpoint=conversations.conversation, access=Access.READ),
+        Page(path="/c/{reference}/state", endpoint=conversations.set_state, access=Access.RESPOND, methods=_POST),
+        Page(
+            path="/c/{reference}/assignee",
+            endpoint=conversations.set_assignee,
+            access=Access.RESPOND,
+            methods=_POST,
+        ),
+        Page(path="/m/{id}", endpoint=messages.message, access=Access.READ),
+        Page(path="/m/{id}/letter", endpoint=messages.letter, access=Access.READ),
+        Page(path="/m/{id}/raw", endpoint=messages.raw, access=Access.READ),
+        Page(path="/m/{id}/source", endpoint=messages.source, access=Access.READ),
+        Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
+        Page(path="/search", endpoint=finding.find, access=Access.READ),
+        Page(path="/events", endpoint=streams.events, access=Access.READ),
+        Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
+        Page(path="/sessions", endpoint=signing.end, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/login", endpoint=desk.show, access=Access.PUBLIC),
+        Page(path="/login", endpoint=desk.sign_in, access=Access.PUBLIC, methods=_POST),
+        Page(path="/logout", endpoint=signing.ask_sign_out, access=Access.SIGNED_IN),
+        Page(path="/logout", endpoint=signing.sign_out, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/language", endpoint=signing.choose_language, access=Access.PUBLIC, methods=_POST),
+        Page(path="/directory", endpoint=directory.page, access=Access.PUBLIC),
+        Page(path="/directory.json", endpoint=directory.as_json, access=Access.PUBLIC),
+        Page(path="/healthz", endpoint=machine.alive, access=Access.PUBLIC),
+        Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
+        Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
+        Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )

@@ -1,0 +1,63 @@
+"""What the site is built from. `app` makes these; tests make them with a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from maild.archive.database import Database
+from maild.archive.passwords import STANDARD, Cost
+from maild.archive.sessions import Lifetime
+from maild.confinement import Pool
+from maild.rules.model import Ruleset
+from maild.web.feed import Feed
+
+
+class Rulebook(Protocol):
+    """Holds the rules that serve now."""
+
+    @property
+    def current(self) -> Ruleset: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSettings:
+    """How the site presents itself. `base_url` has no slash at its end; https makes cookies secure."""
+
+    base_url: str
+    language: str = "de"
+    lifetime: Lifetime = field(default_factory=Lifetime)
+    password_cost: Cost = STANDARD
+    max_body_bytes: int = 64 * 1024
+    body_timeout_s: float = 20.0
+
+    @property
+    def secure(self) -> bool:
+        """Tell whether people reach the site by HTTPS."""
+        return urlsplit(self.base_url).scheme == "https"
+
+    @property
+    def origin(self) -> str:
+        """The origin of the site's pages, as a browser writes it."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything that a page may need.
+
+    `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
+    rules, in single words; nothing when it is ready. `metrics` is the text of /metrics.
+    """
+
+    database: Database
+    rulebook: Rulebook
+    pool: Pool
+    settings: WebSettings
+    now_ms: Callable[[], int]
+    feed: Feed = field(default_factory=Feed)
+    readiness: Callable[[], tuple[str, ...]] = tuple
+    metrics: Callable[[], bytes] = bytes

@@ -1,0 +1,142 @@
+"""What stands around the mail on every page: the teams with their counts, and the list one came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from sqlalchemy import Connection
+
+from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
+from maild.errors import NotFoundError
+from maild.mail.ids import format_id, parse_id
+from maild.policy.visible import Visible
+from maild.rules.model import Ruleset, Team
+from maild.web.visit import Visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamLink:
+    """A team in the list of inboxes. `depth` is how far below another visible team it is."""
+
+    id: str
+    name: str
+    depth: int
+    count: TeamCount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in which list the reader is: all of it is in the address."""
+
+    team: str
+    state: str = "open"
+    before: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the list at this place."""
+        query = {} if self.state == "open" else {"state": self.state}
+        if self.before is not None:
+            query["before"] = format_id(self.before)
+        return f"/inbox/{quote(self.team)}" + (f"?{urlencode(query)}" if query else "")
+
+    def conversation_url(self, reference: str) -> str:
+        """The address of a conversation with this list beside it."""
+        query = {"team": self.team, "state": self.state}
+        if self.before is not None:
+            query["before"] = format_id(self.before)
+        return f"/c/{reference}?{urlencode(query)}"
+
+    def at(self, *, state: str | None = None, before: int | None = None) -> Place:
+        """Return another place in the same team's lists."""
+        return Place(team=self.team, state=state or self.state, before=before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list at a place, ready to be shown."""
+
+    place: Place
+    team_name: str
+    page: InboxPage
+    filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
+
+
+def place_from(query: Mapping[str, str], team: str) -> Place:
+    """Read a place from an address; raises NotFoundError for one that never was."""
+    state = query.get("state", "open")
+    before = query.get("before")
+    key = None if before is None else parse_id(before)
+    if state not in FILTERS or (before is not None and key is None):
+        raise NotFoundError("there is no such list")
+    return Place(team=team, state=state, before=key)
+
+
+def team_name(rules: Ruleset, team: str) -> str:
+    """Return the name that people know a team by."""
+    found = rules.teams.get(team)
+    return found.name if found is not None else team
+
+
+def team_links(rules: Ruleset, visible: Visible, counts: Mapping[str, TeamCount]) -> tuple[TeamLink, ...]:
+    """Return the visible teams in the order of the rules, children below their parents."""
+    known = [t for t in rules.teams.values() if t.id in visible.teams]
+    former = sorted(visible.teams - set(rules.teams))
+    links = [
+        TeamLink(id=t.id, name=t.name, depth=depth, count=counts.get(t.id, TeamCount()))
+        for t, depth in _in_order(known)
+    ]
+    return (*links, *(TeamLink(id=t, name=t, depth=0, count=counts.get(t, TeamCount())) for t in former))
+
+
+def _in_order(teams: list[Team]) -> list[tuple[Team, int]]:
+    shown = {t.id for t in teams}
+    children: dict[str | None, list[Team]] = {}
+    for t in teams:
+        children.setdefault(t.parent if t.parent in shown else None, []).append(t)
+    ordered: list[tuple[Team, int]] = []
+    waiting = [(t, 0) for t in reversed(children.get(None, []))]
+    while waiting:
+        t, depth = waiting.pop()
+        ordered.append((t, depth))
+        waiting += [(child, depth + 1) for child in reversed(children.get(t.id, []))]
+    return ordered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """The teams, and the list at a place when the page has one."""
+
+    teams: tuple[TeamLink, ...]
+    listing: Listing | None
+
+
+def shell(connection: Connection, rules: Ruleset, visible: Visible, user_id: int, place: Place | None = None) -> Shell:
+    """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
+    page = None
+    if place is not None:
+        page = inbox(
+            connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before
+        )
+    counts = team_counts(connection, visible=visible, user_id=user_id)
+    teams = team_links(rules, visible, counts)
+    if place is None or page is None:
+        return Shell(teams=teams, listing=None)
+    return Shell(teams=teams, listing=_listing(rules, place, page, counts.get(place.team, TeamCount())))
+
+
+def _listing(rules: Ruleset, place: Place, page: InboxPage, count: TeamCount) -> Listing:
+    known = {"open": count.open, "waiting": count.waiting, "mine": count.mine, "unassigned": count.unassigned}
+    return Listing(
+        place=place,
+        team_name=team_name(rules, place.team),
+        page=page,
+        filters=tuple((state, known.get(state)) for state in FILTERS),
+    )
+
+
+async def shell_of(visit: Visit, place: Place | None = None) -> Shell:
+    """Return what stands around the visitor's page."""
+    return await visit.read(shell, visit.services.rulebook.current, visit.visible, visit.person.user_id, place)

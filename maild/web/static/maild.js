@@ -1,0 +1,145 @@
+// Only makes quicker what works without it: keys, live lists, letters that open in place.
+
+const rows = () => [...document.querySelectorAll("#list .row a.subject, .found .row a.subject")];
+const page = (text) => new DOMParser().parseFromString(text, "text/html");
+const get = async (url) => {
+  const answer = await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin" });
+  if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+  return page(await answer.text());
+};
+
+// --- live lists: an event says which teams changed; the page asks anew for what it shows ---
+
+const keyOf = (element) => element?.closest?.("[data-live]") && element.getAttribute("href");
+
+function exchange(fresh) {
+  let changed = false;
+  const focused = keyOf(document.activeElement);
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const now = fresh.getElementById(old.id);
+    if (!now || now.innerHTML === old.innerHTML) continue;
+    if (old.id === "list") changed = listed(old) !== listed(now);
+    const pane = old.parentElement;
+    const place = pane.scrollTop;
+    old.replaceChildren(...document.importNode(now, true).childNodes);
+    pane.scrollTop = place;
+  }
+  if (focused) document.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  return changed;
+}
+
+const listed = (list) => [...list.querySelectorAll(".row")].map((row) => row.className + row.textContent).join();
+
+function letterCame(fresh) {
+  const shown = document.getElementById("fresh");
+  const now = fresh.getElementById("fresh");
+  if (shown && now && now.dataset.newest !== shown.dataset.newest) shown.hidden = false;
+}
+
+let waiting = false;
+let again = false;
+
+async function refresh() {
+  if (waiting) {
+    again = true;
+    return;
+  }
+  waiting = true;
+  try {
+    const fresh = await get(location.href);
+    const said = document.getElementById("said");
+    if (exchange(fresh) && said) said.textContent = said.dataset.new;
+    letterCame(fresh);
+  } catch {
+    // The next event, or the reader, tries again.
+  }
+  waiting = false;
+  if (again) {
+    again = false;
+    refresh();
+  }
+}
+
+function listen() {
+  if (!document.querySelector("[data-live]")) return;
+  const source = new EventSource("/events");
+  source.addEventListener("inbox", refresh);
+  source.addEventListener("end", () => source.close());
+  let lost = false;
+  source.addEventListener("error", () => { lost = true; });
+  source.addEventListener("open", () => {
+    if (lost) refresh();
+    lost = false;
+    document.documentElement.dataset.live = "yes";
+  });
+  addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+}
+
+// --- letters that were not sent along open in place ---
+
+async function unfold(letter) {
+  const body = letter.querySelector("[data-letter]");
+  if (!body) return;
+  const url = body.dataset.letter;
+  delete body.dataset.letter;
+  try {
+    const found = (await get(url)).getElementById(body.id);
+    if (found) body.replaceWith(document.importNode(found, true));
+  } catch {
+    body.dataset.letter = url; // the link in it still works
+  }
+}
+
+document.addEventListener("toggle", (event) => {
+  if (event.target.open && event.target.parentElement?.matches(".letter")) unfold(event.target);
+}, true);
+
+document.getElementById("fresh")?.querySelector("a").addEventListener("click", (event) => {
+  event.preventDefault();
+  location.reload();
+});
+
+// --- keys ---
+
+function step(by) {
+  const all = rows();
+  if (!all.length) return;
+  const current = document.querySelector("#list .row.current a.subject");
+  const focused = all.indexOf(document.activeElement);
+  const at = focused >= 0 ? focused : all.indexOf(current);
+  const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+  if (current && focused < 0) {
+    if (next !== current) next.click();
+    return;
+  }
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+const help = document.getElementById("help");
+const showHelp = () => { if (help && !help.open) help.showModal(); };
+const keys = {
+  j: () => step(1),
+  k: () => step(-1),
+  s: () => document.getElementById("q")?.focus(),
+  "/": () => document.getElementById("q")?.focus(),
+  "?": showHelp,
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (event.target.closest("input, textarea, select, dialog")) return;
+  const act = keys[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+});
+
+for (const button of document.querySelectorAll("[data-help]")) {
+  button.hidden = false;
+  button.addEventListener("click", showHelp);
+}
+
+document.querySelector("#list .row.current")?.scrollIntoView({ block: "nearest" });
+listen();

@@ -1,0 +1,127 @@
+"""A visit: one request, who makes it, what they may see, and how to answer in their language."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from maild.archive.sessions import Session
+from maild.policy.grants import Principal, may, visible
+from maild.policy.roles import Permission
+from maild.policy.visible import NOTHING, Visible
+from maild.web.pages import Pages, Surroundings
+from maild.web.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What an endpoint gets. `token` is the secret of the session or of the anonymous visit; forms prove it."""
+
+    request: Request
+    services: Services
+    pages: Pages
+    session: Session | None
+    token: str
+    form: Mapping[str, str]
+    language: str
+    now_ms: int
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is signed in."""
+        return self.session.principal if self.session is not None else None
+
+    @property
+    def person(self) -> Principal:
+        """Who is signed in, on pages that nobody else reaches."""
+        if self.session is None:
+            raise AssertionError("the route table lets only signed-in people come here")
+        return self.session.principal
+
+    @property
+    def parents(self) -> Mapping[str, str | None]:
+        """The teams of the rules that serve now, with their parents."""
+        return {team.id: team.parent for team in self.services.rulebook.current.teams.values()}
+
+    @property
+    def visible(self) -> Visible:
+        """What may be seen, at this moment."""
+        if self.session is None:
+            return NOTHING
+        return visible(self.session.principal.grants, self.parents, self.now_ms)
+
+    def may(self, permission: Permission, team: str | None = None) -> bool:
+        """Tell whether the visitor may do something."""
+        who = self.principal
+        return who is not None and may(who, permission, team=team, teams=self.parents, now_ms=self.now_ms)
+
+    async def read(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the archive, off the event loop."""
+
+        def ask() -> T:
+            with self.services.database.read() as connection:
+                return question(connection, *args, **kwargs)
+
+        return await run_in_threadpool(ask)
+
+    async def write(self, unit: Callable[[Connection, list[Any]], Any], argument: Any) -> Any:
+        """Have the writer carry out a unit of work; returns after its commit."""
+        return await self.services.database.writer.run(unit, argument)
+
+    @property
+    def is_own_navigation(self) -> bool:
+        """Tell whether the reader came here of their own accord: not sent by another site, not a prefetch."""
+        headers = self.request.headers
+        return headers.get("sec-fetch-site", "none") in {"none", "same-origin"} and "prefetch" not in headers.get(
+            "sec-purpose", ""
+        )
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Answer with a page."""
+        return HTMLResponse(self.pages.render(template, self.surroundings(), **context), status_code=status)
+
+    def surroundings(self) -> Surroundings:
+        """Return what every page knows."""
+        organisation = self.services.rulebook.current.organisation
+        return Surroundings(
+            language=self.language,
+            nonce=self.request.scope.get("maild.nonce", ""),
+            form_token=form_token(self.token),
+            organisation=organisation.name,
+            zone=organisation.timezone,
+            now_ms=self.now_ms,
+            path=self.request.url.path,
+            query=self.request.url.query,
+            person=self.principal,
+        )
+
+    def go(self, path: str) -> RedirectResponse:
+        """Send the reader to another page of ours, by GET."""
+        return RedirectResponse(path, status_code=303)
+
+
+def form_token(token: str) -> str:
+    """Return what a form must carry: provable by who has the cookie, and of no use to find the cookie out."""
+    return hmac.new(token.encode("utf-8", "surrogatepass"), b"form", hashlib.sha256).hexdigest()
+
+
+def new_token() -> str:
+    """Draw the secret of an anonymous visit."""
+    return secrets.token_urlsafe(24)
+
+
+def remember(response: Response, name: str, value: str, *, secure: bool, max_age_s: int | None = None) -> None:
+    """Set a cookie of ours."""
+    response.set_cookie(name, value, max_age=max_age_s, path="/", secure=secure, httponly=True, samesite="lax")

@@ -1,0 +1,254 @@
+"""An office to test the site with: a real store, real rules, mail that was really read, routed and filed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.commit import Acceptance, Addressee, accept
+from maild.archive.database import Database
+from maild.archive.filing import file
+from maild.archive.index import SearchIndex
+from maild.archive.index_writer import open_index
+from maild.archive.passwords import Cost, hash_password
+from maild.archive.sessions import Lifetime
+from maild.archive.upgrade import upgrade
+from maild.confinement import Pool
+from maild.mail.address import parse_address
+from maild.mail.ids import format_id, message_id_at
+from maild.policy.roles import Role
+from maild.router.reading import Addressed, Order, read_one
+from maild.rules.loader import load
+from maild.rules.model import Ruleset
+from maild.web.feed import Feed
+from maild.web.services import Services, WebSettings
+from maild.web.site import create_site
+from tests.archive.samples import Octets
+
+NOW_MS = 1_790_000_000_000
+PASSWORD = "korrekt pferd batterie"
+CHEAP = Cost(memory_kib=64, iterations=1)
+
+RULES = """
+version: 1
+organisation: {name: Stadt Musterstadt, language: de, timezone: Europe/Berlin}
+domains: [musterstadt.example]
+teams:
+  poststelle: {name: Zentrale Poststelle, office: Amt 10}
+  kita:
+    name: Kita-Platzvergabe
+    office: Amt 51, Jugendamt
+    hours: {mon-thu: 08:00-16:00, fri: 08:00-12:00}
+  bauamt: {name: Bauamt, office: Amt 63}
+  mitglieder: {name: Mitgliederbetreuung Bund}
+  mitglieder.by: {name: Mitgliederbetreuung Bayern, parent: mitglieder}
+fallback: poststelle
+addresses:
+  info: {team: poststelle, title: Allgemeine Anfragen}
+  kita.platzvergabe: {team: kita, title: Kita-Platzvergabe, aliases: [kita]}
+  bauamt: {team: bauamt, title: Bauanträge}
+  intern: {team: bauamt, title: Geheime Adresse, listed: false}
+  mitglieder-by: {team: mitglieder.by, title: Mitglieder Bayern}
+rules:
+  - id: eilt
+    when: {subject: dringend}
+    then: {tag: eilt, priority: high}
+  - id: newsletter
+    when: {list: true}
+    then: {file: closed, tag: newsletter}
+"""
+
+
+def rules(text: str = RULES) -> Ruleset:
+    """Load rules that are known to be good."""
+    loaded, findings = load(text, "rules.yaml")
+    assert loaded is not None, findings
+    return loaded
+
+
+@dataclass
+class Book:
+    """The rules that serve now; a test may change them."""
+
+    current: Ruleset
+
+
+@dataclass
+class Clock:
+    """A clock that a test sets."""
+
+    ms: int = NOW_MS
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@dataclass
+class Office:
+    """The store and what is served from it."""
+
+    database: Database
+    index: SearchIndex
+    services: Services
+    book: Book
+    clock: Clock
+    ready: list[str] = field(default_factory=list)
+    _number: int = 0
+
+    def user(self, login: str, *grants: tuple[Role, str | None], name: str = "") -> int:
+        """Make a person with permissions."""
+        new = NewUser(
+            login=login, name=name, mail=None, password=hash_password(PASSWORD, CHEAP), created_ms=self.clock.ms
+        )
+        user_id = self.database.writer.submit(add_users, new).result()
+        for role, team in grants:
+            self.grant(login, role, team)
+        return user_id
+
+    def grant(self, login: str, role: Role, team: str | None, *, until_ms: int | None = None) -> None:
+        """Give a permission."""
+        new = NewGrant(login=login, role=role, team=team, from_ms=0, until_ms=until_ms, granted_by="test")
+        self.database.writer.submit(add_grants, new).result()
+
+    def mail(
+        self,
+        content: str | bytes,
+        to: str | tuple[str, ...] = "kita.platzvergabe@musterstadt.example",
+        *,
+        sender: str | None = "petra.mustermann@citizen.example",
+        age_s: int = 3600,
+        direction: str = "in",
+    ) -> int:
+        """Have a message accepted, read, routed, filed and indexed; returns its id."""
+        octets = content.replace("\n", "\r\n").encode() if isinstance(content, str) else content
+        recipients = (to,) if isinstance(to, str) else to
+        self._number += 1
+        at_ms = self.clock.ms - age_s * 1000
+        accepted = self.database.writer.submit(
+            accept,
+            Acceptance(
+                message_id=message_id_at(at_ms, self._number),
+                direction=direction,
+                origin="smtp",
+                content=Octets(octets),
+                received_ms=at_ms,
+                reverse_path=sender,
+                envelope='{"ip": "192.0.2.7", "helo": "mx.citizen.example", "tls": ["TLSv1.3", "X"]}',
+                addressees=tuple(Addressee(address=a, address_key=a.lower()) for a in recipients),
+            ),
+        ).result()
+        if accepted.to_route:
+            self._route(
+                Order(
+                    message_id=accepted.message_id,
+                    direction=direction,
+                    received_ms=at_ms,
+                    reverse_path=None if sender is None else parse_address(sender),
+                    addressed=tuple(Addressed(address=parse_address(a), team=None, as_given=a) for a in recipients),
+                    reference_bits=accepted.message_id * 2654435761 % (1 << 40),
+                    size=len(octets),
+                    content=octets,
+                )
+            )
+        return accepted.message_id
+
+    def _route(self, order: Order) -> None:
+        reading = read_one(self.book.current, order)
+        filed = self.database.writer.submit(file, reading.filing).result()
+        assert filed is not None
+        self.index.add([replace(reading.document, revision=filed.revision)])
+
+    def reference(self, message_id: int) -> str:
+        """Return the reference of the conversation that a message is in."""
+        with self.database.read() as connection:
+            return str(
+                connection.exec_driver_sql(
+                    "SELECT c.reference FROM summaries s JOIN conversations c ON c.id = s.conversation_id "
+                    f"WHERE s.message_id = {message_id}"
+                ).scalar_one()
+            )
+
+    def client(self, login: str | None = None, **headers: str) -> TestClient:
+        """Return a browser, signed in when a login is given. Use it as a context manager to share its loop."""
+        client = TestClient(
+            create_site(self.services),
+            base_url=self.services.settings.base_url,
+            follow_redirects=False,
+            raise_server_exceptions=False,
+            client=("203.0.113.9", 50000),
+            headers={"accept-language": "de", **headers},
+        )
+        if login is not None:
+            sign_in(client, login)
+        return client
+
+
+def token_in(page: str) -> str:
+    """Return the token of a page's forms."""
+    found = re.search(r'name="token" value="([0-9a-f]{64})"', page)
+    assert found is not None, page[:2000]
+    return found[1]
+
+
+def sign_in(client: TestClient, login: str, password: str = PASSWORD) -> None:
+    """Sign in as a person does."""
+    page = client.get("/login")
+    answer = client.post("/login", data={"token": token_in(page.text), "login": login, "password": password})
+    assert answer.status_code == 303, answer.text
+
+
+@contextmanager
+def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example") -> Iterator[Office]:
+    """Open an office in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    database = Database("", folder)
+    upgrade(database.writing)
+    database.start()
+    index = open_index(database)
+    pool = Pool(1, preload=("maild.web.letter",))
+    book, clock, ready = Book(rules()), Clock(), list[str]()
+    services = Services(
+        database=database,
+        rulebook=book,
+        pool=pool,
+        settings=WebSettings(base_url=base_url, password_cost=CHEAP, lifetime=Lifetime()),
+        now_ms=clock,
+        feed=Feed(),
+        readiness=lambda: tuple(ready),
+        metrics=lambda: b"maild_up 1\n",
+    )
+    try:
+        yield Office(database=database, index=index, services=services, book=book, clock=clock, ready=ready)
+    finally:
+        asyncio.run(pool.close())
+        index.close()
+        database.close()
+
+
+def letter(
+    subject: str = "Frage zum Kitaplatz",
+    text: str = "Guten Tag,\n\nwann wird entschieden?\n\nPetra Mustermann\n",
+    *,
+    sender: str = "Petra Mustermann <petra.mustermann@citizen.example>",
+    key: str = "",
+    parent: str = "",
+    extra: str = "",
+) -> str:
+    """Write a small letter."""
+    fields = [f"From: {sender}", "To: kita.platzvergabe@musterstadt.example", f"Subject: {subject}"]
+    fields += [f"Message-ID: <{key}>"] if key else []
+    fields += [f"In-Reply-To: <{parent}>"] if parent else []
+    fields += ["MIME-Version: 1.0", "Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: 8bit"]
+    return "\n".join(fields) + "\n" + extra + "\n" + text
+
+
+def shown_id(number: int) -> str:
+    """Return an id as addresses have it."""
+    return format_id(number)
