@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple, assert_never
 
-from maild.mail.address import Address, fold
+from maild.errors import AddressError
+from maild.mail.address import Address, fold, parse_address
 from maild.mail.facts import Attachment, Automatic
 from maild.rules.model import (
     AllOf,
@@ -117,15 +118,10 @@ def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _mailbox(text: str) -> str:
-    """Fold an address for `is`: a domain counts in the form in which it travels."""
-    folded = fold(text)
-    local, at, domain = folded.rpartition("@")
-    if domain.isascii():
-        return folded
     try:
-        return f"{local}{at}{domain.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return folded
+        return parse_address(text).key
+    except AddressError:  # what a header calls an address may be anything
+        return fold(text)
 
 
 _Texts = tuple[tuple[str, ...], bool, bool]  # values, whole, cut

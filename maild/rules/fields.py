@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 from datetime import date
 
-from maild.mail.address import fold
+from maild.errors import AddressError
+from maild.mail.address import Address, fold, parse_address, parse_domain
 from maild.rules.findings import Code, Findings, Place, choice, nearest, quoted
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
@@ -17,11 +18,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _SIZE = re.compile(r"([0-9]{1,12})\s*(b|kb|mb|gb)?", re.IGNORECASE)
 _UNITS = {None: 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
-_LOCAL = re.compile(r"""[^\s@"'<>()\[\]:;,\\.\x00-\x20\x7f]+(?:\.[^\s@"'<>()\[\]:;,\\.\x00-\x20\x7f]+)*""")
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_MAX_DOMAIN = 253
-_MAX_LOCAL_OCTETS = 64
+_ANY_DOMAIN = "domain.invalid"  # stands in where the local part alone is read
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _LIKE_TRUTH = {"yes": "true", "on": "true", "ja": "true", "1": "true"}
 _LIKE_TRUTH |= {"no": "false", "off": "false", "nein": "false", "0": "false"}
@@ -73,15 +70,16 @@ class Fields:
         if not isinstance(node, Mapping):
             self.wrong(node, f"a mapping for {where}")
             return {}
-        allowed, later = frozenset(keys), not_yet or {}
+        allowed, later, meant = frozenset(keys), not_yet or {}, ""
         for key, (place, _) in node.pairs.items():
             if key in later:
                 self.findings.error(place, Code.NOT_YET, f"'{key}' ({later[key]}) has no effect in this version")
             elif key not in allowed:
                 hint = nearest(key, (*allowed, *later))
+                meant += hint
                 self.findings.error(place, Code.UNKNOWN_KEY, f"unknown key {quoted(key)} in {where}{hint}")
         for key in required:
-            if key not in node.pairs:
+            if key not in node.pairs and f"'{key}'" not in meant:  # a misspelt key is one mistake, not two
                 self.findings.error(node, Code.MISSING_KEY, f"{where} has no '{key}'")
         return {key: pair for key, pair in node.pairs.items() if key in allowed}
 
@@ -168,38 +166,29 @@ class Fields:
         return int(found[1]) * _UNITS[unit.lower() if unit else None]
 
     def domain(self, scalar: Scalar) -> str | None:
-        found = domain_of(scalar.text)
-        if found is None:
+        try:
+            return parse_domain(scalar.text)
+        except AddressError:
             self.findings.error(scalar, Code.BAD_DOMAIN, f"{quoted(scalar.text)} is no domain name")
-        return found
+            return None
 
     def own_address(self, place: Place, text: str) -> tuple[str, str | None] | None:
         """Read `local` or `local@domain` of an address of ours, folded; a detail is not part of it."""
-        local, at, domain = text.rpartition("@") if "@" in text else (text, "", "")
-        if "+" in local:
+        if "+" in text.rpartition("@")[0] or ("@" not in text and "+" in text):
             text = f"{quoted(text)}: '+' begins a detail, which reaches the address anyway; leave it out"
             self.findings.error(place, Code.BAD_ADDRESS, text)
             return None
-        name = domain_of(domain) if at else None
-        if local_of(local) is None or (at and name is None):
-            self.findings.error(place, Code.BAD_ADDRESS, f"{quoted(text)} is no address")
-            return None
-        return fold(local), name
-
-
-def domain_of(text: str) -> str | None:
-    """Return a domain name in the form in which it travels (lower case, A-labels), or None."""
-    name = fold(text)
-    if not name.isascii():
         try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
+            found = parse_address(text if "@" in text else f"{text}@{_ANY_DOMAIN}")
+        except AddressError as error:
+            self.findings.error(place, Code.BAD_ADDRESS, f"{quoted(text)} is no address: {error}")
             return None
-    return name if len(name) <= _MAX_DOMAIN and _DOMAIN.fullmatch(name) else None
+        return fold(found.local), found.domain if "@" in text else None
 
-
-def local_of(text: str) -> str | None:
-    """Return a local part of the dot-string form, folded, or None."""
-    if len(text.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_OCTETS or not _LOCAL.fullmatch(text):
-        return None
-    return fold(text)
+    def address(self, scalar: Scalar) -> Address | None:
+        """Read any address, ours or not."""
+        try:
+            return parse_address(scalar.text)
+        except AddressError as error:
+            self.findings.error(scalar, Code.BAD_ADDRESS, f"{quoted(scalar.text)} is no address: {error}")
+            return None

@@ -13,12 +13,14 @@ from typing import Protocol
 
 from maild.errors import Diagnostic
 
+MAX_FINDINGS = 1_000
+
 
 class Code(StrEnum):
     """Stable names of findings."""
 
     # The text
-    UNREADABLE = "unreadable"
+    UNREADABLE = "unreadable-file"
     SYNTAX = "syntax"
     TOO_LARGE = "too-large"
     TOO_DEEP = "too-deep"
@@ -99,8 +101,10 @@ class Findings:
         found = Diagnostic(
             path=self.path, line=line, column=column, severity=severity, code=code.value, text=_one_line(text)
         )
-        # A mapping that is read twice (a list that two rules name) complains once.
-        self._seen.add(found)
+        # A text that is read twice (a list that two rules name) complains once. Security: a file of half a million
+        # mistakes is not worth half a million lines.
+        if len(self._seen) < MAX_FINDINGS or (severity == "error" and not self.refused):
+            self._seen.add(found)
 
     @property
     def refused(self) -> bool:

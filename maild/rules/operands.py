@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from maild.mail.address import fold
+from maild.errors import AddressError
+from maild.mail.address import fold, parse_address, parse_domain
 from maild.rules.conditions import NULL_PATH
-from maild.rules.fields import Fields, domain_of
+from maild.rules.fields import Fields
 from maild.rules.findings import Code, Place, quoted
 from maild.rules.names import Names
 from maild.rules.operators import Contains, Ends, Matches, OneOf, PatternError, Regex, Starts, Test, compiled
@@ -96,8 +97,10 @@ class OperandReader:
     def _ours(self, value: _Value) -> bool:
         text = value.text
         if text.startswith("@"):
-            domain = domain_of(text[1:])
-            return self._names.served(value.place, domain or text[1:])
+            try:
+                return self._names.served(value.place, parse_domain(text[1:]))
+            except AddressError:
+                return self._names.served(value.place, text[1:])
         found = self._fields.own_address(value.place, text)
         if found is None:
             return False
@@ -107,17 +110,21 @@ class OperandReader:
         return True
 
     def _mailbox(self, value: _Value) -> bool:
-        local, at, domain = value.text.rpartition("@")
-        readable = not any(c.isspace() for c in local) and domain_of(domain) is not None
-        if value.text == NULL_PATH or (at and readable):
+        if value.text == NULL_PATH or _address_key(value.text) is not None:
             return True
-        hint = "" if at else f"; for a whole domain write '@{value.text}'"
+        hint = "" if "@" in value.text else f"; for a whole domain write '@{value.text}'"
         self._fields.findings.error(value.place, Code.BAD_ADDRESS, f"{quoted(value.text)} is no address{hint}")
         return False
 
 
 def _comparable(key: str, operator: str, text: str) -> str:
-    if operator != "is" or key not in ("to", "from", "sender") or "@" not in text:
-        return fold(text)
-    local, _, domain = text.rpartition("@")
-    return f"{fold(local)}@{domain_of(domain) or fold(domain)}"
+    found = _address_key(text) if operator == "is" and key in ("to", "from", "sender") else None
+    return found or fold(text)
+
+
+def _address_key(text: str) -> str | None:
+    """Return an address or @domain in the form in which it is compared; None when it is neither."""
+    try:
+        return f"@{parse_domain(text[1:])}" if text.startswith("@") else parse_address(text).key
+    except AddressError:
+        return None

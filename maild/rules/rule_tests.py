@@ -17,7 +17,7 @@ from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
-from maild.rules.yaml_nodes import Node, Scalar, Sequence
+from maild.rules.yaml_nodes import Node, Sequence
 
 _RECEIVED = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _MAIL = (
@@ -57,16 +57,8 @@ def _test(fields: Fields, names: Names, node: Node) -> RuleTest | None:
 
 def _recipients(fields: Fields, node: Node) -> tuple[Address, ...]:
     pair = fields.mapping(node, "a mapping").get("to")
-    found = (_address(fields, scalar) for scalar in (fields.scalars(pair[1], "an address") if pair else ()))
+    found = (fields.address(scalar) for scalar in (fields.scalars(pair[1], "an address") if pair else ()))
     return tuple(address for address in found if address is not None)
-
-
-def _address(fields: Fields, scalar: Scalar) -> Address | None:
-    local, at, domain = scalar.text.rpartition("@")
-    if not (at and local and domain):
-        fields.findings.error(scalar, Code.BAD_ADDRESS, f"{quoted(scalar.text)} is no address; write name@domain")
-        return None
-    return Address(local=local, domain=domain.lower())
 
 
 class _Mail:
@@ -84,7 +76,7 @@ class _Mail:
 
     def mailbox(self, key: str) -> Address | None:
         found = self._fields.scalar(self._pairs[key][1], "an address") if key in self._pairs else None
-        return None if found is None or found.text == NULL_PATH else _address(self._fields, found)
+        return None if found is None or found.text == NULL_PATH else self._fields.address(found)
 
     def header(self) -> tuple[tuple[str, str], ...]:
         node = self._pairs["header"][1] if "header" in self._pairs else None

@@ -35,11 +35,12 @@ class Loaded:
     lists: dict[str, str]
 
 
-def read_rules(path: Path, *, today: date | None = None) -> Loaded:
+def read_rules(path: Path, *, shown: str | None = None, today: date | None = None) -> Loaded:
     """Read and check a rules file and its list files; never raises.
 
     Args:
         path: of the file; list files are looked for beside it and below.
+        shown: how diagnostics name it, when not by `path`.
         today: with it, rules whose time is over are warned of.
     """
     lists: dict[str, str] = {}
@@ -51,11 +52,11 @@ def read_rules(path: Path, *, today: date | None = None) -> Loaded:
     try:
         source = _read(path)
     except (OSError, ValueError) as error:
-        findings = Findings(str(path))
+        findings = Findings(shown or str(path))
         reason = error.strerror if isinstance(error, OSError) else str(error)
         findings.error(Spot(1, 1), Code.UNREADABLE, f"the rules cannot be read: {reason}")
         return Loaded(ruleset=None, diagnostics=findings.sorted(), source="", lists={})
-    ruleset, diagnostics = load(source, str(path), read_list, today=today)
+    ruleset, diagnostics = load(source, shown or str(path), read_list, today=today)
     return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
 
 

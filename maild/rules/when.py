@@ -43,6 +43,11 @@ class ConditionReader:
         """
         return _joined(self._parts(node, where, prefix))
 
+    def read_unless(self, node: Node) -> Condition | None:
+        """Read `unless`: when any of its conditions holds, the rule does not."""
+        parts = self._parts(node, "'unless'", "unless ")
+        return parts[0] if len(parts) == 1 else AnyOf(parts=parts) if parts else None
+
     def _parts(self, node: Node, where: str, prefix: str) -> tuple[Condition, ...]:
         pairs = self._fields.known(node, where, keys=KEYS, not_yet=NOT_YET)
         self._refuse_empty(node, f"{where} names no condition; without it a rule takes every mail")
