@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from maild.mail import charset
 from maild.mail.words import decode_words
@@ -32,9 +33,10 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A header field. `start` and `end` are octets of the content, the line end excluded.
+class Field(NamedTuple):
+    """A header field (a tuple, for every message makes dozens).
+
+    `start` and `end` are octets of the content, the line end excluded.
 
     `raw` is the value unfolded, its octets read as UTF-8 or else windows-1252: what a structured field is parsed
     from. `value` is decoded too (RFC 2047): what a person reads.
@@ -95,22 +97,21 @@ def read_header(content: bytes, start: int, end: int, newline: bytes, limits: Li
             over = "fields"
             break
         name, value = match.groups()
+        first, last = match.span()
         if len(value) > limits.field_bytes:
             over = "header"
-        raw = _unfold(value[: limits.field_bytes])
+            value = value[: limits.field_bytes]
+        raw = _unfold(value) if "\n" in value else value.strip()
         if not plain and not raw.isascii():
             raw = charset.guess(raw.encode("latin-1"))
         shown = raw if "=?" not in raw and raw.isprintable() else decode_words(raw)
-        first, last = match.span()
-        fields.append(Field(name, start + first, start + last - value.endswith("\r"), raw, shown))
+        fields.append(Field(name, start + first, start + last - (text[last - 1] == "\r"), raw, shown))
     if body_start < 0:
         block_end = body_start = _without_blank_line(text, fields, start, block_end)
     return Header(tuple(fields), block_end, body_start, over)
 
 
 def _unfold(value: str) -> str:
-    if "\n" not in value:
-        return value.strip()
     return " ".join([line for line in [line.strip() for line in value.split("\n")] if line])
 
 
