@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
+from maild.cli.facts import read_facts
 from maild.cli.rules import load_rules
 from maild.config import Settings
 from maild.errors import AddressError
 from maild.intake.admit import admit
 from maild.mail.address import Address, parse_address
 from maild.mail.facts import Facts
-from maild.mail.reading import facts_of
 from maild.rules.engine import route, trace_json
 from maild.rules.model import Letter
 
@@ -29,7 +29,7 @@ def rehearse(
     ruleset = load_rules(settings)
     addresses = [_address(text) for text in recipients]
     reverse_path = None if sender in {None, "", "<>"} else _address(str(sender))
-    facts = facts_of(file.read_bytes())
+    facts = read_facts(file.read_bytes())
     if sender is None:
         reverse_path = _first_sender(facts)
     letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))

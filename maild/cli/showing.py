@@ -11,6 +11,7 @@ from maild.archive import content
 from maild.archive.fates import Wanted
 from maild.archive.queries import Message, message
 from maild.cli import tracing
+from maild.cli.facts import read_facts
 from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import plain, put_bytes, put_json, settings
@@ -18,7 +19,6 @@ from maild.config import Settings
 from maild.errors import NotFoundError
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.ids import format_id, parse_id
-from maild.mail.reading import facts_of
 from maild.policy.visible import OPERATOR
 
 
@@ -40,7 +40,7 @@ def run(text: str, form: str, *, as_json: bool) -> None:
     if form == "source":
         click.echo(plain(octets.decode("utf-8", "backslashreplace").replace("\r\n", "\n")), nl=False)
     else:
-        facts = facts_of(octets)
+        facts = read_facts(octets)
         if as_json:
             put_json(_to_json(found, facts))
         else:

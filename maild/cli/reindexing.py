@@ -1,0 +1,38 @@
+"""What `maild reindex` does."""
+
+from __future__ import annotations
+
+from maild.archive.database import StoreLock
+from maild.archive.index_writer import IndexWriter, open_index
+from maild.archive.search_late import watermark
+from maild.archive.work import newest_revision
+from maild.cli.progress import Progress
+from maild.cli.store import writing
+from maild.cli.verb import note
+from maild.config import Settings
+from maild.router.documents import DocumentReader
+
+
+def run(settings: Settings) -> None:
+    """Empty the index and fill it again."""
+    lock = StoreLock(settings.server.data_dir)
+    try:
+        with writing(settings) as database:
+            documents = DocumentReader(database)
+            index = IndexWriter(open_index(database), documents)
+            with database.read() as connection:
+                total = newest_revision(connection)
+            index.start(total)
+            index.rebuild()
+            with Progress("indexing", total) as progress:
+                done = 0
+                while not index.flush(timeout_s=0.2):
+                    with database.read() as connection:
+                        reached = watermark(connection) or 0
+                    progress.advance(max(0, reached - done))
+                    done = max(done, reached)
+            index.close()
+            documents.close()
+    finally:
+        lock.release()
+    note(f"{total:,} messages indexed")

@@ -1,0 +1,89 @@
+"""What `maild status` prints."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maild.archive.overview import overview
+from maild.cli.rules import errors_of, read_rules
+from maild.cli.store import reading
+from maild.cli.times import rfc3339
+from maild.cli.verb import put_json
+from maild.config import Settings
+
+_BACKLOG = 1_000
+
+
+def run(settings: Settings, *, as_json: bool) -> bool:
+    """Print how maild is; return whether all is well."""
+    state = _state(settings)
+    if as_json:
+        put_json(state)
+    else:
+        for line in _lines(state):
+            click.echo(line)
+    return not state["wrong"]
+
+
+def running(data_dir: Path) -> int | None:
+    """Return the process that serves this data directory, None when there is none."""
+    try:
+        number = int((data_dir / "lock").read_text(encoding="ascii"))
+        # The file outlives its process, and numbers are given out again: ask what the process is.
+        command = Path(f"/proc/{number}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return number if b"maild" in command else None
+
+
+def _state(settings: Settings) -> dict[str, Any]:
+    data_dir = settings.server.data_dir
+    process = running(data_dir)
+    loaded = read_rules(settings)
+    refused = errors_of(loaded.diagnostics)
+    free = shutil.disk_usage(data_dir).free
+    with reading(settings) as connection:
+        figures = overview(connection)
+    newest = figures.newest_received_ms
+    wrong = []
+    if process is None:
+        wrong.append("the daemon is not running; `maild serve` starts it")
+    if refused:
+        wrong.append(f"the rules file has {len(refused)} error(s), an older one serves; `maild check` lists them")
+    if figures.problems:
+        wrong.append(f"{figures.problems} message(s) went to the fallback, because the rules failed on them")
+    if figures.waiting > _BACKLOG:
+        wrong.append(f"{figures.waiting} messages wait to be routed")
+    if free < settings.server.min_free_bytes:
+        wrong.append(f"the disk has only {free // 1_000_000} MB left; new mail is refused for now")
+    return {
+        "process": process,
+        "messages": figures.messages,
+        "newest": None if newest is None else rfc3339(newest),
+        "waiting": figures.waiting,
+        "problems": figures.problems,
+        "unindexed": figures.unindexed,
+        "rules_version": figures.rules_number,
+        "rules_refused": [str(d) for d in refused],
+        "people": figures.people,
+        "free_bytes": free,
+        "wrong": wrong,
+    }
+
+
+def _lines(state: dict[str, Any]) -> list[str]:
+    process = "not running" if state["process"] is None else f"running, process {state['process']}"
+    lines = [
+        f"daemon    {process}",
+        f"mail      {state['messages']:,} accepted, the newest {state['newest'] or 'never'}",
+        f"routing   {state['waiting']:,} waiting, {state['problems']:,} with a problem",
+        f"index     {state['unindexed']:,} behind",
+        f"rules     version {state['rules_version'] or '-'}",
+        f"people    {state['people']:,}",
+        f"disk      {state['free_bytes'] / 1e9:,.1f} GB free",
+    ]
+    return [*lines, *(f"!         {text}" for text in state["wrong"])]
