@@ -33,7 +33,11 @@ _CAUSES: dict[int | None, Kind] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What one call may cost. `memory_bytes` counts beyond what the worker has before its first call."""
+    """What one call may cost.
+
+    `cpu_s` is an upper bound: the kernel counts whole seconds, so that a call may be ended up to one second
+    earlier. `memory_bytes` counts beyond what the worker has before its first call.
+    """
 
     cpu_s: int = 5
     memory_bytes: int = 256 * 1024 * 1024

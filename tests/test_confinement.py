@@ -1,0 +1,235 @@
+"""Workers: what breaks a bound costs one call, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from maild.confinement import Bounds, ConfinementError, Pool, Worker
+from maild.mail.facts import Mailbox
+
+ROOT = Path(__file__).parent.parent
+QUICK = Bounds(cpu_s=1, memory_bytes=64 * 1024 * 1024, wall_s=10.0)
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker(bounds=QUICK)
+    yield worker
+    worker.kill()
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    pool = Pool(2, bounds=QUICK)
+    yield pool
+    await pool.close()
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended, waiting up to ten seconds for it."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
+async def failure(pool: Pool, target: str, *, wall_s: float | None = None) -> str:
+    with pytest.raises(ConfinementError) as caught:
+        await pool.run(target, wall_s=wall_s)
+    return caught.value.kind
+
+
+class TestWorker:
+    def test_a_call_returns_what_the_function_returned(self, worker: Worker) -> None:
+        assert worker.call("tests.confined:add", 2, 3) == 5
+
+    def test_values_of_maild_come_back_as_themselves(self, worker: Worker) -> None:
+        assert worker.call("tests.confined:mailbox", "Ä") == (Mailbox(name="Ä", mail="a@b.example"),)
+
+    @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 35_000_000])
+    def test_octets_of_any_size_arrive_as_bytes(self, size: int) -> None:
+        worker = Worker()
+        octets = b"x" * size
+        assert worker.call("tests.confined:kind_of", octets) == ("bytes", size)
+        assert worker.call("tests.confined:echo", octets) == octets
+        worker.kill()
+
+    @pytest.mark.parametrize(
+        ("function", "kind"),
+        [("spin", "cpu"), ("hog", "memory"), ("crash", "crash"), ("leave", "crash")],
+    )
+    def test_a_broken_bound_ends_the_worker(self, worker: Worker, function: str, kind: str) -> None:
+        with pytest.raises(ConfinementError) as caught:
+            worker.call(f"tests.confined:{function}")
+        assert (caught.value.kind, worker.dead, gone(worker.pid)) == (kind, True, True)
+
+    def test_a_call_that_hangs_is_ended_by_the_wall_time(self, worker: Worker) -> None:
+        with pytest.raises(ConfinementError) as caught:
+            worker.call("tests.confined:hang", wall_s=0.3)
+        assert (caught.value.kind, gone(worker.pid)) == ("wall", True)
+
+    @pytest.mark.parametrize("function", ["refuse", "unpicklable", "no_such_function"])
+    def test_an_error_leaves_the_worker_fit_for_the_next_call(self, worker: Worker, function: str) -> None:
+        with pytest.raises(ConfinementError) as caught:
+            worker.call(f"tests.confined:{function}")
+        assert caught.value.kind == "error"
+        assert worker.call("tests.confined:add", 1, 1) == 2
+
+    def test_an_error_says_what_the_function_raised(self, worker: Worker) -> None:
+        with pytest.raises(ConfinementError, match="ValueError: not this one"):
+            worker.call("tests.confined:refuse")
+
+    @pytest.mark.parametrize("function", ["code", "stranger"])
+    def test_an_answer_that_is_no_value_of_maild_is_refused(self, worker: Worker, function: str) -> None:
+        with pytest.raises(ConfinementError, match="unreadable answer") as caught:
+            worker.call(f"tests.confined:{function}")
+        assert (caught.value.kind, worker.dead) == ("crash", True)
+
+    def test_the_bound_on_cpu_is_one_of_each_call(self) -> None:
+        worker = Worker(bounds=Bounds(cpu_s=2))
+        assert [worker.call("tests.confined:burn", 0.5) for _ in range(5)] == ["burnt"] * 5
+        worker.kill()
+
+    def test_a_worker_gave_up_what_a_reader_never_needs(self, worker: Worker, tmp_path: Path) -> None:
+        limits = worker.call("tests.confined:limits")
+        assert limits["RLIMIT_CORE"] == limits["RLIMIT_FSIZE"] == limits["RLIMIT_NPROC"] == (0, 0)
+        assert "NoNewPrivs:\t1" in worker.call("tests.confined:status")
+        with pytest.raises(ConfinementError):
+            worker.call("tests.confined:write", str(tmp_path / "x"))
+        assert not (tmp_path / "x").exists() or not (tmp_path / "x").read_text()
+
+    def test_a_worker_inherits_no_secrets_and_no_files(self, worker: Worker, tmp_path: Path) -> None:
+        with (tmp_path / "secret").open("w") as secret:
+            os.set_inheritable(secret.fileno(), True)
+            another = Worker(bounds=QUICK)
+            links = another.call("tests.confined:descriptors")
+            another.kill()
+        assert not any("secret" in link for link in links)
+        assert set(worker.call("tests.confined:environment")) <= {"LC_ALL", "LC_CTYPE"}
+
+    def test_a_worker_serves_a_plain_thread(self) -> None:
+        found: list[int] = []
+
+        def run() -> None:
+            worker = Worker(bounds=QUICK)
+            found.extend(worker.call("tests.confined:add", n, 1) for n in range(3))
+            worker.kill()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join(20)
+        assert found == [1, 2, 3]
+
+    def test_preloaded_modules_are_there_before_the_first_call(self) -> None:
+        worker = Worker(preload=("maild.mail.reading",))
+        facts = worker.call("maild.mail.reading:facts_of", b"Subject: x\r\n\r\ny")
+        assert facts.subject == "x"
+        worker.kill()
+
+
+@pytest.mark.parametrize(
+    "then", ["sys.stdin.read()", "worker.call('tests.confined:spin')", "worker.call('tests.confined:hang')"]
+)
+def test_workers_do_not_outlive_a_parent_that_is_killed(then: str) -> None:
+    program = f"""
+import sys
+from maild.confinement import Worker
+worker = Worker()
+print(worker.call("tests.confined:pid"), flush=True)
+{then}
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        parent.kill()
+    assert gone(child)
+
+
+class TestPool:
+    async def test_calls_are_shared_out(self, pool: Pool) -> None:
+        found = await asyncio.gather(*(pool.run("tests.confined:add", n, 1) for n in range(20)))
+        assert found == list(range(1, 21))
+
+    @pytest.mark.parametrize("function", ["spin", "hog", "crash", "leave"])
+    async def test_a_broken_worker_is_replaced_at_once(self, pool: Pool, function: str) -> None:
+        await failure(pool, f"tests.confined:{function}")
+        found = await asyncio.gather(*(pool.run("tests.confined:add", n, 1) for n in range(4)))
+        assert found == [1, 2, 3, 4]
+
+    async def test_every_worker_may_break_and_the_pool_still_serves(self, pool: Pool) -> None:
+        kinds = await asyncio.gather(*(failure(pool, "tests.confined:crash") for _ in range(6)))
+        assert kinds == ["crash"] * 6
+        assert await pool.run("tests.confined:add", 1, 1) == 2
+
+    async def test_a_worker_that_hangs_does_not_hold_up_others(self, pool: Pool) -> None:
+        hanging = asyncio.create_task(failure(pool, "tests.confined:hang", wall_s=2))
+        found = [await pool.run("tests.confined:add", n, 1) for n in range(5)]
+        assert (found, hanging.done()) == ([1, 2, 3, 4, 5], False)
+        assert await hanging == "wall"
+
+    async def test_bulk_never_takes_the_last_free_worker(self, pool: Pool) -> None:
+        bulk = [asyncio.create_task(pool.run("tests.confined:hang", wall_s=30, bulk=True)) for _ in range(3)]
+        assert await pool.run("tests.confined:add", 1, 1) == 2
+        for task in bulk:
+            task.cancel()
+        assert all(isinstance(r, asyncio.CancelledError) for r in await asyncio.gather(*bulk, return_exceptions=True))
+
+    async def test_bulk_runs_when_there_is_but_one_worker(self) -> None:
+        pool = Pool(1, bounds=QUICK)
+        assert await pool.run("tests.confined:add", 1, 1, bulk=True) == 2
+        await pool.close()
+
+    async def test_waiting_bulk_runs_once_workers_are_free(self, pool: Pool) -> None:
+        found = await asyncio.gather(*(pool.run("tests.confined:add", n, 0, bulk=n % 2 == 0) for n in range(9)))
+        assert found == list(range(9))
+
+    async def test_a_call_that_is_cancelled_leaves_no_half_frame_behind(self, pool: Pool) -> None:
+        task = asyncio.create_task(pool.run("tests.confined:hang"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(task), 0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert [await pool.run("tests.confined:add", n, 1) for n in range(4)] == [1, 2, 3, 4]
+
+    async def test_a_pool_that_is_closed_ends_its_calls_and_workers(self) -> None:
+        pool = Pool(2, bounds=QUICK)
+        pids = {await pool.run("tests.confined:pid") for _ in range(4)}
+        calls = [asyncio.create_task(failure(pool, "tests.confined:hang")) for _ in range(4)]
+        await asyncio.sleep(0)  # let them begin
+        await pool.close()
+        assert await asyncio.gather(*calls) == ["crash"] * 4
+        assert all(gone(pid) for pid in pids)
+        assert await failure(pool, "tests.confined:pid") == "crash"
+
+    async def test_large_octets_pass_both_ways(self) -> None:
+        pool = Pool(1)
+        octets = os.urandom(1 << 20) * 35
+        assert await pool.run("tests.confined:echo", octets) == octets
+        await pool.close()
+
+    async def test_poison_mail_costs_its_own_call_only(self, pool: Pool) -> None:
+        # K19: one message kills its reader, twice; the next is read as ever.
+        for _ in range(2):
+            assert await failure(pool, "tests.confined:crash") == "crash"
+        facts = await pool.run("maild.mail.reading:facts_of", b"Subject: next\r\n\r\nbody")
+        assert facts.subject == "next"
