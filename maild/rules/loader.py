@@ -81,7 +81,8 @@ class _Reading:
         self._version(top)
         sections = {key: self._section(top, key) for key in ("teams", "lists", "templates", "addresses")}
         for key in ("teams", "lists", "templates"):
-            names.define(key.removesuffix("s"), sections[key])
+            unread = key in _REQUIRED if key not in top else not isinstance(top[key][1], Mapping)
+            names.define(key.removesuffix("s"), None if unread else sections[key])
         names.domains = read_domains(fields, top["domains"][1]) if "domains" in top else frozenset()
         organisation = read_organisation(fields, top["organisation"][1]) if "organisation" in top else None
         teams = read_teams(fields, names, sections["teams"])

@@ -16,12 +16,17 @@ class Names:
         self.domains: frozenset[str] = frozenset()
         self.defined: dict[str, dict[str, Scalar]] = {"team": {}, "list": {}, "template": {}, "rule": {}}
         self.used: set[tuple[str, str]] = set()
+        self._unread: set[str] = set()
         self.claims: dict[tuple[str, str | None], str] = {}  # (local, domain) → name of the entry
         self.owners: dict[tuple[str, str | None], Scalar] = {}  # where each was claimed first
         self.lists: dict[str, TextList] = {}
 
-    def define(self, what: str, pairs: Pairs) -> None:
-        self.defined[what] = {key: place for key, (place, _) in pairs.items()}
+    def define(self, what: str, pairs: Pairs | None) -> None:
+        """Note what a section defines; None when it could not be read: then nothing is known to be undefined."""
+        if pairs is None:
+            self._unread.add(what)
+        else:
+            self.defined[what] = {key: place for key, (place, _) in pairs.items()}
 
     def refer(self, what: str, name: Scalar) -> bool:
         """Note a reference to a team, list, template or rule; report one that does not exist."""
@@ -29,6 +34,8 @@ class Names:
         self.used.add((what, name.text))
         if name.text in known:
             return True
+        if what in self._unread:
+            return False
         code = Code(f"unknown-{what}")
         self._findings.error(name, code, f"{what} {quoted(name.text)} is not defined{nearest(name.text, known)}")
         return False

@@ -20,6 +20,7 @@ from maild.rules.names import Names
 from maild.rules.yaml_nodes import Node, Sequence
 
 _RECEIVED = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_SOMEONE = Address(local="someone", domain="elsewhere.invalid")  # who writes when the test does not say
 _MAIL = (
     "to",
     "from",
@@ -120,7 +121,7 @@ def _letter(fields: Fields, node: Node) -> Letter | None:
         fields=header,
         size_bytes=mail.size("size"),
     )
-    reverse_path = mail.mailbox("sender") if "sender" in pairs else author
+    reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
     return Letter(facts=facts, reverse_path=reverse_path, received_at=mail.received())
 
 

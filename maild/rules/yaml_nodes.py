@@ -25,7 +25,7 @@ MAX_DEPTH = 20
 
 # Plain scalars that YAML 1.1 tools (many editors, most other programs) take for a truth value or a number.
 _SURPRISE = re.compile(
-    r"(?i:yes|no|on|off|y|n)"  # truth values in 1.1
+    r"(?i:yes|no|on|off)"  # truth values in 1.1
     r"|[-+]?0[0-7]+"  # octal in 1.1
     r"|[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"  # base 60 in 1.1
     r"|[-+]?[0-9]+[eE][0-9]+"  # a number in 1.2, text in 1.1
