@@ -22,12 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.load import Load, LoadResult
-from bench.peers import Peer, PeerError, Postfix, PostfixDovecot
+from bench.peers import Maild, Peer, PeerError, Postfix, PostfixDovecot
 from bench.processes import machine_cpu_s
 from bench.table import Measurement, markdown
 
 RESULTS = Path(__file__).parent / "results"
-PEERS: dict[str, type[Peer]] = {peer.name: peer for peer in (Postfix, PostfixDovecot)}
+PEERS: dict[str, type[Peer]] = {peer.name: peer for peer in (Postfix, PostfixDovecot, Maild)}
 _ARRIVAL_S = 300.0
 _WARM_UP_MESSAGES = 200
 _VOLATILE = ("tmpfs", "ramfs", "overlay")
@@ -97,6 +97,7 @@ def measure(peer: Peer, workload: Workload, number: int) -> Measurement:
     result = run_load(load, peer.port)
     done_s = await_arrival(peer, before + warm_up.messages + load.messages)
     server_s = peer.cpu_s() - server_s
+    peer.verify()
     return Measurement(
         peer=peer.name,
         workload=workload.name,

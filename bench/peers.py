@@ -13,13 +13,17 @@ import pwd
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from bench.material import DOMAIN, MAILBOX_COUNT, mailbox
 from bench.processes import session_cpu_s
+from bench.site import write_site
+from maild.archive.database import FILE_NAME, INDEX_NAME
 
 _START_S = 60.0
 _STOP_S = 30.0
@@ -64,6 +68,13 @@ class Peer(abc.ABC):
     @abc.abstractmethod
     def clear(self) -> None:
         """Make place for the next round."""
+
+    def verify(self) -> None:  # noqa: B027 - most have nothing to add
+        """Look whether what arrived is where it belongs.
+
+        Raises:
+            PeerError: it is not.
+        """
 
     def cpu_s(self) -> float:
         """Return the CPU seconds that all processes of the server have used so far."""
@@ -230,6 +241,67 @@ class PostfixDovecot(Postfix):
 
     def _delivery_settings(self) -> dict[str, str]:
         return {"virtual_transport": f"lmtp:unix:{self.directory}/run/lmtp"}
+
+
+class Maild(Peer):
+    """The whole daemon with its defaults: SMTP, router, index and pages. Mail has arrived when a search finds it."""
+
+    name = "maild"
+    program: tuple[str, ...] = ("-m", "maild")
+    _archive: sqlite3.Connection | None = None
+    _index: sqlite3.Connection | None = None
+
+    @property
+    def settings(self) -> Path:
+        return self.directory / "maild.toml"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.directory / "var"
+
+    def start(self) -> None:
+        if not self.directory.exists():
+            self.directory.mkdir(parents=True)
+            write_site(self.directory, smtp_port=self.port, web_port=free_port())
+        self.launch(sys.executable, *self.program, "serve", environment={"MAILD_CONFIG": str(self.settings)})
+        self.wait_for_greeting()
+        self._archive = self._connect(FILE_NAME)
+        self._index = self._connect(INDEX_NAME)
+
+    def _connect(self, name: str) -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{self.data_dir / name}?mode=ro", uri=True, isolation_level=None, timeout=30)
+
+    def stop(self) -> None:
+        for connection in (self._archive, self._index):
+            if connection is not None:
+                connection.close()
+        self._archive = self._index = None
+        super().stop()
+
+    def arrived(self) -> int:
+        """Count what was accepted, less what waits for the router, less what is filed and not yet in the index.
+
+        Every filing raises the revision by one, and the index takes revisions without a gap. The index is asked
+        first: what it takes in meanwhile is counted the next time.
+        """
+        assert self._archive is not None
+        assert self._index is not None
+        (watermark,) = self._index.execute("SELECT revision FROM search_state").fetchone()
+        sequence, revision, waiting = self._archive.execute(
+            "SELECT sequence, revision, (SELECT count(*) FROM recipients WHERE state = 'accepted') FROM chain_head"
+        ).fetchone()
+        return int(sequence - waiting - max(0, revision - watermark))
+
+    def clear(self) -> None:
+        """Keep everything: an archive grows."""
+
+    def verify(self) -> None:
+        assert self._archive is not None
+        odd = self._archive.execute(
+            "SELECT state, count(*) FROM recipients WHERE state NOT IN ('accepted', 'filed') GROUP BY state"
+        ).fetchall()
+        if odd:
+            raise PeerError(f"maild did not file everything: {dict(odd)}")
 
 
 # The services of Postfix's own master.cf that this way needs; no chroot, and room for twice the sessions.
