@@ -165,6 +165,7 @@ class Connection(SMTP):
         self._lost = True
         self._eof = True
         self._wire = None
+        self._buffer, self._start = b"", 0
         self._writing_paused = False
         self._wake()
         self._release()
@@ -228,7 +229,7 @@ class Connection(SMTP):
     async def read_content(self, reader: ChunkReader | DataReader) -> None:
         """Let `reader` have what comes, until its end or until its message overruns."""
         octets, self._buffer, self._start = self._buffer[self._start :], b"", 0
-        rest = reader.feed(octets) if octets else None
+        rest = reader.feed(octets)
         if rest is not None:
             self._buffer = rest
             return
@@ -270,7 +271,7 @@ class Connection(SMTP):
         """
         self.flush()
         self._buffer, self._start = b"", 0
-        if self._wire is None:
+        if self._wire is None or self._wire.is_closing():
             raise GoneError
         self._reading_paused = False
         self.phase = Phase.BUSY
@@ -351,6 +352,7 @@ class Connection(SMTP):
     def abort(self) -> None:
         """Cut the connection. What was handed to the reception stays there."""
         self.phase = Phase.CLOSING
+        self._buffer, self._start = b"", 0
         self._wake()
         if self._wire is not None:
             self._wire.abort()

@@ -24,6 +24,9 @@ _NO_PROGRESS = Reply(code=421, enhanced="4.7.0", text="Too many commands without
 _VERBS = frozenset({
     "HELO", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "AUTH", "HELP", "QUIT",
 })  # fmt: skip
+# Security: a web page can make a browser post lines to any port; what looks like HTTP is not heard to its end.
+_WEB_VERBS = frozenset({"GET", "POST", "PUT", "CONNECT"})
+_NOT_THE_WEB = Reply(code=421, enhanced="4.7.0", text="This is a mail server")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _HELO_LIMIT = 255
 
@@ -79,6 +82,8 @@ class Dialogue(Connection):
         except ValueError as error:
             self._wrong(str(error).encode("ascii"))
             return
+        if verb in _WEB_VERBS:
+            self.hang_up(_NOT_THE_WEB)
         if verb not in _VERBS:
             self._wrong(b"500 5.5.2 Command not recognized")
             return

@@ -22,6 +22,7 @@ _SENDER_OK = b"250 2.1.0 Ok\r\n"
 _DATA_GO = b"354 End data with <CR><LF>.<CR><LF>\r\n"
 _BDAT = re.compile(r"([0-9]{1,20})( LAST)?", re.IGNORECASE)
 _NAMED_IN_LOG = 320
+_PATIENCE = 10
 
 _TOO_MANY_RECIPIENTS = Reply(code=452, enhanced="4.5.3", text="Too many recipients, send the rest separately")
 _NO_TRANSACTION = Reply(code=503, enhanced="5.5.1", text="Say MAIL and RCPT first")
@@ -133,30 +134,30 @@ class Session(Dialogue):
             self._wrong(b"553 5.6.7 This address needs SMTPUTF8")
             return
         if len(transaction.recipients) >= self.limits.max_recipients and address not in transaction.recipients:
-            self._refuse_recipient(_TOO_MANY_RECIPIENTS, address)
+            self._refuse_recipient(_TOO_MANY_RECIPIENTS, address, transaction)
             return
         reply = self.service.reception.admit(address)
         if not reply.accepted:
-            self._refuse_recipient(reply, address)
+            self._refuse_recipient(reply, address, transaction)
             return
         transaction.recipients.setdefault(
             address, Recipient(address=address, orcpt=parameters.orcpt, notify=parameters.notify)
         )
         self._say(reply)
 
-    def _refuse_recipient(self, reply: Reply, address: Address) -> None:
-        transaction = self._transaction
-        sender = str(transaction.reverse_path or "") if transaction else ""
+    def _refuse_recipient(self, reply: Reply, address: Address, transaction: Transaction) -> None:
         _log.info(
             "recipient.refused",
             ip=self.ip,
             recipient=str(address)[:_NAMED_IN_LOG],
-            sender=sender[:_NAMED_IN_LOG],
+            sender=str(transaction.reverse_path or "")[:_NAMED_IN_LOG],
             reply=str(reply),
         )
         self._say(reply)
         self._refused += 1
-        if self._refused >= self.limits.max_refused:
+        # A newsletter with a hundred dead addresses and one that lives would never arrive if we hung up on it.
+        allowed = self.limits.max_refused * (_PATIENCE if transaction.recipients else 1)
+        if self._refused >= allowed:
             self.hang_up(TOO_MANY_ERRORS)
 
     async def smtp_DATA(self, arg: str) -> None:

@@ -70,6 +70,5 @@ async def server(start: Serve, tls_files: TlsFiles) -> Server:
 
 @pytest_asyncio.fixture
 async def wire(server: Server) -> AsyncIterator[Wire]:
-    wire = await Wire.connect(server.port)
-    yield wire
-    await wire.close()
+    async with Wire.open(server) as wire:
+        yield wire

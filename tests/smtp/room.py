@@ -101,6 +101,7 @@ async def serving(room: Room, limits: Limits | None = None, tls: TlsFiles | None
         yield server
     finally:
         await server.close()
+        await eventually(lambda: server.connection_count == 0)
 
 
 class Wire:
@@ -111,11 +112,16 @@ class Wire:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, port: int, *, greet: bool = True, host: str = "127.0.0.1") -> Wire:
-        wire = cls(*await asyncio.open_connection(host, port))
-        if greet:
-            assert (await wire.reply()).startswith("220 ")
-        return wire
+    @asynccontextmanager
+    async def open(cls, server: Server, *, greet: bool = True, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
+        """Connect to a server; `greet` reads its greeting."""
+        wire = cls(*await asyncio.open_connection(host, server.port))
+        try:
+            if greet:
+                assert (await wire.reply()).startswith("220 ")
+            yield wire
+        finally:
+            await wire.close()
 
     async def line(self) -> str:
         """Return the next line without its line end; "" at the end."""
@@ -154,7 +160,8 @@ class Wire:
             return await self.reader.read()
 
     async def close(self) -> None:
-        self.writer.close()
+        """Be gone, whatever state the dialogue is in."""
+        self.writer.transport.abort()
         with suppress(OSError):
             await self.writer.wait_closed()
 
