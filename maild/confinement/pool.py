@@ -15,8 +15,8 @@ _RETIRED_CALLS = 5000
 class Pool:
     """`size` workers. One that broke a bound is replaced at once, one that served long is replaced when idle.
 
-    Used from one event loop. Bulk calls never take the last free worker (unless there is but one), so that a
-    heap of them delays others by no more than one call.
+    Used from one event loop. Bulk calls never have all the workers at once (unless there is but one), so that a
+    heap of them delays others by no more than one call; nor do others keep a bulk call waiting for ever.
     """
 
     def __init__(self, size: int, *, bounds: Bounds = BOUNDS, preload: tuple[str, ...] = ()) -> None:
@@ -27,6 +27,7 @@ class Pool:
         self._busy: set[Worker] = set()
         self._waiting: deque[asyncio.Future[Worker]] = deque()
         self._waiting_bulk: deque[asyncio.Future[Worker]] = deque()
+        self._bulk_calls = 0
         self._closed = False
         self._all_ended = asyncio.Event()
 
@@ -45,15 +46,15 @@ class Pool:
         try:
             return await self._call(worker, (target, *args), self.bounds.wall_s if wall_s is None else wall_s)
         finally:
+            self._bulk_calls -= bulk
             self._give_back(worker)
 
     async def _take(self, *, bulk: bool) -> Worker:
         if self._closed:
             raise ConfinementError("crash", "the pool is closed")
-        if len(self._free) > self._reserved(bulk=bulk):
-            worker = self._free.popleft()
-            self._busy.add(worker)
-            return worker
+        if self._free and not (bulk and self._bulk_full):
+            self._bulk_calls += bulk
+            return self._lend()
         future: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         queue = self._waiting_bulk if bulk else self._waiting
         queue.append(future)
@@ -61,13 +62,20 @@ class Pool:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
+                self._bulk_calls -= bulk
                 self._give_back(future.result())
             elif future in queue:
                 queue.remove(future)
             raise
 
-    def _reserved(self, *, bulk: bool) -> int:
-        return 1 if bulk and self._size > 1 else 0
+    @property
+    def _bulk_full(self) -> bool:
+        return self._bulk_calls >= max(1, self._size - 1)
+
+    def _lend(self) -> Worker:
+        worker = self._free.popleft()
+        self._busy.add(worker)
+        return worker
 
     def _give_back(self, worker: Worker) -> None:
         self._busy.discard(worker)
@@ -82,16 +90,16 @@ class Pool:
             worker.kill()
             worker = self._start()
         self._free.append(worker)
-        self._hand_out(self._waiting, 0)
-        self._hand_out(self._waiting_bulk, self._reserved(bulk=True))
+        self._hand_out()
 
-    def _hand_out(self, queue: deque[asyncio.Future[Worker]], reserved: int) -> None:
-        while queue and len(self._free) > reserved:
-            future = queue.popleft()
+    def _hand_out(self) -> None:
+        """Give free workers to those who wait; a bulk call that may go first does, or others would starve it."""
+        while self._free and (self._waiting or (self._waiting_bulk and not self._bulk_full)):
+            bulk = bool(self._waiting_bulk) and not self._bulk_full
+            future = (self._waiting_bulk if bulk else self._waiting).popleft()
             if not future.done():
-                worker = self._free.popleft()
-                self._busy.add(worker)
-                future.set_result(worker)
+                self._bulk_calls += bulk
+                future.set_result(self._lend())
 
     async def _call(self, worker: Worker, request: tuple[Any, ...], wall_s: float) -> Any:
         """Call one worker; on return it is fit for the next call, or dead."""

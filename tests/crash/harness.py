@@ -36,7 +36,7 @@ rules:
     then: {tag: eilt}
 """
 RECIPIENTS = ("info@musterstadt.example", "kita.platzvergabe@musterstadt.example")
-START_S = 20.0
+START_S = 60.0
 ROUTE_S = 60.0
 
 
@@ -127,7 +127,8 @@ class Daemon:
             if not waiting:
                 return
             time.sleep(0.05)
-        raise AssertionError(f"{waiting} work items are still open after {ROUTE_S} s")
+        text = (self.directory / "log").read_text()[-3000:]
+        raise AssertionError(f"{waiting} work items are still open after {ROUTE_S} s: {text}")
 
 
 @dataclass
@@ -203,8 +204,8 @@ class Load:
         to = b"".join(f"RCPT TO:<{r}>\r\n".encode() for r in RECIPIENTS[: chance.choice((1, 1, 2))])
         writer.write(b"MAIL FROM:<petra@citizen.example>\r\n" + to)
         replies = [await _reply(reader) for _ in range(1 + to.count(b"RCPT"))]
-        if any(not r.startswith(b"250") for r in replies):
-            self._note(replies[-1])
+        if refused := [r for r in replies if not r.startswith(b"250")]:
+            self._note(refused[0])  # what follows a refused MAIL is 503, and says nothing more
             writer.write(b"RSET\r\n")
             await _reply(reader)
             await asyncio.sleep(0.05)

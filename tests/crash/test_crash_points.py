@@ -13,8 +13,8 @@ from tests.crash.oracle import judge
 from tests.crash.scale import scaled
 
 # Call → (first point, step in the quick slice, step in the whole).
-POINTS = {"fdatasync": (1, 9, 1), "fsync": (1, 4, 1), "pwrite64": (1, 160, 10), "rename": (1, 3, 1)}
-MAILS = 40
+POINTS = {"fdatasync": (3, 19, 1), "fsync": (1, 4, 1), "pwrite64": (40, 300, 10), "rename": (1, 3, 1)}
+MAILS = 30
 
 
 async def _until_death(daemon: Daemon, ledger: Ledger) -> bool:
@@ -41,7 +41,7 @@ async def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, call: str
     seed = Daemon(tmp_path)
     seed.start()
     seed.stop()
-    while died and points < scaled(6, 400):
+    while died and points < scaled(3, 400):
         shutil.rmtree(seed.data_dir)
         ledger = Ledger()
         injection = f"{call}:signal=SIGKILL:when={point}"
