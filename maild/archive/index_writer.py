@@ -163,10 +163,9 @@ class IndexWriter:
             self._look_for_gap()
 
     def _read_missing(self) -> None:
-        with self._condition:
-            emptying, self._emptying = self._emptying, False
-        if emptying:
+        if self._emptying:
             self._index.clear()
+            self._emptying = False
         self._written = self._index.watermark()
         while not self._closing:
             with self._condition:

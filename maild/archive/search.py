@@ -1,0 +1,225 @@
+"""Search: the newest messages that meet a query and that the asker may see.
+
+What is indexed is found through the index; what is not yet (the last seconds, or everything while the index is being
+filled) is found by what the archive has of it without opening its octets: subject, sender, the beginning of its text,
+and for the operator the envelope.
+
+Invariant: visibility is decided in the database, by `filings`, in the statement that finds; nothing of a message that
+may not be seen leaves the database, neither as a hit nor in a count.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, select
+
+from maild.archive.schema import conversations, filings, messages, recipients, summaries, tags
+from maild.archive.search_filter import Asking, visible_filings
+from maild.archive.search_late import find_late, read_late, watermark
+from maild.archive.search_query import And, Facet, Not, Or, Query, Words
+from maild.archive.search_text import found_in
+from maild.archive.search_walk import Range, Walk, range_of, ways
+from maild.mail.ids import id_ms
+from maild.policy.visible import Visible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A message that was found. `teams` and `tags` are those that the asker may see; `to` is the operator's."""
+
+    message_id: int
+    conversation_id: int | None
+    reference: str | None
+    direction: str
+    date_ms: int
+    from_name: str
+    from_mail: str
+    to: tuple[str, ...]
+    subject: str
+    teams: tuple[str, ...]
+    tags: tuple[str, ...]
+    attachments: int
+    size: int
+    digest: bytes
+    excerpt: str
+
+
+def search(
+    connection: Connection,
+    visible: Visible,
+    query: Query,
+    *,
+    limit: int = 50,
+    before_id: int | None = None,
+    now_ms: int,
+    zone: tzinfo = UTC,
+) -> list[Hit]:
+    """Return the newest messages that meet a query, newest first.
+
+    Args:
+        connection: a reading connection; on SQLite with the index attached as `idx`.
+        visible: what the asker may see.
+        query: what `search_language.parse` read.
+        limit: how many at most.
+        before_id: go on below this id, the last of the page before.
+        now_ms: what `30d` counts from.
+        zone: whose midnight begins a day.
+    """
+    asking = Asking(visible=visible, now_ms=now_ms, zone=zone, dialect=connection.dialect.name)
+    return _hits(connection, asking, _find(connection, asking, query, limit, before_id))
+
+
+def count(
+    connection: Connection, visible: Visible, query: Query, *, most: int = 1_000, now_ms: int, zone: tzinfo = UTC
+) -> int:
+    """Return how many messages meet a query; from `most` on it does not count further."""
+    asking = Asking(visible=visible, now_ms=now_ms, zone=zone, dialect=connection.dialect.name)
+    return len(_find(connection, asking, query, most, None))
+
+
+def _find(connection: Connection, asking: Asking, query: Query, limit: int, before_id: int | None) -> list[int]:
+    if limit < 1 or not (asking.everything or asking.visible.teams):
+        return []
+    asking = replace(asking, conversations=_references(connection, query))
+    limits = range_of(query, asking, before_id)
+    if not _has_words(query):
+        return _walk(connection, asking, query, limits, limit)
+    indexed = watermark(connection)
+    late = read_late(connection, asking, indexed or 0)
+    found: set[int] = set()
+    if indexed is not None:
+        found.update(_walk(connection, asking, query, limits, limit + len(late)))
+    if late:
+        # What is absent from the index is no proof of what is absent from a message that is not in it.
+        found = {i for i in found if i not in late} if _has_absent_words(query) else found
+        found.update(find_late(connection, asking, query, limits, late))
+    return sorted(found, reverse=True)[:limit]
+
+
+def _leaves(query: Query) -> Iterator[Query]:
+    match query:
+        case And() | Or():
+            for item in query.items:
+                yield from _leaves(item)
+        case Not():
+            yield from _leaves(query.item)
+        case _:
+            yield query
+
+
+def _has_words(query: Query) -> bool:
+    return any(isinstance(leaf, Words) for leaf in _leaves(query))
+
+
+def _has_absent_words(query: Query) -> bool:
+    match query:
+        case And() | Or():
+            return any(map(_has_absent_words, query.items))
+        case Not():
+            return _has_words(query.item)
+        case _:
+            return False
+
+
+def _references(connection: Connection, query: Query) -> dict[str, tuple[int, ...]]:
+    """Return the conversation that each reference of a query leads to, and those it passes: they may be merged."""
+    asked = {leaf.value for leaf in _leaves(query) if isinstance(leaf, Facet) and leaf.field == "ref"}
+    return {reference: _merged(connection, reference) for reference in asked}
+
+
+def _merged(connection: Connection, reference: str) -> tuple[int, ...]:
+    c = conversations.c
+    passed: list[int] = []
+    row = connection.execute(select(c.id, c.merged_into).where(c.reference == reference)).first()
+    while row and row.id not in passed:
+        passed.append(row.id)
+        row = connection.execute(select(c.id, c.merged_into).where(c.id == row.merged_into)).first()
+    return tuple(passed)
+
+
+def _walk(connection: Connection, asking: Asking, query: Query, limits: Range, limit: int) -> list[int]:
+    def in_index(words: Query, message_id: ColumnElement[int]) -> ColumnElement[bool]:
+        return found_in(words, message_id, everything=asking.everything, dialect=asking.dialect)
+
+    return Walk(connection, asking, in_index).newest(ways(query, asking, limits), limit)
+
+
+def _hits(connection: Connection, asking: Asking, ids: list[int]) -> list[Hit]:
+    if not ids:
+        return []
+    filed = _filed(connection, asking, ids)
+    tagged = _tagged(connection, asking, ids)
+    addressed = _addressed(connection, ids) if asking.everything else {}
+    rows = {row.id: row for row in connection.execute(_messages(ids))}
+    return [_hit(rows[i], filed.get(i, []), tagged.get(i, set()), addressed.get(i, [])) for i in ids if i in rows]
+
+
+def _messages(ids: Iterable[int]) -> Any:
+    m, s = messages.c, summaries.c
+    columns = (m.id, m.direction, m.digest, m.size, m.reverse_path)
+    summary = (s.conversation_id, s.subject, s.from_name, s.from_mail, s.attachments, s.excerpt)
+    joined = messages.outerjoin(summaries, s.message_id == m.id)
+    return select(*columns, *summary).select_from(joined).where(m.id.in_(list(ids)))
+
+
+def _filed(connection: Connection, asking: Asking, ids: list[int]) -> dict[int, list[Any]]:
+    f = filings.c
+    rows = connection.execute(
+        select(f.message_id, f.team, f.conversation_id, conversations.c.reference)
+        .join_from(filings, conversations, conversations.c.id == f.conversation_id)
+        .where(f.message_id.in_(ids), visible_filings(asking))
+        .order_by(f.team)
+    )
+    found: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        found[row.message_id].append(row)
+    return found
+
+
+def _tagged(connection: Connection, asking: Asking, ids: list[int]) -> dict[int, set[str]]:
+    same = and_(tags.c.conversation_id == filings.c.conversation_id, tags.c.team == filings.c.team)
+    rows = connection.execute(
+        select(filings.c.message_id, tags.c.tag)
+        .join_from(filings, tags, same)
+        .where(filings.c.message_id.in_(ids), visible_filings(asking))
+    )
+    found: dict[int, set[str]] = defaultdict(set)
+    for message_id, tag in rows:
+        found[message_id].add(tag)
+    return found
+
+
+def _addressed(connection: Connection, ids: list[int]) -> dict[int, list[str]]:
+    # Security: the envelope may name teams that others do not know of (a blind copy); for the operator alone.
+    r = recipients.c
+    rows = connection.execute(select(r.message_id, r.address).where(r.message_id.in_(ids)).order_by(r.position))
+    found: dict[int, list[str]] = defaultdict(list)
+    for message_id, address in rows:
+        found[message_id] += [address] if address else []
+    return found
+
+
+def _hit(row: Row[Any], filed: list[Any], tagged: set[str], addressed: list[str]) -> Hit:
+    conversation = filed[0] if filed else None
+    return Hit(
+        message_id=row.id,
+        conversation_id=conversation.conversation_id if conversation else None,
+        reference=conversation.reference if conversation else None,
+        direction=row.direction,
+        date_ms=id_ms(row.id),
+        from_name=row.from_name or "",
+        from_mail=row.reverse_path or "" if row.from_mail is None else row.from_mail,
+        to=tuple(addressed),
+        subject=row.subject or "",
+        teams=tuple(f.team for f in filed),
+        tags=tuple(sorted(tagged)),
+        attachments=row.attachments or 0,
+        size=row.size,
+        digest=bytes(row.digest),
+        excerpt=row.excerpt or "",
+    )

@@ -1,0 +1,90 @@
+"""A PostgreSQL of the tests' own: a cluster in a temporary directory, on a free port of loopback.
+
+Each process of a parallel run starts its own. A server refuses to run as root, so root becomes `nobody` for it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import require
+
+
+def _program(name: str) -> str:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
+    found = shutil.which(name, path=os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", "")]))
+    assert found, f"{name} is not installed"
+    return found
+
+
+def _run(*command: str, user: str | None, cwd: Path) -> None:
+    subprocess.run(command, check=True, user=user, group=None, cwd=cwd, stdout=subprocess.DEVNULL, timeout=60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """Run a cluster and yield the URL of its database `postgres`, as SQLAlchemy writes it."""
+    # Short: the path of a socket has 107 octets. Outside pytest's folders, which only their owner may enter.
+    home = Path(tempfile.mkdtemp(prefix="maild-pg-"))
+    user = None
+    if os.geteuid() == 0:
+        user = "nobody"
+        os.chown(home, pwd.getpwnam(user).pw_uid, -1)
+    data, port = home / "data", _free_port()
+    try:
+        _run(
+            _program("initdb"), "-D", str(data), "-U", "maild", "-A", "trust", "-E", "UTF8", "--locale=C", "-N",
+            user=user, cwd=home,
+        )  # fmt: skip
+        options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c shared_buffers=64MB -c max_connections=40"
+        _run(
+            _program("pg_ctl"), "-D", str(data), "-l", str(home / "log"), "-o", options, "-w", "start",
+            user=user, cwd=home,
+        )  # fmt: skip
+        try:
+            yield f"postgresql+psycopg://maild@127.0.0.1:{port}/postgres"
+        finally:
+            _run(_program("pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop", user=user, cwd=home)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a running server; one for each process of a run."""
+    require("postgresql")
+    with cluster() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str) -> Iterator[str]:
+    """The URL of a fresh, empty database."""
+    from uuid import uuid4
+
+    from sqlalchemy import create_engine
+
+    name = f"test_{uuid4().hex}"
+    admin = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgresql_server.rpartition("/")[0] + f"/{name}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
