@@ -32,9 +32,9 @@ _DATED = re.compile(
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:")
 
 # Security: what an archive may unpack to. Mail packs 20 times at most; base64 of zeros, the most that honest mail
-# holds, 300 times in small pieces.
-_ZIP_RATIO = 200
-_ZIP_FREE_BYTES = 64_000_000
+# holds, hundreds of times: hence what is free.
+_ZIP_RATIO = 50
+_ZIP_FREE_BYTES = 32_000_000
 _ZIP_ENTRIES = 1_000_000
 
 
