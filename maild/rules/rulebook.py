@@ -69,10 +69,13 @@ def _read(path: Path) -> str:
     """
     # Security: a FIFO would hold the daemon for ever; it is opened without waiting and then refused.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("it is not a regular file")
-        octets = file.read(_MAX_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            octets = file.read(_MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(octets) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES:,} octets")
     try:

@@ -20,7 +20,7 @@ import yaml
 from maild.rules.findings import Code, Findings, Spot, quoted
 
 MAX_CHARACTERS = 5_000_000
-MAX_NODES = 400_000
+MAX_NODES = 200_000
 MAX_DEPTH = 20
 
 # Plain scalars that YAML 1.1 tools (many editors, most other programs) take for a truth value or a number.

@@ -1,0 +1,143 @@
+"""R1: a rules file made to harm its host, or to mean something else than it says.
+
+Expected: refused with a diagnostic that has its line, quickly, without constructing anything, and the rules that
+served before go on serving.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from maild.rules.loader import load
+from maild.rules.rulebook import Rulebook, read_rules
+from tests.rules.samples import completed
+
+MARK = "maild-was-here"
+PYTHON = f'["touch {MARK}"]'
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+LONG = 2_000_000
+
+# Name, text (as a section of an otherwise good file), and the codes of which at least one must be found.
+HOSTILE: dict[str, tuple[str, set[str]]] = {
+    "python object apply": (f"rules: !!python/object/apply:os.system {PYTHON}\n", {"tag"}),
+    "python object new": (f"rules: !!python/object/new:os.system {PYTHON}\n", {"tag"}),
+    "python name": ("fallback: !!python/name:os.system\n", {"tag"}),
+    "python module": ("fallback: !!python/module:os\n", {"tag"}),
+    "python in a key": ("rules: [{!!python/name:os.system : x}]\n", {"tag"}),
+    "python by its long tag": (f"rules: !<tag:yaml.org,2002:python/object/apply:os.system> {PYTHON}\n", {"tag"}),
+    "tag of a private kind": ("fallback: !secret poststelle\n", {"tag"}),
+    "tag of the core schema": ("fallback: !!binary cG9zdHN0ZWxsZQ==\n", {"tag"}),
+    "tag on a mapping": ("organisation: !!map {name: X}\n", {"tag"}),
+    "tag on a list": ("domains: !!seq [a.example]\n", {"tag"}),
+    "non-specific tag": ("fallback: ! poststelle\n", {"tag"}),
+    "alias bomb": (BOMB, {"alias"}),
+    "anchor alone": ("fallback: &x poststelle\n", {"alias"}),
+    "alias of itself": ("teams: &t {poststelle: *t}\n", {"alias"}),
+    "undefined alias": ("fallback: *x\n", {"alias", "syntax"}),
+    "merge key": ("teams: {poststelle: {<<: {name: X}}}\n", {"unknown-key"}),
+    "merge key with alias": ("x: &x {name: X}\nteams: {poststelle: {<<: *x}}\n", {"alias"}),
+    "duplicate section": ("rules: []\nrules: []\n", {"duplicate-key"}),
+    "duplicate key by quotes": ("teams: {poststelle: {name: A, 'name': B}}\n", {"duplicate-key"}),
+    "duplicate fallback": ("fallback: poststelle\nfallback: admin\n", {"duplicate-key"}),
+    "norway as a team": ("fallback: no\n", {"unknown-team"}),
+    "no for a truth value": ("addresses: {a: {team: poststelle, listed: no}}\n", {"wrong-kind"}),
+    "on for a truth value": ("rules: [{id: r, stop: on, then: {tag: x}}]\n", {"wrong-kind"}),
+    "number for a truth value": ("rules: [{id: r, stop: 1, then: {tag: x}}]\n", {"wrong-kind"}),
+    "null for a mapping": ("teams: ~\n", {"wrong-kind"}),
+    "null for a key": ("teams: {~: {name: X}, poststelle: {name: P}}\n", {"bad-name"}),
+    "list for a key": ("teams: {[a]: {name: X}, poststelle: {name: P}}\n", {"wrong-kind"}),
+    "mapping for a key": ("teams:\n  ? {a: b}\n  : {name: X}\n", {"wrong-kind"}),
+    "deep lists": ("rules: " + "[" * 100_000 + "\n", {"too-deep"}),
+    "deep mappings": ("rules: " + "{a: " * 100_000 + "\n", {"too-deep"}),
+    "deep blocks": ("rules:\n" + "".join(" " * i + "-\n" for i in range(1, 2_000)), {"too-deep", "syntax"}),
+    "deep keys": ("? " * 50_000 + "\n", {"too-deep", "syntax"}),
+    "ten megabytes of text": ("templates: {x: {text: '" + "a" * 10_000_000 + "'}}\n", {"too-large"}),
+    "ten megabytes of comment": ("#" + "a" * 10_000_000 + "\n", {"too-large"}),
+    "a million values": ("rules: [" + "a," * 1_000_000 + "]\n", {"too-large"}),
+    "a million keys": ("lists: {" + ",".join(f"k{i}: [a]" for i in range(250_000)) + "}\n", {"too-large"}),
+    "one line of spaces": ("rules:" + " " * LONG + "!!x []\n", {"tag"}),
+    "one endless word": ("fallback: " + "p" * LONG + "\n", {"unknown-team"}),
+    "one endless key": ("p" * LONG + ": x\n", {"syntax", "unknown-key"}),
+    "one endless tag": ("fallback: !" + "p" * LONG + " x\n", {"tag", "syntax"}),
+    "NUL": ("fallback: post\0stelle\n", {"syntax"}),
+    "NUL in quotes": ('fallback: "post\\0stelle"\n', {"unknown-team"}),
+    "escape sequence": ("fallback: \x1b]0;x\x07\n", {"syntax"}),
+    "escape in quotes": ('fallback: "\\e]0;x\\a"\n', {"unknown-team"}),
+    "lone surrogate": ("fallback: \udcff\n", {"unreadable-file"}),
+    "line separators": ("fallback: post\u2028stelle\n", {"unknown-team", "syntax"}),
+    "right-to-left override": ("fallback: \u202epoststelle\n", {"unknown-team"}),
+    "two documents": ("---\nversion: 1\n", {"syntax"}),
+    "another YAML": ("%YAML 2.0\n---\nversion: 1\n", {"syntax"}),
+    "a tab for a space": ("teams:\n\tposstelle: {name: X}\n", {"syntax"}),
+    "a time zone outside": ("organisation: {name: X, timezone: ../../../../etc/passwd}\n", {"unknown-value"}),
+    "a list of the machine": ("lists: {x: {file: /etc/passwd}}\n", {"list-file"}),
+    "a list with NUL": ('lists: {x: {file: "a\\0b"}}\n', {"list-file"}),
+}
+
+
+def whole(name: str) -> str:
+    text = HOSTILE[name][0]
+    return text + completed("") if text.startswith("%") else completed(text)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_is_refused_with_its_line(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rules.yaml").write_bytes(whole(name).encode("utf-8", "surrogatepass"))
+    started = time.process_time()
+    loaded = read_rules(tmp_path / "rules.yaml")
+    spent_s = time.process_time() - started
+    assert loaded.ruleset is None
+    assert {d.code for d in loaded.diagnostics if d.severity == "error"} & HOSTILE[name][1]
+    assert all(str(d).isprintable() and len(str(d)) < 1_000 for d in loaded.diagnostics)
+    assert not (tmp_path / MARK).exists()
+    assert spent_s < 5
+
+
+def test_a_text_that_is_no_unicode_is_refused_too() -> None:
+    assert [d.code for d in load(whole("lone surrogate"), "rules.yaml")[1]] == ["syntax"]
+
+
+def test_there_are_at_least_forty_of_them() -> None:
+    assert len(HOSTILE) >= 40
+
+
+def test_nothing_of_a_hostile_file_reaches_the_rules_that_serve(tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(completed(""), encoding="utf-8")
+    book = Rulebook(path, tmp_path)
+    before = book.load_at_start()
+    for name in ("python object apply", "alias bomb", "deep lists", "NUL", "duplicate fallback", "norway as a team"):
+        path.write_bytes(whole(name).encode("utf-8", "surrogatepass"))
+        assert not book.reload(), name
+        assert book.current is before
+        assert book.refused
+
+
+def test_an_alias_bomb_is_refused_without_being_unfolded() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    load(whole("alias bomb"), "rules.yaml")
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 20_000
+
+
+def test_no_tag_of_python_is_ever_imported() -> None:
+    assert "antigravity" not in sys.modules
+    load(completed("fallback: !!python/module:antigravity\n"), "rules.yaml")
+    assert "antigravity" not in sys.modules
+
+
+def test_a_text_that_looks_like_a_number_or_a_truth_value_stays_the_text() -> None:
+    text = "teams: {poststelle: {name: 'no', office: '0123'}}\nrules: [{id: '1e3', then: {tag: ['on', '1_000']}}]\n"
+    ruleset, found = load(completed(text), "rules.yaml")
+    assert found == ()
+    assert ruleset is not None
+    assert (ruleset.teams["poststelle"].name, ruleset.teams["poststelle"].office) == ("no", "0123")
+    assert ruleset.rules[0].id == "1e3"
