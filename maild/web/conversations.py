@@ -29,8 +29,7 @@ _MAX_ASKED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    conversation: queries.Conversation
+class _Around:
     shell: Shell
     colleagues: tuple[User, ...]
 
@@ -40,11 +39,11 @@ async def conversation(visit: Visit) -> Response:
     reference = parse_reference(visit.request.path_params["reference"])
     if reference is None:
         raise NotFoundError("not a reference")
-    found = await visit.read(_find, visit, reference)
-    talk = found.conversation
-    opened = await _open(visit, talk)
+    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
     if visit.is_own_navigation:
         await _mark_seen(visit, talk)
+    found = await visit.read(_around, visit, talk)
+    opened = await _open(visit, talk)
     rules = visit.services.rulebook.current
     return visit.page(
         "conversation.html",
@@ -65,13 +64,11 @@ async def conversation(visit: Visit) -> Response:
     )
 
 
-def _find(connection: Connection, visit: Visit, reference: str) -> _Found:
+def _around(connection: Connection, visit: Visit, talk: queries.Conversation) -> _Around:
     rules, visible = visit.services.rulebook.current, visit.visible
-    talk = queries.conversation(connection, visible=visible, reference=reference)
     around = shell(connection, rules, visible, visit.person.user_id, _place(visit, talk, visible))
     teams = {e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)}
-    return _Found(
-        conversation=talk,
+    return _Around(
         shell=around,
         colleagues=tuple(_colleagues(connection, rules, teams, visit.now_ms)) if teams else (),
     )

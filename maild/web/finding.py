@@ -63,6 +63,19 @@ def _(text: str) -> str:
 
 FAULTS = {
     "": _("This search cannot be read at the marked place."),
+    "bad-date": _("“{0}” is no date. Dates are written 2026-05-31 or 31.5.2026, ages 30d."),
+    "bad-size": _("“{0}” is no size. Sizes are written 500kB or 5MB."),
+    "bad-id": _("“{0}” is not the id of a message."),
+    "bad-reference": _("“{0}” is no reference such as 7K3F-9Q2A."),
+    "bad-value": _("“{0}” cannot be asked for here."),
+    "no-value": _("Something is missing after the colon."),
+    "no-star": _("A star may stand only at the end of a word."),
+    "short-prefix": _("A star needs at least two letters before it."),
+    "unbalanced": _("A bracket or a quotation mark has no second one."),
+    "lonely-or": _("OR needs a word on either side."),
+    "unknown-field": _("There is no field “{0}”."),
+    "too-deep": _("Too many brackets inside each other."),
+    "too-long": _("The search is too long."),
 }
 
 

@@ -105,7 +105,7 @@ async def part(visit: Visit) -> Response:
 
 def _way(message: queries.Message) -> list[tuple[str, str]]:
     """Return what the SMTP dialogue said of the last hop. Recipients are left out: some may be others' secret."""
-    peer = message.envelope.get("peer") or {}
-    tls = peer.get("tls") or {}
-    said = {"IP": peer.get("ip"), "HELO": peer.get("helo"), "TLS": tls.get("version")}
+    said = {name: message.envelope.get(name.lower()) for name in ("IP", "HELO")}
+    tls = message.envelope.get("tls")
+    said["TLS"] = tls[0] if isinstance(tls, list) and tls else None
     return [(name, str(value)) for name, value in said.items() if value]

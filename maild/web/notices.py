@@ -30,7 +30,9 @@ WORDS = {
     "html-left-out": _("The formatted text is beyond the limits ({0}) and left out; this is the plain text."),
     "html-empty": _("The formatted text is empty; this is the plain text."),
     "text-cut": _("The text is very long and cut here; the original has all of it."),
-    "source-only": _("The message is beyond the limits of what maild reads ({0}); this is its source."),
+    "source-only": _(
+        "The message is beyond the limits of what maild reads ({0}); this is its source. Nothing of it is lost."
+    ),
     "not-all-read": _("Not everything in the header was read ({0}); the source has all of it."),
     "tnef": _("The letter is wrapped in a format of Outlook (winmail.dat); save the attachment to open it there."),
     "smime-encrypted": _("The letter is encrypted (S/MIME); who has the key can open the attachment."),
@@ -42,6 +44,22 @@ WORDS = {
     "page-attachment": _("{0} is a page that may pretend to be a sign-in. Do not enter anything into it."),
     "attachment-lies": _("{0} is not what its name says: it is {1}."),
 }
+# What a message can be beyond, as the parser and the worker processes name it.
+LIMITS = {
+    "depth": _("nested too deeply"),
+    "parts": _("too many parts"),
+    "fields": _("too many header fields"),
+    "header": _("a header too large"),
+    "addresses": _("too many addresses"),
+    "parameters": _("too many parameters"),
+    "cpu": _("too laborious"),
+    "wall": _("too laborious"),
+    "memory": _("too large in memory"),
+    "crash": _("the reader gave up"),
+    "error": _("the reader gave up"),
+    "size": _("too large"),
+}
+_ABOUT_LIMITS = frozenset({"html-left-out", "source-only", "not-all-read"})
 _BRACES = re.compile(r"\{(\d)\}")
 _OTHER = _("Something about this letter is unusual ({0}).")
 
@@ -50,9 +68,11 @@ def notice_text(notice: Notice, language: str) -> str:
     """Return the sentence for a notice."""
     words = WORDS.get(notice.code, _OTHER)
     values = notice.values if notice.code in WORDS else (notice.code,)
-    text = catalogue(language).gettext(words)
+    gettext = catalogue(language).gettext
+    if notice.code in _ABOUT_LIMITS:
+        values = tuple(gettext(LIMITS[value]) if value in LIMITS else value for value in values)
     # One pass: a value that itself holds braces, which a stranger wrote, stays as it is.
-    return _BRACES.sub(lambda m: _short(values[int(m[1])]) if int(m[1]) < len(values) else "", text)
+    return _BRACES.sub(lambda m: _short(values[int(m[1])]) if int(m[1]) < len(values) else "", gettext(words))
 
 
 def _short(value: str) -> str:

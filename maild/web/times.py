@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
 from markupsafe import Markup
 
+from maild.web.language import catalogue
+
 _WEEK_MS = 7 * 86_400_000
 _MINUTE_MS = 60_000
 # Years that every calendar and browser agrees on; dates beyond come from broken mail.
@@ -24,7 +26,7 @@ def short(ms: int, now_ms: int, zone: tzinfo, language: str) -> str:
     """Say a time as people do: `vor 5 Minuten`, and after a week the date."""
     age = now_ms - ms
     if 0 <= age < _MINUTE_MS:
-        return {"de": "gerade eben"}.get(language, "just now")
+        return catalogue(language).gettext("just now")
     if 0 <= age < _WEEK_MS:
         return format_timedelta(timedelta(milliseconds=-age), add_direction=True, locale=language, threshold=1.0)
     return format_date(moment(ms, zone), format="medium", locale=language)

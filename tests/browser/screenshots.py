@@ -1,0 +1,85 @@
+"""Pictures of every page, for the documents and for looking at: `python -m tests.browser.screenshots FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.samples import furnish
+from tests.browser.serving import serving
+from tests.web.office import PASSWORD
+
+CHROMIUM = "/usr/bin/chromium"
+WIDTHS = {"wide": (1280, 860), "narrow": (390, 844)}
+Scheme = Literal["light", "dark"]
+
+
+def sign_in(page: Page, base: str, login: str = "petra") -> None:
+    """Sign in as a person does."""
+    page.goto(f"{base}/login")
+    page.fill("#login", login)
+    page.fill("#password", PASSWORD)
+    page.click("main button.primary")
+    page.wait_for_url(lambda url: "/login" not in url)
+
+
+def pages_of(references: dict[str, str]) -> dict[str, str]:
+    """Return the pages to look at, by the name of their picture."""
+    return {
+        "inbox": "/inbox/kita",
+        "inbox-empty": "/inbox/mitglieder",
+        "conversation": f"/c/{references['attached']}",
+        "conversation-html": f"/c/{references['html']}",
+        "conversation-long": f"/c/{references['long']}",
+        "conversation-source-only": f"/c/{references['deep']}",
+        "message": f"/m/{references['message']}",
+        "source": f"/m/{references['message']}/source",
+        "search": "/search?q=kita+platz*",
+        "search-help": "/search",
+        "search-fault": "/search?q=kita+(platz",
+        "sessions": "/sessions",
+        "directory": "/directory",
+        "not-found": "/c/0000-0000",
+    }
+
+
+def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path) -> None:
+    """Take the pictures."""
+    for language in ("de", "en"):
+        for width, (x, y) in WIDTHS.items():
+            for scheme in ("light", "dark") if language == "de" else ("light",):
+                context = browser.new_context(
+                    viewport={"width": x, "height": y}, locale=language, color_scheme=_scheme(scheme)
+                )
+                page = context.new_page()
+                stem = "-".join((language, width, *(("dark",) if scheme == "dark" else ())))
+                page.goto(f"{base}/login")
+                page.screenshot(path=folder / f"login-{stem}.png")
+                sign_in(page, base)
+                for name, path in pages_of(references).items():
+                    page.goto(base + path)
+                    page.screenshot(path=folder / f"{name}-{stem}.png")
+                context.close()
+
+
+def _scheme(name: str) -> Scheme:
+    return "dark" if name == "dark" else "light"
+
+
+def main(folder: Path) -> None:
+    """Serve an office, look at it, write the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as store, serving(Path(store)) as (base, office):
+        references = furnish(office)
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            shoot(browser, base, references, folder)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,57 @@
+"""A site on a loopback port, served as the daemon serves it, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from maild.web.site import create_site
+from tests.web.office import Office, office_in
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, Office]]:
+    """Serve an office; yields its address."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.listen(64)
+        base_url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with office_in(folder, base_url=base_url) as office:
+            office.clock.ms = int(time.time() * 1000)
+            services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
+            office.services = services
+            config = uvicorn.Config(
+                create_site(services), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+            )
+            server = _Server(config)
+            thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
+            thread.start()
+            try:
+                _wait_for(server)
+                yield base_url, office
+            finally:
+                services.feed.closed = True
+                server.should_exit = True
+                thread.join(timeout=15)
+
+
+def _wait_for(server: uvicorn.Server) -> None:
+    deadline = time.monotonic() + 15
+    while not server.started:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the site did not start")
+        threading.Event().wait(0.01)
