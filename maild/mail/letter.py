@@ -14,11 +14,8 @@ from maild.mail.message import Message, Part
 _SIGNATURES = frozenset({"application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"})
 _SMIME = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _TNEF = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
-# Texts that are no prose: shown as attachments.
-_NO_PROSE = frozenset(
-    {"text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/csv", "text/xml"}
-    | {"text/rfc822-headers", "text/css", "text/javascript", "text/x-amp-html"}
-)
+# Texts that people write; other ones (calendars, cards, tables) are attachments.
+_PROSE = frozenset({"text/plain", "text/html", "text/markdown", "text/enriched", "text/richtext"})
 _EXTENSIONS = {
     "message/rfc822": ".eml", "message/global": ".eml", "message/delivery-status": ".txt", "text/plain": ".txt",
     "text/html": ".html", "text/calendar": ".ics", "text/x-vcalendar": ".vcs", "text/vcard": ".vcf",
@@ -130,7 +127,7 @@ def _sort_leaf(part: Part, pile: _Pile) -> None:
 def _is_prose(part: Part, *, first: bool) -> bool:
     if part.is_multipart:  # no part was found in it: whatever it holds is shown as text
         return part.body_end > part.body_start
-    if not part.media_type.startswith("text/") or part.media_type in _NO_PROSE:
+    if part.media_type not in _PROSE:
         return False
     return part.disposition != "attachment" and (not part.filename or (first and part.disposition != "inline"))
 

@@ -211,6 +211,8 @@ class _Scan:
             return part
         start = part.body_start
         header = read_header(self.content, start, part.body_end, self.newline, self.limits)
+        if not header.fields:
+            return part  # no message: shown as the text that it is
         self.break_limit(header.over)
         child = self.entity(header, start, prefix=f"{part.path}.", depth=depth + 1)
         return replace(part, children=(child,), body_end=child.body_end)

@@ -33,6 +33,11 @@ _AUTOMATIC_FIELDS = frozenset(
     | {"x-auto-response-suppress"}
 )
 
+_UNDELIVERED = re.compile(
+    r"undeliver|deliver\w* (?:fail|status)|delivered|returned mail|failure notice|unzustellbar|nicht zugestellt",
+    re.IGNORECASE,
+)
+
 
 def facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
     """Read a message."""
@@ -111,7 +116,7 @@ def _text_of(content: bytes, letter: Letter) -> tuple[str, frozenset[str]]:
         if room <= 0:
             continue
         piece = "\n\n".join([text(content, part, room) for part in section.plain])
-        if section.html and not piece.strip():
+        if section.html and (not piece or piece.isspace()):
             source = source or "\n".join([text(content, part) for part in section.html])
             piece = html_to_text(source)
         if piece:
@@ -180,5 +185,10 @@ def _is_report(head: _Head, root: Part) -> bool:
         return True
     if root.is_multipart and any(child.media_type in _REPORT_TYPES for child in root.children):
         return True
-    # Interop: qmail, Exim and others of old write reports that only their sender tells.
-    return "mailer-daemon@" in head.raw("from").lower()
+    # Interop: reports from before RFC 3464 (qmail, Notes, Exchange 2003, DragonFly) tell only by who sent them.
+    sender = head.raw("from").lower()
+    returned = head.raw("return-path").lower().strip()
+    if "mailer-daemon" in sender or returned.startswith("<mailer-daemon"):
+        return True
+    daemon = "postmaster@" in sender or not sender
+    return daemon and (returned == "<>" or _UNDELIVERED.search(head.value("subject")) is not None)
