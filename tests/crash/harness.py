@@ -165,6 +165,7 @@ class Load:
         self.seed = seed
         self.stopping = False
         self.limit: int | None = None
+        self._last: tuple[bytes, int] | None = None
 
     async def run(self, seconds: float | None = None) -> None:
         """Send from every connection for a while, or until `stopping`."""
@@ -200,8 +201,10 @@ class Load:
     async def _transaction(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chance: random.Random
     ) -> None:
-        mail = self.ledger.mail(chance, self.largest)
-        to = b"".join(f"RCPT TO:<{r}>\r\n".encode() for r in RECIPIENTS[: chance.choice((1, 1, 2))])
+        # An impatient sender: now and then the same mail comes twice, to the same recipients.
+        again = self._last if chance.random() < 0.05 else None
+        mail, count = again or (self.ledger.mail(chance, self.largest), chance.choice((1, 1, 2)))
+        to = b"".join(f"RCPT TO:<{r}>\r\n".encode() for r in RECIPIENTS[:count])
         writer.write(b"MAIL FROM:<petra@citizen.example>\r\n" + to)
         replies = [await _reply(reader) for _ in range(1 + to.count(b"RCPT"))]
         if refused := [r for r in replies if not r.startswith(b"250")]:
@@ -220,6 +223,7 @@ class Load:
         self._note(reply)
         if reply.startswith(b"250"):
             self.ledger.acknowledged[hashlib.sha256(mail).hexdigest()] += 1
+            self._last = (mail, count)
 
     def _note(self, reply: bytes) -> None:
         self.ledger.replies[reply[:3].decode()] += 1
