@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.shell import Maild
+
+TEN_MISTAKES = """\
+version: 1
+organisation: {name: X, language: fr, timezone: Europe/Berlin}
+domains: [musterstadt.example]
+teams:
+  kita: {name: Kita, parent: nobody}
+fallback: kitta
+adresses: {}
+addresses:
+  info: {team: kitta, titel: x}
+  "a b": {team: kita}
+rules:
+  - id: one
+    when: {subjekt: x, header: {X: {regexp: y}}}
+    then: {deliver: kita, tag: }
+  - id: one
+    when: {subject: {regex: "("}}
+    then: {explode: true}
+"""
+
+
+def test_a_rules_file_with_ten_mistakes_lists_ten(maild: Maild, site: Path) -> None:
+    (site / "rules.yaml").write_text(TEN_MISTAKES, encoding="utf-8")
+    result = maild("check")
+    assert result.code == 1
+    lines = result.out.splitlines()
+    assert len(lines) >= 10, result.out
+    assert all(line.startswith("site/rules.yaml:") and ": error[" in line for line in lines)
+    assert "site/rules.yaml:6:11: error[unknown-team]: team 'kitta' is not defined; did you mean 'kita'?" in lines
+
+
+def test_json_has_an_object_a_line(maild: Maild, site: Path) -> None:
+    (site / "maild.toml").write_text("[smtp]\nlisen = 1\n[web]\nlisten = 2\n", encoding="utf-8")
+    result = maild("check", "--json")
+    assert result.code == 1
+    assert [set(found) for found in result.objects] == [{"path", "line", "column", "severity", "code", "text"}] * 2
+    assert [found["code"] for found in result.objects] == ["unknown-key", "bad-value"]
+
+
+def test_a_warning_is_told_and_is_no_error(maild: Maild, site: Path) -> None:
+    text = (site / "rules.yaml").read_text(encoding="utf-8")
+    (site / "rules.yaml").write_text(text.replace("teams:\n", "teams:\n  idle: {name: Idle}\n"), encoding="utf-8")
+    result = maild("check")
+    assert result.code == 0
+    assert "warning[unused-team]" in result.out
+    assert result.err == "good, with 1 warning\n"
+
+
+def test_rules_that_are_not_there_are_told(maild: Maild, site: Path) -> None:
+    (site / "rules.yaml").unlink()
+    result = maild("check")
+    assert result.code == 1
+    assert "site/rules.yaml:1:1: error[unreadable-file]" in result.out

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Maild
+
+INFO = "info@musterstadt.example"
+
+
+def test_route_tells_where_and_why_and_stores_nothing(maild: Maild, site: Path, letter: Path) -> None:
+    result = maild("route", letter, "--to", INFO, "--to", "x@musterstadt.example", "--to", "x@b.example", "--json")
+    assert result.code == 1
+    ours, unknown, foreign = result.objects
+    assert set(ours) >= {
+        "recipient", "accepted", "reply", "teams", "tags", "priority", "rules", "actions", "trace"
+    }  # fmt: skip
+    assert (ours["accepted"], ours["teams"], ours["recipient"]) == (True, ["poststelle"], INFO)
+    assert (unknown["accepted"], unknown["reply"][:9], unknown["teams"]) == (False, "550 5.1.1", [])
+    assert foreign["reply"].startswith("550 5.7.1")
+    assert maild("search", "is:in").code == 1
+
+
+def test_route_shows_each_condition_and_the_value_it_saw(maild: Maild, site: Path, letter: Path) -> None:
+    with (site / "rules.yaml").open("a", encoding="utf-8") as rules:
+        rules.write("rules:\n  - id: gruss\n    when: {subject: grüße}\n    then: {tag: nett}\n")
+    shown = maild("route", letter, "--to", INFO)
+    assert shown.code == 0
+    assert "rule gruss" in shown.out
+    assert "Grüße" in shown.out
+    assert "nett" in shown.out
+
+
+def test_imported_mail_is_found_shown_and_traced_before_it_is_routed(maild: Maild, site: Path, letter: Path) -> None:
+    result = maild("import", letter, "--to", INFO)
+    assert (result.code, result.out) == (0, "imported 1, there already 0\n")
+    (hit,) = maild("search", "is:in", "--json").objects
+    assert set(hit) == {
+        "id", "conversation", "reference", "direction", "date", "from", "to", "subject", "teams", "tags",
+        "attachments", "size", "digest",
+    }  # fmt: skip
+    assert hit["digest"] == hashlib.sha256(letter.read_bytes()).hexdigest()
+    assert maild("show", hit["id"], "--raw").raw == letter.read_bytes()
+    assert "Subject: Grüße" in maild("show", hit["id"]).out
+    (fate,) = maild("trace", "--to", INFO, "--json").objects
+    assert fate["id"] == hit["id"]
+    assert fate["recipients"] == [{"address": INFO, "team": None, "state": "accepted", "duplicate_of": None}]
+    assert maild("show", hit["id"].lower(), "--trace", "--json").objects == [fate]
+    assert maild("verify", "--full").code == 0
+
+
+def test_control_characters_of_a_mail_do_not_reach_the_terminal(maild: Maild, site: Path, letter: Path) -> None:
+    maild("import", letter, "--to", INFO)
+    (hit,) = maild("search", "is:in", "--json").objects
+    for form in ((), ("--source",)):
+        shown = maild("show", hit["id"], *form)
+        assert b"\x1b" not in shown.raw
+        assert "\\x1b[2J" in shown.out
+
+
+def test_importing_again_doubles_nothing(maild: Maild, site: Path, letter: Path) -> None:
+    maild("import", letter, "--to", INFO)
+    assert maild("import", letter, "--to", INFO).out == "imported 0, there already 1\n"
+
+
+def test_an_mbox_that_is_not_one_is_told_in_a_line_and_nothing_is_imported(
+    maild: Maild, site: Path, letter: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.mbox").write_text("Dear diary\n", encoding="utf-8")
+    result = maild("import", letter, "notes.mbox", "--to", INFO)
+    assert result.code == 1
+    assert result.err.splitlines()[0] == (
+        "maild: notes.mbox: not an mbox: its first line does not begin with 'From '; nothing of it was imported"
+    )
+    assert result.out == ""
+    assert maild("search", "is:in").code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "--to ADDR or --team TEAM"),
+        (("--to", INFO, "--team", "poststelle"), "--to ADDR or --team TEAM"),
+        (("--to", "x@b.example"), "x@b.example is no address of ours"),
+        (("--team", "postelle"), "team 'postelle' is not in the rules; did you mean 'poststelle'?"),
+    ],
+)
+def test_an_import_goes_to_a_place_of_ours(
+    maild: Maild, site: Path, letter: Path, arguments: tuple[str, ...], expected: str
+) -> None:
+    result = maild("import", letter, *arguments)
+    assert result.code == 2
+    assert expected in result.err
+
+
+def test_what_is_not_there_is_a_plain_no(maild: Maild, site: Path) -> None:
+    for arguments in (
+        ("search", "nothing"),
+        ("show", "0" * 13),
+        ("trace", "--from", "a@b.example"),
+        ("trace", "--message-id", "<1@x>"),
+    ):
+        result = maild(*arguments)
+        assert result.code == 1
+        assert result.out == ""
+        assert len(result.err.splitlines()) == 1
+
+
+def test_an_unreadable_query_says_where(maild: Maild, site: Path) -> None:
+    result = maild("search", "kita (oder")
+    assert result.code == 2
+    assert result.err.splitlines()[:2] == ["  kita (oder", "       ^"]
+
+
+def test_what_is_no_id_is_wrong_usage(maild: Maild, site: Path) -> None:
+    assert maild("show", "17").code == 2
+    assert maild("trace").code == 2
+    assert maild("trace", "--to", "nobody").code == 2
+
+
+def test_reindexing_says_first_what_it_would_do(maild: Maild, site: Path) -> None:
+    first = maild("reindex")
+    assert first.code == 1
+    assert "would empty the full-text index" in first.err
+    assert maild("reindex", "--yes").code == 0

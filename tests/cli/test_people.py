@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.shell import PASSWORD, Maild
+
+
+def add(maild: Maild, tmp_path: Path, login: str = "jan") -> None:
+    (tmp_path / "secret").write_text(PASSWORD, encoding="utf-8")
+    result = maild("user", "add", login, "--name", "Jan Becker", "--password-file", "secret")
+    assert result.code == 0, result.err
+
+
+def grants(maild: Maild, login: str = "jan") -> list[str]:
+    people = {p["login"]: p["grants"] for p in maild("user", "list", "--json").objects}
+    found: list[str] = people[login]
+    return found
+
+
+def test_a_person_is_added_granted_and_revoked(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    assert grants(maild) == []
+    assert maild("grant", "jan", "poststelle", "responder").code == 0
+    assert maild("grant", "jan", "auditor").code == 0
+    assert grants(maild) == ["poststelle:responder", "auditor"]
+    assert maild("grant", "jan", "poststelle", "responder", "--revoke").code == 0
+    assert grants(maild) == ["auditor"]
+    assert maild("grant", "jan", "poststelle", "responder", "--revoke").code == 1
+
+
+def test_a_grant_holds_from_its_first_day_through_its_last(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    assert maild("grant", "jan", "poststelle", "reader", "--from", "2099-01-01").code == 0
+    assert maild("grant", "jan", "poststelle", "reader", "--from", "2000-01-01", "--until", "2000-12-31").code == 0
+    assert grants(maild) == []
+    today = maild("grant", "jan", "poststelle", "reader", "--until", "2099-12-31")
+    assert today.err == "jan is reader in poststelle through 2099-12-31\n"
+    assert grants(maild) == ["poststelle:reader"]
+
+
+def test_wrong_words_of_a_grant_are_told(maild: Maild, site: Path) -> None:
+    for words, expected in (
+        (("petra", "poststele", "reader"), "team 'poststele' is not in the rules; did you mean 'poststelle'?"),
+        (("petra", "poststelle", "redaer"), "'redaer' is not a role; did you mean 'reader'?"),
+        (("petra", "reader"), "reader is a role in a team: name it"),
+        (("petra", "poststelle", "auditor"), "auditor has no team"),
+        (("petra",), "say LOGIN TEAM ROLE"),
+        (("petra", "poststelle", "reader", "--from", "31.12."), "'31.12.' is not a date such as 2026-05-31"),
+        (("petra", "poststelle", "reader", "--until", "2000-01-01"), "--until is before --from"),
+    ):
+        result = maild("grant", *words)
+        assert result.code == 2
+        assert expected in result.err
+    assert maild("grant", "nobody", "poststelle", "reader").code == 1
+
+
+def test_disabling_says_first_what_it_would_do(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    first = maild("user", "disable", "jan")
+    assert first.code == 1
+    assert "would close the account of jan (Jan Becker)" in first.err
+    assert [p["disabled"] for p in maild("user", "list", "--json").objects] == [None, None]
+    assert maild("user", "disable", "jan", "--yes").code == 0
+    assert [bool(p["disabled"]) for p in maild("user", "list", "--json").objects] == [True, False]
+    assert maild("user", "disable", "jan", "--undo").code == 0
+    assert [p["disabled"] for p in maild("user", "list", "--json").objects] == [None, None]
+
+
+def test_a_login_is_taken_once(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    result = maild("user", "add", "JAN", "--password-file", "secret")
+    assert result.code == 1
+    assert result.err == "maild: there is a user jan already\n"
+
+
+def test_a_password_is_set_from_a_file_and_never_from_an_argument(maild: Maild, site: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").write_text("noch ein Satz aus vielen Wörtern\n", encoding="utf-8")
+    assert maild("user", "passwd", "petra", "--password-file", "new").code == 0
+    assert maild("user", "passwd", "petra", "geheim").code == 2
+    assert maild("user", "passwd", "petra").code == 2
+    assert maild("user", "passwd", "nobody", "--password-file", "new").code == 1
