@@ -28,7 +28,7 @@ help: ## this list
 	$(PYTHON) -m venv --without-pip .venv
 
 ifeq ($(UV),uv)
-INSTALL = uv pip install -q --python $(BIN)/python
+INSTALL = uv pip install -q --compile-bytecode --python $(BIN)/python
 else
 INSTALL = $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check install -q
 endif

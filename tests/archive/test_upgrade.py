@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from maild.archive.database import Database, writing_engine
+from maild.archive.index import index_metadata
+from maild.archive.schema import metadata
+from maild.archive.upgrade import HEAD, _config, current_revision, upgrade
+from maild.errors import StorageError
+
+
+def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
+    theirs = set(index_metadata.tables)
+    with database.writing.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = [d for d in compare_metadata(context, metadata) if not _of_the_index(d, theirs)]
+        assert differences == []
+        assert current_revision(connection) == HEAD
+
+
+def _of_the_index(difference: object, tables: set[str]) -> bool:
+    return isinstance(difference, tuple) and getattr(difference[1], "name", None) in tables or str(getattr(difference[1], "name", "")).startswith("search_")
+
+
+def test_the_head_is_the_newest_script() -> None:
+    assert ScriptDirectory.from_config(_config()).get_current_head() == HEAD
+
+
+def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    upgrade(database.writing)
+
+
+def test_a_store_of_a_newer_maild_is_refused_untouched(tmp_path: Path) -> None:
+    engine = writing_engine(f"sqlite:///{tmp_path / 'maild.sqlite3'}")
+    upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageError, match="newer maild"):
+        upgrade(engine)
+    with engine.connect() as connection:
+        assert current_revision(connection) == "9999"
+    engine.dispose()
