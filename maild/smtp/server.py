@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -56,11 +57,17 @@ class Server:
         self._draining = False
         times = (limits.command_s, limits.content_idle_s, limits.rate_window_s, limits.session_s, limits.linger_s)
         self._tick_s = min(_LONGEST_TICK_S, *(seconds / 4 for seconds in times))
+        self._most = limits.max_connections
         self.port = 0
 
     async def start(self, sock: socket.socket) -> None:
         """Listen on a bound socket, which is ours from here on."""
         self.port = sock.getsockname()[1]
+        # Without descriptors nobody could be told 421, and spools, database and web would fail with the connections.
+        available = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if available != resource.RLIM_INFINITY and available // 2 < self._most:
+            self._most = available // 2
+            _log.warning("smtp.connections_capped", connections=self._most, descriptors=available)
         self._listener = await self._loop.create_server(self._connection, sock=sock, backlog=_BACKLOG)
         self._empty.set()
 
@@ -106,7 +113,7 @@ class Server:
         """Let a connection in, or say why not."""
         if self._draining:
             return SHUTTING_DOWN
-        refusal = FULL if len(self._connections) >= self._limits.max_connections else None
+        refusal = FULL if len(self._connections) >= self._most else None
         if refusal is None and not is_trusted(connection.ip, self._limits.trusted_proxies):
             refusal = self.name(connection, connection.ip)
         if refusal:
