@@ -21,6 +21,19 @@ from maild.errors import ConfigurationError, Diagnostic
 FILE_NAME = "maild.toml"
 SYSTEM_FILE = Path("/etc/maild") / FILE_NAME
 SYSTEM_DATA_DIR = Path("/var/lib/maild")
+CODES = {
+    "no-settings": "There is no settings file, and no setting in the environment either.",
+    "unreadable-file": "A file is not there, or maild's user may not read it.",
+    "encoding": "The file is not UTF-8.",
+    "toml": "The file is not TOML; the place is where the reader gave up.",
+    "unknown-section": "There is no such section.",
+    "bad-section": "A section is written as if it were a setting.",
+    "unknown-key": "The section has no such setting; the nearest one is named.",
+    "bad-value": "The setting wants something else; what it wants is said.",
+    "set-twice": "A secret is given both by itself and by its file.",
+    "incomplete": "A setting needs another one beside it.",
+    "same-address": "Two doors cannot listen on one address.",
+}
 _VARIABLE = re.compile(r"MAILD_([A-Z0-9]+)__([A-Z0-9_]+)")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from maild.config.kinds import Endpoint, Kind
+from maild.config.load import CODES
 from maild.config.model import SECTIONS
 
 _HEAD = """\
@@ -30,7 +31,15 @@ maild reads one file, in [TOML](https://toml.io): the one that `--config` names,
 
 def page() -> str:
     """Return the page, Markdown."""
-    return "\n".join([_HEAD, *(line for name, section in SECTIONS.items() for line in _section(name, section))])
+    sections = [line for name, section in SECTIONS.items() for line in _section(name, section)]
+    return "\n".join([_HEAD, *sections, *_codes()])
+
+
+def _codes() -> Iterator[str]:
+    yield "## What `maild check` says about settings"
+    yield ""
+    yield from (f"- **{code}** {text}" for code, text in CODES.items())
+    yield ""
 
 
 def _section(name: str, section: type[Any]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from maild.config import load_settings
+from maild.config.load import CODES
 from maild.config.model import SECTIONS
 from maild.config.reference import page
 
@@ -40,3 +41,9 @@ def test_the_defaults_on_the_page_are_the_defaults(tmp_path: Path) -> None:
     said, empty = (load_settings(tmp_path / name, {}) for name in ("said.toml", "empty.toml"))
     for section in SECTIONS:
         assert getattr(said, section) == getattr(empty, section)
+
+
+def test_every_code_is_explained_and_used() -> None:
+    source = (ROOT / "maild" / "config" / "load.py").read_text(encoding="utf-8")
+    used = re.findall(r'(?:refuse\(|where, |1, 1, )"([a-z0-9-]+)"', source)
+    assert set(used) == set(CODES)
