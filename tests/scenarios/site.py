@@ -1,0 +1,97 @@
+"""The whole program as its users have it: `maild init`, `maild serve`, the command line and a browser's requests."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+
+from tests.crash.harness import free_port
+
+PASSWORD = "a long pass phrase for tests"
+RULES = """\
+version: 1
+organisation: {name: Stadt Musterstadt, language: de, timezone: Europe/Berlin}
+domains: [musterstadt.example]
+teams:
+  poststelle: {name: Zentrale Poststelle}
+  kita: {name: Kita-Platzvergabe}
+fallback: poststelle
+addresses:
+  info: {team: poststelle, title: Allgemeine Anfragen}
+  kita.platzvergabe: {team: kita, title: Kita-Platzvergabe}
+"""
+
+
+class Site:
+    """A running maild in a directory of its own, with an administrator who reads every team."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "site"
+        password = directory / "password"
+        password.write_text(PASSWORD)
+        self.smtp_port, self.web_port = free_port(), free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self._browsers: list[httpx2.Client] = []
+        self.maild("init", str(self.directory), "--domain", "musterstadt.example", "--admin", "admin",
+                   "--password-file", str(password), configured=False)  # fmt: skip
+        (self.directory / "rules.yaml").write_text(RULES)
+        settings = self.directory / "maild.toml"
+        text = settings.read_text().replace("127.0.0.1:8025", f"127.0.0.1:{self.smtp_port}")
+        settings.write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{self.web_port}"))
+        for team in ("poststelle", "kita"):
+            self.maild("grant", "admin", team, "reader")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.web_port}"
+
+    def maild(self, *arguments: str, configured: bool = True, expect: int = 0, stdin: bytes = b"") -> bytes:
+        """Run a verb; return what it printed."""
+        environment = dict(os.environ)
+        if configured:
+            environment["MAILD_CONFIG"] = str(self.directory / "maild.toml")
+        done = subprocess.run(
+            [sys.executable, "-m", "maild", *arguments], env=environment, input=stdin, capture_output=True, check=False
+        )
+        assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        return done.stdout
+
+    def start(self) -> None:
+        environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
+        with (self.directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "maild", "serve"], env=environment, stderr=log, stdout=log, start_new_session=True
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if httpx2.get(f"{self.url}/healthz").status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                pass
+            assert self.process.poll() is None, (self.directory / "log").read_text()[-2000:]
+            assert time.monotonic() < deadline, "the site did not start"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        for browser in self._browsers:
+            browser.close()
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(timeout=60)
+
+    def browser(self) -> httpx2.Client:
+        """Return a client that has signed in."""
+        client = httpx2.Client(base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30)
+        self._browsers.append(client)
+        page = client.get("/login").text
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+        answer = client.post("/login", data=fields | {"login": "admin", "password": PASSWORD})
+        assert answer.status_code in (302, 303), answer.text
+        return client
