@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,3 +106,8 @@ def environment() -> dict[str, str]:
 
 def descriptors() -> list[str]:
     return [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+
+
+def modules_after_reading() -> list[str]:
+    importlib.import_module("maild.mail.reading")
+    return sorted(sys.modules)

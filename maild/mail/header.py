@@ -73,14 +73,11 @@ _FIRST_WINDOW = 4096
 
 
 def newline_of(content: bytes) -> bytes:
-    """Return the octet that ends lines: LF, or CR in text that has no LF where its first line ends."""
-    first = content.find(b"\n", 0, LIMITS.field_bytes)
-    lone = content.find(b"\r", 0, first if first >= 0 else LIMITS.field_bytes)
-    if lone < 0 or lone + 1 == first:
+    """Return the octet that ends lines: LF, or CR where a text begins with (almost) nothing but those."""
+    if content.find(b"\r\n", 0, _FIRST_WINDOW) >= 0:
         return b"\n"
-    if first < 0:
-        return b"\r"
-    return b"\n" if content[lone:first].strip(b"\r") == b"" else b"\r"
+    returns, feeds = content.count(b"\r", 0, _FIRST_WINDOW), content.count(b"\n", 0, _FIRST_WINDOW)
+    return b"\r" if returns > 3 * feeds else b"\n"
 
 
 def read_header(content: bytes, start: int, end: int, newline: bytes, limits: Limits = LIMITS) -> Header:

@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from maild.mail.facts import Mailbox
 from maild.mail.words import decode_words
 
-_SIMPLE = re.compile(
-    r'(?:"([^"\\]*+)"\s*+|([^"\\,:;<>@()\[\]]*+))<([^\s<>"(),:;\\@\[\]]++@[^\s<>"(),:;\\@\[\]]++)>\s*+'
-)
-_BARE = re.compile(r'[^\s<>"(),:;\\@\[\]]++@[^\s<>"(),:;\\@\[\]]++')
+_ATOM = r"""[^\s<>"(),:;\\@\[\]\x00-\x1f\x7f\ud800-\udfff]"""
+_SIMPLE = re.compile(rf'(?:"([^"\\]*+)"\s*+|([^"\\,:;<>@()\[\]]*+))<({_ATOM}++@{_ATOM}++)>\s*+')
+_BARE = re.compile(rf"{_ATOM}++@{_ATOM}++")
 _TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*+)"?|([()<>,:;])|((?:[^"()<>,:;\\]++|\\.?)++)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_ADDRESS = re.compile(r'[^\s<>(),;\x00-\x1f\x7f"@][^<>\x00-\x1f\x7f]*@[^\s<>(),;:\x00-\x1f\x7f@]+')
+_ADDRESS = re.compile(
+    r'[^\s<>(),;\x00-\x1f\x7f"@\ud800-\udfff][^<>\x00-\x1f\x7f\ud800-\udfff]*'
+    r"@[^\s<>(),;:\x00-\x1f\x7f@\ud800-\udfff]+"
+)
 
 
 def parse_mailboxes(raw: str, limit: int) -> tuple[tuple[Mailbox, ...], bool]:

@@ -64,7 +64,7 @@ def _visible(source: str) -> str:
         end = _CLOSED[name].search(source, match.end())
         if end is None:
             unclosed.add(name)
-            at = match.end() if name in ("head", "title") else len(source)
+            at = match.start() if name in ("head", "title") else len(source)
         else:
             at = end.end() if not name else end.start()
     pieces.append(source[at:])

@@ -17,7 +17,9 @@ from maild.mail.header import LIMITS, Field, Limits
 from maild.mail.letter import Letter, attachment_name, letter_parts
 from maild.mail.mailboxes import parse_mailboxes
 from maild.mail.message import Part, parse, text
+from maild.mail.parameters import parse_parameters
 from maild.mail.plain import html_to_text
+from maild.mail.words import one_line
 
 _LONGEST_TEXT = 1_000_000
 _MOST_REFERENCES = 30
@@ -143,7 +145,7 @@ def _keys(raw: str) -> list[str]:
     if not found and "@" in raw:
         # Interop: some senders leave the brackets off.
         found = [word.strip("<>,;\"'") for word in raw.split() if "@" in word]
-    return [key[:_LONGEST_KEY] for key in found if key]
+    return [one_line(key[:_LONGEST_KEY]) for key in found if key]
 
 
 def _references(references: str, in_reply_to: str, own: str | None) -> tuple[str, ...]:
@@ -161,7 +163,7 @@ def _references(references: str, in_reply_to: str, own: str | None) -> tuple[str
 def _automatic(head: _Head, root: Part) -> tuple[Automatic, bool, str | None]:
     """Return who wrote a message, whether it is marked as automatic, and its list id."""
     keys = head.by_key
-    submitted = head.raw("auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
+    submitted = parse_parameters(head.raw("auto-submitted"), head.limits.parameters)[0]
     precedence = head.raw("precedence").strip().lower()
     marked = submitted not in ("", "no") or precedence in _AUTOMATIC_PRECEDENCE
     marked = marked or not _AUTOMATIC_FIELDS.isdisjoint(keys)
