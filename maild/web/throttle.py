@@ -20,8 +20,11 @@ FREE_TRIES = 5  # of an account; beyond, answers come later
 FREE_TRIES_ORIGIN = 10  # of a network or a known browser; beyond, tries are refused for a while
 BUSY_TRIES = 100  # in all
 MAX_DELAY_S = 4.0
+FIRST_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
-_FORGET_S = 900.0  # half of the failures are forgotten in this time
+_FORGIVEN = 3  # tries, by one success: its own, and the typing errors of a colleague behind the same address
+# Half of the failures are forgotten in this time.
+_FORGET_S = {"account": 900.0, "all": 300.0, "network": 3600.0, "device": 3600.0}
 _MAX_KEYS = 20_000  # Invariant: strangers cannot make this table grow
 
 
@@ -35,13 +38,14 @@ class Verdict:
 
 @dataclass(slots=True)
 class _Tally:
+    forget_s: float
     failures: float = 0.0
     at_s: float = 0.0
     until_s: float = 0.0
 
     def now(self, now_s: float) -> float:
         """Return the failures that still count: they halve with time."""
-        return self.failures * math.exp2(-max(now_s - self.at_s, 0.0) / _FORGET_S)
+        return self.failures * math.exp2(-max(now_s - self.at_s, 0.0) / self.forget_s)
 
 
 class Throttle:
@@ -61,16 +65,16 @@ class Throttle:
             account = self._add("account", login, now_s)
             everyone = self._add("all", "", now_s)
             delay_s = max(_delay(account - FREE_TRIES), _delay((everyone - BUSY_TRIES) / 25))
-        beyond = self._add(*_origin(ip, login, device=device), now_s) - FREE_TRIES_ORIGIN
+        beyond = self._add(*_origin(ip, login, device=device), now_s) - FREE_TRIES_ORIGIN + 0.5
         if beyond >= 0:
-            origin.until_s = now_s + min(2.0 ** min(beyond, 16), MAX_WAIT_S)
+            origin.until_s = now_s + min(FIRST_WAIT_S * 2.0 ** min(beyond, 16), MAX_WAIT_S)
         return Verdict(delay_s=delay_s)
 
     def succeeded(self, ip: str, login: str, now_s: float, *, device: bool = False) -> None:
-        """Forgive the account, and the rest this one try: a whole town hall may share an address."""
+        """Forgive the account, and the network a few tries: a whole town hall may share an address."""
         self._tally("account", login).failures = 0.0
         for tally in (self._tally(*_origin(ip, login, device=device)), self._tally("all", "")):
-            tally.failures, tally.at_s = max(tally.now(now_s) - 1.0, 0.0), now_s
+            tally.failures, tally.at_s = max(tally.now(now_s) - _FORGIVEN, 0.0), now_s
             tally.until_s = 0.0 if tally.failures < FREE_TRIES_ORIGIN else tally.until_s
 
     def _add(self, kind: str, key: str, now_s: float) -> float:
@@ -79,7 +83,7 @@ class Throttle:
         return tally.failures
 
     def _tally(self, kind: str, key: str) -> _Tally:
-        found = self._tallies.setdefault((kind, key), _Tally())
+        found = self._tallies.setdefault((kind, key), _Tally(_FORGET_S[kind]))
         self._tallies.move_to_end((kind, key))
         if len(self._tallies) > _MAX_KEYS:
             self._tallies.popitem(last=False)

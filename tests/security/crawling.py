@@ -1,0 +1,71 @@
+"""The route table as a list of requests: what A1, A2, W4 and W5 are generated from.
+
+A route with a parameter that is not known here makes these tests fail: say what belongs into it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from maild.web.gate import Access, Page
+from maild.web.routes import pages_of
+from tests.web.office import Office, letter, shown_id
+
+ATTACHED = (
+    "From: {name} <{mail}>\nTo: {to}\nSubject: {subject}\nMessage-ID: <{key}>\nMIME-Version: 1.0\n"
+    "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/html; charset=utf-8\n\n<p>{text}</p>\n"
+    '--b\nContent-Type: text/plain; name="{file}"\nContent-Disposition: attachment; filename="{file}"\n\n'
+    "{inside}\n--b--\n"
+)
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What stands in the places of a path."""
+
+    team: str
+    reference: str
+    id: str
+    part: str = "2"
+    name: str = "maild.css"
+
+    def path(self, page: Page) -> str:
+        return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
+
+
+NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", part="9", name="nothing.css")
+FORMS = {
+    "/c/{reference}/state": {"state": "closed"},
+    "/c/{reference}/assignee": {"assignee": ""},
+    "/sessions": {"handle": "0" * 16},
+    "/login": {"login": "x", "password": "y"},
+    "/logout": {},
+    "/language": {"language": "en"},
+}
+
+
+def pages(office: Office, *, endless: bool = False) -> list[Page]:
+    """Return the routes; without the stream, which has no end."""
+    return [page for page in pages_of(office.services) if endless or page.path != "/events"]
+
+
+def guarded(page: Page) -> bool:
+    return page.access in {Access.READ, Access.RESPOND}
+
+
+def objects_of(office: Office, team: str, message_id: int) -> Objects:
+    return Objects(team=team, reference=office.reference(message_id), id=shown_id(message_id))
+
+
+def without_chance(text: str) -> str:
+    """Leave out what differs between any two answers: the nonce, the id of the request."""
+    text = re.sub(r'nonce="[^"]*"', "nonce", text)
+    return re.sub(r"<code>[0-9a-f]{12}</code>", "id", text)
+
+
+def small_office(office: Office) -> tuple[Objects, Objects]:
+    """Give two teams a letter each; returns their objects."""
+    kita = office.mail(letter())
+    bau = office.mail(letter("Bauantrag"), "bauamt@musterstadt.example")
+    return objects_of(office, "kita", kita), objects_of(office, "bauamt", bau)
