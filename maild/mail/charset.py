@@ -92,11 +92,13 @@ def codec_of(label: str) -> str | None:
 
 def clean(text: str) -> str:
     """Replace NUL and lone surrogates, which databases and UTF-8 refuse, by U+FFFD."""
-    if "\0" in text:
-        text = text.replace("\0", REPLACEMENT)
     if not text.isascii() and _SURROGATES.search(text):
         text = _SURROGATES.sub(REPLACEMENT, text)
-    return text
+    return _without_nul(text)
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", REPLACEMENT) if "\0" in text else text
 
 
 def guess(octets: bytes) -> str:
@@ -105,7 +107,7 @@ def guess(octets: bytes) -> str:
         text = octets.decode()
     except UnicodeDecodeError:
         text = octets.decode("cp1252", "replace")
-    return text.replace("\0", REPLACEMENT) if "\0" in text else text
+    return _without_nul(text)
 
 
 def decode(octets: bytes, label: str | None) -> str:
@@ -120,7 +122,8 @@ def decode(octets: bytes, label: str | None) -> str:
             text = octets.decode(codec)
         except UnicodeError:
             text = _rescue(octets, codec)
-    return clean(text)
+    # Only UTF-7 can spell a lone surrogate; looking for one costs more than decoding.
+    return clean(text) if codec == "utf-7" else _without_nul(text)
 
 
 def _rescue(octets: bytes, codec: str) -> str:

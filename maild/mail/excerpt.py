@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _LONGEST = 160
-_READ = 20_000
+_READ = 8000
 _QUOTED = (">", "|")
 # The line that says whom the quotation below is from. Bounded repeats: the line is a stranger's.
 _ATTRIBUTION = re.compile(

@@ -7,40 +7,11 @@ import pytest
 from maild.mail.facts import Facts
 from maild.mail.reading import facts_of
 
-KNOWN = [
-    "utf-7",
-    "utf-16",
-    "utf-16le",
-    "utf-16be",
-    "utf-32",
-    "utf-32le",
-    "iso-2022-jp",
-    "iso-2022-kr",
-    "hz-gb-2312",
-    "gb18030",
-    "big5",
-    "shift_jis",
-    "euc-jp",
-    "euc-kr",
-    "ebcdic-cp-us",
-]
-UNKNOWN = [
-    "unknown-8bit",
-    "x-user-defined",
-    "unicode_escape",
-    "punycode",
-    "idna",
-    "rot13",
-    "base64",
-    "hex",
-    "undefined",
-    "mbcs",
-    "zlib",
-    "../../etc/passwd",
-    "=?x?q?y?=",
-    "'\"",
-]
-CHARSETS = [*KNOWN, *UNKNOWN, "utf-8\0", "a" * 10_000, "utf-8; drop table", "\xfc\xfc", ""]
+KNOWN = """utf-7 utf-16 utf-16le utf-16be utf-32 utf-32le iso-2022-jp iso-2022-kr hz-gb-2312 gb18030 big5 shift_jis
+euc-jp euc-kr ebcdic-cp-us"""
+UNKNOWN = """unknown-8bit x-user-defined unicode_escape punycode idna rot13 base64 hex undefined mbcs zlib
+../../etc/passwd =?x?q?y?= '\""""
+CHARSETS = [*KNOWN.split(), *UNKNOWN.split(), "utf-8\0", "a" * 10_000, "utf-8; drop table", "\xfc\xfc", ""]
 PAYLOADS = {
     "nul": b"a\0b",
     "surrogates_in_utf_8": b"\xed\xa0\x80\xed\xb0\x80",
