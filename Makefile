@@ -43,6 +43,9 @@ endif
 	$(INSTALL) --no-deps -e .
 	@touch $@ .venv/run.stamp
 
+.PHONY: install
+install: .venv/run.stamp ## the program and what it needs, into .venv
+
 .PHONY: run
 run: .venv/run.stamp ## a running maild with sample people and mail
 	@exec $(BIN)/maild demo

@@ -1,1 +1,3 @@
+"""maild: mail for offices."""
+
 __version__ = "0.1.0"

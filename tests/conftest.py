@@ -17,6 +17,7 @@ PROGRAMS = {
     "postgresql": ("initdb",),
     "chromium": ("chromium",),
     "strace": ("strace",),
+    "systemd": ("systemd-analyze",),
     "postfix": ("postconf",),
 }
 
