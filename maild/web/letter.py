@@ -111,7 +111,7 @@ def open_part(content: bytes, part: str) -> tuple[bytes, str, str]:
         NotFoundError: when the message has no such part.
     """
     found = parse(content).part(part)
-    if found is None:
+    if found is None or found.is_multipart:
         raise NotFoundError(f"no part {part}")
     return decoded(content, found), found.media_type, safe_filename(attachment_name(found))
 

@@ -112,7 +112,7 @@ LETTER_HEADERS = letter_headers()
 
 
 @dataclass(slots=True, kw_only=True)
-class _Policy:
+class Policy:
     """The judgement on each attribute that the sanitiser lets pass; remembers whether it refused an image."""
 
     images: bool
@@ -142,7 +142,7 @@ class _Policy:
             return self._within(self.inline.get(source[4:].strip()))
         if scheme == "data:":
             return self._within(data_uri_of(source))
-        target = link_target("https:" + source if source.startswith("//") else source)
+        target = link_target(source)
         if target is None or not is_public(host_of(target)):
             return None
         if self.images:
@@ -173,7 +173,7 @@ def is_public(host: str) -> bool:
     return False
 
 
-def sanitised(html: str, policy: _Policy) -> str:
+def sanitised(html: str, policy: Policy) -> str:
     """Return what the sanitiser and the policy leave of a text in HTML; it may be any text."""
     import nh3  # noqa: PLC0415 - only letters with HTML pay for it
 
@@ -204,7 +204,7 @@ def letter_html(
     if len(html) > MAX_HTML:
         raise TooMuchError("size")
     tidied = tidy(html, quoted_word=quoted_word, fold=fold)
-    policy = _Policy(images=images, inline=inline)
+    policy = Policy(images=images, inline=inline)
     body = sanitised(tidied.html, policy)
     # A letter without colours of its own follows the reader's; any other was written for white paper.
     scheme = "light" if _COLOURED.search(body) else "light dark"

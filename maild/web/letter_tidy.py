@@ -136,8 +136,12 @@ def _open(tree: Tree, start: Start) -> None:
     if name in TABLE and name != "table":
         _open_table_part(tree, name, attributes)
         return
-    if name == "img" and not attributes.get("src", "").strip():
-        return
+    if name == "img":
+        source = attributes.get("src", "").strip()
+        if not source:
+            return
+        if source.startswith("//"):
+            attributes = {**attributes, "src": f"https:{source}"}
     target = link_target(attributes.get("href", "")) if name == "a" else None
     if name == "a":
         if target is None:
