@@ -74,8 +74,9 @@ class View:
     def turn_to(self, recipient: Address) -> None:
         """Look at the letter as it came to `recipient`."""
         self.recipient = recipient
-        for source in _RECIPIENT_SOURCES:
-            self.readings.pop(source, None)
+        if self.readings:
+            for source in _RECIPIENT_SOURCES:
+                self.readings.pop(source, None)
 
     def read(self, source: str) -> Reading:
         """Make a reading and keep it."""
@@ -107,7 +108,7 @@ def _read(view: View, source: str) -> Reading:
         return Reading(_names(view, key, texts), shown, whole, cut)
     if form == "plain":
         return Reading(tuple(unicodedata.normalize("NFKC", text) for text in texts), shown, whole, cut)
-    return Reading(tuple(fold(text) for text in texts), shown, whole, cut)
+    return Reading((fold(texts[0]),) if len(texts) == 1 else tuple(map(fold, texts)), shown, whole, cut)
 
 
 def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,6 +119,8 @@ def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _mailbox(text: str) -> str:
+    if text.isascii() and '"' not in text:
+        return text.lower()
     try:
         return parse_address(text).key
     except AddressError:  # what a header calls an address may be anything

@@ -129,6 +129,7 @@ OTHERS: list[tuple[str, dict[str, Any], Outcome]] = [
     ("{sender: <>}", {"sender": "a@b.example"}, NO),
     ("{text: kündigung}", {"text": "Hiermit meine Kündigung."}, YES),
     ("{text: kündigung}", {"text": "Guten Tag"}, NO),
+    ("{text: {regex: 'guten.tag'}}", {"text": "Guten\nTag"}, YES),
     ("{text: {regex: 'guten\\s+tag'}}", {"text": "Guten\nTag"}, YES),
     ("{header: {X-Prio: high}}", {"header": {"x-prio": "very HIGH"}}, YES),
     ("{header: {X-Prio: high}}", {"header": {"X-Other": "high"}}, NO),
@@ -212,6 +213,8 @@ GROUPS = [
     (f"{{{_N}, {_U}}}", NO),
     (f"{{all: [{{{_Y}}}, {{{_U}}}]}}", UNKNOWN),
     (f"{{all: [{{{_U}}}, {{{_N}}}]}}", NO),
+    (f"{{all: [{{{_U}}}, {{{_Y}}}]}}", UNKNOWN),
+    (f"{{any: [{{{_U}}}, {{{_N}}}]}}", UNKNOWN),
     (f"{{any: [{{{_N}}}, {{{_Y}}}]}}", YES),
     (f"{{any: [{{{_U}}}, {{{_Y}}}]}}", YES),
     (f"{{any: [{{{_N}}}, {{{_U}}}]}}", UNKNOWN),
@@ -246,6 +249,11 @@ def test_a_trace_shows_each_value_on_one_line_and_shortened() -> None:
     assert seen.label == "subject contains ende"
     assert seen.value == "a b " + "x" * 195 + "…"
     assert len(seen.value) == 200
+
+
+def test_what_stands_under_unless_is_not_looked_at_when_the_rule_does_not_match_anyway() -> None:
+    found = routed("{to: info}\n    unless: {list: true}")
+    assert [seen.label for seen in found.trace[0].seen] == ["to is info"]
 
 
 def test_a_trace_ends_at_the_condition_that_decided() -> None:
