@@ -146,7 +146,7 @@ def _walk(connection: Connection, asking: Asking, query: Query, limits: Range, l
     def in_index(words: Query, message_id: ColumnElement[int]) -> ColumnElement[bool]:
         return found_in(words, message_id, everything=asking.everything, dialect=asking.dialect)
 
-    return Walk(connection, asking, in_index).newest(ways(query, asking, limits), limit)
+    return Walk(connection, asking, in_index, limits).newest(ways(query, asking), limit)
 
 
 def _hits(connection: Connection, asking: Asking, ids: list[int]) -> list[Hit]:

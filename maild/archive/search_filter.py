@@ -41,6 +41,7 @@ from maild.mail.ids import message_id_at
 from maild.policy.visible import Visible
 
 _HOUR_MS = 3_600_000
+_OF_FILINGS = frozenset({"team", "tag", "assignee", "ref"})
 STATES = frozenset({"open", "waiting", "closed", "spam"})
 
 
@@ -59,9 +60,17 @@ class Asking:
         return self.visible.everything
 
 
-def visible_filings(asking: Asking) -> ColumnElement[bool]:
-    """Return the condition on `filings` that keeps those of visible teams."""
-    return true() if asking.everything else filings.c.team.in_(sorted(asking.visible.teams))
+def visible_filings(asking: Asking, *, by_team: bool = False) -> ColumnElement[bool]:
+    """Return the condition on `filings` that keeps those of visible teams.
+
+    A message has few filings and a reader may have many teams. So that a database finds the filings by what else is
+    asked of them and then compares the team, and not by each team in turn, the team is made an expression that no
+    index knows; `by_team` leaves the choice to the database.
+    """
+    if asking.everything:
+        return true()
+    team = filings.c.team if by_team else filings.c.team.concat("")
+    return team.in_(sorted(asking.visible.teams))
 
 
 def is_visible(asking: Asking, message_id: ColumnElement[int]) -> ColumnElement[bool]:
@@ -80,8 +89,7 @@ def _of_summary(message_id: ColumnElement[int], condition: ColumnElement[bool]) 
 
 
 def _filed(asking: Asking, message_id: ColumnElement[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    # By message and not by team: a message has few filings, a reader may have many teams.
-    found = select(literal(1)).select_from(filings).with_hint(filings, "INDEXED BY filings_message", "sqlite")
+    found = select(literal(1)).select_from(filings)
     return exists(found.where(filings.c.message_id == message_id, visible_filings(asking), *conditions))
 
 
@@ -121,6 +129,13 @@ def on_filing(facet: Facet, asking: Asking) -> ColumnElement[bool] | None:
             return filings.c.conversation_id.in_(asking.conversations.get(facet.value, ()))
         case _:
             return None
+
+
+def asks_of_filings(query: Query) -> bool:
+    """Tell whether a query only holds for messages with a visible filing."""
+    if not isinstance(query, Facet):
+        return False
+    return query.field in _OF_FILINGS or (query.field == "is" and query.value in {*STATES, "unanswered"})
 
 
 def message_key_target(key: str) -> bytes:
