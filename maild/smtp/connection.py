@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
-from enum import Enum
-from typing import NoReturn, Protocol, cast
+from typing import NoReturn, cast
 
 import structlog
 from aiosmtpd.smtp import SMTP
@@ -22,11 +20,10 @@ from aiosmtpd.smtp import SMTP
 from maild.mail.envelope import Tls
 from maild.mail.reply import Reply
 from maild.smtp.content import ChunkReader, DataReader
-from maild.smtp.limits import Limits, canonical_ip
+from maild.smtp.limits import canonical_ip
 from maild.smtp.pace import Pace
 from maild.smtp.proxy import Origin, ProxyError, parse_proxy
-from maild.smtp.reception import Reception
-from maild.smtp.tls import TlsSource
+from maild.smtp.service import GoneError, Phase, Service
 
 LINE_LIMIT = 4_096  # octets of a command; RFC 3461 needs 1,036, RFC 5321 512
 _SKIP_LIMIT = 65_536  # octets of a line that is too long, before we hang up
@@ -39,53 +36,6 @@ _SLOW = Reply(code=421, enhanced="4.4.2", text="Timeout, closing the connection"
 _LONG_LINE = Reply(code=500, enhanced="5.5.2", text="Line too long")
 
 _log = structlog.get_logger()
-
-
-class Phase(Enum):
-    """What a connection waits for."""
-
-    COMMAND = 1
-    CONTENT = 2
-    BUSY = 3  # for us
-    CLOSING = 4
-
-
-class GoneError(Exception):
-    """The session is over: the peer left, or was told to leave."""
-
-
-class Registry(Protocol):
-    """Who is connected; the server is one."""
-
-    def enter(self, connection: Connection) -> Reply | None: ...
-    def name(self, connection: Connection, ip: str) -> Reply | None: ...
-    def leave(self, connection: Connection) -> None: ...
-
-
-class Service:
-    """What all connections of a listener share."""
-
-    __slots__ = ("clock", "hostname", "limits", "loop", "reception", "registry", "tls")
-
-    def __init__(
-        self,
-        *,
-        reception: Reception,
-        limits: Limits,
-        hostname: str,
-        tls: TlsSource | None,
-        clock: Callable[[], float],
-        registry: Registry,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        """Hold them."""
-        self.reception = reception
-        self.limits = limits
-        self.hostname = hostname
-        self.tls = tls
-        self.clock = clock
-        self.registry = registry
-        self.loop = loop
 
 
 class Connection(SMTP):
@@ -115,7 +65,7 @@ class Connection(SMTP):
         self._runner: asyncio.Task[None] | None = None
         self._deadline = _NEVER
         self._progress_at = 0.0
-        self._pace = Pace(self.limits, 0.0, 0)
+        self._pace: Pace | None = None  # made when the timer first sees a message on its way: most are faster
 
     # --- called by the transport
 
@@ -207,24 +157,32 @@ class Connection(SMTP):
         if self._lines >= _LINES_PER_TURN:
             self._lines = 0
             await asyncio.sleep(0)
-        skipped = 0
-        while (end := self._buffer.find(b"\n", self._start)) < 0:
-            pending = len(self._buffer) - self._start
-            if skipped or pending > LINE_LIMIT:
-                skipped += pending
-                self._buffer = b""
-                self._start = 0
-            if skipped > _SKIP_LIMIT:
-                self.hang_up(_LONG_LINE)
-            if self._deadline == _NEVER:
-                self._deadline = self.service.clock() + self.limits.command_s
-            await self._more()
+        end = self._buffer.find(b"\n", self._start)
+        skipped = await self._wait_for_line() if end < 0 else 0
+        if end < 0:
+            end = self._buffer.find(b"\n", self._start)
         line = self._buffer[self._start : end + 1]
         self._start = end + 1
         if self._start == len(self._buffer):
             self._buffer = b""
             self._start = 0
         return line if not skipped and len(line) <= LINE_LIMIT else b""
+
+    async def _wait_for_line(self) -> int:
+        """Wait until there is a line end. Returns how many octets of its line were thrown away by then."""
+        skipped = 0
+        self._deadline = self.service.clock() + self.limits.command_s
+        while True:
+            pending = len(self._buffer) - self._start
+            if skipped or pending > LINE_LIMIT:
+                skipped += pending
+                self._buffer = b""
+                self._start = 0
+                if skipped > _SKIP_LIMIT:
+                    self.hang_up(_LONG_LINE)
+            await self._more()
+            if self._buffer.find(b"\n", self._start) >= 0:
+                return skipped
 
     async def read_content(self, reader: ChunkReader | DataReader) -> None:
         """Let `reader` have what comes, until its end or until its message overruns."""
@@ -234,7 +192,7 @@ class Connection(SMTP):
             self._buffer = rest
             return
         self.phase = Phase.CONTENT
-        self._pace = Pace(self.limits, self.service.clock(), reader.content.size)
+        self._pace = None
         self._content = reader
         try:
             while self._content is not None and not reader.content.overrun:
@@ -293,16 +251,16 @@ class Connection(SMTP):
 
     async def _more(self) -> None:
         """Wait until something has happened."""
-        self.flush()
-        if self._over() or self._eof:
+        if self._out:
+            self.flush()
+        if self._eof or self.phase is Phase.CLOSING:
             raise GoneError
-        self._resume_reading()
+        if self._reading_paused:
+            self._resume_reading()
         while True:
             self._waiter = self.service.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+            await self._waiter
+            self._waiter = None
             if self._over():
                 raise GoneError
             if not self._writing_paused:
@@ -326,7 +284,10 @@ class Connection(SMTP):
                 self._wire.abort()
             return
         if self.phase is Phase.CONTENT and self._content is not None:
-            late = self._pace.late(now, self._content.content.size)
+            size = self._content.content.size
+            if self._pace is None:
+                self._pace = Pace(self.limits, now, size)
+            late = self._pace.late(now, size)
         else:
             late = now >= self._deadline or now >= self._progress_at + self.limits.session_s
         if late:

@@ -74,11 +74,12 @@ class Content:
 
     def _look_at_header(self, octets: bytes, tail: bytes) -> None:
         text = tail + octets
-        ends = [end for end in (text.find(b"\n\r\n"), text.find(b"\n\n")) if end >= 0]
-        if ends:
-            text = text[: min(ends)]
-        self._received_fields += text.lower().count(_FIELD)
-        over = ends or self.size > _HEADER_LIMIT
+        end = text.find(b"\n\r\n")
+        bare = text.find(b"\n\n", 0, end if end >= 0 else len(text))
+        if bare >= 0:
+            end = bare
+        self._received_fields += (text[:end] if end >= 0 else text).lower().count(_FIELD)
+        over = end >= 0 or self.size > _HEADER_LIMIT
         self._header_tail = None if over else text[1 - len(_FIELD) :]
 
 

@@ -13,10 +13,11 @@ import secrets
 
 import structlog
 
-from maild.mail.envelope import Tls
+from maild.mail.envelope import Peer, Tls
 from maild.mail.reply import Reply
-from maild.smtp.connection import SHUTTING_DOWN, Connection, GoneError, Service
+from maild.smtp.connection import SHUTTING_DOWN, Connection
 from maild.smtp.limits import is_trusted
+from maild.smtp.service import GoneError, Service
 
 OK = b"250 2.0.0 Ok\r\n"
 TOO_MANY_ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors, closing the connection")
@@ -61,6 +62,7 @@ class Dialogue(Connection):
         self._helo: str | None = None
         self._extended = False
         self._tls: Tls | None = None
+        self._peer: Peer | None = None  # as long as it calls itself the same
         self._errors = 0
         self._idle_commands = 0
 
@@ -156,6 +158,7 @@ class Dialogue(Connection):
         self.reset()
         self._helo = arg
         self._extended = extended
+        self._peer = None
         return True
 
     async def smtp_STARTTLS(self, arg: str) -> None:

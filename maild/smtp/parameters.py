@@ -50,8 +50,8 @@ def parse_mail(text: str) -> MailParameters | Reply:
     pairs = _pairs(text)
     if isinstance(pairs, Reply):
         return pairs
-    size, body, ret, envid = (pairs.pop(name, None) for name in ("SIZE", "BODY", "RET", "ENVID"))
-    smtputf8 = pairs.pop("SMTPUTF8", "absent")
+    size, body, smtputf8 = pairs.pop("SIZE", None), pairs.pop("BODY", None), pairs.pop("SMTPUTF8", "absent")
+    ret, envid = pairs.pop("RET", None), pairs.pop("ENVID", None)
     # Interop: gateways name the author as `AUTH=<>` without having seen AUTH offered; it says nothing to us.
     pairs.pop("AUTH", None)
     if pairs:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 import structlog
 
 from maild.mail.reply import Reply
-from maild.smtp.connection import SHUTTING_DOWN, Connection, Service
+from maild.smtp.connection import SHUTTING_DOWN, Connection
 from maild.smtp.limits import FULL, Census, Limits, is_trusted
 from maild.smtp.reception import Reception
+from maild.smtp.service import Service
 from maild.smtp.session import Session
 from maild.smtp.tls import TlsFiles, TlsSource
 

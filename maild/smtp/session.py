@@ -13,10 +13,10 @@ from maild.errors import AddressError
 from maild.mail.address import MAILBOX_OCTETS, Address, parse_path, split_path
 from maild.mail.envelope import Envelope, Peer, Recipient
 from maild.mail.reply import Reply
-from maild.smtp.connection import Phase, Service
 from maild.smtp.content import TOO_LARGE, ChunkReader, Content, DataReader
 from maild.smtp.dialogue import OK, TOO_MANY_ERRORS, Dialogue
 from maild.smtp.parameters import MailParameters, parse_mail, parse_rcpt
+from maild.smtp.service import Phase, Service
 
 _SENDER_OK = b"250 2.1.0 Ok\r\n"
 _DATA_GO = b"354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -234,22 +234,24 @@ class Session(Dialogue):
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         parameters = transaction.parameters
-        protocol = ("UTF8SMTP" if parameters.smtputf8 else "ESMTP") if self._extended else "SMTP"
         return Envelope(
             reverse_path=transaction.reverse_path,
             recipients=tuple(transaction.recipients.values()),
-            peer=Peer(
-                ip=self.ip,
-                port=self.port,
-                helo=self._helo or "",
-                protocol=protocol + "S" if self._tls else protocol,
-                tls=self._tls,
-            ),
+            peer=self._who(smtputf8=parameters.smtputf8),
             smtputf8=parameters.smtputf8,
             eight_bit=parameters.eight_bit,
             ret=parameters.ret,
             envid=parameters.envid,
         )
+
+    def _who(self, *, smtputf8: bool) -> Peer:
+        """Return the peer under the `with` keyword of this transaction (RFC 3848, RFC 6531 §3.7.3)."""
+        protocol = ("UTF8SMTP" if smtputf8 else "ESMTP") if self._extended else "SMTP"
+        if self._tls:
+            protocol += "S"
+        if self._peer is None or self._peer.protocol != protocol:
+            self._peer = Peer(ip=self.ip, port=self.port, helo=self._helo or "", protocol=protocol, tls=self._tls)
+        return self._peer
 
     def _log_refusal(self, reply: Reply, transaction: Transaction | None = None) -> None:
         sender = str(transaction.reverse_path or "") if transaction else ""
