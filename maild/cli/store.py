@@ -81,10 +81,12 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 def _check_owner(data_dir: Path) -> None:
     """Refuse to work as root in another user's archive: the daemon could not write the files that root makes."""
-    try:
-        owner = data_dir.stat().st_uid
-    except FileNotFoundError:
+    if not data_dir.exists():
         return
+    owner = data_dir.stat().st_uid
+    if not os.access(data_dir, os.W_OK):
+        # SQLite's readers, too, write beside the database.
+        raise TemporaryError(f"the data directory {data_dir} cannot be written; run this as its owner")
     if os.geteuid() == 0 and owner != 0:
         try:
             name = pwd.getpwuid(owner).pw_name

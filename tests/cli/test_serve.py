@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.daemons import ROOT, serving, until
+from tests.cli.shell import Maild
+
+INFO = "info@musterstadt.example"
+LETTER = "From: a@b.example\nSubject: Kitaplatz\n\nGuten Tag\n"
+
+
+def run(site: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """A verb in a process of its own, with a deadline."""
+    environ = os.environ | {"MAILD_CONFIG": str(site / "maild.toml"), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "maild", *arguments],
+        check=False, capture_output=True, text=True, env=environ, cwd=site, timeout=60,
+    )  # fmt: skip
+
+
+def test_a_mail_goes_from_the_socket_to_the_command_line_while_the_daemon_runs(maild: Maild, site: Path) -> None:
+    with serving(site) as daemon:
+        daemon.send(INFO, LETTER)
+        until(lambda: bool(daemon.events("message.routed")), "routed")
+        until(lambda: maild("search", "subject:kitaplatz").code == 0, "found")
+        (hit,) = maild("search", "kitaplatz", "--json").objects
+        assert (hit["teams"], hit["id"]) == (["poststelle"], daemon.events("message.accepted")[0]["id"])
+        (fate,) = maild("trace", "--from", "a@b.example", "--json").objects
+        assert fate["reply"] == f"250 2.0.0 Ok: stored as {hit['id']}"
+        assert fate["inboxes"] == [{"team": "poststelle", "state": "open"}]
+        status = maild("status", "--json")
+        assert (status.code, status.objects[0]["messages"], status.objects[0]["waiting"]) == (0, 1, 0)
+        assert maild("doctor").code == 0
+        assert maild("reindex", "--yes").code == 75
+        assert daemon.stop() == 0
+        assert daemon.events("daemon.stopped")
+    assert maild("status").code == 1
+
+
+def test_an_import_beside_the_daemon_is_routed_as_closed(maild: Maild, site: Path, letter: Path) -> None:
+    with serving(site) as daemon:
+        daemon.ready()
+        assert maild("import", letter, "--team", "poststelle").code == 0
+        until(lambda: bool(daemon.events("message.routed")), "routed")
+    (fate,) = maild("trace", "--message-id", "<1@b.example>", "--json").objects
+    assert fate["inboxes"] == [{"team": "poststelle", "state": "closed"}]
+
+
+def test_rules_that_are_refused_at_reload_change_nothing(maild: Maild, site: Path) -> None:
+    with serving(site) as daemon:
+        daemon.ready()
+        rules = site / "rules.yaml"
+        good = rules.read_text(encoding="utf-8")
+        rules.write_text(good.replace("fallback: poststelle", "fallback: postelle"), encoding="utf-8")
+        daemon.process.send_signal(1)
+        until(lambda: bool(daemon.events("rules.refused")), "refused")
+        daemon.send(INFO, LETTER)
+        status = maild("status")
+        assert status.code == 1
+        assert "`maild check` lists them" in status.out
+        rules.write_text(good.replace("Zentrale", "Neue"), encoding="utf-8")
+        daemon.process.send_signal(1)
+        until(lambda: bool(daemon.events("rules.reloaded")), "reloaded")
+
+
+def test_only_some_roles_can_be_run(site: Path) -> None:
+    with serving(site, "--only", "smtp,router") as daemon:
+        ready = daemon.ready()
+        assert (ready["roles"], ready["web"]) == (["router", "smtp"], None)
+    result = run(site, "serve", "--only", "smpt")
+    assert result.returncode == 2
+    assert "'smpt' is not a role" in result.stderr
+
+
+def test_the_daemon_answers_for_its_health(site: Path) -> None:
+    with serving(site) as daemon:
+        port = daemon.ready()["web"]
+        for path in ("healthz", "readyz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+                assert answer.status == 200
+
+
+def the_last_line(result: subprocess.CompletedProcess[str]) -> str:
+    assert "Traceback" not in result.stderr
+    return [line for line in result.stderr.splitlines() if not line.startswith("{")][-1]
+
+
+@pytest.mark.parametrize(("section", "free"), [("smtp", "web"), ("web", "smtp")])
+def test_a_port_in_use_is_told_in_a_line(site: Path, section: str, free: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        monkeypatch.setenv(f"MAILD_{section.upper()}__LISTEN", address)
+        monkeypatch.setenv(f"MAILD_{free.upper()}__LISTEN", "127.0.0.1:0")
+        result = run(site, "serve")
+        assert result.returncode == 75
+        assert the_last_line(result) == (
+            f"maild: cannot listen on {address} ([{section}] listen): "
+            "another program has it; stop that or choose another port"
+        )
+        examined = run(site, "doctor")
+        assert examined.returncode == 1
+        assert f"[{section}] listen {address}: another program listens there already" in examined.stdout
+
+
+def test_a_second_daemon_on_one_data_directory_is_refused(site: Path) -> None:
+    with serving(site) as daemon:
+        daemon.ready()
+        result = run(site, "serve")
+    assert result.returncode == 75
+    assert the_last_line(result).startswith("maild: maild is already running on ")
+
+
+def test_a_data_directory_that_cannot_be_written_is_told_in_a_line(site: Path) -> None:
+    (site / "var").chmod(0o500)
+    # Root may write anywhere, unless that right is taken from it.
+    prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+    for arguments in (("serve",), ("user", "list")):
+        result = run(site, *arguments, prefix=prefix)
+        assert result.returncode == 75
+        assert str(site / "var") in the_last_line(result)
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_data_directory_that_cannot_be_made_is_told_in_a_line(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILD_SERVER__DATA_DIR", str(site / "maild.toml" / "var"))
+    result = run(site, "serve")
+    assert result.returncode == 75
+    assert the_last_line(result) == f"maild: {site}/maild.toml/var: it is not a directory"
+
+
+def test_a_database_of_a_newer_version_is_left_alone(site: Path) -> None:
+    with sqlite3.connect(site / "var" / "maild.sqlite3") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    before = (site / "var" / "maild.sqlite3").read_bytes()
+    for arguments in (("serve",), ("search", "x"), ("verify",)):
+        result = run(site, *arguments)
+        assert result.returncode == 75
+        assert "was written by a newer maild" in the_last_line(result)
+        assert "install that version or a newer one" in the_last_line(result)
+    assert (site / "var" / "maild.sqlite3").read_bytes() == before
+
+
+def test_rules_that_never_loaded_keep_the_daemon_from_starting(site: Path) -> None:
+    (site / "rules.yaml").write_text("version: 2\n", encoding="utf-8")
+    result = run(site, "serve")
+    assert result.returncode == 78
+    assert "rules.yaml:1:10: error[unknown-value]" in result.stderr
