@@ -50,6 +50,7 @@ def described(name: str) -> str:
         ("text_part_with_a_name_is_attached", "1| attached=['list.txt']"),
         ("calendar_in_alternative", "1| attached=['part-2.ics']"),
         ("two_content_types_in_one_part", "1|"),
+        ("richest_alternative_is_last", "1|3"),
         ("nothing_at_all", "1|"),
         ("nothing_but_a_header", "1|"),
     ],

@@ -22,6 +22,8 @@ from maild.mail.mailboxes import parse_mailboxes
         ("Anna (or (her) sister) <a@b.example>", [("Anna", "a@b.example")]),
         ("=?utf-8?q?J=C3=BCrgen?= <a@b.example>", [("Jürgen", "a@b.example")]),
         ('"=?utf-8?q?J=C3=BCrgen?=" <a@b.example>', [("Jürgen", "a@b.example")]),
+        ("=?utf-8?q?J=C3=BCrgen?= <a@b.example>, =?utf-8?q?B=C3=BC?= =?utf-8?q?cher?= <c@d.example>",
+         [("Jürgen", "a@b.example"), ("Bücher", "c@d.example")]),
         ("undisclosed-recipients:;", []),
         ("Team: a@b.example, Bo <c@d.example>; e@f.example",
          [("", "a@b.example"), ("Bo", "c@d.example"), ("", "e@f.example")]),

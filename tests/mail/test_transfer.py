@@ -24,6 +24,7 @@ ENCODINGS = ["base64", "quoted-printable", "x-uuencode", "8bit", ""]
         (b"Q!U J\0D", b"ABC"),
         (b"QUI=\r\nQUI=\r\n", b"ABAB"),
         (b"QUI=\r\n-- \r\nlist", b"AB\x96+-"),
+        (b"QQ==QQ==QQ==", b"AAA"),
         (b"=", b""),
         (b"", b""),
     ],
