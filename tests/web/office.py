@@ -249,6 +249,17 @@ def letter(
     return "\n".join(fields) + "\n" + extra + "\n" + text
 
 
+HTML_LETTER = """From: Bauträger <plan@bau.example>
+To: kita.platzvergabe@musterstadt.example
+Subject: Gestaltet
+MIME-Version: 1.0
+Content-Type: text/html; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+<p>Guten <b>Tag</b></p><script>alert(1)</script><img src="http://zaehler.example/pixel.gif">
+"""
+
+
 def shown_id(number: int) -> str:
     """Return an id as addresses have it."""
     return format_id(number)

@@ -1,0 +1,160 @@
+"""A2: not one byte of another team's, in any route, list, count, search, event or error."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from httpx2 import Response
+
+from maild.policy.roles import Role
+from tests.security.crawling import ATTACHED, FORMS, NOWHERE, Objects, objects_of, pages
+from tests.web.office import Office, letter, shown_id, token_in
+
+CANARY = "kanarie7"
+SECRET = ATTACHED.format(
+    name=f"{CANARY} Name", mail=f"{CANARY}@geheim.example",
+    to="bauamt@musterstadt.example", subject=f"{CANARY} dringend",
+    key=f"{CANARY}@geheim.example", text=f"{CANARY} im Text", file=f"{CANARY}.txt", inside=f"{CANARY} in der Anlage",
+)  # fmt: skip
+
+
+NOBODYS = "fehltganz"  # a word that nobody has
+
+
+def _clean(answer: Response) -> None:
+    """Fail when a canary is in an answer."""
+    text = answer.text.lower()
+    assert CANARY not in text, f"{answer.request.url}: {text[max(text.find(CANARY) - 200, 0) :][:400]}"
+    assert CANARY not in repr(answer.headers).lower()
+
+
+def _plain(answer: Response) -> str:
+    return re.sub(r'nonce="[^"]*"', "", answer.text)
+
+
+@pytest.fixture
+def mixed(office: Office) -> tuple[Office, Objects, Objects]:
+    """Two teams with letters of their own, and conversations in which both have a part."""
+    office.user("petra", (Role.MANAGER, "kita"))
+    office.user("bert", (Role.MANAGER, "bauamt"), name=f"{CANARY} Bert")
+    both = ("kita.platzvergabe@musterstadt.example", "bauamt@musterstadt.example")
+    own = office.mail(letter("Eigener Brief", key="own@citizen.example"), age_s=9_000)
+    secret = office.mail(SECRET, "bauamt@musterstadt.example", sender=f"{CANARY}@geheim.example", age_s=8_000)
+    # A conversation that begins in the other team; only a later letter of it came to us, too.
+    office.mail(letter(f"{CANARY} Anfang", key="begin@citizen.example"), "bauamt@musterstadt.example", age_s=7_000)
+    office.mail(letter("Fortsetzung", key="go@citizen.example", parent="begin@citizen.example"), both, age_s=6_000)
+    # And one that begins with us and goes on without us.
+    office.mail(letter(f"Re: {CANARY}", f"{CANARY} nur hier\n", key="on@citizen.example", parent="own@citizen.example"),
+                "bauamt@musterstadt.example", age_s=5_000)  # fmt: skip
+    # The same octets again, to the other team alone.
+    office.mail(letter("Eigener Brief", key="own@citizen.example"), "bauamt@musterstadt.example", age_s=100)
+    return office, objects_of(office, "kita", own), objects_of(office, "bauamt", secret)
+
+
+def test_the_canaries_are_there_for_those_who_may_see_them(mixed: tuple[Office, Objects, Objects]) -> None:
+    office, _, theirs = mixed
+    with office.client("bert") as bert:
+        for path in ("/inbox/bauamt", f"/c/{theirs.reference}", f"/m/{theirs.id}", f"/search?q={CANARY}",
+                     f"/m/{theirs.id}/source", f"/m/{theirs.id}/letter", f"/m/{theirs.id}/part/2"):  # fmt: skip
+            answer = bert.get(path)
+            assert CANARY in answer.text.lower().replace(f"?q={CANARY}", ""), path
+
+
+def test_no_route_with_any_object_says_a_word_of_them(mixed: tuple[Office, Objects, Objects]) -> None:
+    office, own, theirs = mixed
+    with office.client("petra") as client, office.client() as stranger:
+        for objects in (own, theirs, NOWHERE):
+            for page in pages(office):
+                token = token_in(client.get("/sessions").text)
+                path = objects.path(page)
+                for who in (client, stranger):
+                    if page.path == "/logout" and who is client and "POST" in page.methods:
+                        continue
+                    if "GET" in page.methods:
+                        _clean(who.get(path))
+                        _clean(who.get(path, headers={"accept": "application/json"}))
+                    else:
+                        form = {"token": token, "team": objects.team, **FORMS[page.path]}
+                        _clean(who.post(path, data=form, follow_redirects=True))
+
+
+def test_every_link_of_every_page_leads_to_nothing_of_theirs(mixed: tuple[Office, Objects, Objects]) -> None:
+    office, _, _ = mixed
+    with office.client("petra") as client:
+        waiting, seen = ["/", "/inbox/kita", "/search"], set[str]()
+        while waiting:
+            path = waiting.pop()
+            if path in seen:
+                continue
+            seen.add(path)
+            answer = client.get(path, follow_redirects=True)
+            _clean(answer)
+            links = re.findall(r'(?:href|src)="(/[^"#]*)', answer.text)
+            waiting += [link.replace("&amp;", "&") for link in links if not link.startswith("/static")]
+    assert len(seen) > 15
+
+
+SEARCHES = [
+    CANARY,
+    f"{CANARY[:4]}*",
+    f'"{CANARY} im text"',
+    f"from:{CANARY}",
+    f"subject:{CANARY}",
+    f"filename:{CANARY}",
+    f"body:{CANARY}",
+    "team:bauamt",
+    "is:open",
+    "has:attachment",
+    "tag:eilt",
+    "-kita",
+    "fortsetzung OR anfang",
+    "from:geheim.example",
+    "larger:1",
+    f"{CANARY} OR eigener",
+    f"-{CANARY}",
+    "(",
+    f"unbekannt:{CANARY}",
+]
+
+
+@pytest.mark.parametrize("asked", SEARCHES)
+def test_a_search_for_their_words_is_answered_like_one_for_a_word_that_nobody_has(
+    mixed: tuple[Office, Objects, Objects], asked: str
+) -> None:
+    office, _, _ = mixed
+    with office.client("petra") as client:
+        answer = client.get("/search", params={"q": asked})
+        nobodys = client.get("/search", params={"q": asked.replace(CANARY, NOBODYS).replace(CANARY[:4], NOBODYS[:4])})
+        if CANARY not in asked:
+            _clean(answer)
+        swapped = _plain(answer).replace(CANARY, NOBODYS).replace(CANARY[:4], NOBODYS[:4])
+    assert (answer.status_code, swapped) == (nobodys.status_code, _plain(nobodys))
+
+
+def test_no_search_by_their_ids_finds_them(mixed: tuple[Office, Objects, Objects]) -> None:
+    office, _, theirs = mixed
+    with office.client("petra") as client:
+        _clean(client.get("/search", params={"q": f"id:{theirs.id}"}))
+        _clean(client.get("/search", params={"q": f"ref:{theirs.reference}"}))
+        _clean(client.get("/search", params={"q": "kita", "before": theirs.id}))
+
+
+def test_counts_do_not_move_for_what_others_get(mixed: tuple[Office, Objects, Objects]) -> None:
+    office, _, _ = mixed
+    with office.client("petra") as client:
+        before = _plain(client.get("/inbox/kita"))
+        office.mail(SECRET + "\n", "bauamt@musterstadt.example", age_s=1)
+        assert _plain(client.get("/inbox/kita")) == before
+
+
+def test_the_file_of_a_shared_letter_is_shown_and_its_other_readers_are_not(
+    mixed: tuple[Office, Objects, Objects],
+) -> None:
+    office, _, _ = mixed
+    number = office.mail(letter("An beide", key="both@citizen.example"),
+                         ("kita.platzvergabe@musterstadt.example", "bauamt@musterstadt.example"))  # fmt: skip
+    with office.client("petra") as client:
+        page = client.get(f"/m/{shown_id(number)}").text + client.get(f"/c/{office.reference(number)}").text
+    assert "An beide" in page
+    assert "bauamt" not in page.lower()
