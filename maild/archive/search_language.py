@@ -8,7 +8,7 @@ age: `30d` (h, d, w, m of 30 days, y of 365). `after:` a day includes it, `befor
 
 Invariant: every text is either read or refused with a QueryError that says where. What is
 no letter and no digit is no word, and is passed over; of a word with a character that was broken on its way (U+FFFD,
-a lone surrogate) what stands before it is searched for. So a broken character never empties a result.
+a lone surrogate, NUL) what stands before it is searched for. So a broken character never empties a result.
 """
 
 from __future__ import annotations
@@ -182,6 +182,7 @@ class _Parser:
         self.position = 0
         self.depth = 0
         self.tokens = 0
+        self.absent = False  # inside an odd number of minus signs
 
     def query(self) -> Query:
         found = self._all("any")
@@ -240,7 +241,9 @@ class _Parser:
     def _term(self, field: str) -> Query | None:
         if self._peek() == "-" and self.source[self.position + 1 : self.position + 2].strip():
             self.position += 1
+            self.absent = not self.absent
             item = self._positive(field)
+            self.absent = not self.absent
             return None if item is None else Not(item=item)
         return self._positive(field)
 
@@ -301,6 +304,8 @@ class _Parser:
 
     def _words(self, field: str, value: str, *, star: bool, at: int) -> Words | None:
         value, broken, _lost = value.partition(_BROKEN)
+        if broken and self.absent:
+            return None  # what begins so may be everything that is looked for
         star = star or bool(broken)
         value = value.removeprefix("*.")  # filename:*.pdf
         if "*" in value:
