@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import smtplib
 import sys
@@ -109,7 +110,7 @@ def _tell(settings: Settings, folder: Path, passwords: dict[str, str]) -> None:
         "  Send:   (in another terminal; it appears in the open page by itself)",
         f"  {_send_line(listen, recipient)}",
         "",
-        f"  Ask:    {Path(sys.argv[0]).name} --config {folder / 'maild.toml'} search kitaplatz",
+        f"  Ask:    {_program()} --config {folder / 'maild.toml'} search kitaplatz",
         "",
         "  Stop:   Ctrl-C",
         "",
@@ -119,6 +120,15 @@ def _tell(settings: Settings, folder: Path, passwords: dict[str, str]) -> None:
             lines.append(f"  (Port {usual} is taken by another program: {what} on {endpoint.port}.)")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _program() -> str:
+    """Return how this very program is called from the folder that one is in."""
+    called = Path(sys.argv[0])
+    if called.name != "maild":
+        return f"{sys.executable} -m maild"
+    beside = os.path.relpath(called)
+    return str(called) if beside.startswith("..") else beside
 
 
 def _send_line(listen: Endpoint, recipient: str) -> str:
