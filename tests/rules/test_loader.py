@@ -90,6 +90,7 @@ BROKEN = [
     ("teams: {poststelle: {name: X, parent: poststelle}}\n", "5:9", "cycle", "'poststelle' is the parent of"),
     ("teams: {poststelle: {name: X, hours: {mon: 16:00-08:00}}}\n", "5:44", "bad-hours", "no span"),
     ("teams: {poststelle: {name: X, hours: {mon: 08:00-25:00}}}\n", "5:44", "bad-hours", "no span"),
+    ("teams: {poststelle: {name: X, hours: {mon: 08:00-24:30}}}\n", "5:44", "bad-hours", "no span"),
     ("teams: {poststelle: {name: X, hours: {fri-mon: 08:00-12:00}}}\n", "5:39", "bad-hours", "no days"),
     ("addresses: {info: {}}\n", "7:13", "missing-key", "address 'info' has no 'team'"),
     ("addresses: {in fo: {team: poststelle}}\n", "7:13", "bad-address", "no address"),
