@@ -11,30 +11,12 @@ import pytest
 
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
+from tests.needs import require
+from tests.postgres import postgresql, postgresql_server
+
+__all__ = ["postgresql", "postgresql_server"]
 
 ROOT = Path(__file__).parent.parent
-PROGRAMS = {
-    "postgresql": ("initdb",),
-    "chromium": ("chromium",),
-    "strace": ("strace",),
-    "systemd": ("systemd-analyze",),
-    "postfix": ("postconf",),
-}
-
-
-def _present(package: str) -> bool:
-    extra = os.pathsep.join(str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin")))
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", extra])
-    return all(shutil.which(program, path=path) for program in PROGRAMS[package])
-
-
-def require(package: str) -> None:
-    """Skip a test for want of a Debian package; in CI, where it must be there, fail instead."""
-    if _present(package):
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"CI must install the Debian package {package}")
-    pytest.skip(f"needs the Debian package {package}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -83,7 +65,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_database")
         return
-    database = Database(request.getfixturevalue("postgresql_url"), tmp_path)
+    database = Database(request.getfixturevalue("postgresql"), tmp_path)
     upgrade(database.writing)
     database.start()
     yield database

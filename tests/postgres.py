@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import require
+from tests.needs import require
 
 
 def _program(name: str) -> str:

@@ -147,9 +147,7 @@ def grants_of(connection: Connection, user_id: int) -> tuple[Grant, ...]:
 
 def principal(connection: Connection, user_id: int) -> Principal | None:
     """Return a person with their grants; None when the account is gone or disabled."""
-    row = connection.execute(
-        select(*_USER_COLUMNS).where(users.c.id == user_id, users.c.disabled_ms.is_(None))
-    ).first()
+    row = connection.execute(select(*_USER_COLUMNS).where(users.c.id == user_id, users.c.disabled_ms.is_(None))).first()
     if row is None:
         return None
     return Principal(
@@ -168,9 +166,7 @@ def last_path(connection: Connection, user_id: int) -> str | None:
 
 def names(connection: Connection, user_ids: set[int]) -> dict[int, str]:
     """Return the names of people by id."""
-    found = connection.execute(
-        select(users.c.id, users.c.name, users.c.login).where(users.c.id.in_(user_ids))
-    )
+    found = connection.execute(select(users.c.id, users.c.name, users.c.login).where(users.c.id.in_(user_ids)))
     return {row.id: row.name or row.login for row in found}
 
 
@@ -247,9 +243,7 @@ def add_grants(connection: Connection, arguments: list[NewGrant]) -> list[int]:
 
 def _add_grant(connection: Connection, new: NewGrant) -> int:
     if (new.role in TEAM_ROLES) is (new.team is None):
-        raise MaildError(
-            f"the role {new.role} " + ("belongs to a team" if new.team is None else "has no team")
-        )
+        raise MaildError(f"the role {new.role} " + ("belongs to a team" if new.team is None else "has no team"))
     made: Any = connection.execute(
         insert(grants).values(
             user_id=_id_of(connection, new.login),

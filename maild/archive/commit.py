@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from maild.archive.chain import Link, extend
 from maild.archive.content import Content, store
+from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, messages, recipients
 
 DUPLICATE_WINDOW_MS = 7 * 24 * 3600 * 1000
@@ -54,8 +55,27 @@ class Accepted:
 
 def lock_head(connection: Connection) -> tuple[int, bytes, int]:
     """Serialise with every other writer; return the newest sequence, chain and revision."""
-    row = connection.execute(select(chain_head).with_for_update()).one()
+    (row,) = _HEAD.rows(connection)
     return row.sequence, bytes(row.chain), row.revision
+
+
+_HEAD = Prepared(select(chain_head.c.sequence, chain_head.c.chain, chain_head.c.revision).with_for_update())
+_MOVE_HEAD = Prepared(update(chain_head).values(sequence=bindparam("new_sequence"), chain=bindparam("new_chain")))
+_INSERT_MESSAGES = Prepared(insert(messages))
+_INSERT_RECIPIENTS = Prepared(insert(recipients))
+_TAKEN = PreparedIn(lambda ids: select(messages.c.id).where(messages.c.id.in_(ids)))
+_EARLIER = PreparedIn(
+    lambda digests: (
+        select(messages.c.digest, messages.c.reverse_path, recipients.c.address_key, recipients.c.team, messages.c.id)
+        .join_from(messages, recipients, recipients.c.message_id == messages.c.id)
+        .where(
+            messages.c.digest.in_(digests),
+            messages.c.received_ms >= bindparam("since"),
+            recipients.c.duplicate_of.is_(None),
+        )
+        .order_by(messages.c.sequence)
+    )
+)
 
 
 def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Accepted]:
@@ -90,13 +110,10 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
             )
         )
     store(connection, [a.content for a in acceptances])
-    connection.execute(insert(messages), message_rows)
-    connection.execute(insert(recipients), recipient_rows)
-    connection.execute(_MOVE_HEAD, {"new_sequence": sequence, "new_chain": chain})
+    _INSERT_MESSAGES.run(connection, message_rows)
+    _INSERT_RECIPIENTS.run(connection, recipient_rows)
+    _MOVE_HEAD.run(connection, {"new_sequence": sequence, "new_chain": chain})
     return results
-
-
-_MOVE_HEAD = update(chain_head).values(sequence=bindparam("new_sequence"), chain=bindparam("new_chain"))
 
 
 class _Ids:
@@ -105,7 +122,7 @@ class _Ids:
     def __init__(self, connection: Connection, wanted: list[int]) -> None:
         self._connection = connection
         self._checked = set(wanted)
-        self._taken = set(connection.scalars(select(messages.c.id).where(messages.c.id.in_(wanted))))
+        self._taken = {row.id for row in _TAKEN.rows(connection, wanted)}
 
     def take(self, wanted: int) -> int:
         while wanted in self._taken:
@@ -125,22 +142,7 @@ Key = tuple[bytes, str | None, str, str | None]
 def _earlier(connection: Connection, acceptances: list[Acceptance]) -> dict[Key, int]:
     since = min(a.received_ms for a in acceptances) - DUPLICATE_WINDOW_MS
     digests = {a.content.digest for a in acceptances}
-    rows = connection.execute(
-        select(
-            messages.c.digest,
-            messages.c.reverse_path,
-            recipients.c.address_key,
-            recipients.c.team,
-            messages.c.id,
-        )
-        .join_from(messages, recipients, recipients.c.message_id == messages.c.id)
-        .where(
-            messages.c.digest.in_(digests),
-            messages.c.received_ms >= since,
-            recipients.c.duplicate_of.is_(None),
-        )
-        .order_by(messages.c.sequence)
-    )
+    rows = _EARLIER.rows(connection, list(digests), {"since": since})
     found: dict[Key, int] = {}
     for digest, reverse_path, address_key, team, message_id in rows:
         found.setdefault((bytes(digest), reverse_path, address_key, team), message_id)

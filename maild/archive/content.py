@@ -11,9 +11,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from maild.archive.prepared import Prepared
 from maild.archive.schema import content
 from maild.errors import MaildError, NotFoundError
 
@@ -58,10 +59,17 @@ def decompress(frame: bytes) -> bytes:
         raise DamagedError("stored content cannot be decompressed") from error
 
 
+def _insert(dialect: str) -> Executable:
+    if dialect == "sqlite":
+        return sqlite.insert(content).on_conflict_do_nothing()
+    return postgresql.insert(content).on_conflict_do_nothing()
+
+
+_INSERT = Prepared(_insert)
+
+
 def store(connection: Connection, items: list[Content]) -> None:
     """Write the chunks of each content that is not there yet."""
-    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
-    statement = insert(content).on_conflict_do_nothing()
     rows: list[dict[str, object]] = []
     held = 0
     for item in items:
@@ -69,10 +77,9 @@ def store(connection: Connection, items: list[Content]) -> None:
             rows.append({"digest": item.digest, "chunk": number, "octets": frame})
             held += len(frame)
             if held >= _ROWS * CHUNK_BYTES:
-                connection.execute(statement, rows)
+                _INSERT.run(connection, rows)
                 rows, held = [], 0
-    if rows:
-        connection.execute(statement, rows)
+    _INSERT.run(connection, rows)
 
 
 def chunks(connection: Connection, digest: bytes) -> Iterator[bytes]:

@@ -10,10 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
 from maild.archive.inboxes import Arrival, place
+from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
 from maild.mail.facts import Automatic
@@ -98,30 +99,34 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
     _close_work_items(connection, work)
-    connection.execute(update(chain_head).values(revision=revision))
+    _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
 
 
-def _pending(connection: Connection, ids: list[int]) -> set[int]:
-    return set(
-        connection.scalars(
-            select(recipients.c.message_id)
-            .where(recipients.c.message_id.in_(ids), recipients.c.state == "accepted")
-            .distinct()
-        )
+_MOVE_REVISION = Prepared(update(chain_head).values(revision=bindparam("new_revision")))
+_PENDING = PreparedIn(
+    lambda ids: select(recipients.c.message_id).where(
+        recipients.c.message_id.in_(ids), recipients.c.state == text("'accepted'")
     )
-
-
-_CLOSE = (
+)
+_CLOSE = Prepared(
     update(recipients)
-    .where(recipients.c.message_id == bindparam("message"), recipients.c.state == "accepted")
+    .where(recipients.c.message_id == bindparam("message"), recipients.c.state == text("'accepted'"))
     .values(state=bindparam("new_state"))
 )
+_TAKEN = PreparedIn(lambda names: select(conversations.c.reference).where(conversations.c.reference.in_(names)))
+_INSERT_CONVERSATIONS = Prepared(insert(conversations))
+_INSERT_SUMMARIES = Prepared(insert(summaries))
+_INSERT_FILINGS = Prepared(insert(filings))
+
+
+def _pending(connection: Connection, ids: list[int]) -> set[int]:
+    return {row.message_id for row in _PENDING.rows(connection, ids)}
 
 
 def _close_work_items(connection: Connection, work: list[Filing]) -> None:
-    connection.execute(
-        _CLOSE,
+    _CLOSE.run(
+        connection,
         [{"message": i.message_id, "new_state": "filed" if i.problem is None else "problem"} for i in work],
     )
 
@@ -134,21 +139,19 @@ def _write_new_conversations(
         return
     wanted = {mid: i.reference_bits for mid, i in new.items()}
     names = [format_reference(bits) for bits in wanted.values()]
-    taken = set(connection.scalars(select(conversations.c.reference).where(conversations.c.reference.in_(names))))
+    taken = {row.reference for row in _TAKEN.rows(connection, names)}
     rows: list[dict[str, object]] = []
     for mid, bits in wanted.items():
         number = bits
         while (name := format_reference(number)) in taken:
             number = (number + 1) % (1 << REFERENCE_BITS)
-            if connection.scalar(
-                select(conversations.c.id).where(conversations.c.reference == format_reference(number))
-            ):
+            if _TAKEN.rows(connection, [format_reference(number)]):
                 taken.add(format_reference(number))
         taken.add(name)
         survivor = threads.survivor(mid)
         merged_into = None if survivor == mid else survivor
         rows.append({"id": mid, "reference": name, "subject": new[mid].summary.subject, "merged_into": merged_into})
-    connection.execute(insert(conversations), rows)
+    _INSERT_CONVERSATIONS.run(connection, rows)
 
 
 def _write_summaries(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> None:
@@ -175,7 +178,7 @@ def _write_summaries(connection: Connection, work: list[Filing], done: dict[int,
                 "trace": item.trace,
             }
         )
-    connection.execute(insert(summaries), rows)
+    _INSERT_SUMMARIES.run(connection, rows)
 
 
 def _write_filings(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> None:
@@ -184,7 +187,7 @@ def _write_filings(connection: Connection, work: list[Filing], done: dict[int, F
         for i in work
         for p in i.places
     ]
-    connection.execute(insert(filings), rows)
+    _INSERT_FILINGS.run(connection, rows)
 
 
 def _arrival(item: Filing, conversation_id: int) -> Arrival:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Executable, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import entries, filings, messages, summaries, tags
 from maild.mail.facts import Automatic
 from maild.mail.ids import id_ms
@@ -58,9 +59,7 @@ def place(connection: Connection, arrivals: list[Arrival]) -> None:
         if entry.stale_waiting:
             entry.waiting_since_ms = _waiting_since(connection, entry.conversation_id, entry.team)
     _write(connection, list(known.values()))
-    if tag_rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(tags).on_conflict_do_nothing(), tag_rows)
+    _INSERT_TAGS.run(connection, tag_rows)
 
 
 def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:
@@ -94,18 +93,14 @@ _URGENCY = ("open", "waiting", "closed", "spam")
 def _move_tags(connection: Connection, from_id: int, into_id: int) -> None:
     rows = connection.execute(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == from_id)).all()
     if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(
-            dialect.insert(tags).on_conflict_do_nothing(),
-            [{"conversation_id": into_id, "team": team, "tag": tag} for team, tag in rows],
-        )
+        _INSERT_TAGS.run(connection, [{"conversation_id": into_id, "team": team, "tag": tag} for team, tag in rows])
         connection.execute(delete(tags).where(tags.c.conversation_id == from_id))
 
 
 def _known(connection: Connection, ids: set[int]) -> dict[tuple[int, str], _Entry]:
     if not ids:
         return {}
-    rows = connection.execute(select(entries).where(entries.c.conversation_id.in_(ids)))
+    rows = _KNOWN.rows(connection, list(ids))
     return {(row.conversation_id, row.team): _entry(row) for row in rows}
 
 
@@ -168,7 +163,16 @@ def _waiting_since(connection: Connection, conversation_id: int, team: str) -> i
     return None if oldest is None else id_ms(oldest)
 
 
-_UPDATE = (
+def _insert_tags(dialect: str) -> Executable:
+    if dialect == "sqlite":
+        return sqlite.insert(tags).on_conflict_do_nothing()
+    return postgresql.insert(tags).on_conflict_do_nothing()
+
+
+_INSERT_TAGS = Prepared(_insert_tags)
+_KNOWN = PreparedIn(lambda ids: select(entries).where(entries.c.conversation_id.in_(ids)))
+_INSERT = Prepared(insert(entries))
+_UPDATE = Prepared(
     update(entries)
     .where(
         entries.c.conversation_id == bindparam("which_conversation"),
@@ -186,26 +190,21 @@ _UPDATE = (
 def _write(connection: Connection, all_entries: list[_Entry]) -> None:
     new = [e for e in all_entries if e.is_new]
     old = [e for e in all_entries if not e.is_new]
-    if new:
-        connection.execute(
-            insert(entries),
-            [
-                {"conversation_id": e.conversation_id, "team": e.team, **{k: getattr(e, k) for k in _COLUMNS}}
-                for e in new
-            ],
-        )
-    if old:
-        connection.execute(
-            _UPDATE,
-            [
-                {
-                    "which_conversation": e.conversation_id,
-                    "which_team": e.team,
-                    **{f"new_{k}": getattr(e, k) for k in _COLUMNS},
-                }
-                for e in old
-            ],
-        )
+    _INSERT.run(
+        connection,
+        [{"conversation_id": e.conversation_id, "team": e.team, **{k: getattr(e, k) for k in _COLUMNS}} for e in new],
+    )
+    _UPDATE.run(
+        connection,
+        [
+            {
+                "which_conversation": e.conversation_id,
+                "which_team": e.team,
+                **{f"new_{k}": getattr(e, k) for k in _COLUMNS},
+            }
+            for e in old
+        ],
+    )
 
 
 _COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")

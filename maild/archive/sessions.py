@@ -109,9 +109,7 @@ def find_session(connection: Connection, token: str, lifetime: Lifetime, now_ms:
 
 def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_ms: int) -> list[OpenSession]:
     """Return the living sessions of one person, the last used first."""
-    rows = connection.execute(
-        select(sessions).where(sessions.c.user_id == user_id).order_by(sessions.c.seen_ms.desc())
-    )
+    rows = connection.execute(select(sessions).where(sessions.c.user_id == user_id).order_by(sessions.c.seen_ms.desc()))
     return [
         OpenSession(
             handle=handle_of(bytes(row.digest)),
@@ -169,9 +167,7 @@ def end_sessions(connection: Connection, arguments: list[Ending]) -> list[int]:
 def _end(connection: Connection, ending: Ending) -> int:
     held = connection.scalars(select(sessions.c.digest).where(sessions.c.user_id == ending.user_id)).all()
     doomed = [
-        digest
-        for digest in held
-        if bytes(digest) != ending.keep and ending.handle in {None, handle_of(bytes(digest))}
+        digest for digest in held if bytes(digest) != ending.keep and ending.handle in {None, handle_of(bytes(digest))}
     ]
     connection.execute(delete(sessions).where(sessions.c.digest.in_(doomed)))
     return len(doomed)

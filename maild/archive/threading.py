@@ -15,6 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from maild.archive.inboxes import merge_entries
+from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
 from maild.mail.conversation import Member, Tie, linked
 from maild.mail.ids import id_ms
@@ -52,6 +53,31 @@ class HasTeam(Protocol):
 def target_of(message_key: str) -> bytes:
     """Return the bounded form of a Message-ID that `message_refs` holds."""
     return hashlib.sha256(message_key.encode("utf-8", "replace")).digest()[:16]
+
+
+_REFS = PreparedIn(
+    lambda targets: select(message_refs.c.target, message_refs.c.message_id, message_refs.c.position).where(
+        message_refs.c.target.in_(targets)
+    )
+)
+_TEAMS = PreparedIn(lambda ids: select(filings.c.team, filings.c.message_id).where(filings.c.message_id.in_(ids)))
+_MEMBERS = PreparedIn(
+    lambda ids: (
+        select(
+            summaries.c.message_id,
+            summaries.c.conversation_id,
+            summaries.c.people,
+            summaries.c.from_mail,
+            messages.c.direction,
+        )
+        .join_from(summaries, messages, messages.c.id == summaries.c.message_id)
+        .where(summaries.c.message_id.in_(ids))
+    )
+)
+_INSERT_REFS = Prepared(insert(message_refs))
+_INSERT_JOINS = Prepared(
+    insert(joins).values({name: bindparam(name) for name in ("kind", "from_id", "into_id", "message_ids", "at_ms")})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +138,13 @@ class Threads:
             self._arrived.setdefault(into, []).extend(arrived)
             moved = _move(self._connection, emptied, into) + arrived
             self._journal("merged", emptied, into, cause, moved)
-        if self._new_refs:
-            self._connection.execute(insert(message_refs), self._new_refs)
-        if self._new_joins:
-            self._connection.execute(insert(joins), self._new_joins)
+        _INSERT_REFS.run(self._connection, self._new_refs)
+        _INSERT_JOINS.run(self._connection, self._new_joins)
 
     def _read(self, wanted: set[bytes]) -> None:
         if not wanted:
             return
-        rows = self._connection.execute(
-            select(message_refs.c.target, message_refs.c.message_id, message_refs.c.position).where(
-                message_refs.c.target.in_(wanted)
-            )
-        ).all()
+        rows = _REFS.rows(self._connection, list(wanted))
         if not rows:
             return
         self._read_members({row.message_id for row in rows})
@@ -134,21 +154,9 @@ class Threads:
 
     def _read_members(self, ids: set[int]) -> None:
         teams: dict[int, set[str]] = {}
-        for team, message_id in self._connection.execute(
-            select(filings.c.team, filings.c.message_id).where(filings.c.message_id.in_(ids))
-        ):
+        for team, message_id in _TEAMS.rows(self._connection, list(ids)):
             teams.setdefault(message_id, set()).add(team)
-        for row in self._connection.execute(
-            select(
-                summaries.c.message_id,
-                summaries.c.conversation_id,
-                summaries.c.people,
-                summaries.c.from_mail,
-                messages.c.direction,
-            )
-            .join_from(summaries, messages, messages.c.id == summaries.c.message_id)
-            .where(summaries.c.message_id.in_(ids))
-        ):
+        for row in _MEMBERS.rows(self._connection, list(ids)):
             self._members[row.message_id] = Member(
                 message_id=row.message_id,
                 conversation_id=row.conversation_id,
