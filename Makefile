@@ -56,10 +56,9 @@ test: .venv/dev.stamp ## the whole suite
 
 .PHONY: check
 check: .venv/dev.stamp ## format, lint, types, import contracts
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@# All of them, so that one look shows all that is wrong.
+	@status=0; for task in "ruff format --check ." "ruff check ." mypy lint-imports; do \
+		echo "$(BIN)/$$task"; $(BIN)/$$task || status=1; done; exit $$status
 
 .PHONY: format
 format: .venv/dev.stamp ## write every file as the formatter wants it
