@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.load import Load
 from bench.material import SHAPES, Writer
@@ -55,22 +56,20 @@ class Stages:
         return "\n".join(f"{used_s / count * 1e6:8.0f}  {name}" for name, used_s in self._used_s.items())
 
 
-def _orders(shape: str, count: int) -> list[Order]:
+def _orders(shape: str, count: int) -> list[tuple[Order, bytes]]:
     orders = []
     for number, mail in enumerate(Writer(seed=92).mails(SHAPES[shape], count)):
-        recipient = parse_address(mail.recipient.decode())
         content = mail.data.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
         order = Order(
             message_id=_FIRST_ID + number,
             direction="in",
             received_ms=1_760_000_000_000 + number,
-            reverse_path=parse_address(mail.sender.decode()),
-            addressed=(Addressed(address=recipient, team=None, as_given=str(recipient)),),
+            reverse_path=mail.sender.decode(),
+            addressed=(Addressed(as_given=mail.recipient.decode(), team=None),),
             reference_bits=number,
             size=len(content),
-            content=content,
         )
-        orders.append(order)
+        orders.append((order, content))
     return orders
 
 
@@ -79,52 +78,50 @@ def _ruleset() -> Ruleset:
         return load_rules(load_settings(write_site(Path(name), smtp_port=8025, web_port=8080), {}))
 
 
-def _content(order: Order) -> bytes:
-    assert order.content is not None
-    return order.content
-
-
 def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
     """Return the stages of a worker for each message, and a profile of its function."""
     ruleset, orders, stages = _ruleset(), _orders(shape, count), Stages()
     reading._rules[ruleset.version] = ruleset  # noqa: SLF001 - as its first call from the daemon leaves it
     batches = [orders[n : n + _BATCH] for n in range(0, count, _BATCH)]
-    read_batch(ruleset.version, None, batches[0])
+    read_batch(ruleset.version, None, *_arguments(batches[0]))
     for batch in batches:
         with stages("daemon: pickle the orders"):
-            asked = _meta(child.frame((15.0, "x", ruleset.version, None, batch)))
+            asked = _meta(child.frame((15.0, "x", ruleset.version, None, *_arguments(batch))))
         with stages("unpickle the orders"):
             pickle.loads(asked)
         with stages("the whole of read_batch"):
-            answer = read_batch(ruleset.version, None, batch)
+            answer = read_batch(ruleset.version, None, *_arguments(batch))
         with stages("pickle the answer"):
             answered = _meta(child.frame(("value", answer)))
         with stages("daemon: unpickle the answer"):
             read_answer(answered, 0, [])
-    for order in orders:
-        _read(stages, ruleset, order)
+    for order, content in orders:
+        _read(stages, ruleset, order, content)
     profile = cProfile.Profile(time.thread_time)
     profile.enable()
     for batch in batches:
-        read_batch(ruleset.version, None, batch)
+        read_batch(ruleset.version, None, *_arguments(batch))
     profile.disable()
     return stages.table(count), functions_of(profile)
+
+
+def _arguments(batch: list[tuple[Order, bytes]]) -> tuple[Any, ...]:
+    return ([order for order, _ in batch], *[content for _, content in batch])
 
 
 def _meta(frame: Sequence[bytes | memoryview]) -> bytes:
     return bytes(frame[0])[child.HEAD.size :]
 
 
-def _read(stages: Stages, ruleset: Ruleset, order: Order) -> Facts:
-    content = _content(order)
+def _read(stages: Stages, ruleset: Ruleset, order: Order, content: bytes) -> Facts:
     with stages("of read_batch: facts_of"):
         facts = facts_of(content)
     with stages("of facts_of: parse"):
         parse(content)
     with stages("of read_batch: route_all and merge"):
         received_at = datetime.fromtimestamp(order.received_ms / 1000, UTC)
-        letter = Letter(facts=facts, reverse_path=order.reverse_path, received_at=received_at)
-        routes = route_all(ruleset, letter, [a.address for a in order.addressed if a.address is not None])
+        letter = Letter(facts=facts, reverse_path=parse_address(order.reverse_path or ""), received_at=received_at)
+        routes = route_all(ruleset, letter, [parse_address(a.as_given) for a in order.addressed])
         merge(routes)
     with stages("of read_batch: the trace, as compressed JSON"):
         compress(json.dumps([trace_json(route) for route in routes], ensure_ascii=False).encode())
@@ -139,8 +136,8 @@ def profile_rows(directory: Path, load: Load) -> None:
     """Print what a row of the index costs, from the facts to the commit, for each fifth of the rows."""
     documents: list[IndexDocument] = []
     profile = cProfile.Profile(time.thread_time)
-    for number, order in enumerate(_orders(load.shape, load.messages), 1):
-        facts = facts_of(_content(order))
+    for number, (order, content) in enumerate(_orders(load.shape, load.messages), 1):
+        facts = facts_of(content)
         profile.enable()
         documents.append(document_of(facts, (), order.message_id, number))
         profile.disable()

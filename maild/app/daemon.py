@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import secrets
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +66,7 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
         OSError: an address cannot be bound, or the data directory not be written.
 
     """
+    _raise_descriptor_limit()
     logs.configure(form=settings.log.format, level=settings.log.level)
     async with AsyncExitStack() as stack:
         daemon = Daemon(settings, stack)
@@ -124,7 +127,9 @@ class Daemon:
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=(lambda stored: router.offer(_order(stored))) if "router" in only else (lambda _: None),
+            on_stored=(lambda stored: router.offer(_order(stored), stored.octets))
+            if "router" in only
+            else (lambda _: None),
         )
         gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
         if "web" in only:
@@ -227,12 +232,19 @@ def _nothing(_connection: object, arguments: list[None]) -> list[None]:
 
 def _reload(rulebook: Rulebook) -> None:
     notify("RELOADING=1")
-    changed = rulebook.reload()
+    before = rulebook.current.version
+    rulebook.reload()
     if rulebook.refused:
         _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
-    elif changed:
+    elif rulebook.current.version != before:
         _log.info("rules.reloaded", version=rulebook.current.version[:12])
     notify("READY=1")
+
+
+def _raise_descriptor_limit() -> None:
+    """Take all the descriptors that the system allows: a thousand peers need a thousand of them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _prepare(data_dir: Path) -> Path:
@@ -248,16 +260,21 @@ def _worker_count() -> int:
     return max(2, min(4, os.cpu_count() or 2))
 
 
+def _offer_to(router: Router) -> Callable[[Stored], None]:
+    return lambda stored: router.offer(_order(stored), stored.octets)
+
+
+def _leave_to_others(_stored: Stored) -> None:
+    """The router is another process: it finds the work item in the database."""
+
+
 def _order(stored: Stored) -> Order:
     return Order(
         message_id=stored.message_id,
         direction="in",
         received_ms=stored.received_ms,
-        reverse_path=stored.envelope.reverse_path,
-        addressed=tuple(
-            Addressed(address=r.address, team=None, as_given=str(r.address)) for r in stored.envelope.recipients
-        ),
+        reverse_path=None if stored.envelope.reverse_path is None else str(stored.envelope.reverse_path),
+        addressed=tuple(Addressed(as_given=str(r.address), team=None) for r in stored.envelope.recipients),
         reference_bits=secrets.randbits(40),
         size=stored.size,
-        content=stored.octets,
     )

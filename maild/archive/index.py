@@ -18,9 +18,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, Index, Integer, MetaData, Table, delete, select, text
 from sqlalchemy.dialects.postgresql import TSVECTOR, insert
@@ -36,8 +35,7 @@ VECTOR_BYTES = 1_000_000
 _FORMAT = 1_000 * 1 + analysis.VERSION  # an index written otherwise is emptied and filled again
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexDocument:
+class IndexDocument(NamedTuple):
     """The analysed text of one message, a field for each thing one can ask for.
 
     `envelope` holds the recipients of the envelope: they may name teams that a reader does not know of, so only the

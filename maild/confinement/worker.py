@@ -70,7 +70,7 @@ class _Data(pickle.Unpickler):
 def _value_class(module: str, name: str) -> type:
     if module.partition(".")[0] == "maild":
         found = getattr(importlib.import_module(module), name, None)
-        if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, enum.Enum)):
+        if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, (enum.Enum, tuple))):
             return found
     raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}")
 

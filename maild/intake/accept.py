@@ -89,29 +89,30 @@ class Intake:
 
     async def accept(self, envelope: Envelope, spool: Spool) -> Reply:
         """Make the message durable; 250 with its id only after the commit."""
-        spool.finish()
-        received_ms = int(self._now().timestamp() * 1000)
-        acceptance = self._acceptance(envelope, spool, received_ms)
         try:
-            accepted = await self._writer.run(accept, acceptance)
+            spool.finish()
+            return await self._accept(envelope, spool)
         except TemporaryError:
             self.failed_count += 1
             self._space.give_up_reserve_if_full()
-            spool.discard()
             return NOT_STORED
+        finally:
+            spool.discard()
+
+    async def _accept(self, envelope: Envelope, spool: Spool) -> Reply:
+        received_ms = int(self._now().timestamp() * 1000)
+        accepted = await self._writer.run(accept, self._acceptance(envelope, spool, received_ms))
         self.accepted_count += 1
         self._report(accepted, envelope, spool)
         if accepted.to_route:
-            self._on_stored(
-                Stored(
-                    message_id=accepted.message_id,
-                    received_ms=received_ms,
-                    envelope=envelope,
-                    size=spool.size,
-                    octets=spool.octets,
-                )
+            stored = Stored(
+                message_id=accepted.message_id,
+                received_ms=received_ms,
+                envelope=envelope,
+                size=spool.size,
+                octets=spool.octets,
             )
-        spool.discard()
+            self._on_stored(stored)
         return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")
 
     def _acceptance(self, envelope: Envelope, spool: Spool, received_ms: int) -> Acceptance:

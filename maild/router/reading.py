@@ -9,11 +9,13 @@ import json
 import pickle
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
-from maild.mail.address import Address, fold
+from maild.errors import AddressError
+from maild.mail.address import Address, fold, parse_path
 from maild.mail.facts import Facts
 from maild.mail.reading import facts_of
 from maild.rules.engine import Route, merge, route_all, trace_json
@@ -24,33 +26,31 @@ _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every 
 _MAX_NAME = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addressed:
-    """One work item: an address of ours, or a team where the rules are not asked."""
+class Addressed(NamedTuple):
+    """One work item: an address of ours as given, or a team where the rules are not asked."""
 
-    address: Address | None
-    team: str | None
     as_given: str
+    team: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One message to read. `content` None stands for one that must not be read again: it is source only."""
+class Order(NamedTuple):
+    """One message to read. `source_only` is set for one that must not be read again.
+
+    The octets are not in here: they go beside the orders, because large ones then reach the worker uncopied.
+    """
 
     message_id: int
     direction: str
     received_ms: int
-    reverse_path: Address | None
+    reverse_path: str | None
     addressed: tuple[Addressed, ...]
     reference_bits: int
     size: int
-    content: bytes | None
     source_only: str | None = None
     state: str | None = None  # the place of imported mail, whatever the rules say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """What the router writes. The document's revision is known only after filing."""
 
     filing: Filing
@@ -65,34 +65,46 @@ class RulesWanted:
 _rules: dict[str, Ruleset] = {}
 
 
-def read_batch(version: str, pickled_rules: bytes | None, orders: list[Order]) -> list[Reading] | RulesWanted:
+def read_batch(
+    version: str, pickled_rules: bytes | None, orders: list[Order], *contents: bytes
+) -> list[Reading] | RulesWanted:
     """Read messages under one version of the rules. Runs in a worker process."""
     if version not in _rules:
         if pickled_rules is None:
             return RulesWanted()
         _rules.clear()
         _rules[version] = pickle.loads(pickled_rules)  # noqa: S301 - written by our own daemon
-    return [read_one(_rules[version], order) for order in orders]
+    ruleset = _rules[version]
+    return [read_one(ruleset, order, octets) for order, octets in zip(orders, contents, strict=True)]
 
 
-def read_one(ruleset: Ruleset, order: Order) -> Reading:
-    """Read one message and decide where it belongs. Never raises for what a message holds."""
-    if order.content is None:
+def read_one(ruleset: Ruleset, order: Order, octets: bytes | None) -> Reading:
+    """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail."""
+    if octets is None:
         facts = Facts(source_only=order.source_only or "crash", size_bytes=order.size)
     else:
-        facts = facts_of(order.content)
+        facts = facts_of(octets)
     letter = Letter(
         facts=facts,
-        reverse_path=order.reverse_path,
+        reverse_path=_address(order.reverse_path),
         received_at=datetime.fromtimestamp(order.received_ms / 1000, UTC),
     )
-    addresses = [a.address for a in order.addressed if a.address is not None and a.team is None]
-    routes = route_all(ruleset, letter, addresses)
+    addresses = [_address(a.as_given) for a in order.addressed if a.team is None]
+    routes = route_all(ruleset, letter, [address for address in addresses if address is not None])
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
         filing=_filing(ruleset, order, facts, routes),
         document=document_of(facts, envelope_to, order.message_id, 0),
     )
+
+
+def _address(text: str | None) -> Address | None:
+    if not text:
+        return None
+    try:
+        return parse_path(f"<{text}>")
+    except AddressError:
+        return None
 
 
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:

@@ -10,7 +10,7 @@ import asyncio
 import pickle
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,8 +21,6 @@ from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_address
 from maild.mail.ids import format_id
 from maild.router.reading import Addressed, Order, Reading, RulesWanted, read_one
 from maild.rules.model import Ruleset
@@ -40,10 +38,12 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A waiting message. `order.content` is None until it is fetched, when memory did not hold it."""
+    """A waiting message. `octets` is None until they are fetched, when memory did not hold them."""
 
     order: Order
+    octets: bytes | None = None
     digest: bytes | None = None
+    crashed: bool = False
 
 
 class Router:
@@ -78,16 +78,14 @@ class Router:
         self.filed_count = 0
         self.source_only_count = 0
 
-    def offer(self, order: Order) -> None:
+    def offer(self, order: Order, octets: bytes | None) -> None:
         """Hear of mail that was just committed. Losing an offer loses nothing: the database has the work item."""
         if order.message_id in self._claimed or len(self._tasks) > 10 * _CLAIM:
             return
-        octets = len(order.content or b"")
-        if self._held_bytes + octets > _HELD_BYTES:
-            order = replace(order, content=None)
-        else:
-            self._held_bytes += octets
-        self._claim(_Task(order))
+        if octets is not None and self._held_bytes + len(octets) > _HELD_BYTES:
+            octets = None
+        self._held_bytes += len(octets or b"")
+        self._claim(_Task(order, octets))
 
     async def run(self) -> None:
         """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
@@ -153,13 +151,10 @@ class Router:
             message_id=item.message_id,
             direction=item.direction,
             received_ms=item.received_ms,
-            reverse_path=_address(item.reverse_path),
-            addressed=tuple(
-                Addressed(address=_address(i.address), team=i.team, as_given=i.address) for i in item.items
-            ),
+            reverse_path=item.reverse_path,
+            addressed=tuple(Addressed(as_given=i.address, team=i.team) for i in item.items),
             reference_bits=self._chance(40),
             size=item.size,
-            content=None,
             state="closed" if item.origin == "import" else None,
         )
 
@@ -186,29 +181,27 @@ class Router:
                 self._claimed.discard(task.order.message_id)
 
     async def _work(self, batch: list[_Task], *, bulk: bool) -> None:
-        for task in batch:
-            self._held_bytes -= len(task.order.content or b"")
+        held = sum(len(task.octets or b"") for task in batch)
+        self._held_bytes -= held
         ruleset = self._rulebook.current
-        orders = await self._with_content(batch)
-        readings = await self._read(ruleset, orders, bulk=bulk)
-        del orders
+        await self._fetch_missing(batch)
+        readings = await self._read(ruleset, batch, bulk=bulk)
+        for task in batch:
+            task.octets = None
         filed = await asyncio.gather(*[self._database.writer.run(file, r.filing) for r in readings])
         documents: list[IndexDocument] = []
         for reading, result in zip(readings, filed, strict=True):
             if result is not None:
-                documents.append(replace(reading.document, revision=result.revision))
+                documents.append(reading.document._replace(revision=result.revision))
                 self._report(reading, result)
         self._index.add(documents)
 
-    async def _with_content(self, batch: list[_Task]) -> list[Order]:
-        missing = [task for task in batch if task.order.content is None]
-        if not missing:
-            return [task.order for task in batch]
-        octets = await asyncio.to_thread(self._fetch, missing)
-        return [
-            task.order if task.order.content is not None else _fetched(task, octets.get(task.order.message_id))
-            for task in batch
-        ]
+    async def _fetch_missing(self, batch: list[_Task]) -> None:
+        missing = [task for task in batch if task.octets is None]
+        if missing:
+            octets = await asyncio.to_thread(self._fetch, missing)
+            for task in missing:
+                task.octets = octets.get(task.order.message_id)
 
     def _fetch(self, tasks: list[_Task]) -> dict[int, bytes]:
         with self._database.read() as connection:
@@ -218,25 +211,32 @@ class Router:
             octets = read_many(connection, [d for d in digests.values() if d is not None])
         return {mid: octets[d] for mid, d in digests.items() if d is not None and d in octets}
 
-    async def _read(self, ruleset: Ruleset, orders: list[Order], *, bulk: bool) -> list[Reading]:
+    async def _read(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
+        readable = [task for task in batch if task.octets is not None]
         try:
-            return await self._ask_worker(ruleset, orders, bulk=bulk)
+            answers = iter(await self._ask_worker(ruleset, readable, bulk=bulk) if readable else [])
         except ConfinementError as error:
-            if len(orders) > 1:
+            if len(batch) > 1:
                 # One of them is poison; alone it harms nobody else.
-                return [(await self._read(ruleset, [order], bulk=True))[0] for order in orders]
-            (order,) = orders
-            if error.kind == "crash" and order.source_only is None:
-                return await self._read(ruleset, [replace(order, source_only="crash")], bulk=True)
-            _log.warning("message.source_only", id=format_id(order.message_id), limit=error.kind)
-            return [read_one(ruleset, replace(order, content=None, source_only=error.kind))]
+                return [(await self._read(ruleset, [task], bulk=True))[0] for task in batch]
+            (task,) = batch
+            if error.kind == "crash" and not task.crashed:
+                task.crashed = True
+                return await self._read(ruleset, batch, bulk=True)
+            return [self._by_envelope(ruleset, task, error.kind)]
+        return [next(answers) if t.octets is not None else self._by_envelope(ruleset, t, "missing") for t in batch]
 
-    async def _ask_worker(self, ruleset: Ruleset, orders: list[Order], *, bulk: bool) -> list[Reading]:
-        readings = await self._pool.run(_READ, ruleset.version, None, orders, bulk=bulk)
+    def _by_envelope(self, ruleset: Ruleset, task: _Task, limit: str) -> Reading:
+        _log.warning("message.source_only", id=format_id(task.order.message_id), limit=limit)
+        return read_one(ruleset, task.order._replace(source_only=limit), None)
+
+    async def _ask_worker(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
+        orders, contents = [task.order for task in batch], [task.octets for task in batch]
+        readings = await self._pool.run(_READ, ruleset.version, None, orders, *contents, bulk=bulk)
         while isinstance(readings, RulesWanted):
             if self._pickled[0] != ruleset.version:
                 self._pickled = (ruleset.version, pickle.dumps(ruleset, protocol=5))
-            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], orders, bulk=bulk)
+            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], orders, *contents, bulk=bulk)
         answer: list[Reading] = readings
         return answer
 
@@ -252,18 +252,3 @@ class Router:
             source_only=reading.filing.summary.source_only,
             problem=reading.filing.problem,
         )
-
-
-def _fetched(task: _Task, octets: bytes | None) -> Order:
-    if octets is None:
-        return replace(task.order, source_only="missing")
-    return replace(task.order, content=octets)
-
-
-def _address(text: str | None) -> Address | None:
-    if not text:
-        return None
-    try:
-        return parse_address(text)
-    except AddressError:
-        return None

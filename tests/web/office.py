@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.testclient import TestClient
@@ -21,7 +21,6 @@ from maild.archive.passwords import Cost, hash_password
 from maild.archive.sessions import Lifetime
 from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
-from maild.mail.address import parse_address
 from maild.mail.ids import format_id, message_id_at
 from maild.policy.roles import Role
 from maild.router.reading import Addressed, Order, read_one
@@ -150,20 +149,20 @@ class Office:
                     message_id=accepted.message_id,
                     direction=direction,
                     received_ms=at_ms,
-                    reverse_path=None if sender is None else parse_address(sender),
-                    addressed=tuple(Addressed(address=parse_address(a), team=None, as_given=a) for a in recipients),
+                    reverse_path=sender,
+                    addressed=tuple(Addressed(as_given=a, team=None) for a in recipients),
                     reference_bits=accepted.message_id * 2654435761 % (1 << 40),
                     size=len(octets),
-                    content=octets,
-                )
+                ),
+                octets,
             )
         return accepted.message_id
 
-    def _route(self, order: Order) -> None:
-        reading = read_one(self.book.current, order)
+    def _route(self, order: Order, octets: bytes) -> None:
+        reading = read_one(self.book.current, order, octets)
         filed = self.database.writer.submit(file, reading.filing).result()
         assert filed is not None
-        self.index.add([replace(reading.document, revision=filed.revision)])
+        self.index.add([reading.document._replace(revision=filed.revision)])
 
     def reference(self, message_id: int) -> str:
         """Return the reference of the conversation that a message is in."""
