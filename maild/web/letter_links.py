@@ -166,13 +166,35 @@ def anchor(target: str, text: str) -> str:
 
 
 def _shown_url(url: str) -> str:
+    if url.isascii() and "xn--" not in url:
+        return url
     host = host_of(url)
     shown, suspect = shown_domain(host)
     return url.replace(host, shown, 1) if suspect and host in url else url
 
 
 def linkify(text: str, *, limit: int = MAX_LINKS) -> str:
-    """Return the text as HTML, with its web and mail addresses as links; at most `limit` of them."""
+    """Return the text as HTML, with its web and mail addresses as links; about `limit` of them at most."""
+    if not _may_link(text):
+        return escape(text)
+    parts: list[str] = []
+    left = limit
+    for line in text.split("\n"):
+        if left > 0 and _may_link(line):
+            linked = _linked(line, left)
+            left -= len(linked) // 2
+            parts.append("".join(linked))
+        else:
+            parts.append(escape(line))
+    return "\n".join(parts)
+
+
+def _may_link(text: str) -> bool:
+    return "@" in text or "://" in text or "www." in text or "WWW." in text
+
+
+def _linked(text: str, limit: int) -> list[str]:
+    """Return text and links by turns."""
     parts = []
     at = 0
     for count, match in enumerate(_LINK.finditer(text)):
@@ -187,4 +209,4 @@ def linkify(text: str, *, limit: int = MAX_LINKS) -> str:
         parts.append(anchor(target, found if match.group("mail") else _shown_url(found)))
         at = match.start() + len(found)
     parts.append(escape(text[at:]))
-    return "".join(parts)
+    return parts

@@ -24,9 +24,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x84\x86-\x9f\u202d\u202e]")
 _QUOTE_RUN = re.compile(r"^>[^\n]*+(?:\n>[^\n]*+)*+", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"(?:> ?)+")
 _SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
-_ATTRIBUTION = re.compile(
-    r"(?:\A|\n)(?P<lines>[^\n>][^\n]{0,300}(?:\n[^\n>][^\n]{0,300}){0,2}?:)[ \t]*\n*\Z",
-)
+_BEGINS = re.compile(r"(?:Am|On|Le|El|Il|Em|Op|Den|Dnia|W dniu|Den|Dne)\b|\d{1,4}[-./]|\w{2,12}[.,] ", re.IGNORECASE)
 _WROTE = re.compile(
     r"schrieb|wrote|writes|geschrieben|a écrit|escribi|scritto|napisa|yazd|пишет|написал|schreef|skrev|\d.*@|@.*\d",
     re.IGNORECASE | re.DOTALL,
@@ -48,7 +46,10 @@ class _Block:
 
 def clean_text(text: str) -> str:
     """Return the text with one kind of line end, and without characters that cannot be seen."""
-    return _CONTROL.sub("", _LINES.sub("\n", text[:MAX_CHARACTERS]))
+    text = text[:MAX_CHARACTERS]
+    if "\r" in text or not text.isascii():
+        text = _LINES.sub("\n", text)
+    return _CONTROL.sub("", text)
 
 
 def unflow(text: str, *, delete_space: bool = False) -> str:
@@ -61,7 +62,8 @@ def unflow(text: str, *, delete_space: bool = False) -> str:
         line = line.removeprefix(" ")
         if line.startswith(">"):
             line = " " + line  # a stuffed line that only looks like a quotation
-        soft = depth_before == depth and line != "-- "
+        # Interop: a blank line is a paragraph's end to its writer, also after a space left by accident.
+        soft = depth_before == depth and line not in {"-- ", ""}
         depth_before = depth if line.endswith(" ") and line != "-- " else -1
         if depth_before >= 0 and delete_space:
             line = line[:-1]
@@ -88,14 +90,24 @@ def _blocks(text: str) -> list[_Block]:
 
 
 def _without_attribution(text: str) -> tuple[str, str]:
-    """Divide "On Monday, she wrote:" from the end of the text before a quotation."""
-    tail = text[-1000:]
-    paragraph = tail[max(tail.rstrip().rfind("\n\n"), 0) :]
-    found = _ATTRIBUTION.search(paragraph)
-    if not found or not _WROTE.search(found.group("lines")):
+    """Divide "On Monday, she wrote:" from the end of the text before a quotation; it may be of three lines."""
+    kept = text[-1000:].rstrip()
+    lines = kept.split("\n")[-3:]
+    if not kept.endswith(":") or "" in lines[-1:]:
         return text, ""
-    size = len(paragraph) - found.start("lines")
-    return text[:-size], text[-size:].rstrip("\n") + "\n"
+    found = ""
+    for count in range(1, len(lines) + 1):
+        candidate = "\n".join(lines[-count:])
+        if not lines[-count].strip() or lines[-count].startswith(">"):
+            break
+        if _WROTE.search(candidate) and (not found or _BEGINS.match(candidate)):
+            found = candidate
+            if _BEGINS.match(candidate):
+                break
+    if not found:
+        return text, ""
+    at = len(text.rstrip()) - len(found)
+    return text[:at], found + "\n"
 
 
 def _quote_html(text: str, links: int) -> str:

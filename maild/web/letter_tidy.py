@@ -43,8 +43,11 @@ _MAX_VALUE = 8_000
 _REPLY_CLASS = re.compile(r"quote|cite", re.IGNORECASE)
 _REPLY_STYLE = re.compile(r"border-left", re.IGNORECASE)
 # Interop: what Outlook writes above the letter it answers; all that follows it is the quotation.
-_OUTLOOK_ID = frozenset({"divrplyfwdmsg", "appendonsend", "mail-editor-reference-message-container"})
-_OUTLOOK_STYLE = re.compile(r"border-top:\s*solid\s*#(?:e1e1e1|b5c4df)", re.IGNORECASE)
+_OUTLOOK_ID = frozenset({"divrplyfwdmsg", "appendonsend", "mail-editor-reference-message-container", "zwchr"})
+_OUTLOOK_STYLE = re.compile(
+    r"border-top:\s*solid\s*#(?:e1e1e1|b5c4df)|border-top-color: rgb\(229, 229, 229\)", re.IGNORECASE
+)
+_INDENTED = re.compile(r"border:\s*none", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +60,11 @@ class Tidied:
     links: tuple[tuple[str, str], ...]  # those whose words name another place than they lead to: words, place
 
 
-def _is_quotation(start: Start) -> bool:
+def _is_quotation(start: Start, *, introduced: bool) -> bool:
     attributes = start.attributes
     return (
-        attributes.get("type", "").lower() == "cite"
+        (introduced and not _INDENTED.search(attributes.get("style", "")))
+        or attributes.get("type", "").lower() == "cite"
         or bool(_REPLY_CLASS.search(attributes.get("class", "")))
         or bool(_REPLY_STYLE.search(attributes.get("style", "")))
     )
@@ -150,6 +154,8 @@ def _open(tree: Tree, start: Start) -> None:
     if name in BLOCK or name == "hr":
         _close_implied(tree, name)
     tree.prepare()
+    if name == "hr" and tree.fold and _begins_original(start) and "details" not in tree.stack:
+        tree.begin_fold(ends_with_blockquote=False)
     if name in VOID:
         tree.image_count += name == "img"
         tree.lines += name in {"br", "hr"}
@@ -174,7 +180,7 @@ def _begin_link(tree: Tree, target: str) -> bool:
 
 def _open_block(tree: Tree, start: Start, name: str, attributes: dict[str, str]) -> None:
     if tree.fold and "details" not in tree.stack:
-        if name == "blockquote" and _is_quotation(start):
+        if name == "blockquote" and _is_quotation(start, introduced=tree.introduces):
             tree.begin_fold(ends_with_blockquote=True)
         elif name == "div" and _begins_original(start):
             tree.begin_fold(ends_with_blockquote=False)

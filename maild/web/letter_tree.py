@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from html import escape
 
@@ -16,6 +17,11 @@ _MAX_REOPENED = 2_000
 _SHORT_QUOTE = 200
 _PIECE = 2_000
 _MAX_LIES = 100
+# What some programs write above the letter that is answered; it is folded where all after it can be, too.
+_ORIGINAL = re.compile(
+    r"\s*-{3,20} ?(?:Original[ -]Message|Ursprüngliche Nachricht|Original-?Nachricht) ?-{3,20}", re.IGNORECASE
+)
+_ROOMY: tuple[list[str], ...] = ([], ["div"], ["td"], ["center"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,7 @@ class Tree:
         self.ampersands = 0
         self.reopened = 0
         self.lies: list[tuple[str, str]] = []
+        self.introduces = False  # the last text ended with a colon
         self.link_target = ""
         self.link_words: list[str] = []
         self.summary = f"<summary>{escape(quoted_word)}</summary>"
@@ -139,7 +146,10 @@ class Tree:
                 self.out.append(text[:_PIECE])
             return
         self.prepare()
+        if self.fold and self.stack[-1:] in _ROOMY and _ORIGINAL.match(text) and "details" not in self.stack:
+            self.begin_fold(ends_with_blockquote=False)
         count = len(text)
+        self.introduces = text.rstrip().endswith(":")
         self.text_count += count
         if "details" not in self.stack:
             self.own_count += count

@@ -138,7 +138,7 @@ def sender_notices(
     write; give none for mail of our own.
     """
     notices: list[Notice] = []
-    if not senders:
+    if not any(m.mail for m in senders):
         notices.append(Notice(code="no-sender", grave=True))
     if len(senders) > 1:
         notices.append(Notice(code="several-senders", values=(str(len(senders)),), grave=True))
@@ -156,7 +156,7 @@ def sender_notices(
 def _differing(
     senders: tuple[Mailbox, ...], sender: tuple[Mailbox, ...], reply_to: tuple[Mailbox, ...]
 ) -> Iterable[Notice]:
-    known = {m.mail.lower() for m in senders}
+    known = {m.mail.lower() for m in senders if m.mail}
     others = [m for m in reply_to if m.mail.lower() not in known]
     if others and known:
         shown = ", ".join(person(m).shown for m in others[:5])
