@@ -14,8 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 from tests.needs import require
 
@@ -73,18 +76,20 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """Make an empty database, yield its URL, and drop it."""
+    name = f"test_{uuid4().hex}"
+    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield server.rpartition("/")[0] + f"/{name}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def postgresql(postgresql_server: str) -> Iterator[str]:
     """The URL of a fresh, empty database."""
-    from uuid import uuid4
-
-    from sqlalchemy import create_engine
-
-    name = f"test_{uuid4().hex}"
-    admin = create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield postgresql_server.rpartition("/")[0] + f"/{name}"
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
+    with fresh_database(postgresql_server) as url:
+        yield url

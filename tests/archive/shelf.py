@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sqlalchemy import Connection, create_engine, event, insert
+from sqlalchemy import Connection, Engine, create_engine, event, insert
 
 from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex, create_tables, document_of
 from maild.archive.schema import (
@@ -73,22 +73,22 @@ class Letter:
 class Shelf:
     """The archive, its index, and a way to fill both."""
 
-    database: object
+    database: Engine
     index: SearchIndex
-    connect: object
+    connect: Callable[[], AbstractContextManager[Connection]]
     count: int = 0
     documents: list[IndexDocument] = field(default_factory=list)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.connect() as connection:  # type: ignore[operator]
+        with self.connect() as connection:
             yield connection
 
     def put(self, *letters: Letter, indexed: bool = True) -> list[int]:
         """File letters, the first the oldest, and index them."""
         ids = []
         documents = []
-        with self.database.begin() as connection:  # type: ignore[attr-defined]
+        with self.database.begin() as connection:
             for letter in letters:
                 self.count += 1
                 age_ms = letter.age_ms if letter.age_ms is not None else DAY_MS - self.count * 1_000
