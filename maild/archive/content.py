@@ -8,6 +8,7 @@ Source: RFC 8878 (Zstandard)
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -46,9 +47,15 @@ class Content(Protocol):
         ...
 
 
+_tools = threading.local()  # a compressor costs as much to make as it takes for a small mail
+
+
 def compress(octets: bytes | bytearray | memoryview) -> bytes:
     """Compress one chunk."""
-    return zstd.compress(octets, level=_LEVEL)
+    compressor: zstd.ZstdCompressor | None = getattr(_tools, "compressor", None)
+    if compressor is None:
+        compressor = _tools.compressor = zstd.ZstdCompressor(level=_LEVEL)
+    return compressor.compress(octets, compressor.FLUSH_FRAME)
 
 
 def decompress(frame: bytes) -> bytes:

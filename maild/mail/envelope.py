@@ -20,7 +20,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Who spoke to us. `protocol` is the `with` keyword of RFC 5321 §4.4: SMTP, ESMTP, ESMTPS, UTF8SMTPS …"""
+    """Who spoke to us. `protocol` is the `with` keyword of RFC 5321 §4.4, such as SMTP or ESMTPS."""
 
     ip: str
     port: int

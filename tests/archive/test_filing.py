@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.filing import Filed, Filing, file
+from maild.archive.filing import Filed, file
 from maild.archive.schema import conversations, entries, filings, joins, recipients, summaries, tags
 from tests.archive.samples import acceptance, filing
 
@@ -21,7 +21,9 @@ def _accepted(database: Database, number: int, direction: str = "in") -> int:
 
 
 def _file(database: Database, number: int, **how: Any) -> Filed:
-    filed = database.writer.submit(file, filing(_accepted(database, number, how.get("direction", "in")), **how)).result()
+    filed = database.writer.submit(
+        file, filing(_accepted(database, number, how.get("direction", "in")), **how)
+    ).result()
     assert filed is not None
     return filed
 
@@ -107,9 +109,7 @@ def test_merging_within_one_group_of_units_is_the_same(database: Database) -> No
 
 def test_a_stranger_who_knows_a_message_id_opens_a_conversation_of_his_own(database: Database) -> None:
     victim = _file(database, 1, key="a@citizen.example")
-    stranger = _file(
-        database, 2, author="eve@evil.example", key="x@evil.example", refers=("a@citizen.example",)
-    )
+    stranger = _file(database, 2, author="eve@evil.example", key="x@evil.example", refers=("a@citizen.example",))
     assert stranger.conversation_id != victim.conversation_id
     with database.read() as connection:
         suggestion = connection.execute(select(joins)).one()
@@ -151,15 +151,18 @@ def test_a_reused_message_id_of_another_author_is_not_the_same(database: Databas
 
 def test_answers_of_different_people_to_one_circular_stay_apart(database: Database) -> None:
     one = _file(database, 1, key="a@c.example", refers=("circular@party.example",))
-    two = _file(
-        database, 2, author="hans@other.example", key="b@other.example", refers=("circular@party.example",)
-    )
+    two = _file(database, 2, author="hans@other.example", key="b@other.example", refers=("circular@party.example",))
     assert one.conversation_id != two.conversation_id
 
 
 THREAD: tuple[dict[str, Any], ...] = (
     {"key": "1@c", "people": ("petra@citizen.example", "hans@x.example")},
-    {"key": "2@x", "author": "hans@x.example", "people": ("hans@x.example", "petra@citizen.example"), "refers": ("1@c",)},
+    {
+        "key": "2@x",
+        "author": "hans@x.example",
+        "people": ("hans@x.example", "petra@citizen.example"),
+        "refers": ("1@c",),
+    },
     {"key": "3@c", "refers": ("1@c", "2@x"), "people": ("petra@citizen.example", "hans@x.example")},
     {"key": "4@evil", "author": "eve@evil.example", "refers": ("1@c", "3@c")},
 )

@@ -15,9 +15,7 @@ def _insert(connection: Connection, values: list[int]) -> list[int]:
     for value in values:
         if value < 0:
             raise ValueError("no negative tags")
-        connection.execute(
-            text("INSERT INTO tags (conversation_id, team, tag) VALUES (:c, 't', 'x')"), {"c": value}
-        )
+        connection.execute(text("INSERT INTO tags (conversation_id, team, tag) VALUES (:c, 't', 'x')"), {"c": value})
     return values
 
 

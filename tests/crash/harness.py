@@ -6,6 +6,7 @@ The ledger lives in this process: it survives whatever happens to the daemon and
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import random
@@ -103,10 +104,8 @@ class Daemon:
     def kill(self) -> None:
         """SIGKILL to the whole process group: daemon, workers, tracer."""
         assert self.process is not None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
     def stop(self) -> int:
@@ -169,7 +168,9 @@ class Load:
 
     async def run(self, seconds: float | None = None) -> None:
         """Send from every connection for a while, or until `stopping`."""
-        tasks = [asyncio.create_task(self._connection(random.Random(self.seed * 1000 + n))) for n in range(self.connections)]
+        tasks = [
+            asyncio.create_task(self._connection(random.Random(self.seed * 1000 + n))) for n in range(self.connections)
+        ]
         if seconds is not None:
             await asyncio.sleep(seconds)
             self.stopping = True

@@ -63,7 +63,9 @@ def judge(database: Path, ledger: dict[str, int]) -> Verdict:
 def _judge_recipients(
     connection: sqlite3.Connection, message_id: int, name: str, routed: Counter[tuple[str, str]], verdict: Verdict
 ) -> None:
-    rows = connection.execute("SELECT address_key, state FROM recipients WHERE message_id = ?", (message_id,)).fetchall()
+    rows = connection.execute(
+        "SELECT address_key, state FROM recipients WHERE message_id = ?", (message_id,)
+    ).fetchall()
     if not rows:
         verdict.unfiled.append(name)
     for address, state in rows:
@@ -72,8 +74,8 @@ def _judge_recipients(
             continue
         routed[name, address] += 1
         found = connection.execute(
-            "SELECT count(*) FROM filings f JOIN entries e ON e.conversation_id = f.conversation_id AND e.team = f.team "
-            "WHERE f.message_id = ?",
+            "SELECT count(*) FROM filings f JOIN entries e "
+            "ON e.conversation_id = f.conversation_id AND e.team = f.team WHERE f.message_id = ?",
             (message_id,),
         ).fetchone()
         if state != "filed" or not found[0]:

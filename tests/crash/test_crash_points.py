@@ -23,7 +23,7 @@ async def _until_death(daemon: Daemon, ledger: Ledger) -> bool:
     load.limit = sum(ledger.acknowledged.values()) + MAILS
     sending = asyncio.create_task(load.run())
     assert daemon.process is not None
-    while not sending.done() and daemon.process.poll() is None:
+    while not sending.done() and daemon.process.poll() is None:  # noqa: ASYNC110 - a process sets no event
         await asyncio.sleep(0.02)
     load.stopping = True
     await sending
@@ -46,7 +46,9 @@ async def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, call: str
         ledger = Ledger()
         injection = f"{call}:signal=SIGKILL:when={point}"
         try:
-            seed.start(wrapper=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}"))
+            seed.start(
+                wrapper=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}")
+            )
             died = await _until_death(seed, ledger)
         except AssertionError:
             died = True  # it died before it was ready: that is a point, too

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,10 @@ async def test_duplicates_that_are_not_noticed_are_found(tmp_path: Path) -> None
 
 
 @pytest.mark.timeout(300)
-async def test_synchronous_off_is_found_by_a_power_cut(disk: Disk) -> None:  # noqa: F811 - the fixture
+async def test_synchronous_off_is_found_by_a_power_cut(disk: Disk) -> None:
     ledger, daemon = await cut_power(disk, 2, program=("-m", "tests.crash.mutant", "synchronous_off"))
     try:
         verdict = judge(daemon.database, ledger.acknowledged)
-    except Exception as error:  # noqa: BLE001 - a store that cannot be read has lost what it held
-        assert "malformed" in str(error) or "no such table" in str(error)
-        return
+    except sqlite3.DatabaseError:
+        return  # a store that cannot be read has lost what it held
     assert verdict.lost or verdict.integrity != "ok"

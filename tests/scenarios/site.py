@@ -66,7 +66,11 @@ class Site:
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "maild", "serve"], env=environment, stderr=log, stdout=log, start_new_session=True
+                [sys.executable, "-m", "maild", "serve"],
+                env=environment,
+                stderr=log,
+                stdout=log,
+                start_new_session=True,
             )
         deadline = time.monotonic() + 60
         while True:
@@ -88,7 +92,9 @@ class Site:
 
     def browser(self) -> httpx2.Client:
         """Return a client that has signed in."""
-        client = httpx2.Client(base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30)
+        client = httpx2.Client(
+            base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30
+        )
         self._browsers.append(client)
         page = client.get("/login").text
         fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))

@@ -77,7 +77,10 @@ def test_every_mail_imported_from_an_mbox_comes_back_octet_for_octet(site: Site,
     mails = [
         octets
         for octets in (p.read_bytes() for p in _mails(corpus))
-        if octets.endswith(b"\n") and b"\nFrom " not in octets and b"\r\r" not in octets and not octets.startswith(b"From ")
+        if octets.endswith(b"\n")
+        and b"\nFrom " not in octets
+        and b"\r\r" not in octets
+        and not octets.startswith(b"From ")
     ]
     assert len(mails) > 300
     mbox = tmp_path / "old.mbox"
