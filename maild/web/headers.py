@@ -24,6 +24,7 @@ _ALWAYS = {
     ),
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
+    "x-dns-prefetch-control": "off",  # links in letters: a name that is looked up tells that one was read
     "x-frame-options": "DENY",
     "x-robots-tag": "noindex, nofollow",
 }

@@ -8,17 +8,12 @@ from maild.archive import queries
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
 from maild.web.attachments import attachment_headers
+from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
 
 _SOURCE_BYTES = 256 * 1024
-# Security: the letter's own document may show what is inside it and nothing else. The sandbox holds also when
-# someone opens its address by itself; only our own pages may frame it.
-_LETTER_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:{images}; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
-)
 
 
 async def _message(visit: Visit) -> queries.Message:
@@ -53,10 +48,7 @@ async def letter(visit: Visit) -> Response:
     view = (await open_letter(visit, found, images=images)).view
     if not view.html_document:
         raise NotFoundError("the letter has no formatted text")
-    policy = _LETTER_POLICY.format(images=" https: http:" if images else "")
-    return HTMLResponse(
-        view.html_document, headers={"content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}
-    )
+    return HTMLResponse(view.html_document, headers={**letter_headers(images=images), "x-frame-options": "SAMEORIGIN"})
 
 
 async def raw(visit: Visit) -> Response:

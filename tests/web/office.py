@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -226,7 +227,10 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
     try:
         yield Office(database=database, index=index, services=services, book=book, clock=clock, ready=ready)
     finally:
-        asyncio.run(pool.close())
+        # In a thread of its own: the one that tests with a browser has an event loop already.
+        closing = threading.Thread(target=lambda: asyncio.run(pool.close()))
+        closing.start()
+        closing.join(timeout=10)
         index.close()
         database.close()
 

@@ -1,0 +1,58 @@
+"""A browser, and an office with letters that it can look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.samples import furnish
+from tests.browser.screenshots import CHROMIUM, sign_in
+from tests.browser.serving import serving
+from tests.web.office import Office
+
+
+@dataclass
+class Visited:
+    """A served office, a browser, and the references of its samples."""
+
+    base: str
+    office: Office
+    references: dict[str, str]
+    browser: Browser
+
+    def context(self, *, width: int = 1280, language: str = "de", **options: object) -> BrowserContext:
+        """Open a browser window of its own."""
+        return self.browser.new_context(
+            viewport={"width": width, "height": 860},
+            locale=language,
+            **options,  # type: ignore[arg-type]  # Playwright's options by name
+        )
+
+    def page(self, login: str | None = "petra", *, width: int = 1280, language: str = "de", **options: object) -> Page:
+        """Open a page, signed in."""
+        page = self.context(width=width, language=language, **options).new_page()
+        page.set_default_timeout(20_000)
+        if login is not None:
+            sign_in(page, self.base, login)
+        return page
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def visited(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visited]:
+    """An office with sample letters, for one module of tests."""
+    folder: Path = tmp_path_factory.mktemp("office")
+    with serving(folder) as (base, office):
+        yield Visited(base=base, office=office, references=furnish(office), browser=chromium)
