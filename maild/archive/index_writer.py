@@ -9,18 +9,15 @@ Invariant: everything up to the watermark is in the index.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from maild.archive.database import Database
 from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex
-from maild.errors import MaildError
 
 # Read documents from the archive: those filed after a revision, in order of their revision, at most so many; none
 # when there are no more. Called on the index's thread; may take its time.
@@ -33,7 +30,6 @@ HELD_CHARACTERS = 64_000_000
 _READ_AT_ONCE = 500
 _GAP_S = 1.0  # how long a revision that was not offered may be on its way
 _RETRY_S = 2.0
-_FAILURES = (sqlite3.Error, SQLAlchemyError, MaildError, OSError)
 
 _log = structlog.get_logger(__name__)
 
@@ -136,7 +132,7 @@ class IndexWriter:
                 closing = self._closing
             try:
                 self._work(closing=closing)
-            except _FAILURES as error:
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: the archive has it all, and it is tried again
                 _log.error("index.failed", error=type(error).__name__)
                 self._recover(closing=closing)
 
@@ -170,9 +166,9 @@ class IndexWriter:
         while not self._closing:
             with self._condition:
                 requests = self._requests
-            # What was offered need not be read again.
-            offered = self._written + 1 in self._held
-            documents = [] if offered else self._read_documents(self._written, _READ_AT_ONCE)
+                # What was offered need not be read again.
+                missing = min(self._held, default=self._written + _READ_AT_ONCE + 1) - self._written - 1
+            documents = self._read_documents(self._written, min(missing, _READ_AT_ONCE)) if missing else ()
             if documents:
                 self._write(documents)
             elif self._reading_ends(requests):
