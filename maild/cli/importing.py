@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from maild.archive.transfer import Target, import_messages
 from maild.cli.explain import os_error
 from maild.cli.progress import Progress
 from maild.cli.rules import load_rules
+from maild.cli.state import running
 from maild.cli.store import writing
 from maild.cli.times import now_ms
 from maild.cli.verb import note
@@ -40,12 +42,13 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
     if not complete:
         return False  # nothing at all is better than half of what was meant, when it shows before the start
     counts = {"new": 0, "known": 0}
+    chance = random.Random(secrets.randbits(128))  # for ids, not for secrets; the system's own costs a call each
     with writing(settings) as database, Progress("importing", sum(s.size for s in sources)) as progress:
         for source in sources:
             items = _watched(source, progress)
             try:
                 for taken in import_messages(
-                    database.writer, items, target, now_ms=now_ms(), chance=lambda: secrets.randbits(21)
+                    database.writer, items, target, now_ms=now_ms(), chance=lambda: chance.getrandbits(21)
                 ):
                     counts["known" if taken.message_id is None else "new"] += 1
                     progress.say(f"{counts['new'] + counts['known']:,} messages")
@@ -56,6 +59,8 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
                 note(f"maild: {os_error(error)}")
                 complete = False
     sys.stdout.write(f"imported {counts['new']:,}, there already {counts['known']:,}\n")
+    if counts["new"] and running(settings.server.data_dir) is None:
+        note("the daemon is not running: it will route them into the inboxes when it is")
     return complete
 
 
