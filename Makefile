@@ -80,7 +80,7 @@ screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (ne
 
 .PHONY: crash
 crash: .venv/dev.stamp ## the whole crash harness: some hours, root for the power cuts
-	MAILD_CRASH=full $(PYTEST) tests/crash --timeout=0
+	MAILD_CRASH=whole $(PYTEST) tests/crash --timeout=0
 
 .PHONY: bench
 bench: .venv/dev.stamp ## measure against Postfix and Dovecot, side by side

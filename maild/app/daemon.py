@@ -193,6 +193,7 @@ class Daemon:
         running.add_done_callback(self._router_ended)
 
         async def finish() -> None:
+            self._stop.set()
             router.stop()
             await running
 

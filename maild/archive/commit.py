@@ -55,8 +55,8 @@ class Accepted:
 
 def lock_head(connection: Connection) -> tuple[int, bytes, int]:
     """Serialise with every other writer; return the newest sequence, chain and revision."""
-    (row,) = _HEAD.rows(connection)
-    return row.sequence, bytes(row.chain), row.revision
+    ((sequence, chain, revision),) = _HEAD.rows(connection)
+    return sequence, bytes(chain), revision
 
 
 _HEAD = Prepared(select(chain_head.c.sequence, chain_head.c.chain, chain_head.c.revision).with_for_update())
@@ -122,7 +122,7 @@ class _Ids:
     def __init__(self, connection: Connection, wanted: list[int]) -> None:
         self._connection = connection
         self._checked = set(wanted)
-        self._taken = {row.id for row in _TAKEN.rows(connection, wanted)}
+        self._taken = {message_id for (message_id,) in _TAKEN.rows(connection, wanted)}
 
     def take(self, wanted: int) -> int:
         while wanted in self._taken:

@@ -121,7 +121,7 @@ _INSERT_FILINGS = Prepared(insert(filings))
 
 
 def _pending(connection: Connection, ids: list[int]) -> set[int]:
-    return {row.message_id for row in _PENDING.rows(connection, ids)}
+    return {message_id for (message_id,) in _PENDING.rows(connection, ids)}
 
 
 def _close_work_items(connection: Connection, work: list[Filing]) -> None:
@@ -139,7 +139,7 @@ def _write_new_conversations(
         return
     wanted = {mid: i.reference_bits for mid, i in new.items()}
     names = [format_reference(bits) for bits in wanted.values()]
-    taken = {row.reference for row in _TAKEN.rows(connection, names)}
+    taken = {name for (name,) in _TAKEN.rows(connection, names)}
     rows: list[dict[str, object]] = []
     for mid, bits in wanted.items():
         number = bits

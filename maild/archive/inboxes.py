@@ -7,8 +7,21 @@ A letter from outside by a person reopens what was closed or waiting; a report o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.prepared import Prepared, PreparedIn
@@ -38,7 +51,7 @@ class _Entry:
     newest_id: int
     waiting_since_ms: int | None
     seen_ms: int | None
-    is_new: bool
+    is_new: bool = False
     stale_waiting: bool = False
 
 
@@ -70,11 +83,7 @@ def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:
             continue
         other = both.get((into_id, team))
         if other is None:
-            connection.execute(
-                update(entries)
-                .where(entries.c.conversation_id == from_id, entries.c.team == team)
-                .values(conversation_id=into_id)
-            )
+            _MOVE_ENTRY.run(connection, {"emptied": from_id, "into": into_id, "which": team})
             continue
         other.state = min(entry.state, other.state, key=_URGENCY.index)
         other.assignee = other.assignee if other.assignee is not None else entry.assignee
@@ -83,7 +92,7 @@ def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:
         other.seen_ms = None if None in (entry.seen_ms, other.seen_ms) else other.seen_ms
         other.waiting_since_ms = _waiting_since(connection, into_id, team)
         _write(connection, [other])
-        connection.execute(delete(entries).where(entries.c.conversation_id == from_id, entries.c.team == team))
+        _DELETE_ENTRY.run(connection, {"emptied": from_id, "which": team})
     _move_tags(connection, from_id, into_id)
 
 
@@ -91,31 +100,15 @@ _URGENCY = ("open", "waiting", "closed", "spam")
 
 
 def _move_tags(connection: Connection, from_id: int, into_id: int) -> None:
-    rows = connection.execute(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == from_id)).all()
+    rows = _TAGS_OF.rows(connection, {"emptied": from_id})
     if rows:
         _INSERT_TAGS.run(connection, [{"conversation_id": into_id, "team": team, "tag": tag} for team, tag in rows])
-        connection.execute(delete(tags).where(tags.c.conversation_id == from_id))
+        _DELETE_TAGS.run(connection, {"emptied": from_id})
 
 
 def _known(connection: Connection, ids: set[int]) -> dict[tuple[int, str], _Entry]:
-    if not ids:
-        return {}
-    rows = _KNOWN.rows(connection, list(ids))
-    return {(row.conversation_id, row.team): _entry(row) for row in rows}
-
-
-def _entry(row: Row[tuple[object, ...]]) -> _Entry:
-    return _Entry(
-        conversation_id=row.conversation_id,
-        team=row.team,
-        state=row.state,
-        assignee=row.assignee,
-        priority=row.priority,
-        newest_id=row.newest_id,
-        waiting_since_ms=row.waiting_since_ms,
-        seen_ms=row.seen_ms,
-        is_new=False,
-    )
+    found = (_Entry(*row) for row in _KNOWN.rows(connection, list(ids)))
+    return {(entry.conversation_id, entry.team): entry for entry in found}
 
 
 def _opened(arrival: Arrival, team: str, state: str, priority: int) -> _Entry:
@@ -147,20 +140,29 @@ def _moved_on(entry: _Entry, arrival: Arrival, priority: int) -> None:
 
 
 def _waiting_since(connection: Connection, conversation_id: int, team: str) -> int | None:
-    mine = (
-        select(messages.c.id, messages.c.direction, summaries.c.automatic)
+    which = {"which_conversation": conversation_id, "which_team": team}
+    ((answered,),) = _ANSWERED.rows(connection, which)
+    ((oldest,),) = _OLDEST_UNANSWERED.rows(connection, which | {"answered": answered or 0})
+    return None if oldest is None else id_ms(oldest)
+
+
+def _of_entry(column: ColumnElement[int]) -> Select[Any]:
+    return (
+        select(column)
         .join_from(filings, messages, messages.c.id == filings.c.message_id)
         .join(summaries, summaries.c.message_id == messages.c.id)
-        .where(filings.c.conversation_id == conversation_id, filings.c.team == team)
-        .subquery()
+        .where(filings.c.conversation_id == bindparam("which_conversation"), filings.c.team == bindparam("which_team"))
     )
-    answered = connection.scalar(select(func.max(mine.c.id)).where(mine.c.direction == "out"))
-    oldest = connection.scalar(
-        select(func.min(mine.c.id)).where(
-            mine.c.direction == "in", mine.c.automatic == Automatic.PERSON, mine.c.id > (answered or 0)
-        )
+
+
+_ANSWERED = Prepared(_of_entry(func.max(messages.c.id)).where(messages.c.direction == text("'out'")))
+_OLDEST_UNANSWERED = Prepared(
+    _of_entry(func.min(messages.c.id)).where(
+        messages.c.direction == text("'in'"),
+        summaries.c.automatic == text(str(int(Automatic.PERSON))),
+        messages.c.id > bindparam("answered"),
     )
-    return None if oldest is None else id_ms(oldest)
+)
 
 
 def _insert_tags(dialect: str) -> Executable:
@@ -170,7 +172,12 @@ def _insert_tags(dialect: str) -> Executable:
 
 
 _INSERT_TAGS = Prepared(_insert_tags)
-_KNOWN = PreparedIn(lambda ids: select(entries).where(entries.c.conversation_id.in_(ids)))
+_TAGS_OF = Prepared(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == bindparam("emptied")))
+_DELETE_TAGS = Prepared(delete(tags).where(tags.c.conversation_id == bindparam("emptied")))
+_KNOWN = PreparedIn(lambda ids: select(entries).where(entries.c.conversation_id.in_(ids)))  # as _Entry has them
+_THE_ENTRY = (entries.c.conversation_id == bindparam("emptied"), entries.c.team == bindparam("which"))
+_MOVE_ENTRY = Prepared(update(entries).where(*_THE_ENTRY).values(conversation_id=bindparam("into")))
+_DELETE_ENTRY = Prepared(delete(entries).where(*_THE_ENTRY))
 _INSERT = Prepared(insert(entries))
 _UPDATE = Prepared(
     update(entries)

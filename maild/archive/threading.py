@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
 from maild.archive.inboxes import merge_entries
 from maild.archive.prepared import Prepared, PreparedIn
@@ -147,7 +147,7 @@ class Threads:
         rows = _REFS.rows(self._connection, list(wanted))
         if not rows:
             return
-        self._read_members({row.message_id for row in rows})
+        self._read_members({message_id for _, message_id, _ in rows})
         for target, message_id, position in rows:
             if message_id in self._members:
                 self._refs.setdefault(bytes(target), []).append(_Ref(message_id, position))
@@ -156,14 +156,14 @@ class Threads:
         teams: dict[int, set[str]] = {}
         for team, message_id in _TEAMS.rows(self._connection, list(ids)):
             teams.setdefault(message_id, set()).add(team)
-        for row in _MEMBERS.rows(self._connection, list(ids)):
-            self._members[row.message_id] = Member(
-                message_id=row.message_id,
-                conversation_id=row.conversation_id,
-                author=row.from_mail,
-                people=frozenset(json.loads(row.people)),
-                teams=frozenset(teams.get(row.message_id, ())),
-                ours=row.direction == "out",
+        for message_id, conversation_id, people, author, direction in _MEMBERS.rows(self._connection, list(ids)):
+            self._members[message_id] = Member(
+                message_id=message_id,
+                conversation_id=conversation_id,
+                author=author,
+                people=frozenset(json.loads(people)),
+                teams=frozenset(teams.get(message_id, ())),
+                ours=direction == "out",
             )
 
     def _remember(self, item: Threadable, this: Member, conversation_id: int) -> None:
@@ -212,19 +212,30 @@ def _tie(mine: int, theirs: int) -> Tie:
     return Tie.CHILD if theirs == 0 else Tie.SIBLING
 
 
-_FORWARD = (
-    update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("survivor"))
+_MESSAGES_OF = Prepared(select(summaries.c.message_id).where(summaries.c.conversation_id == bindparam("emptied")))
+_MOVES = [
+    Prepared(
+        update(table).where(table.c.conversation_id == bindparam("emptied")).values(conversation_id=bindparam("into"))
+    )
+    for table in (summaries, filings)
+]
+_FORWARD = Prepared(
+    update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("into"))
+)
+_FORGET_LIKENESS = Prepared(
+    delete(joins).where(
+        joins.c.kind == text("'suggested'"),
+        joins.c.from_id == bindparam("emptied"),
+        joins.c.into_id == bindparam("into"),
+    )
 )
 
 
 def _move(connection: Connection, from_id: int, into_id: int) -> list[int]:
     """Move every message and entry of one conversation into another; return the messages that moved."""
-    moved = list(connection.scalars(select(summaries.c.message_id).where(summaries.c.conversation_id == from_id)))
-    for table in (summaries, filings):
-        connection.execute(update(table).where(table.c.conversation_id == from_id).values(conversation_id=into_id))
+    pair = {"emptied": from_id, "into": into_id}
+    moved = [message_id for (message_id,) in _MESSAGES_OF.rows(connection, {"emptied": from_id})]
+    for statement in (*_MOVES, _FORWARD, _FORGET_LIKENESS):
+        statement.run(connection, pair)
     merge_entries(connection, from_id, into_id)
-    connection.execute(_FORWARD, {"emptied": from_id, "survivor": into_id})
-    connection.execute(
-        delete(joins).where(joins.c.kind == "suggested", joins.c.from_id == from_id, joins.c.into_id == into_id)
-    )
     return moved

@@ -36,8 +36,10 @@ def message_count(connection: Connection) -> int:
 
 def verify(connection: Connection, *, full: bool, progress: Callable[[int], None]) -> Iterator[Finding]:
     """Yield every finding; `progress` hears of each page of messages walked."""
+    # Mail goes on arriving meanwhile: the walk ends where the archive ended at its beginning.
+    head = connection.execute(select(chain_head)).one()
     chain, sequence = GENESIS, 0
-    while page := _page(connection, sequence):
+    while page := _page(connection, sequence, head.sequence):
         addresses = _addresses(connection, [row.id for row in page])
         for row in page:
             if row.sequence != sequence + 1:
@@ -50,15 +52,15 @@ def verify(connection: Connection, *, full: bool, progress: Callable[[int], None
             chain, sequence = bytes(row.chain), row.sequence
             yield from _check_content(connection, row, full=full)
         progress(len(page))
-    head = connection.execute(select(chain_head)).one()
     if head.sequence != sequence or bytes(head.chain) != chain:
         text = f"the newest message should be number {head.sequence}, but it is {sequence}"
         yield Finding(message_id=None, sequence=head.sequence, text=text)
     yield from _unfiled(connection)
 
 
-def _page(connection: Connection, after: int) -> list[Row[tuple[object, ...]]]:
-    statement = select(messages).where(messages.c.sequence > after).order_by(messages.c.sequence).limit(_PAGE)
+def _page(connection: Connection, after: int, last: int) -> list[Row[tuple[object, ...]]]:
+    within = messages.c.sequence.between(after + 1, last)
+    statement = select(messages).where(within).order_by(messages.c.sequence).limit(_PAGE)
     return list(connection.execute(statement))
 
 

@@ -80,7 +80,6 @@ class Intake:
         reply = admit(self._rulebook.current, address)
         if not reply.accepted:
             self.refused_count += 1
-            _log.info("recipient.refused", code=reply.code, enhanced=reply.enhanced, domain=address.domain)
         return reply
 
     def spool(self) -> Spool:

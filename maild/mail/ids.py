@@ -27,8 +27,12 @@ def id_ms(number: int) -> int:
     return number >> _CHANCE_BITS
 
 
+_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]  # two characters at once: every 250 names an id
+
+
 def _encode(number: int, length: int) -> str:
-    return "".join(_ALPHABET[number >> 5 * i & 31] for i in range(length - 1, -1, -1))
+    text = "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * (length + length % 2) - 10, -1, -10)])
+    return text[length % 2 :]
 
 
 def _decode(text: str, length: int) -> int | None:

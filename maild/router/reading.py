@@ -63,6 +63,7 @@ class RulesWanted:
 
 
 _rules: dict[str, Ruleset] = {}
+_encode_trace = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def read_batch(
@@ -138,7 +139,7 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         places=tuple(places.values()),
         reference_bits=order.reference_bits,
         rules_version=ruleset.version,
-        trace=compress(json.dumps([trace_json(r) for r in routes], ensure_ascii=False).encode()),
+        trace=compress(_encode_trace([trace_json(route) for route in routes]).encode()),
         problem=merged.problem,
     )
 
