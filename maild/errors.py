@@ -16,6 +16,10 @@ class TemporaryError(MaildError):
     """Something of ours does not work now; the peer is asked to try again (4xx, exit code 75)."""
 
 
+class DiskFullError(TemporaryError):
+    """There is no room for what must be written; nothing of it was."""
+
+
 class StorageError(TemporaryError):
     """Stable storage failed or cannot be trusted; nothing is acknowledged until it was checked again."""
 

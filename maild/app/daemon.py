@@ -104,6 +104,7 @@ class Daemon:
         )
         space.take_reserve()
         database = self._storage(data_dir)
+        database.writer.on_full.append(space.give_up_reserve_if_full)
         rulebook = self._rules(database, data_dir)
         pool = Pool(_worker_count(), preload=_PRELOAD)
         stack.push_async_callback(pool.close)

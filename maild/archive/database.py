@@ -28,10 +28,9 @@ FILE_NAME = "maild.sqlite3"
 INDEX_NAME = "index.sqlite3"
 BUSY_MS = 5_000
 _READERS = 8
-# A checkpoint of the write-ahead log costs two fsyncs; every 64 MB of log is seldom enough to be cheap and often
-# enough to keep the log, and the time of a restart, small.
-_CHECKPOINT_PAGES = 16_000
-_PAGE_BYTES = 4_096
+# A checkpoint of the write-ahead log costs two fsyncs; every 16 MB of log is seldom enough to be cheap and often
+# enough to keep the log, the time of a restart, and what a full disk must still hold, small.
+_CHECKPOINT_PAGES = 4_000
 
 
 class Database:

@@ -23,7 +23,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from maild.errors import StorageError, TemporaryError
+from maild.errors import DiskFullError, StorageError, TemporaryError
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -54,6 +54,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._connection: Connection | None = None
         self._stopping = threading.Event()
+        self.on_full: list[Callable[[], None]] = []  # called in the writer's thread when the disk is full
         self.trusted = True  # False between a storage failure and the check that passes again
 
     def start(self) -> None:
@@ -166,8 +167,22 @@ class Writer:
             self.trusted = False
             self._disconnect()
             _log.error("storage.failed", error=type(cause).__name__, text=_driver_text(cause))
+        elif isinstance(failure, DiskFullError):
+            self._make_room()
         elif not isinstance(failure, TemporaryError):
             _log.error("storage.unit_failed", error=type(cause).__name__, text=_driver_text(cause))
+
+
+    def _make_room(self) -> None:
+        """Give up reserves, and move the log into the database: on a full disk the log may be what fills it."""
+        _log.error("storage.full")
+        self._disconnect()
+        for relieve in self.on_full:
+            relieve()
+        try:
+            self._check()
+        except StorageError:
+            _log.warning("storage.still_full")
 
 
 def _driver_text(error: BaseException) -> str:
@@ -178,8 +193,10 @@ def _driver_text(error: BaseException) -> str:
 
 def _storage_failure(error: DBAPIError) -> Exception | None:
     text = str(error.orig).lower()
-    if "locked" in text or "full" in text:
-        return TemporaryError(f"the database is busy or full: {error.orig}")
+    if "full" in text or "no space" in text:
+        return DiskFullError(f"the disk is full: {error.orig}")
+    if "locked" in text:
+        return TemporaryError(f"the database is busy: {error.orig}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return StorageError(f"the storage failed: {error.orig}")
     return None

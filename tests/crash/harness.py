@@ -38,7 +38,8 @@ rules:
 """
 RECIPIENTS = ("info@musterstadt.example", "kita.platzvergabe@musterstadt.example")
 START_S = 60.0
-ROUTE_S = 60.0
+STARTED: list[Daemon] = []
+ROUTE_S = 90.0
 
 
 def free_port() -> int:
@@ -86,6 +87,7 @@ class Daemon:
             command, env=environment, stderr=log, stdout=log, cwd=self.directory, start_new_session=True
         )
         log.close()
+        STARTED.append(self)
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() - began > START_S:
                 text = (self.directory / "log").read_text()[-2000:]
