@@ -13,6 +13,7 @@ MAX_STYLE = 4_000
 _SIDES = ("top", "right", "bottom", "left")
 _MARGINS = frozenset({"margin", *(f"margin-{s}" for s in _SIDES)})
 _SIZES = frozenset({"width", "height", "min-width", "max-width", "min-height", "max-height"})
+_NEVER_NEGATIVE = _MARGINS | _SIZES | {"letter-spacing"}
 PROPERTIES = frozenset(
     {
         "background",
@@ -85,6 +86,7 @@ _NOT_COLOURS = frozenset(
     }
 )
 _NO_LENGTH = re.compile(r"#[0-9a-f]+|\([^()]*\)", re.IGNORECASE)
+_IMPORTANT = re.compile(r"\s*!\s*important$", re.IGNORECASE)
 _NUMBER = re.compile(r"(-?)(\d{0,7}(?:\.\d{1,9})?)([a-z%]*)", re.IGNORECASE)
 _LARGEST = {"px": 2_000, "pt": 1_500, "em": 120, "rem": 120, "%": 300, "in": 20, "cm": 50, "mm": 500, "": 2_000}
 
@@ -106,18 +108,23 @@ def _background_colour(value: str) -> str | None:
     return next((w for w in words if w not in _NOT_COLOURS), None)
 
 
+def _only_colours(value: str) -> bool:
+    return value.count("(") == value.count(")") and all(f.lower() in _COLOURS for f in _FUNCTION.findall(value))
+
+
 def _allowed(name: str, value: str) -> str | None:
     value = value.strip().lower() if name != "font-family" else value.strip()
-    value = re.sub(r"\s*!\s*important$", "", value, flags=re.IGNORECASE)
+    if "!" in value:
+        value = _IMPORTANT.sub("", value)
     if name == "background":
         return _background_colour(value)
     if name not in PROPERTIES or not _VALUE.fullmatch(value):
         return None
-    if any(f.lower() not in _COLOURS for f in _FUNCTION.findall(value)) or value.count("(") != value.count(")"):
+    if ("(" in value or ")" in value) and not _only_colours(value):
         return None
     if name == "display":
         return value if value in _DISPLAY else None
-    if name in _MARGINS | _SIZES | {"letter-spacing"}:
+    if name in _NEVER_NEGATIVE:
         return value if _is_sized(value) and not any(negative for negative, _, _ in _numbers(value)) else None
     if name in {"font-size", "font", "line-height"} or name.startswith(("padding", "border")):
         return value if _is_sized(value) else None

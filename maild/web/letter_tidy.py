@@ -31,7 +31,7 @@ from maild.web.letter_links import link_target
 from maild.web.letter_tokens import End, Start, Text, TooMuchError, tokens
 from maild.web.letter_tree import Tree
 
-MAX_TAGS = 40_000
+MAX_TAGS = 30_000
 _RENAMED = dict.fromkeys(
     ("address", "article", "aside", "body", "details", "dir", "fieldset", "figcaption", "figure", "footer"), "div"
 ) | dict.fromkeys(("form", "header", "hgroup", "legend", "main", "menu", "nav", "search", "section", "summary"), "div")
@@ -113,11 +113,13 @@ def _open_table_part(tree: Tree, name: str, attributes: dict[str, str]) -> None:
 
 
 _SPECIAL_BUT_FLOW = BLOCK - {"div", "p"}
+_ITEMS = (frozenset({"li"}), frozenset({"dd", "dt"}))
+_P_BARRIERS = CELLS | {"table"}
 
 
 def _close_implied(tree: Tree, name: str) -> None:
     """Close what a start tag ends without saying so: the paragraph, the list item, the heading before it."""
-    for group in (frozenset({"li"}), frozenset({"dd", "dt"})):
+    for group in _ITEMS:
         if name in group:
             for index in range(len(tree.stack) - 1, -1, -1):
                 if tree.stack[index] in group:
@@ -125,7 +127,7 @@ def _close_implied(tree: Tree, name: str) -> None:
                     break
                 if tree.stack[index] in _SPECIAL_BUT_FLOW:
                     break
-    paragraph = tree.find("p", CELLS | {"table"})
+    paragraph = tree.find("p", _P_BARRIERS)
     if paragraph >= 0:
         tree.close_block(paragraph)
     if name in HEADINGS and tree.stack and tree.stack[-1] in HEADINGS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from maild.web.letter_elements import FORMATTING, GROUPS
-from maild.web.letter_links import contradicted
+from maild.web.letter_links import contradicted, linkify
 from maild.web.letter_tokens import TooMuchError
 
 MAX_DEPTH = 256
@@ -17,10 +17,12 @@ _MAX_REOPENED = 2_000
 _SHORT_QUOTE = 200
 _PIECE = 2_000
 _MAX_LIES = 100
+_MAX_LINKED_PIECES = 20_000
 # What some programs write above the letter that is answered; it is folded where all after it can be, too.
 _ORIGINAL = re.compile(
     r"\s*-{3,20} ?(?:Original[ -]Message|Ursprüngliche Nachricht|Original-?Nachricht) ?-{3,20}", re.IGNORECASE
 )
+_NO_CONTENT = GROUPS | {"table", "tr"}
 _ROOMY: tuple[list[str], ...] = ([], ["div"], ["td"], ["center"])
 
 
@@ -135,18 +137,22 @@ class Tree:
 
     def prepare(self) -> None:
         """Content directly in a table goes into a cell, where it was meant, not before the table."""
-        if self.stack and self.stack[-1] in GROUPS | {"table"}:
+        if not self.stack or self.stack[-1] not in _NO_CONTENT:
+            return
+        if self.stack[-1] != "tr":
             self.push("tr", "<tr>")
-        if self.stack and self.stack[-1] == "tr":
-            self.push("td", "<td>")
+        self.push("td", "<td>")
+
+    def _begins_original(self, text: str) -> bool:
+        return self.stack[-1:] in _ROOMY and bool(_ORIGINAL.match(text)) and "details" not in self.stack
 
     def text(self, text: str) -> None:
         if not text.strip(" \t\n\r\f"):
-            if not (self.stack and self.stack[-1] in GROUPS | {"table", "tr"}):
+            if not (self.stack and self.stack[-1] in _NO_CONTENT):
                 self.out.append(text[:_PIECE])
             return
         self.prepare()
-        if self.fold and self.stack[-1:] in _ROOMY and _ORIGINAL.match(text) and "details" not in self.stack:
+        if self.fold and "--" in text and self._begins_original(text):
             self.begin_fold(ends_with_blockquote=False)
         count = len(text)
         self.introduces = text.rstrip().endswith(":")
@@ -157,8 +163,11 @@ class Tree:
             self.link_words.append(text[:300])
         self.lines += count // 80
         # The sanitiser's time for one text grows with its length times its references: give it short ones.
-        pieces = [text[i : i + _PIECE] for i in range(0, count, _PIECE)]
-        escaped = "<wbr>".join(map(_escaped, pieces))
+        write = _escaped if "a" in self.stack or len(self.out) > _MAX_LINKED_PIECES else linkify
+        if count <= _PIECE:
+            escaped = write(text)
+        else:
+            escaped = "<wbr>".join([write(text[i : i + _PIECE]) for i in range(0, count, _PIECE)])
         self.ampersands += escaped.count("&")
         if self.ampersands > MAX_AMPERSANDS or self.text_count > MAX_TEXT:
             raise TooMuchError("text")

@@ -87,6 +87,12 @@ def test_attributes_are_read_as_browsers_read_them() -> None:
     ]
 
 
+def test_an_address_that_is_only_text_becomes_a_link_but_not_within_one() -> None:
+    html = '<p>see https://a.example/x?y=1&amp;z=2, or <a href="https://b.example/">www.b.example</a>'
+    links = [e.attributes["href"] for e in elements_of(_body(html)) if e.name == "a"]
+    assert links == ["https://a.example/x?y=1&z=2", "https://b.example/"]
+
+
 def test_a_quotation_is_folded_and_a_short_one_open() -> None:
     long = f"<p>Danke<blockquote type=cite>{'alt ' * 100}</blockquote>"
     assert '<details class="quote"><summary>Q</summary><blockquote>' in _tidy(long)
