@@ -34,10 +34,14 @@ class Streams:
         """Begin with none."""
         self._open: dict[int, int] = {}
 
+    def is_full(self, user_id: int) -> bool:
+        """Tell whether one more would be too many: of this person, or in all."""
+        return sum(self._open.values()) >= _MAX_STREAMS or self._open.get(user_id, 0) >= _MAX_OF_ONE
+
     async def events(self, visit: Visit) -> Response:
         """Open a stream."""
         user_id = visit.person.user_id
-        if sum(self._open.values()) >= _MAX_STREAMS or self._open.get(user_id, 0) >= _MAX_OF_ONE:
+        if self.is_full(user_id):
             return problem(visit.request, visit.services, 429, retry_after_s=30)
         return StreamingResponse(
             self._counted(visit, user_id),
