@@ -5,8 +5,10 @@ Security: no subject, body or credential is ever a value of an event; docs/logs.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
 
@@ -26,7 +28,7 @@ def configure(*, form: str, level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio", "mail.log"):
@@ -34,6 +36,21 @@ def configure(*, form: str, level: str) -> None:
         logger.handlers = [_Bridge()]
         logger.propagate = False
         logger.setLevel(logging.WARNING)
+
+
+class _Stderr:
+    """Standard error that never fails: a log on a full disk must not stop what it tells of."""
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with contextlib.suppress(OSError, ValueError):
+            return sys.stderr.write(text)
+        return 0
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _Bridge(logging.Handler):

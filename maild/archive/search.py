@@ -11,18 +11,17 @@ may not be seen leaves the database, neither as a hit nor in a count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select
+from sqlalchemy import Connection, Row, and_, select
 
 from maild.archive.schema import conversations, filings, messages, recipients, summaries, tags
 from maild.archive.search_filter import Asking, visible_filings
 from maild.archive.search_late import find_late, read_late, watermark
-from maild.archive.search_query import And, Facet, Not, Or, Query, Words
-from maild.archive.search_text import found_in
+from maild.archive.search_query import And, Facet, Not, Or, Query, has_words, leaves
 from maild.archive.search_walk import Range, Walk, range_of, ways
 from maild.mail.ids import id_ms
 from maild.policy.visible import Visible
@@ -87,7 +86,7 @@ def _find(connection: Connection, asking: Asking, query: Query, limit: int, befo
         return []
     asking = replace(asking, conversations=_references(connection, query))
     limits = range_of(query, asking, before_id)
-    if not _has_words(query):
+    if not has_words(query):
         return _walk(connection, asking, query, limits, limit)
     indexed = watermark(connection)
     late = read_late(connection, asking, indexed or 0)
@@ -101,34 +100,19 @@ def _find(connection: Connection, asking: Asking, query: Query, limit: int, befo
     return sorted(found, reverse=True)[:limit]
 
 
-def _leaves(query: Query) -> Iterator[Query]:
-    match query:
-        case And() | Or():
-            for item in query.items:
-                yield from _leaves(item)
-        case Not():
-            yield from _leaves(query.item)
-        case _:
-            yield query
-
-
-def _has_words(query: Query) -> bool:
-    return any(isinstance(leaf, Words) for leaf in _leaves(query))
-
-
 def _has_absent_words(query: Query) -> bool:
     match query:
         case And() | Or():
             return any(map(_has_absent_words, query.items))
         case Not():
-            return _has_words(query.item)
+            return has_words(query.item)
         case _:
             return False
 
 
 def _references(connection: Connection, query: Query) -> dict[str, tuple[int, ...]]:
     """Return the conversation that each reference of a query leads to, and those it passes: they may be merged."""
-    asked = {leaf.value for leaf in _leaves(query) if isinstance(leaf, Facet) and leaf.field == "ref"}
+    asked = {leaf.value for leaf in leaves(query) if isinstance(leaf, Facet) and leaf.field == "ref"}
     return {reference: _merged(connection, reference) for reference in asked}
 
 
@@ -143,10 +127,7 @@ def _merged(connection: Connection, reference: str) -> tuple[int, ...]:
 
 
 def _walk(connection: Connection, asking: Asking, query: Query, limits: Range, limit: int) -> list[int]:
-    def in_index(words: Query, message_id: ColumnElement[int]) -> ColumnElement[bool]:
-        return found_in(words, message_id, everything=asking.everything, dialect=asking.dialect)
-
-    return Walk(connection, asking, in_index, limits).newest(ways(query, asking), limit)
+    return Walk(connection, asking, limits).newest(ways(query, asking), limit)
 
 
 def _hits(connection: Connection, asking: Asking, ids: list[int]) -> list[Hit]:

@@ -6,6 +6,7 @@ Invariant: `parse(compose(query)) == query` for every query that `parse` returns
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal, assert_never
@@ -105,6 +106,24 @@ class Or:
 
 Query = Words | Facet | ById | BySize | ByDate | Not | And | Or
 EVERYTHING = And(items=())
+
+
+def leaves(query: Query) -> Iterator[Query]:
+    """Yield the conditions of a query, whatever joins or negates them."""
+    match query:
+        case And() | Or():
+            for item in query.items:
+                yield from leaves(item)
+        case Not():
+            yield from leaves(query.item)
+        case _:
+            yield query
+
+
+def has_words(query: Query) -> bool:
+    """Tell whether a query asks for words, or for their absence."""
+    return any(isinstance(leaf, Words) for leaf in leaves(query))
+
 
 QUOTES = '"“”„«»'
 PLAIN = re.compile(rf"[^\s(){QUOTES}]+")  # what needs no quotation marks

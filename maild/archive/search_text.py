@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import BigInteger, Column, ColumnElement, MetaData, Table, Text, cast, exists, select
+from sqlalchemy import BigInteger, Column, ColumnElement, MetaData, Table, Text, cast, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.sql.selectable import Select
 
 from maild.archive.index import FIELDS, PREFIXES, postgres_index
+from maild.archive.search_filter import within
 from maild.archive.search_query import And, Not, Or, Query, Words
 
 _SHARED = tuple(f for f in FIELDS if f != "envelope")
@@ -138,12 +139,16 @@ def text_select(query: Query, *, everything: bool, dialect: str) -> tuple[Select
     return select(key).where(found), key
 
 
-def found_in(query: Query, message_id: ColumnElement[int], *, everything: bool, dialect: str) -> ColumnElement[bool]:
-    """Tell in SQL whether a text query is found in one message."""
+def found_in(
+    query: Query, message_id: ColumnElement[int], low: int | None, high: int | None, *, everything: bool, dialect: str
+) -> ColumnElement[bool]:
+    """Tell in SQL whether a text query is found in a message whose id lies from `low` to below `high`.
+
+    Reading all of a stretch from the index takes less than a microsecond for each message; asking the index for one
+    message takes a hundred.
+    """
     ids, key = text_select(query, everything=everything, dialect=dialect)
-    if dialect == "sqlite" and has_prefix(query):
-        return message_id.in_(ids)  # merging what begins so takes milliseconds: once, not for each message
-    return exists(ids.where(key == message_id).correlate(message_id.table))
+    return message_id.in_(ids.where(within(key, low, high)))
 
 
 def _stands_in(words: Words, tokens: list[str]) -> bool:

@@ -9,7 +9,7 @@ one that gets furthest for its cost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, select, union_all
@@ -20,7 +20,6 @@ from maild.archive.schema import entries, filings, message_refs, messages, tags
 from maild.archive.search_filter import (
     STATES,
     Asking,
-    TextCondition,
     asks_of_filings,
     condition,
     id_range,
@@ -29,11 +28,13 @@ from maild.archive.search_filter import (
     visible_filings,
     within,
 )
-from maild.archive.search_query import And, ByDate, ById, Facet, Query
-from maild.archive.search_text import has_prefix, is_absent_text, is_text, text_select
+from maild.archive.search_query import And, ByDate, ById, Facet, Query, has_words
+from maild.archive.search_text import found_in, has_prefix, is_absent_text, is_text, text_select
 from maild.mail.ids import message_id_at
 
 _FEW_TEAMS = 8
+_FEW = 20_000  # messages whose ids are put into a set in a few milliseconds
+_GROWTH = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +62,17 @@ class Way:
 
     source: Source
     rest: tuple[Query, ...]
-    once: float = 100.0
-    each: float = 4.0
+    once: float = 500.0
+    each: float = 3.0
     first: int = 256  # candidates of the first step
     density: float | None = None  # candidates for each id between the first and the last, once it was tried
-
-    def cost(self, candidates: int) -> float:
-        return self.once + self.each * candidates
+    teams: tuple[str, ...] = ()  # of candidates from the index: the teams to which they have to be filed
+    among: bool = False  # the teams have so few messages that these are made a set beforehand
 
     @property
     def price(self) -> float:
         """What getting on costs, for each id. A way that was not tried yet comes first."""
-        return -1.0 if self.density is None else self.each * self.density + self.once * self.density / self.first
+        return -1.0 if self.density is None else (self.each + self.once / 10_000) * self.density
 
 
 def _descending(ids: Select[int], key: ColumnElement[int]) -> Source:
@@ -119,8 +119,11 @@ def _text_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
     rest = tuple(i for i in items if i not in words)
     # Every step of a `word*` first merges all words that begin so: fewer, longer steps.
     prefix = has_prefix(text)
-    once, first = (20_000.0, 4_096) if prefix else (100.0, 128)
-    return Way(source=_descending(ids, key), rest=rest, once=once, each=3.0, first=first)
+    once, first = (20_000.0, 4_096) if prefix else (500.0, 256)
+    each = 1.0 + 2.0 * len(rest)
+    return Way(
+        source=_descending(ids, key), rest=rest, once=once, each=each, first=first, teams=tuple(_teams(items, asking))
+    )
 
 
 def _exact_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
@@ -186,9 +189,7 @@ def _filings_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
         source = _descending(select(key).distinct().where(filings.c.team.concat("").in_(teams)), key)
     else:
         source = _of_each([_descending(select(key).where(filings.c.team == team), key) for team in teams])
-    # Looking for words in one message after the other costs ten times as much as reading them from the index.
-    words = any(is_text(i) or is_absent_text(i) for i in items)
-    return Way(source=source, rest=items, each=30.0, first=64) if words else Way(source=source, rest=items)
+    return Way(source=source, rest=items)
 
 
 def ways(query: Query, asking: Asking) -> list[Way]:
@@ -198,23 +199,19 @@ def ways(query: Query, asking: Asking) -> list[Way]:
         return []
     if exact := _exact_way(items, asking):
         return [exact]
-    text = _text_way(items, asking)
-    chosen = [way for way in (text, *_facet_ways(items, asking)) if way]
-    if text is None or not any(is_text(i) and has_prefix(i) for i in items):
-        walk = _filings_way(items, asking)
-        if walk is None and text is None and asking.everything:
-            walk = _all_way(items)
-        chosen += [walk] if walk else []
-    return chosen
+    chosen = list(_facet_ways(items, asking))
+    if text := _text_way(items, asking):
+        return [text, *chosen]
+    walk = _filings_way(items, asking) or _all_way(items)
+    return [walk, *chosen]
 
 
 class Walk:
     """Goes through the archive from the newest message down, by whichever way is quickest."""
 
-    def __init__(self, connection: Connection, asking: Asking, text: TextCondition, limits: Range) -> None:
+    def __init__(self, connection: Connection, asking: Asking, limits: Range) -> None:
         self._connection = connection
         self._asking = asking
-        self._text = text
         self._limits = limits
         self._top = limits.high if limits.high is not None else message_id_at(asking.now_ms, 0)
         self._spent = 0.0
@@ -226,33 +223,68 @@ class Walk:
             way = min(chosen, key=lambda way: way.price)
             if not self._step(way, self._length(way, limit)):
                 break
+            self._reconsider(way)
         return self._found[:limit]
 
     def _length(self, way: Way, limit: int) -> int:
-        """Return how many candidates to look at: as much as was done so far, unless less promises to be enough."""
-        longest = max(way.first, int((self._spent - way.once) / way.each))
-        if way.density is None or not self._found:
-            return way.first if way.density is None else longest
-        covered = self._top - (self._limits.high or 0)
-        promising = way.density * covered * (limit - len(self._found)) / len(self._found)
-        return max(way.first, min(longest, int(promising * 1.3)))
+        """Return how many candidates to look at: more than so far, unless less promises to be enough."""
+        if way.density is None:
+            return way.first
+        longest = int((_GROWTH * self._spent - way.once) / way.each)
+        if self._found:
+            covered = self._top - (self._limits.high or 0)
+            longest = min(longest, int(1.3 * way.density * covered * (limit / len(self._found) - 1)))
+        return max(way.first, longest)
+
+    def _reconsider(self, way: Way) -> None:
+        """After a first step among what has the words: see whether the readers' messages are few."""
+        if way.among or not way.teams:
+            return
+        key = filings.c.message_id
+        theirs = select(key).where(filings.c.team.in_(way.teams), within(key, self._limits.low, self._limits.high))
+        few = self._connection.scalar(select(func.count()).select_from(theirs.limit(_FEW + 1).subquery())) or 0
+        if few <= _FEW:
+            way.among, way.each, way.once = True, 0.4, way.once + 0.2 * few
+        way.teams = way.teams if way.among else ()
 
     def _step(self, way: Way, length: int) -> bool:
         """Look at the next candidates of a way; False when it has come to its end."""
-        candidates = way.source(self._limits, length).subquery("candidate")
-        key = candidates.c.id
-        conditions = [condition(item, self._asking, key, self._text) for item in way.rest]
-        if self._asking.everything or not any(map(asks_of_filings, way.rest)):
-            conditions.insert(0, is_visible(self._asking, key))
-        met = case((and_(*conditions), cast(key, Text)))
-        statement = select(func.count(), func.min(key), func.aggregate_strings(met, ",")).select_from(candidates)
-        examined, lowest, found = self._connection.execute(statement).one()
+        source = way.source(self._limits, length)
+        window = self._limits
+        if any(map(has_words, way.rest)):
+            ids = source.subquery()
+            lowest = self._connection.scalar(select(func.min(ids.c.id)))
+            if lowest is None:
+                return False
+            window = window.narrowed(lowest, None)
+        candidates = source.subquery("candidate")
+        met = case((and_(*self._conditions(way, candidates.c.id, window)), cast(candidates.c.id, Text)))
+        columns = (func.count(), func.min(candidates.c.id), func.aggregate_strings(met, ","))
+        examined, lowest, found = self._connection.execute(select(*columns).select_from(candidates)).one()
         if found:
             self._found += sorted(map(int, found.split(",")), reverse=True)
-        self._spent += way.cost(examined)
+        self._spent += way.once + way.each * examined
         if examined < length:
             return False
         start = self._limits.high if self._limits.high is not None else max(self._top, lowest + 1)
         way.density = examined / max(start - lowest, 1)
         self._limits = self._limits.narrowed(None, lowest)
         return True
+
+    def _conditions(self, way: Way, key: ColumnElement[int], window: Range) -> Iterator[ColumnElement[bool]]:
+        """Yield what is asked of each candidate, the quickest to refuse first."""
+        asking = self._asking
+
+        def in_index(words: Query, message_id: ColumnElement[int]) -> ColumnElement[bool]:
+            return found_in(
+                words, message_id, window.low, window.high, everything=asking.everything, dialect=asking.dialect
+            )
+
+        if way.among:
+            filed = filings.c.message_id
+            theirs = filings.c.team.in_(way.teams)
+            yield key.in_(select(filed).where(theirs, within(filed, window.low, window.high)))
+        elif asking.everything or not any(map(asks_of_filings, way.rest)):
+            yield is_visible(asking, key)
+        for item in way.rest:
+            yield condition(item, asking, key, in_index)

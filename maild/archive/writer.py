@@ -11,6 +11,7 @@ Invariant: no future is resolved before COMMIT has returned. That is the promise
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -114,9 +115,11 @@ class Writer:
                 self._one_by_one(group)
         except Exception as error:  # noqa: BLE001 - a unit of work: its failure goes to whoever waits for it
             failure = _classify(error)
-            self._after_failure(failure, error)
             for job in group:
                 job.error = job.error or failure
+            # Invariant: the thread outlives whatever happens here, or nothing would ever be stored again.
+            with contextlib.suppress(Exception):
+                self._after_failure(failure, error)
 
     def _transaction(self, group: list[_Job]) -> None:
         connection = self._connect()
