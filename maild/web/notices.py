@@ -58,6 +58,22 @@ LIMITS = {
     "crash": _("the reader gave up"),
     "error": _("the reader gave up"),
     "size": _("too large"),
+    "tags": _("too many elements"),
+    "attributes": _("too many attributes"),
+    "text": _("too long"),
+}
+# What an attachment is by its octets, where its name says something else.
+KINDS = {
+    "archive": _("an archive"),
+    "office": _("an office document"),
+    "page": _("a web page"),
+    "pdf": _("a PDF"),
+    "picture": _("a picture"),
+    "program": _("a program"),
+    "rtf": _("formatted text (RTF)"),
+    "script": _("a script"),
+    "shortcut": _("a shortcut"),
+    "zip": _("an archive"),
 }
 _ABOUT_LIMITS = frozenset({"html-left-out", "source-only", "not-all-read"})
 _BRACES = re.compile(r"\{(\d)\}")
@@ -71,6 +87,8 @@ def notice_text(notice: Notice, language: str) -> str:
     gettext = catalogue(language).gettext
     if notice.code in _ABOUT_LIMITS:
         values = tuple(gettext(LIMITS[value]) if value in LIMITS else value for value in values)
+    if notice.code == "attachment-lies" and values[-1] in KINDS:
+        values = (*values[:-1], gettext(KINDS[values[-1]]))
     # One pass: a value that itself holds braces, which a stranger wrote, stays as it is.
     return _BRACES.sub(lambda m: _short(values[int(m[1])]) if int(m[1]) < len(values) else "", gettext(words))
 

@@ -127,7 +127,9 @@ def test_all_of_the_corpus_opens_quickly_and_shows_something(corpus: Path) -> No
 
 
 def test_a_plain_letter_of_4_kb_is_opened_in_a_millisecond() -> None:
-    octets = _HEAD + b"\r\n" + b"Guten Tag, https://a.example/x ist eine Adresse und noch Text.\r\n" * 60
+    own = b"Guten Tag, das ist eine Frage und noch etwas mehr Text dazu, bitte.\r\n" * 25
+    links = b"https://a.example/x und www.b.example\r\n-- \r\nPetra\r\n\r\nAm 1. Mai schrieb A <a@b.example>:\r\n"
+    octets = _HEAD + b"\r\n" + own + links + b"> Guten Tag, das ist eine Frage und noch etwas Text.\r\n" * 35
     open_letter(octets)
     best = min(_seconds(octets) for _ in range(50))
     assert best < 0.001
