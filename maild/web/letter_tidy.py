@@ -185,7 +185,7 @@ def _open_block(tree: Tree, start: Start, name: str, attributes: dict[str, str])
         if name == "blockquote" and _is_quotation(start, introduced=tree.introduces):
             tree.begin_fold(ends_with_blockquote=True)
         elif name == "div" and _begins_original(start):
-            tree.begin_fold(ends_with_blockquote=False)
+            tree.begin_fold_around()
     tree.lines += name in BLOCK
     tree.push(name, _tag(name, attributes))
 

@@ -127,6 +127,22 @@ class Tree:
         self.push("details", '<details class="quote">')
         self.out.append(self.summary)
 
+    def begin_fold_around(self) -> None:
+        """Begin a fold that lasts to the end of the parent, or of the parent's parent when this is all it holds.
+
+        Interop: Outlook wraps the old letter's header, and only that, in a `div` of its own.
+        """
+        while self.out and self.out[-1].isspace():
+            self.out.pop()
+        if self.stack[-1:] != ["div"] or self.out[-1] is not self.opened[-1]:
+            self.begin_fold(ends_with_blockquote=False)
+            return
+        self.stack.pop()
+        self.opened.pop()
+        wrapper = self.out.pop()
+        self.begin_fold(ends_with_blockquote=False)
+        self.push("div", wrapper)
+
     def _end_fold(self) -> None:
         fold = self.folds.pop()
         short = fold.ends_with_blockquote and self.text_count - fold.text_before < _SHORT_QUOTE

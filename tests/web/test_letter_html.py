@@ -117,6 +117,7 @@ def test_an_indented_paragraph_is_no_quotation() -> None:
     [
         '<div>Danke</div><div id="appendonsend"></div><div id=x_divRplyFwdMsg>Von: A</div><p>alt',
         "<p>Danke<div style='border:none;border-top:solid #E1E1E1 1.0pt'><b>Von:</b> A</div><p>alt",
+        "<div><p>Danke<div> <div style='border-top:solid #E1E1E1 1.0pt'><b>Von:</b> A</div></div><p>alt</div>",
         "<div>Danke<br>-----Original Message-----<br>alt</div>",
         "<div>Danke<hr id=zwchr><b>From:</b> A<br>alt</div>",
         f"<div>Danke<br>Am Montag schrieb A:<br><blockquote>{'alt ' * 100}</blockquote></div>",
@@ -125,6 +126,7 @@ def test_an_indented_paragraph_is_no_quotation() -> None:
 def test_what_mail_programs_put_above_the_old_letter_is_folded_with_it(html: str) -> None:
     tidied = _tidy(html)
     assert tidied.index("Danke") < tidied.index('<details class="quote">') < tidied.index("alt")
+    assert tidied.index("alt") < tidied.index("</details>")
 
 
 def test_a_letter_that_is_only_a_quotation_is_open() -> None:
