@@ -76,7 +76,7 @@ docs: .venv/dev.stamp ## generate the reference pages
 
 .PHONY: screenshots
 screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (needs Chromium)
-	$(BIN)/python -m pytest tests/browser -m screenshots --screenshots=docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots docs/screenshots
 
 .PHONY: crash
 crash: .venv/dev.stamp ## the whole crash harness: some hours, root for the power cuts

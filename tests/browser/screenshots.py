@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -47,23 +48,24 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
     }
 
 
+_ALSO_DARK = ("login", "inbox", "conversation", "conversation-html", "search")
+
+
 def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path) -> None:
-    """Take the pictures."""
-    for language in ("de", "en"):
-        for width, (x, y) in WIDTHS.items():
-            for scheme in ("light", "dark") if language == "de" else ("light",):
-                context = browser.new_context(
-                    viewport={"width": x, "height": y}, locale=language, color_scheme=_scheme(scheme)
-                )
-                page = context.new_page()
-                stem = "-".join((language, width, *(("dark",) if scheme == "dark" else ())))
-                page.goto(f"{base}/login")
-                page.screenshot(path=folder / f"login-{stem}.png")
+    """Take the pictures: each page in both languages and widths, the busiest ones in the dark as well."""
+    for language, (width, (x, y)), scheme in product(("de", "en"), WIDTHS.items(), ("light", "dark")):
+        if (language, scheme) == ("en", "dark"):
+            continue
+        context = browser.new_context(viewport={"width": x, "height": y}, locale=language, color_scheme=_scheme(scheme))
+        page = context.new_page()
+        pages = {"login": "/login", "sign-in": "", **pages_of(references)}
+        for name, path in pages.items():
+            if name == "sign-in":
                 sign_in(page, base)
-                for name, path in pages_of(references).items():
-                    page.goto(base + path)
-                    page.screenshot(path=folder / f"{name}-{stem}.png")
-                context.close()
+            elif scheme == "light" or name in _ALSO_DARK:
+                page.goto(base + path)
+                page.screenshot(path=folder / f"{name}-{language}-{width}{'-dark' * (scheme == 'dark')}.png")
+        context.close()
 
 
 def _scheme(name: str) -> Scheme:
