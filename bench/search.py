@@ -181,6 +181,7 @@ def archive(url: str) -> Iterator[tuple[Engine, SearchIndex]]:
                 raw.execute("PRAGMA journal_mode=WAL")  # type: ignore[attr-defined]
                 raw.execute("PRAGMA mmap_size=268435456")  # type: ignore[attr-defined]
                 raw.execute("ATTACH DATABASE ? AS idx", (f"file:{folder}/index.sqlite3?mode=ro",))  # type: ignore[attr-defined]
+                raw.execute("PRAGMA idx.mmap_size=268435456")  # type: ignore[attr-defined]
 
             metadata.create_all(engine)
         yield engine, index
