@@ -55,7 +55,5 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AUDITOR: frozenset({Permission.AUDIT}),
 }
 
-TEAM_ROLES: frozenset[Role] = frozenset(
-    {Role.READER, Role.DRAFTER, Role.RESPONDER, Role.COORDINATOR, Role.MANAGER}
-)
+TEAM_ROLES: frozenset[Role] = frozenset({Role.READER, Role.DRAFTER, Role.RESPONDER, Role.COORDINATOR, Role.MANAGER})
 TEAM_PERMISSIONS: frozenset[Permission] = _MANAGER

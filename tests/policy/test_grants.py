@@ -73,9 +73,7 @@ def test_a_grant_on_a_parent_holds_below_it_and_never_above_or_beside(team: str,
 
 
 def test_a_team_whose_name_only_begins_alike_is_not_below() -> None:
-    assert visible([grant("mitglieder")], {"mitglieder": None, "mitglieder.xy": None}, 0).teams == {
-        "mitglieder"
-    }
+    assert visible([grant("mitglieder")], {"mitglieder": None, "mitglieder.xy": None}, 0).teams == {"mitglieder"}
 
 
 def test_parents_in_a_circle_end() -> None:
