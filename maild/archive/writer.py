@@ -175,7 +175,6 @@ class Writer:
         elif not isinstance(failure, TemporaryError):
             _log.error("storage.unit_failed", error=type(cause).__name__, text=_driver_text(cause))
 
-
     def _make_room(self) -> None:
         """Give up reserves, and move the log into the database: on a full disk the log may be what fills it."""
         _log.error("storage.full")

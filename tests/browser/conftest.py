@@ -41,7 +41,7 @@ class Visited:
         return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a driver that lives leaves an event loop running, which tests of others cannot bear
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     with sync_playwright() as playwright:

@@ -77,7 +77,13 @@ class Daemon:
     def database(self) -> Path:
         return self.data_dir / "maild.sqlite3"
 
-    def start(self, *, wrapper: Sequence[str] = (), program: Sequence[str] = ("-m", "maild")) -> None:
+    def start(
+        self,
+        *,
+        wrapper: Sequence[str] = (),
+        program: Sequence[str] = ("-m", "maild"),
+        patience_s: float = START_S,
+    ) -> None:
         """Start and wait for the greeting."""
         command = [*wrapper, sys.executable, *program, "serve", "--only", "smtp,router"]
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
@@ -89,7 +95,7 @@ class Daemon:
         log.close()
         STARTED.append(self)
         while not self.answers():
-            if self.process.poll() is not None or time.monotonic() - began > START_S:
+            if self.process.poll() is not None or time.monotonic() - began > patience_s:
                 text = (self.directory / "log").read_text()[-2000:]
                 raise AssertionError(f"the daemon did not start (exit {self.process.poll()}): {text}")
             time.sleep(0.02)

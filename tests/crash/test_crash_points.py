@@ -47,7 +47,8 @@ async def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, call: str
         injection = f"{call}:signal=SIGKILL:when={point}"
         try:
             seed.start(
-                wrapper=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}")
+                wrapper=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}"),
+                patience_s=15,
             )
             died = await _until_death(seed, ledger)
         except AssertionError:

@@ -157,8 +157,7 @@ async def test_a_trusted_proxy_that_names_nobody_is_not_served(start: Serve, oct
 
 async def test_a_finished_session_leaves_no_cycle_for_the_collector(room: Room) -> None:
     import gc
-
-    from maild.smtp.session import Session
+    import weakref
 
     async with serving(room) as server:
         gc.collect()
@@ -166,11 +165,13 @@ async def test_a_finished_session_leaves_no_cycle_for_the_collector(room: Room) 
         try:
             async with Wire.open(server) as wire:
                 await wire.begin()
+                sessions = [weakref.ref(session) for session in server._connections]
                 await wire.say(".")
                 await wire.say("QUIT")
                 await wire.rest()
+            assert len(sessions) == 1
             await eventually(lambda: server.connection_count == 0)
-            await eventually(lambda: not any(type(o) is Session for o in gc.get_objects()))
+            await eventually(lambda: sessions[0]() is None)
         finally:
             gc.enable()
 
