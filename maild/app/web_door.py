@@ -20,6 +20,7 @@ from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
 
 _BACKLOG = 512
+_CONNECTIONS = 1_000  # above the site's own limit of open streams, so that pages are still answered beside them
 _GRACE_S = 5
 
 
@@ -76,8 +77,10 @@ async def open_web(
         timeout_keep_alive=15,
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=32_768,
-        limit_concurrency=500,
-        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        # Security: who signs in is counted by address; behind a proxy on this machine that is what the proxy says.
+        proxy_headers=True,
+        forwarded_allow_ips=["127.0.0.1", "::1"],
         ws="none",
     )
     server = _Server(config)

@@ -81,6 +81,7 @@ class Database:
             raw.execute("PRAGMA mmap_size=268435456")
             if self.index_path.exists():
                 raw.execute("ATTACH DATABASE ? AS idx", (f"file:{self.index_path}?mode=ro",))
+                raw.execute("PRAGMA idx.mmap_size=268435456")
             raw.execute("PRAGMA query_only=ON")
 
         return engine

@@ -161,4 +161,7 @@ def _envelope_json(envelope: Envelope, hostname: str) -> str:
         "envid": envelope.envid,
         "by": hostname,
     }
-    return json.dumps({k: v for k, v in values.items() if v not in (None, False)}, ensure_ascii=False)
+    return _encode({k: v for k, v in values.items() if v is not None and v is not False})
+
+
+_encode = json.JSONEncoder(ensure_ascii=False).encode
