@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.crash.scale import scaled
+
 RULES = """\
 version: 1
 organisation: {name: Stadt Musterstadt, language: de, timezone: Europe/Berlin}
@@ -39,7 +41,7 @@ rules:
 RECIPIENTS = ("info@musterstadt.example", "kita.platzvergabe@musterstadt.example")
 START_S = 60.0
 STARTED: list[Daemon] = []
-ROUTE_S = 90.0
+ROUTE_S = scaled(90.0, 1_800.0)  # the whole leaves gigabytes to be read
 
 
 def free_port() -> int:

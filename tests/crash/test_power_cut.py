@@ -33,7 +33,7 @@ class Disk:
         self.mount_point = directory / "disk"
         self.mount_point.mkdir()
         with self.image.open("wb") as file:
-            file.truncate(400_000_000)
+            file.truncate(scaled(400_000_000, 8_000_000_000))
         subprocess.run(["mkfs.ext4", "-q", self.image], check=True)
 
     def mount(self) -> bool:
