@@ -21,6 +21,7 @@ from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool
+from maild.errors import TemporaryError
 from maild.mail.ids import format_id
 from maild.router.reading import Addressed, Order, Reading, RulesWanted, read_one
 from maild.rules.model import Ruleset
@@ -188,13 +189,25 @@ class Router:
         readings = await self._read(ruleset, batch, bulk=bulk)
         for task in batch:
             task.octets = None
-        filed = await asyncio.gather(*[self._database.writer.run(file, r.filing) for r in readings])
+        filed = await asyncio.gather(*[self._file(ruleset, *pair) for pair in zip(batch, readings, strict=True)])
         documents: list[IndexDocument] = []
-        for reading, result in zip(readings, filed, strict=True):
+        for reading, result in filed:
             if result is not None:
                 documents.append(reading.document._replace(revision=result.revision))
                 self._report(reading, result)
         self._index.add(documents)
+
+    async def _file(self, ruleset: Ruleset, task: _Task, reading: Reading) -> tuple[Reading, Filed | None]:
+        """File one message; one that cannot be filed as it was read is filed by its envelope, marked."""
+        try:
+            return reading, await self._database.writer.run(file, reading.filing)
+        except TemporaryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a worker's attempt: without this the mail would be in no inbox
+            _log.error("router.failed", error=type(error).__name__, messages=1)
+            plain = self._by_envelope(ruleset, task, "crash")
+            plain = plain._replace(filing=plain.filing._replace(problem=f"{type(error).__name__} in filing"))
+            return plain, await self._database.writer.run(file, plain.filing)
 
     async def _fetch_missing(self, batch: list[_Task]) -> None:
         missing = [task for task in batch if task.octets is None]
