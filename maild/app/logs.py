@@ -6,11 +6,14 @@ Security: no subject, body or credential is ever a value of an event; docs/logs.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import TextIO, cast
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -18,15 +21,8 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 def configure(*, form: str, level: str) -> None:
     """Set the form (`auto`, `json`, `console`) and the least level of all events."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer(sort_keys=False) if console else structlog.processors.JSONRenderer()
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Security: a traceback may quote values of mail; the class and the place are enough to find a bug.
-            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            renderer,
-        ],
+        processors=_CONSOLE if console else [_json_line],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
@@ -38,14 +34,37 @@ def configure(*, form: str, level: str) -> None:
         logger.setLevel(logging.WARNING)
 
 
+# Security: a traceback may quote values of mail; the class and the place are enough to find a bug.
+_describe_exception = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+_CONSOLE: list[structlog.typing.Processor] = [
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _describe_exception,
+    structlog.dev.ConsoleRenderer(sort_keys=False),
+]
+_encode = json.JSONEncoder(default=repr).encode
+
+
+def _json_line(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    """Render an event as one JSON object. One function for the whole chain: two events tell of every message."""
+    if "exc_info" in event:
+        event = _describe_exception(logger, name, event)
+    event["level"] = name
+    event["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"  # without +00:00
+    return _encode(event)
+
+
 class _Stderr:
     """Standard error that never fails: a log on a full disk must not stop what it tells of."""
 
     def write(self, text: str) -> int:
         """Write what can be written."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             return sys.stderr.write(text)
-        return 0
+        except (OSError, ValueError):
+            return 0
 
     def flush(self) -> None:
         """Flush what can be flushed."""

@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from maild.archive.prepared import Prepared
 from maild.archive.writer import Writer
 from maild.errors import StorageError, TemporaryError
 
@@ -31,6 +32,7 @@ _READERS = 8
 # A checkpoint of the write-ahead log costs two fsyncs; every 16 MB of log is seldom enough to be cheap and often
 # enough to keep the log, the time of a restart, and what a full disk must still hold, small.
 _CHECKPOINT_PAGES = 4_000
+_BEGIN = Prepared(text("BEGIN IMMEDIATE"))
 
 
 class Database:
@@ -106,7 +108,7 @@ def writing_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _BEGIN.rows(connection)
 
     return engine
 

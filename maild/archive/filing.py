@@ -94,7 +94,10 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_new_conversations(connection, work, done, threads)
     threads.write()
     # A later message of the group may have merged the conversation of an earlier one.
-    done = {k: replace(v, conversation_id=threads.survivor(v.conversation_id)) for k, v in done.items()}
+    for message_id, filed in done.items():
+        survivor = threads.survivor(filed.conversation_id)
+        if survivor != filed.conversation_id:
+            done[message_id] = replace(filed, conversation_id=survivor)
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])

@@ -73,6 +73,7 @@ class IndexWriter:
     def add(self, documents: Iterable[IndexDocument]) -> None:
         """Offer documents; returns at once."""
         with self._condition:
+            idle = not self._held
             for document in documents:
                 self._highest = max(self._highest, document.revision)
                 if document.revision > self._written and document.revision not in self._held:
@@ -81,7 +82,8 @@ class IndexWriter:
             if len(self._held) > HELD_DOCUMENTS or self._held_characters > HELD_CHARACTERS:
                 self._forget()
                 self._want_reading()
-            self._condition.notify_all()
+            if idle or self._urgent():
+                self._condition.notify_all()  # else it is collecting, and looks by itself when its time is over
 
     def catch_up(self) -> None:
         """Have everything that is missing read from the archive; returns at once."""

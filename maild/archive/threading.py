@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
@@ -99,8 +99,8 @@ class Threads:
         self._new_joins: list[dict[str, object]] = []
         self._merges: list[tuple[int, int, int]] = []  # emptied, survivor, the message that caused it
         self._arrived: dict[int, list[int]] = {}  # messages of this group by conversation, not yet written
-        wanted = {target for item in work for target, _ in _targets(item)}
-        self._read(wanted)
+        self._targets = {item.message_id: _targets(item) for item in work}
+        self._read({target for targets in self._targets.values() for target, _ in targets})
 
     def survivor(self, conversation_id: int) -> int:
         """Follow merges of this transaction."""
@@ -110,23 +110,16 @@ class Threads:
 
     def join(self, item: Threadable) -> int:
         """Find the conversation of a message: its own, an older one, or several that it merges."""
-        this = Member(
-            message_id=item.message_id,
-            conversation_id=item.message_id,
-            author=item.author,
-            people=frozenset(item.people),
-            teams=frozenset(p.team for p in item.places),
-            ours=item.direction == "out",
-        )
+        this = _member(item, item.message_id)
         found: set[int] = set()
         like: set[int] = set()
-        for target, position in _targets(item):
+        for target, position in self._targets[item.message_id]:
             for ref in self._refs.get(target, ()):
                 other = self._members[ref.message_id]
                 conversation_id = self.survivor(other.conversation_id)
                 (found if linked(this, other, _tie(position, ref.position)) else like).add(conversation_id)
         conversation_id = self._merge(found, item.message_id) if found else item.message_id
-        self._remember(item, this, conversation_id)
+        self._remember(item, this if conversation_id == item.message_id else _member(item, conversation_id))
         for other_id in sorted(like - found - {conversation_id})[:_MAX_SUGGESTIONS]:
             self._journal("suggested", conversation_id, other_id, item.message_id, [item.message_id])
         return conversation_id
@@ -166,10 +159,10 @@ class Threads:
                 ours=direction == "out",
             )
 
-    def _remember(self, item: Threadable, this: Member, conversation_id: int) -> None:
-        self._members[item.message_id] = replace(this, conversation_id=conversation_id)
-        self._arrived.setdefault(conversation_id, []).append(item.message_id)
-        for target, position in _targets(item):
+    def _remember(self, item: Threadable, this: Member) -> None:
+        self._members[item.message_id] = this
+        self._arrived.setdefault(this.conversation_id, []).append(item.message_id)
+        for target, position in self._targets[item.message_id]:
             known = self._refs.setdefault(target, [])
             if len(known) >= _MAX_ROWS:
                 continue
@@ -193,6 +186,17 @@ class Threads:
                 "at_ms": id_ms(cause),
             }
         )
+
+
+def _member(item: Threadable, conversation_id: int) -> Member:
+    return Member(
+        message_id=item.message_id,
+        conversation_id=conversation_id,
+        author=item.author,
+        people=frozenset(item.people),
+        teams=frozenset([p.team for p in item.places]),
+        ours=item.direction == "out",
+    )
 
 
 def _targets(item: Threadable) -> list[tuple[bytes, int]]:

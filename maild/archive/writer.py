@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ R = TypeVar("R")
 Unit = Callable[[Connection, list[A]], Sequence[R]]
 
 _GROUP = 256  # units in one transaction at the most; more would make the first of them wait
-_RETRY_S = 1.0
+# Under load the first of a group waits a moment for company: a commit costs as much for one as for twenty, and twenty
+# sessions that wait for one commit are all served sooner than by five. Who comes alone never waits.
+_LINGER_S = 0.002
 _log = structlog.get_logger()
 
 
@@ -82,8 +85,12 @@ class Writer:
             self._thread.join()
 
     def _run(self) -> None:
+        busy = False
         while (job := self._jobs.get()) is not None:
+            if busy:
+                time.sleep(_LINGER_S)
             group, ends = self._drain(job)
+            busy = len(group) > 1
             self._work(group)
             _resolve(group)
             if ends:

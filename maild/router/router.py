@@ -189,25 +189,38 @@ class Router:
         readings = await self._read(ruleset, batch, bulk=bulk)
         for task in batch:
             task.octets = None
-        filed = await asyncio.gather(*[self._file(ruleset, *pair) for pair in zip(batch, readings, strict=True)])
         documents: list[IndexDocument] = []
-        for reading, result in filed:
-            if result is not None:
-                documents.append(reading.document._replace(revision=result.revision))
-                self._report(reading, result)
+        for reading, filed in await self._file(ruleset, batch, readings):
+            if filed is not None:
+                documents.append(reading.document._replace(revision=filed.revision))
+                self._report(reading, filed)
         self._index.add(documents)
 
-    async def _file(self, ruleset: Ruleset, task: _Task, reading: Reading) -> tuple[Reading, Filed | None]:
-        """File one message; one that cannot be filed as it was read is filed by its envelope, marked."""
-        try:
-            return reading, await self._database.writer.run(file, reading.filing)
-        except TemporaryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a worker's attempt: without this the mail would be in no inbox
-            _log.error("router.failed", error=type(error).__name__, messages=1)
-            plain = self._by_envelope(ruleset, task, "crash")
-            plain = plain._replace(filing=plain.filing._replace(problem=f"{type(error).__name__} in filing"))
-            return plain, await self._database.writer.run(file, plain.filing)
+    async def _file(
+        self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
+    ) -> list[tuple[Reading, Filed | None]]:
+        """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
+        submitted = [self._database.writer.run(file, reading.filing) for reading in readings]
+        answers = await asyncio.gather(*submitted, return_exceptions=True)
+        filed: list[tuple[Reading, Filed | None]] = []
+        for task, reading, answer in zip(batch, readings, answers, strict=True):
+            if isinstance(answer, TemporaryError):
+                _log.error("router.failed", error=type(answer).__name__, messages=1)
+                filed.append((reading, None))
+            elif isinstance(answer, BaseException):
+                filed.append(await self._file_by_envelope(ruleset, task, answer))
+            else:
+                filed.append((reading, answer))
+        return filed
+
+    async def _file_by_envelope(
+        self, ruleset: Ruleset, task: _Task, error: BaseException
+    ) -> tuple[Reading, Filed | None]:
+        """File a message that cannot be filed as it was read, marked: else it would be in no inbox."""
+        _log.error("router.failed", error=type(error).__name__, messages=1)
+        plain = self._by_envelope(ruleset, task, "crash")
+        plain = plain._replace(filing=plain.filing._replace(problem=f"{type(error).__name__} in filing"))
+        return plain, await self._database.writer.run(file, plain.filing)
 
     async def _fetch_missing(self, batch: list[_Task]) -> None:
         missing = [task for task in batch if task.octets is None]

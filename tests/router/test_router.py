@@ -34,7 +34,7 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
     router = Router(
         database=sqlite_database, rulebook=nothing, pool=nothing, index=nothing, on_filed=nothing, chance=nothing
     )
-    _, filed = await router._file(ruleset, _Task(order), poison)
+    ((_, filed),) = await router._file(ruleset, [_Task(order)], [poison])
     assert filed is not None
     assert filed.teams == ("poststelle",)
     with sqlite_database.read() as connection:
