@@ -143,7 +143,7 @@ def _by_reference(value: str, position: int) -> Facet:
 
 
 def _by_message_key(value: str, position: int) -> Facet:
-    key = value.removeprefix("<").removesuffix(">").strip()
+    key = value.replace("<", "").replace(">", "").strip()  # they enclose an id, and are never part of one
     if not key:
         raise QueryError(position, "msgid: needs a value", code="no-value", word="msgid")
     return Facet(field="msgid", value=key)

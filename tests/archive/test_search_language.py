@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maild.archive.analysis import analyse
@@ -142,6 +142,7 @@ LINES = st.lists(st.sampled_from(FRAGMENTS + VALUES) | st.text(max_size=3), max_
 
 
 @given(LINES)
+@example("msgid:>subject:")
 @settings(max_examples=500, deadline=None)
 def test_whatever_is_typed_is_read_or_refused_in_place(source: str) -> None:
     try:
