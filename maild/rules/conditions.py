@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, assert_never
 
 from maild.errors import AddressError
@@ -37,6 +38,7 @@ _RECIPIENT_SOURCES = ("to|names", "to|folded", "to|plain", "detail|folded", "det
 _SURE_WHEN_CUT = (Contains, Starts, Regex)
 
 _NO, _UNKNOWN, _YES = Outcome.NO, Outcome.UNKNOWN, Outcome.YES
+_KNOWN_SOURCES = 4096
 
 
 class Reading(NamedTuple):
@@ -50,6 +52,9 @@ class Reading(NamedTuple):
     shown: str
     whole: bool
     cut: bool
+
+
+_NOTHING = Reading((), "", whole=True, cut=False)
 
 
 class Seen(NamedTuple):
@@ -100,15 +105,24 @@ def shorten(text: str) -> str:
 
 
 def _read(view: View, source: str) -> Reading:
-    name, _, form = source.partition("|")
-    key, _, argument = name.partition(":")
+    key, argument, form = _split(source)
     texts, whole, cut = _READERS[key](view, argument)
+    if not texts:
+        return _NOTHING if whole else Reading((), "", whole, cut)
     shown = shorten(texts[0] if len(texts) == 1 else ", ".join(texts))
     if form == "names":
         return Reading(_names(view, key, texts), shown, whole, cut)
     if form == "plain":
-        return Reading(tuple(unicodedata.normalize("NFKC", text) for text in texts), shown, whole, cut)
+        return Reading(tuple([unicodedata.normalize("NFKC", text) for text in texts]), shown, whole, cut)
     return Reading((fold(texts[0]),) if len(texts) == 1 else tuple(map(fold, texts)), shown, whole, cut)
+
+
+@lru_cache(maxsize=_KNOWN_SOURCES)
+def _split(source: str) -> tuple[str, str, str]:
+    """Return the key, its argument and the form that a source names."""
+    name, _, form = source.partition("|")
+    key, _, argument = name.partition(":")
+    return key, argument, form
 
 
 def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
