@@ -174,7 +174,7 @@ def _text(view: View, _: str) -> _Texts:
 
 
 def _header(view: View, name: str) -> _Texts:
-    return tuple(value for key, value in view.letter.facts.fields if key == name), view.header_whole, False
+    return tuple([field.value for field in view.letter.facts.fields if field.key == name]), view.header_whole, False
 
 
 def _flag(value: bool, whole: bool) -> _Texts:

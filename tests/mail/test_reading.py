@@ -32,7 +32,7 @@ def test_the_facts_of_an_ordinary_message() -> None:
     assert facts.excerpt == "Danke, das passt."
     assert facts.text.startswith("Danke, das passt.\n\nAm Mo.")
     assert (facts.automatic, facts.auto_submitted, facts.list_id) == (Automatic.PERSON, False, None)
-    assert ("in-reply-to", "<0@example.net>") in facts.fields
+    assert ("in-reply-to", "<0@example.net>") in [(field.key, field.value) for field in facts.fields]
     assert facts.size_bytes == (MESSAGES / "reply_with_quotation_below.eml").stat().st_size
 
 
