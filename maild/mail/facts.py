@@ -37,7 +37,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The reading of one message. Every text is valid Unicode without NUL and lone surrogates.
+    """The reading of one message. Every text is valid Unicode without NUL and lone surrogates; of a field, its value.
 
     A message that could not be read has `source_only` set to the limit it broke (`depth`, `parts`, `fields`,
     `header`, `addresses`, `parameters`, `cpu`, `memory`, `crash`), and what could be read all the same.

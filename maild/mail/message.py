@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from maild.mail import charset, transfer
 from maild.mail.header import LIMITS, Field, Header, Limits, newline_of, read_header
@@ -20,12 +22,14 @@ from maild.mail.words import decode_words, one_line
 
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
 _USUAL_ENCODINGS = dict.fromkeys(_PLAIN_ENCODINGS, "") | {name: name for name in ("base64", "quoted-printable")}
+_SHORT_TYPES = {"text": "text/plain", "html": "text/html"}
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*+(?:\r*+\n|\r|\Z)")
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+\Z")
 _GUESSED_BOUNDARY = re.compile(rb"[\r\n]--([^\r\n]{1,70}?)[ \t]*+\r?\n(?=Content-)", re.IGNORECASE)
 _LONE_CR = re.compile(r"\r(?!\n)")
 _GUESS_BYTES = 65_536
+_USUAL_HEADER_BYTES = 256  # parts of all mail have the same few short headers: they are kept as they were read once
 _LONGEST_DECODED = 100 * 1024 * 1024
 
 
@@ -173,13 +177,11 @@ class _Scan:
         `path` is empty for a whole message, whose number depends on what it is.
         """
         self.parts += 1
-        said = {f.key: raw for f in header.fields if f.key.startswith("content-") and (raw := f.raw)}
-        media_type, parameters = self._parameters(said.get("content-type", ""))
-        if not _MEDIA_TYPE.match(media_type):
-            media_type = {"text": "text/plain", "html": "text/html"}.get(media_type, default)
-        place = said.get("content-disposition")
-        disposition, extra = self._parameters(place) if place else (None, parameters)
-        encoding = _encoding(said.get("content-transfer-encoding", ""))
+        describe = _describe_again if header.end - start <= _USUAL_HEADER_BYTES else _describe
+        said = describe(header.fields, self.limits.parameters)
+        if said.over:
+            self.break_limit("parameters")
+        media_type, encoding = said.media_type or default, said.encoding
         is_multipart = media_type.startswith("multipart/")
         if not path:
             path = f"{prefix}TEXT" if is_multipart else f"{prefix}1"
@@ -191,26 +193,18 @@ class _Scan:
         pasted: tuple[tuple[int, int], ...] = ()
         if is_multipart:
             within = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
-            boundary = self._boundary(parameters.get("boundary", ""), body_start, end)
+            boundary = self._boundary(said.boundary, body_start, end)
             children, body_end = self._multipart(boundary, body_start, end, prefix=prefix, depth=depth, default=within)
         elif encoding in _PLAIN_ENCODINGS and media_type in _MESSAGE_TYPES:
             children, body_end = self._enclosed(body_start, end, path=path, depth=depth)
         elif encoding in _PLAIN_ENCODINGS and media_type == "text/plain":
             children, pasted = self._pasted(body_start, end, path=path)
         return Part(
-            path=path, media_type=media_type, charset=parameters.get("charset"),
-            parameters=tuple(parameters.items()), disposition=disposition or None,
-            filename=extra.get("filename") or parameters.get("name") or extra.get("name"),
-            encoding=encoding, content_id=_without_brackets(said.get("content-id")),
+            path=path, media_type=media_type, charset=said.charset, parameters=said.parameters,
+            disposition=said.disposition, filename=said.filename, encoding=encoding, content_id=said.content_id,
             header_start=start, header_end=min(header.end, end), body_start=body_start, body_end=body_end,
             children=children, pasted=pasted,
         )  # fmt: skip
-
-    def _parameters(self, raw: str) -> tuple[str, dict[str, str]]:
-        value, parameters, over = parse_parameters(raw, self.limits.parameters)
-        if over:
-            self.break_limit("parameters")
-        return value, parameters
 
     def _enclosed(self, start: int, end: int, *, path: str, depth: int) -> tuple[tuple[Part, ...], int]:
         """Read the message within a message; return it, and where it ends."""
@@ -330,6 +324,43 @@ class _Scan:
                 return
             at = hit + len(needle)
         boundary.reach = limit + 1
+
+
+class _Description(NamedTuple):
+    """What a header says of its part; `media_type` is None where it says nothing that is one."""
+
+    media_type: str | None
+    parameters: tuple[tuple[str, str], ...]
+    charset: str | None
+    boundary: str
+    disposition: str | None
+    filename: str | None
+    encoding: str
+    content_id: str | None
+    over: bool  # there were too many parameters
+
+
+def _describe(fields: tuple[Field, ...], most_parameters: int) -> _Description:
+    """Read Content-Type, -Disposition, -Transfer-Encoding and -ID; of several the last."""
+    said = {f.key: raw for f in fields if f.key.startswith("content-") and (raw := f.raw)}
+    media_type, parameters, over = parse_parameters(said.get("content-type", ""), most_parameters)
+    disposition, extra, extra_over = parse_parameters(said.get("content-disposition", ""), most_parameters)
+    if "content-disposition" not in said:
+        extra = parameters
+    return _Description(
+        media_type=media_type if _MEDIA_TYPE.match(media_type) else _SHORT_TYPES.get(media_type),
+        parameters=tuple(parameters.items()),
+        charset=parameters.get("charset"),
+        boundary=parameters.get("boundary", ""),
+        disposition=disposition or None,
+        filename=extra.get("filename") or parameters.get("name") or extra.get("name"),
+        encoding=_encoding(said.get("content-transfer-encoding", "")),
+        content_id=_without_brackets(said.get("content-id")),
+        over=over or extra_over,
+    )
+
+
+_describe_again = lru_cache(maxsize=512)(_describe)
 
 
 def _without_brackets(raw: str | None) -> str | None:

@@ -68,13 +68,16 @@ class Seen(NamedTuple):
 class View:
     """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
 
-    __slots__ = ("letter", "readings", "recipient", "ruleset")
+    __slots__ = ("body_whole", "header_whole", "letter", "readings", "recipient", "ruleset")
 
     def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
         self.ruleset = ruleset
         self.letter = letter
         self.recipient = Address(local="", domain="")
         self.readings: dict[str, Reading] = {}
+        limit = letter.facts.source_only
+        self.body_whole = limit is None
+        self.header_whole = limit is None or limit in _BODY_LIMITS
 
     def turn_to(self, recipient: Address) -> None:
         """Look at the letter as it came to `recipient`."""
@@ -87,15 +90,6 @@ class View:
         """Make a reading and keep it."""
         found = self.readings[source] = _read(self, source)
         return found
-
-    @property
-    def header_whole(self) -> bool:
-        limit = self.letter.facts.source_only
-        return limit is None or limit in _BODY_LIMITS
-
-    @property
-    def body_whole(self) -> bool:
-        return self.letter.facts.source_only is None
 
 
 def shorten(text: str) -> str:
