@@ -80,6 +80,8 @@ _LATIN_DROPPED = bytes(c for c in range(256) if not _FOLDING[c])
 _LATIN = bytes(ord((_FOLDING[c].strip() or " ")[0]) if c != _SHARP_S[0] else c for c in range(256))
 _PAIRS = ("ae", "oe", "ue")
 _NOT_BEFORE = "aeiouq"  # Steuer, Bauer, Quelle: no umlaut written out
+# Jumps from space to space, as far each time as a token may reach.
+_WITHOUT_LONG = re.compile(rf"(?:.{{0,{MAX_TOKEN}}} )*+.{{0,{MAX_TOKEN}}}", re.DOTALL)
 _CAPPED = re.compile(rf"(\S{{{MAX_TOKEN}}})\S+")
 
 
@@ -124,23 +126,14 @@ def _fold_pair(text: str, pair: str) -> str:
     return "".join(folded)
 
 
-def _has_long_token(text: str) -> bool:
-    """Tell whether there is a token beyond MAX_TOKEN, in jumps of that length. Words are separated by spaces."""
-    start = 0
-    while start + MAX_TOKEN < len(text):
-        start = text.rfind(" ", start, start + MAX_TOKEN + 1) + 1
-        if not start:
-            return True
-    return False
-
-
 def analyse(text: str) -> str:
     """Return the tokens of a text, each at most MAX_TOKEN characters, separated by single spaces."""
+    if not text:
+        return ""
     folded = _fold_characters(text)
     for pair in _PAIRS:
         if pair in folded:
             folded = _fold_pair(folded, pair)
-    while "  " in folded:
-        folded = folded.replace("  ", " ")
-    folded = folded.strip(" ")
-    return _CAPPED.sub(r"\1", folded) if _has_long_token(folded) else folded
+    # Of a run of spaces, at most one is left on either side of a piece.
+    folded = " ".join([words for piece in folded.split("  ") if (words := piece.strip(" "))])
+    return folded if _WITHOUT_LONG.fullmatch(folded) else _CAPPED.sub(r"\1", folded)

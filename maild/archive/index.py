@@ -73,7 +73,7 @@ class SearchIndex(Protocol):
 
 
 def _mailboxes(mailboxes: Iterable[Mailbox]) -> str:
-    return "\n".join(f"{m.name} {m.mail}" for m in mailboxes)
+    return "\n".join([f"{m.name} {m.mail}" for m in mailboxes])
 
 
 def document_of(
@@ -92,7 +92,7 @@ def document_of(
         recipients=header(_mailboxes(facts.to)),
         cc=header(_mailboxes(facts.cc)),
         envelope=header("\n".join(envelope_recipients)),
-        filenames=header("\n".join(a.name for a in facts.attachments)),
+        filenames=header("\n".join([a.name for a in facts.attachments])),
         body=analysis.analyse(facts.text[:BODY_CHARACTERS]),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ def rehearse(
     letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
     for address in addresses:
         reply = admit(ruleset, address)
-        outcome = trace_json(route(ruleset, letter, address)) if reply.accepted else {}
+        outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
         yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from maild.mail.header import Field
+
 
 class Automatic(IntEnum):
     """Who wrote a message, as its header says (RFC 3834 §2, RFC 3464, RFC 2919)."""
@@ -35,7 +37,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """The reading of one message. Every text is valid Unicode without NUL and lone surrogates.
+    """The reading of one message. Every text is valid Unicode without NUL and lone surrogates; of a field, its value.
 
     A message that could not be read has `source_only` set to the limit it broke (`depth`, `parts`, `fields`,
     `header`, `addresses`, `parameters`, `cpu`, `memory`, `crash`), and what could be read all the same.
@@ -55,6 +57,6 @@ class Facts:
     attachments: tuple[Attachment, ...] = ()
     text: str = ""  # the body as plain text, at most 1,000,000 characters
     excerpt: str = ""  # at most 160 characters of what the person wrote, without quotes
-    fields: tuple[tuple[str, str], ...] = ()  # lower-case name, decoded value; in order
+    fields: tuple[Field, ...] = ()  # of the header, in order
     size_bytes: int = 0
     source_only: str | None = None

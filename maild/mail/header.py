@@ -1,4 +1,4 @@
-"""The header block: fields as ranges of octets, unfolded and decoded.
+"""The header block: its fields as they are written, unfolded and decoded for whoever asks.
 
 Promises: never raises; linear; fields are found in CRLF, LF and CR text, and lines that are no field are passed over.
 
@@ -36,21 +36,24 @@ LIMITS = Limits()
 class Field(NamedTuple):
     """A header field (a tuple, for every message makes dozens).
 
-    `start` and `end` are octets of the content, the line end excluded.
-
-    `raw` is the value unfolded, its octets read as UTF-8 or else windows-1252: what a structured field is parsed
-    from. `value` is decoded too (RFC 2047): what a person reads.
+    What it says is worked out when somebody asks: of most fields nobody does.
     """
 
-    name: str
-    start: int
-    end: int
-    raw: str
-    value: str
+    key: str  # its name, in lower case
+    written: str  # what follows the colon, folded as it stands there; octets read as UTF-8 or else windows-1252
 
     @property
-    def key(self) -> str:
-        return self.name.lower()
+    def raw(self) -> str:
+        """The value unfolded: what a structured field is parsed from."""
+        written = self.written
+        if "\n" not in written:
+            return written.strip()
+        return " ".join([line for line in map(str.strip, written.split("\n")) if line])
+
+    @property
+    def value(self) -> str:
+        """The value unfolded and decoded (RFC 2047): what a person reads."""
+        return decode_words(self.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Header:
 
     def first(self, key: str) -> Field | None:
         """Return the first field of a lower-case name."""
-        return next((f for f in self.fields if f.name.lower() == key), None)
+        return next((f for f in self.fields if f.key == key), None)
 
 
 _FIELD = re.compile(r"^([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
@@ -88,28 +91,20 @@ def read_header(content: bytes, start: int, end: int, newline: bytes, limits: Li
     text = octets.decode("ascii" if plain else "latin-1")
     if newline == b"\r":
         text = text.replace("\r", "\n")
-    fields: list[Field] = []
-    for match in _FIELD.finditer(text):
-        if len(fields) == limits.fields:
-            over = "fields"
-            break
-        name, value = match.groups()
-        first, last = match.span()
-        if len(value) > limits.field_bytes:
-            over = "header"
-            value = value[: limits.field_bytes]
-        raw = _unfold(value) if "\n" in value else value.strip()
-        if not plain and not raw.isascii():
-            raw = charset.guess(raw.encode("latin-1"))
-        shown = raw if "=?" not in raw and raw.isprintable() else decode_words(raw)
-        fields.append(Field(name, start + first, start + last - (text[last - 1] == "\r"), raw, shown))
+    found = _FIELD.findall(text)
+    if len(text) > limits.field_bytes and any(len(written) > limits.field_bytes for _, written in found):
+        found = [(name, written[: limits.field_bytes]) for name, written in found]
+        over = "header"
+    if len(found) > limits.fields:
+        del found[limits.fields :]
+        over = "fields"
     if body_start < 0:
-        block_end = body_start = _without_blank_line(text, fields, start, block_end)
-    return Header(tuple(fields), block_end, body_start, over)
-
-
-def _unfold(value: str) -> str:
-    return " ".join([line for line in [line.strip() for line in value.split("\n")] if line])
+        count, size = _leading_fields(text)
+        del found[count:]
+        block_end = body_start = start + size
+    if not plain:
+        found = [(n, w if w.isascii() else charset.guess(w.encode("latin-1"))) for n, w in found]
+    return Header(tuple([Field(name.lower(), written) for name, written in found]), block_end, body_start, over)
 
 
 def _extent(content: bytes, start: int, end: int, newline: bytes, limits: Limits) -> tuple[int, int, str | None]:
@@ -147,18 +142,16 @@ def _blank_line(content: bytes, start: int, end: int, newline: bytes) -> tuple[i
     return (odd.start() + 1, odd.end()) if odd else None
 
 
-def _without_blank_line(text: str, fields: list[Field], start: int, end: int) -> int:
-    """Find the body of a text without blank line: what follows the leading fields."""
-    at = start
+def _leading_fields(text: str) -> tuple[int, int]:
+    """Return how many fields a text without blank line begins with, and where its body begins: behind them."""
+    at = count = 0
     if text.startswith(("From ", ">From ")):
-        at = start + text.find("\n") + 1 if "\n" in text else end
-    kept = 0
-    for field in fields:
-        if field.start != at:
+        at = text.find("\n") + 1 or len(text)
+    for match in _FIELD.finditer(text):
+        if match.start() != at:
             break
-        kept += 1
-        at = field.end
-        while at < end and text[at - start] in "\r\n":
+        count += 1
+        at = match.end()
+        while at < len(text) and text[at] in "\r\n":
             at += 1
-    del fields[kept:]
-    return at
+    return count, at

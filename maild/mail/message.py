@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from maild.mail import charset, transfer
 from maild.mail.header import LIMITS, Field, Header, Limits, newline_of, read_header
@@ -19,13 +21,15 @@ from maild.mail.uuencode import find_pasted
 from maild.mail.words import decode_words, one_line
 
 _PLAIN_ENCODINGS = frozenset({"", "7bit", "8bit", "binary"})
-_UU_ENCODINGS = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+_USUAL_ENCODINGS = dict.fromkeys(_PLAIN_ENCODINGS, "") | {name: name for name in ("base64", "quoted-printable")}
+_SHORT_TYPES = {"text": "text/plain", "html": "text/html"}
 _MESSAGE_TYPES = frozenset({"message/rfc822", "message/global", "message/news"})
 _DELIMITER_END = re.compile(rb"(--)?[ \t]*+(?:\r*+\n|\r|\Z)")
 _MEDIA_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+\Z")
 _GUESSED_BOUNDARY = re.compile(rb"[\r\n]--([^\r\n]{1,70}?)[ \t]*+\r?\n(?=Content-)", re.IGNORECASE)
 _LONE_CR = re.compile(r"\r(?!\n)")
 _GUESS_BYTES = 65_536
+_USUAL_HEADER_BYTES = 256  # parts of all mail have the same few short headers: they are kept as they were read once
 _LONGEST_DECODED = 100 * 1024 * 1024
 
 
@@ -77,7 +81,7 @@ class Message:
 
     def first(self, key: str) -> Field | None:
         """Return the first field of a lower-case name."""
-        return next((f for f in self.fields if f.name.lower() == key), None)
+        return next((f for f in self.fields if f.key == key), None)
 
     def part(self, path: str) -> Part | None:
         """Return the part of a number, None when there is none."""
@@ -173,91 +177,87 @@ class _Scan:
         `path` is empty for a whole message, whose number depends on what it is.
         """
         self.parts += 1
-        kind, place, encoding, content_id = _content_fields(header)
-        media_type, parameters = self._parameters(kind) if kind else ("", {})
-        if not _MEDIA_TYPE.match(media_type):
-            media_type = {"text": "text/plain", "html": "text/html"}.get(media_type, default)
-        disposition, extra = self._parameters(place) if place else (None, parameters)
+        describe = _describe_again if header.end - start <= _USUAL_HEADER_BYTES else _describe
+        said = describe(header.fields, self.limits.parameters)
+        if said.over:
+            self.break_limit("parameters")
+        media_type, encoding = said.media_type or default, said.encoding
+        is_multipart = media_type.startswith("multipart/")
         if not path:
-            path = f"{prefix}TEXT" if media_type.startswith("multipart/") else f"{prefix}1"
+            path = f"{prefix}TEXT" if is_multipart else f"{prefix}1"
         else:
             prefix = f"{path}."
-        end = self._end_of(header.body_start)
-        part = Part(
-            path=path, media_type=media_type, charset=parameters.get("charset"),
-            parameters=tuple(parameters.items()), disposition=disposition or None,
-            filename=extra.get("filename") or parameters.get("name") or extra.get("name"),
-            encoding=_encoding(encoding) if encoding else "", content_id=_without_brackets(content_id),
-            header_start=start, header_end=min(header.end, end), body_start=min(header.body_start, end),
-            body_end=end,
+        end = body_end = self._end_of(header.body_start)
+        body_start = min(header.body_start, end)
+        children: tuple[Part, ...] = ()
+        pasted: tuple[tuple[int, int], ...] = ()
+        if is_multipart:
+            within = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
+            boundary = self._boundary(said.boundary, body_start, end)
+            children, body_end = self._multipart(boundary, body_start, end, prefix=prefix, depth=depth, default=within)
+        elif encoding in _PLAIN_ENCODINGS and media_type in _MESSAGE_TYPES:
+            children, body_end = self._enclosed(body_start, end, path=path, depth=depth)
+        elif encoding in _PLAIN_ENCODINGS and media_type == "text/plain":
+            children, pasted = self._pasted(body_start, end, path=path)
+        return Part(
+            path=path, media_type=media_type, charset=said.charset, parameters=said.parameters,
+            disposition=said.disposition, filename=said.filename, encoding=encoding, content_id=said.content_id,
+            header_start=start, header_end=min(header.end, end), body_start=body_start, body_end=body_end,
+            children=children, pasted=pasted,
         )  # fmt: skip
-        if part.is_multipart:
-            return self._multipart(part, prefix, depth)
-        if media_type in _MESSAGE_TYPES and part.encoding in _PLAIN_ENCODINGS:
-            return self._enclosed(part, depth)
-        if media_type == "text/plain" and part.encoding in _PLAIN_ENCODINGS:
-            return self._with_pasted(part)
-        return part
 
-    def _parameters(self, raw: str) -> tuple[str, dict[str, str]]:
-        value, parameters, over = parse_parameters(raw, self.limits.parameters)
-        if over:
-            self.break_limit("parameters")
-        return value, parameters
-
-    def _enclosed(self, part: Part, depth: int) -> Part:
-        """Read the message within a message."""
+    def _enclosed(self, start: int, end: int, *, path: str, depth: int) -> tuple[tuple[Part, ...], int]:
+        """Read the message within a message; return it, and where it ends."""
         if self._refused(depth + 1):
-            return part
-        start = part.body_start
-        header = read_header(self.content, start, part.body_end, self.newline, self.limits)
+            return (), end
+        header = read_header(self.content, start, end, self.newline, self.limits)
         if not header.fields:
-            return part  # no message: shown as the text that it is
+            return (), end  # no message: shown as the text that it is
         self.break_limit(header.over)
-        child = self.entity(header, start, prefix=f"{part.path}.", depth=depth + 1)
-        return replace(part, children=(child,), body_end=child.body_end)
+        child = self.entity(header, start, prefix=f"{path}.", depth=depth + 1)
+        return (child,), child.body_end
 
-    def _with_pasted(self, part: Part) -> Part:
-        """Find uuencoded files in plain text."""
-        found = find_pasted(self.content, part.body_start, part.body_end, self.limits.parts - self.parts)
+    def _pasted(self, start: int, end: int, *, path: str) -> tuple[tuple[Part, ...], tuple[tuple[int, int], ...]]:
+        """Find uuencoded files in plain text; return them, and the ranges that they take."""
+        found = find_pasted(self.content, start, end, self.limits.parts - self.parts)
         if not found:
-            return part
+            return (), ()
         self.parts += len(found)
-        children = tuple(
+        children = tuple([
             Part(
-                path=f"{part.path}.{number}", media_type="application/octet-stream", disposition="attachment",
+                path=f"{path}.{number}", media_type="application/octet-stream", disposition="attachment",
                 filename=one_line(charset.guess(file.name)), encoding="x-uuencode", header_start=file.start,
                 header_end=file.body_start, body_start=file.body_start, body_end=file.body_end,
             )
             for number, file in enumerate(found, 1)
-        )  # fmt: skip
-        return replace(part, children=children, pasted=tuple((file.start, file.end) for file in found))
+        ])  # fmt: skip
+        return children, tuple([(file.start, file.end) for file in found])
 
-    def _multipart(self, part: Part, prefix: str, depth: int) -> Part:
-        boundary = self._boundary(part)
+    def _multipart(self, boundary: bytes, start: int, end: int, *, prefix: str, depth: int,
+                   default: str) -> tuple[tuple[Part, ...], int]:  # fmt: skip
+        """Read the parts of a multipart; return them, and where it ends."""
         if not boundary or self._refused(depth + 1):
-            return part
+            return (), end
         own = _Boundary(self.newline + b"--" + boundary)
         self.stack.append(own)
-        default = "message/rfc822" if part.media_type == "multipart/digest" else "text/plain"
         children: list[Part] = []
-        at = part.body_start
+        at = start
         while (hit := self._next(at)) is own and not own.closing and not self._refused(depth + 1):
-            start = own.end
-            if start == len(self.content) and children:
+            child_start = own.end
+            if child_start == len(self.content) and children:
                 break  # a delimiter that nothing follows
             # The same boundary may be looked for again: what follows decides whose the next delimiter is.
-            end = self._end_of(start)
-            header = read_header(self.content, start, end, self.newline, self.limits)
+            reach = self._end_of(child_start)
+            header = read_header(self.content, child_start, reach, self.newline, self.limits)
             self.break_limit(header.over)
-            child = self.entity(header, start, prefix=prefix, depth=depth + 1,
+            child = self.entity(header, child_start, prefix=prefix, depth=depth + 1,
                                 path=f"{prefix}{len(children) + 1}", default=default)  # fmt: skip
             children.append(child)
             at = child.body_end
         self.stack.pop()
         if hit is own and own.closing:
             at = own.end
-        return replace(part, children=tuple(children), body_end=max(self._end_of(at), part.body_start))
+        return tuple(children), max(self._end_of(at), start)
 
     def _refused(self, depth: int) -> bool:
         if depth > self.limits.depth:
@@ -269,16 +269,16 @@ class _Scan:
             return False
         return True
 
-    def _boundary(self, part: Part) -> bytes:
-        boundary = (part.parameter("boundary") or "").rstrip()
+    def _boundary(self, said: str, start: int, end: int) -> bytes:
+        """Return the boundary that a multipart names, or else the one that its body shows."""
+        boundary = said.rstrip()
         if len(boundary) > self.limits.boundary_bytes:
             self.break_limit("parameters")
             return b""
         if boundary:
             return boundary.encode("utf-8", "replace")
         # Interop: a lost boundary parameter; the first delimiter that a part's header follows shows it.
-        reach = min(part.body_end, part.body_start + _GUESS_BYTES)
-        match = _GUESSED_BOUNDARY.search(self.content, max(part.body_start - 1, 0), reach)
+        match = _GUESSED_BOUNDARY.search(self.content, max(start - 1, 0), min(end, start + _GUESS_BYTES))
         return match[1] if match else b""
 
     def _end_of(self, at: int) -> int:
@@ -326,25 +326,41 @@ class _Scan:
         boundary.reach = limit + 1
 
 
-def _content_fields(header: Header) -> tuple[str | None, str | None, str | None, str | None]:
-    """Return Content-Type, -Disposition, -Transfer-Encoding and -ID, unfolded; of several the last."""
-    kind = place = encoding = content_id = None
-    for field in header.fields:
-        name = field.name
-        if name[0] not in "cC" or name[:8].lower() != "content-":
-            continue
-        match name[8:].lower():
-            case "type":
-                kind = field.raw or kind
-            case "disposition":
-                place = field.raw or place
-            case "transfer-encoding":
-                encoding = field.raw or encoding
-            case "id":
-                content_id = field.raw or content_id
-            case _:
-                pass
-    return kind, place, encoding, content_id
+class _Description(NamedTuple):
+    """What a header says of its part; `media_type` is None where it says nothing that is one."""
+
+    media_type: str | None
+    parameters: tuple[tuple[str, str], ...]
+    charset: str | None
+    boundary: str
+    disposition: str | None
+    filename: str | None
+    encoding: str
+    content_id: str | None
+    over: bool  # there were too many parameters
+
+
+def _describe(fields: tuple[Field, ...], most_parameters: int) -> _Description:
+    """Read Content-Type, -Disposition, -Transfer-Encoding and -ID; of several the last."""
+    said = {f.key: raw for f in fields if f.key.startswith("content-") and (raw := f.raw)}
+    media_type, parameters, over = parse_parameters(said.get("content-type", ""), most_parameters)
+    disposition, extra, extra_over = parse_parameters(said.get("content-disposition", ""), most_parameters)
+    if "content-disposition" not in said:
+        extra = parameters
+    return _Description(
+        media_type=media_type if _MEDIA_TYPE.match(media_type) else _SHORT_TYPES.get(media_type),
+        parameters=tuple(parameters.items()),
+        charset=parameters.get("charset"),
+        boundary=parameters.get("boundary", ""),
+        disposition=disposition or None,
+        filename=extra.get("filename") or parameters.get("name") or extra.get("name"),
+        encoding=_encoding(said.get("content-transfer-encoding", "")),
+        content_id=_without_brackets(said.get("content-id")),
+        over=over or extra_over,
+    )
+
+
+_describe_again = lru_cache(maxsize=512)(_describe)
 
 
 def _without_brackets(raw: str | None) -> str | None:
@@ -354,6 +370,8 @@ def _without_brackets(raw: str | None) -> str | None:
 def _encoding(raw: str) -> str:
     """Return the transfer encoding's name, whatever else its field says."""
     name = raw.lower()
+    if name in _USUAL_ENCODINGS:
+        return _USUAL_ENCODINGS[name]
     for known in ("base64", "quoted-printable"):
         if known in name:
             return known

@@ -31,6 +31,8 @@ def parse_parameters(raw: str, limit: int) -> tuple[str, dict[str, str], bool]:
 
     The first parameter of a name that is not empty wins; sections (RFC 2231) win over a plain one.
     """
+    if not raw:
+        return "", {}, False
     head = _VALUE.match(raw)
     value = head[1].lower() if head else ""
     start = head.end() if head else 0

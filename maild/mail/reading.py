@@ -59,7 +59,7 @@ def facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
         references=_references(head.raw("references"), head.raw("in-reply-to"), key),
         automatic=automatic, auto_submitted=auto_submitted, list_id=list_id,
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
-        text=body, excerpt=excerpt_of(body), fields=head.pairs, size_bytes=len(content),
+        text=body, excerpt=excerpt_of(body), fields=message.fields, size_bytes=len(content),
         source_only=over or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
     )  # fmt: skip
 
@@ -67,21 +67,14 @@ def facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
 class _Head:
     """The header fields of a message by name, and the limit that reading one of them broke."""
 
-    __slots__ = ("by_key", "limits", "over", "pairs")
+    __slots__ = ("by_key", "limits", "over")
 
     def __init__(self, fields: tuple[Field, ...], limits: Limits) -> None:
         self.limits = limits
         self.over: str | None = None
-        pairs = []
         self.by_key: dict[str, list[Field]] = {}
         for field in fields:
-            key = field.name.lower()
-            pairs.append((key, field.value))
-            if key in self.by_key:
-                self.by_key[key].append(field)
-            else:
-                self.by_key[key] = [field]
-        self.pairs = tuple(pairs)
+            self.by_key.setdefault(field.key, []).append(field)
 
     def raw(self, key: str) -> str:
         found = self.by_key.get(key)

@@ -42,11 +42,9 @@ def _segment(digits: bytes) -> bytes:
 
 def quoted_printable(octets: bytes) -> bytes:
     """Decode quoted-printable; what is no escape stands for itself."""
-    if b"=\r" in octets and b"\n" not in octets:
+    if b"\n" not in octets and b"=\r" in octets:
         octets = octets.replace(b"\r", b"\n")
-    if b"= " in octets or b"=\t" in octets:
-        octets = _SPACED_BREAK.sub(b"=", octets)
-    return binascii.a2b_qp(octets)
+    return binascii.a2b_qp(_SPACED_BREAK.sub(b"=", octets))
 
 
 def q_word(octets: bytes) -> bytes:

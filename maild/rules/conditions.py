@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, assert_never
 
 from maild.errors import AddressError
@@ -37,6 +38,7 @@ _RECIPIENT_SOURCES = ("to|names", "to|folded", "to|plain", "detail|folded", "det
 _SURE_WHEN_CUT = (Contains, Starts, Regex)
 
 _NO, _UNKNOWN, _YES = Outcome.NO, Outcome.UNKNOWN, Outcome.YES
+_KNOWN_SOURCES = 4096
 
 
 class Reading(NamedTuple):
@@ -52,6 +54,9 @@ class Reading(NamedTuple):
     cut: bool
 
 
+_NOTHING = Reading((), "", whole=True, cut=False)
+
+
 class Seen(NamedTuple):
     """One condition as it was evaluated: for the trace."""
 
@@ -63,13 +68,16 @@ class Seen(NamedTuple):
 class View:
     """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
 
-    __slots__ = ("letter", "readings", "recipient", "ruleset")
+    __slots__ = ("body_whole", "header_whole", "letter", "readings", "recipient", "ruleset")
 
     def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
         self.ruleset = ruleset
         self.letter = letter
         self.recipient = Address(local="", domain="")
         self.readings: dict[str, Reading] = {}
+        limit = letter.facts.source_only
+        self.body_whole = limit is None
+        self.header_whole = limit is None or limit in _BODY_LIMITS
 
     def turn_to(self, recipient: Address) -> None:
         """Look at the letter as it came to `recipient`."""
@@ -83,15 +91,6 @@ class View:
         found = self.readings[source] = _read(self, source)
         return found
 
-    @property
-    def header_whole(self) -> bool:
-        limit = self.letter.facts.source_only
-        return limit is None or limit in _BODY_LIMITS
-
-    @property
-    def body_whole(self) -> bool:
-        return self.letter.facts.source_only is None
-
 
 def shorten(text: str) -> str:
     """Cut a value for the trace, on one line."""
@@ -100,15 +99,24 @@ def shorten(text: str) -> str:
 
 
 def _read(view: View, source: str) -> Reading:
-    name, _, form = source.partition("|")
-    key, _, argument = name.partition(":")
+    key, argument, form = _split(source)
     texts, whole, cut = _READERS[key](view, argument)
+    if not texts:
+        return _NOTHING if whole else Reading((), "", whole, cut)
     shown = shorten(texts[0] if len(texts) == 1 else ", ".join(texts))
     if form == "names":
         return Reading(_names(view, key, texts), shown, whole, cut)
     if form == "plain":
-        return Reading(tuple(unicodedata.normalize("NFKC", text) for text in texts), shown, whole, cut)
+        return Reading(tuple([unicodedata.normalize("NFKC", text) for text in texts]), shown, whole, cut)
     return Reading((fold(texts[0]),) if len(texts) == 1 else tuple(map(fold, texts)), shown, whole, cut)
+
+
+@lru_cache(maxsize=_KNOWN_SOURCES)
+def _split(source: str) -> tuple[str, str, str]:
+    """Return the key, its argument and the form that a source names."""
+    name, _, form = source.partition("|")
+    key, _, argument = name.partition(":")
+    return key, argument, form
 
 
 def _names(view: View, key: str, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,7 +168,7 @@ def _text(view: View, _: str) -> _Texts:
 
 
 def _header(view: View, name: str) -> _Texts:
-    return tuple(value for key, value in view.letter.facts.fields if key == name), view.header_whole, False
+    return tuple([field.value for field in view.letter.facts.fields if field.key == name]), view.header_whole, False
 
 
 def _flag(value: bool, whole: bool) -> _Texts:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, time
 
 from maild.mail.address import Address
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
+from maild.mail.header import Field
 from maild.rules.conditions import NULL_PATH
 from maild.rules.engine import Route, merge, route_all
 from maild.rules.fields import Fields, Pairs
@@ -79,11 +80,11 @@ class _Mail:
         found = self._fields.scalar(self._pairs[key][1], "an address") if key in self._pairs else None
         return None if found is None or found.text == NULL_PATH else self._fields.address(found)
 
-    def header(self) -> tuple[tuple[str, str], ...]:
+    def header(self) -> tuple[Field, ...]:
         node = self._pairs["header"][1] if "header" in self._pairs else None
         pairs = self._fields.mapping(node, "header fields such as {X-Priority: high}") if node is not None else {}
         found = ((name, self._fields.text(value, "a text")) for name, (_, value) in pairs.items())
-        return tuple((name.lower(), value) for name, value in found if value is not None)
+        return tuple(Field(name.lower(), value) for name, value in found if value is not None)
 
     def attachments(self) -> tuple[Attachment, ...]:
         if "attachment" not in self._pairs:
@@ -107,7 +108,7 @@ def _letter(fields: Fields, node: Node) -> Letter | None:
     mail = _Mail(fields, pairs)
     author = mail.mailbox("from")
     header = mail.header()
-    names = {name for name, _ in header}
+    names = {field.key for field in header}
     is_list = mail.flag("list") or "list-id" in names
     bounce = mail.flag("bounce")
     facts = Facts(

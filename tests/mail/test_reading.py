@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_facts_of_an_ordinary_message() -> None:
     assert facts.excerpt == "Danke, das passt."
     assert facts.text.startswith("Danke, das passt.\n\nAm Mo.")
     assert (facts.automatic, facts.auto_submitted, facts.list_id) == (Automatic.PERSON, False, None)
-    assert ("in-reply-to", "<0@example.net>") in facts.fields
+    assert ("in-reply-to", "<0@example.net>") in [(field.key, field.value) for field in facts.fields]
     assert facts.size_bytes == (MESSAGES / "reply_with_quotation_below.eml").stat().st_size
 
 
@@ -160,7 +161,8 @@ def test_any_octets_have_facts_that_can_be_stored(content: bytes) -> None:
         b"Content-Type: multipart/x; boundary=",
     ):
         facts = facts_of(lead + content)
-        assert "\\x00" not in repr(facts)
-        repr(facts).encode()
+        texts = repr((replace(facts, fields=()), [(field.key, field.value) for field in facts.fields]))
+        assert "\\x00" not in texts
+        texts.encode()
         assert pickle.loads(pickle.dumps(facts, 5)) == facts
         assert len(facts.excerpt) <= 160

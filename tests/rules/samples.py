@@ -8,6 +8,7 @@ from typing import Any
 
 from maild.mail.address import Address, parse_address
 from maild.mail.facts import Attachment, Facts, Mailbox
+from maild.mail.header import Field
 from maild.rules.loader import load
 from maild.rules.model import Letter, Ruleset
 
@@ -73,7 +74,7 @@ def letter(*, sender: str | None = "bounce@liste.example", at: datetime | None =
     author = facts.pop("author", "Max@Firma.example")
     facts.setdefault("senders", (Mailbox(name="", mail=author),))
     header = facts.pop("header", {})
-    facts.setdefault("fields", tuple((name.lower(), value) for name, value in header.items()))
+    facts.setdefault("fields", tuple(Field(name.lower(), value) for name, value in header.items()))
     attachments = facts.pop("attachment", ())
     facts.setdefault(
         "attachments",

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from maild.mail.facts import Automatic
+from maild.mail.header import Field
 from maild.rules.conditions import MAX_TEXT
 from maild.rules.engine import Route, route
 from maild.rules.model import Outcome
@@ -137,7 +138,7 @@ OTHERS: list[tuple[str, dict[str, Any], Outcome]] = [
     ("{header: {X-Prio: {matches: '*'}}}", {"header": {"X-Prio": ""}}, YES),
     ("{header: {X-A: a, X-B: b}}", {"header": {"X-A": "a", "X-B": "b"}}, YES),
     ("{header: {X-A: a, X-B: b}}", {"header": {"X-A": "a"}}, NO),
-    ("{header: {X-A: c}}", {"fields": (("x-a", "b"), ("x-a", "c"))}, YES),  # any of several
+    ("{header: {X-A: c}}", {"fields": (Field("x-a", "b"), Field("x-a", "c"))}, YES),  # any of several
     ("{list: true}", {"list_id": "x"}, YES),
     ("{list: true}", {}, NO),
     ("{list: false}", {}, YES),

@@ -208,9 +208,7 @@ def test_the_json_of_a_trace_is_compact_and_complete() -> None:
         subject="x",
         text="y",
     )
-    form = trace_json(found)
-    assert json.loads(json.dumps(form)) == form
-    assert form == {
+    assert json.loads(trace_json(found)) == {
         "recipient": "kita@a.example",
         "address": "kita.platzvergabe",
         "teams": ["kita"],
@@ -238,14 +236,14 @@ def test_the_json_of_a_trace_is_compact_and_complete() -> None:
 
 
 def test_the_json_of_a_problem_names_it() -> None:
-    assert trace_json(route(broken(), letter(), to()))["problem"] == "UnicodeEncodeError in the rules"
+    assert json.loads(trace_json(route(broken(), letter(), to())))["problem"] == "UnicodeEncodeError in the rules"
 
 
 def test_a_condition_that_cannot_tell_does_not_match_and_the_trace_says_so() -> None:
     found = routed("{id: a, when: {text: x}, then: {tag: a}}", source_only="depth")
     assert found.tags == ()
     assert found.trace[0].outcome is Outcome.UNKNOWN
-    assert trace_json(found)["trace"][0]["outcome"] == "cannot tell"
+    assert json.loads(trace_json(found))["trace"][0]["outcome"] == "cannot tell"
 
 
 def _seconds(ruleset: Ruleset, times: int) -> float:

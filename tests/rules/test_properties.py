@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_a_trace_names_the_matched_rules_and_shows_short_lines(
     found = route(rules, mail, recipient)
     assert set(found.rules) == {t.rule for t in found.trace if t.did and not t.observed}
     assert all(len(seen.value) <= 200 and "\n" not in seen.value for t in found.trace for seen in t.seen)
-    assert trace_json(found)["teams"] == list(found.teams)
+    assert json.loads(trace_json(found))["teams"] == list(found.teams)
 
 
 def check(text: str) -> tuple[Diagnostic, ...]:

@@ -30,7 +30,7 @@ PAYLOADS = {
 def assert_storable(facts: Facts) -> None:
     """A database of either kind takes every text of it: valid Unicode without NUL."""
     values = [facts.subject, facts.text, facts.excerpt, facts.message_key or "", facts.list_id or "", *facts.references]
-    values += [text for pair in facts.fields for text in pair]
+    values += [text for field in facts.fields for text in (field.key, field.value)]
     for mailbox in (*facts.senders, *facts.reply_to, *facts.to, *facts.cc):
         values += [mailbox.name, mailbox.mail]
     for attachment in facts.attachments:
