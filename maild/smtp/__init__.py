@@ -1,1 +1,1 @@
-"""The SMTP edge: the only place that knows aiosmtpd."""
+"""The SMTP edge: sessions, transactions and content as they come over the wire."""

@@ -1,9 +1,8 @@
-"""One connection: octets in, lines out of them, replies, deadlines, and its end.
+"""One connection: octets in, lines and content out of them, replies, deadlines, and its end.
 
-A subclass of aiosmtpd's protocol. What it replaces is what made that slow or unbounded: its constructor (which
-inspects itself for every connection), the stream reader, a timer per command, a drain per reply, the cancelling of
-the handler when the peer goes away. One task serves a connection; it runs as long as there are whole lines, and
-writes its replies when it has to wait.
+A protocol of our own. What comes is dealt with where it comes, by plain calls; a task is made only for what the peer
+has to wait for: the commit of its message, a TLS handshake. Replies go out together when there is nothing left to
+deal with.
 
 Source: RFC 5321 §3.8, §4.1.1, §4.5.3.2; RFC 2920 (pipelining).
 """
@@ -12,24 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Coroutine
 from typing import NoReturn, cast
 
 import structlog
-from aiosmtpd.smtp import SMTP
 
 from maild.mail.envelope import Tls
 from maild.mail.reply import Reply
-from maild.smtp.content import ChunkReader, DataReader
+from maild.smtp.content import ChunkReader, Content, DataReader
+from maild.smtp.incoming import EndlessLineError, Incoming
 from maild.smtp.limits import canonical_ip
 from maild.smtp.pace import Pace
 from maild.smtp.proxy import Origin, ProxyError, parse_proxy
 from maild.smtp.service import GoneError, Phase, Service
 
-LINE_LIMIT = 4_096  # octets of a command; RFC 3461 needs 1,036, RFC 5321 512
-_SKIP_LIMIT = 65_536  # octets of a line that is too long, before we hang up
 _BUFFER_LIMIT = 65_536  # octets ahead of what the session has dealt with, before we stop reading
-_LINES_PER_TURN = 50  # commands dealt with before other connections get their turn
-_NEVER = float("inf")
+_STEPS_PER_TURN = 50  # commands dealt with before other connections get their turn
 
 SHUTTING_DOWN = Reply(code=421, enhanced="4.3.2", text="Shutting down, try again later")
 _SLOW = Reply(code=421, enhanced="4.4.2", text="Timeout, closing the connection")
@@ -38,11 +35,11 @@ _LONG_LINE = Reply(code=500, enhanced="5.5.2", text="Line too long")
 _log = structlog.get_logger()
 
 
-class Connection(SMTP):
-    """The mechanics; `Session` adds the dialogue."""
+class Connection(asyncio.Protocol):
+    """The mechanics; `Dialogue` and `Session` say what is said."""
 
     def __init__(self, service: Service) -> None:
-        """Prepare for `connection_made`. The constructors of the base classes are left out on purpose."""
+        """Prepare for `connection_made`."""
         self.service = service
         self.limits = service.limits
         self.phase = Phase.COMMAND
@@ -51,28 +48,27 @@ class Connection(SMTP):
         self.counted_ip: str | None = None  # as the registry counts it
         self.draining = False
         self._wire: asyncio.Transport | None = None
-        self._buffer = b""
-        self._start = 0
+        self._incoming = Incoming()
         self._out: list[bytes] = []
         self._content: ChunkReader | DataReader | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._awaited: asyncio.Task[None] | None = None  # what the peer has to wait for
+        self._turn_over = False  # there is more to deal with, when others had their turn
         self._eof = False
         self._lost = False
         self._reading_paused = False
         self._writing_paused = False
-        self._lines = 0
-        self._holders = 1  # the transport, and later the task
-        self._runner: asyncio.Task[None] | None = None
-        self._deadline = _NEVER
+        self._deadline = 0.0
         self._progress_at = 0.0
         self._pace: Pace | None = None  # made when the timer first sees a message on its way: most are faster
 
     # --- called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the peer in, or turn it away."""
         # A stream socket has no other; uvloop's transports do not derive from asyncio's, so nothing is asserted.
         self._wire = cast("asyncio.Transport", transport)
         self._progress_at = self.service.clock()
+        self._deadline = self._progress_at + self.limits.command_s
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.ip, self.port = canonical_ip(peer[0]), peer[1]
@@ -80,54 +76,72 @@ class Connection(SMTP):
         if refusal:
             self.say(f"{refusal}\r\n".encode("ascii"))
             self._close(linger=False)
-            return
-        self._holders = 2
-        self._runner = self.service.loop.create_task(self._handle_client())
+        else:
+            self.begin()
+            self.flush()
 
     def data_received(self, data: bytes) -> None:
-        if self._content is not None:
-            rest = self._content.feed(data)
-            if rest is None:
-                if self._content.content.overrun:
-                    self._wake()
-                return
-            self._content = None
-            data = rest
-        elif self.phase is Phase.CLOSING:
+        """Deal with what came, or keep it while the peer has to wait."""
+        if self.phase is Phase.CLOSING:
             return
-        if data:
-            self._buffer = self._buffer[self._start :] + data if self._buffer else data
-            self._start = 0
-            if len(self._buffer) > _BUFFER_LIMIT and not self._reading_paused and self._wire:
-                self._reading_paused = True
-                self._wire.pause_reading()
-        self._wake()
+        self._incoming.put(data)
+        if self.phase is Phase.BUSY or self._writing_paused or self._turn_over:
+            self._hold()
+        else:
+            self._proceed()
 
     def eof_received(self) -> bool:
+        """Answer what the peer sent before it closed its side; TLS has no half-closed connections."""
         self._eof = True
-        self._wake()
-        # What the peer sent before it closed its side is still answered; TLS has no half-closed connections.
+        if self.phase is not Phase.BUSY and not self._turn_over and not self._writing_paused:
+            self._close(linger=False)
         return self.phase is not Phase.CLOSING and self._wire is not None and self._wire.can_write_eof()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - why is of no use to anyone
+        """Forget the peer. What was handed to the reception stays there."""
         if self._lost:
             return
-        self._lost = True
-        self._eof = True
+        self._lost = self._eof = True
         self._wire = None
-        self._buffer, self._start = b"", 0
         self._writing_paused = False
-        self._wake()
-        self._release()
+        self._forget()
+        self._leave()
 
     def pause_writing(self) -> None:
+        """Let a peer that does not read its replies wait for new ones."""
         self._writing_paused = True
 
     def resume_writing(self) -> None:
+        """Go on."""
         self._writing_paused = False
-        self._wake()
+        if self.phase is not Phase.BUSY and not self._turn_over:
+            self._proceed()
 
     # --- for the dialogue
+
+    def begin(self) -> None:
+        """Greet the peer."""
+        raise NotImplementedError
+
+    def receive_origin(self, origin: Origin) -> None:
+        """Hear from a proxy who is really there."""
+        raise NotImplementedError
+
+    def receive_line(self, line: bytes) -> None:
+        """Take a command with its line end; b"" is one that was too long."""
+        raise NotImplementedError
+
+    def receive_content(self, content: Content) -> None:
+        """Take content that has come to its end, or has overrun."""
+        raise NotImplementedError
+
+    def failed(self, error: Exception) -> None:
+        """Answer what the peer waited for, and what a bug of ours has ended."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget the transaction."""
+        raise NotImplementedError
 
     def say(self, octets: bytes) -> None:
         """Put a reply behind those not yet written."""
@@ -145,80 +159,22 @@ class Connection(SMTP):
         self.turn_away(reply)
         raise GoneError
 
-    async def read_line(self) -> bytes:
-        """Return the next command line with its line end, or b"" for one that was too long.
-
-        Raises:
-            GoneError: when there is none.
-
-        """
-        self._deadline = _NEVER
-        self._lines += 1
-        if self._lines >= _LINES_PER_TURN:
-            self._lines = 0
-            await asyncio.sleep(0)
-        end = self._buffer.find(b"\n", self._start)
-        skipped = await self._wait_for_line() if end < 0 else 0
-        if end < 0:
-            end = self._buffer.find(b"\n", self._start)
-        line = self._buffer[self._start : end + 1]
-        self._start = end + 1
-        if self._start == len(self._buffer):
-            self._buffer = b""
-            self._start = 0
-        return line if not skipped and len(line) <= LINE_LIMIT else b""
-
-    async def _wait_for_line(self) -> int:
-        """Wait until there is a line end. Returns how many octets of its line were thrown away by then."""
-        skipped = 0
-        self._deadline = self.service.clock() + self.limits.command_s
-        while True:
-            pending = len(self._buffer) - self._start
-            if skipped or pending > LINE_LIMIT:
-                skipped += pending
-                self._buffer = b""
-                self._start = 0
-                if skipped > _SKIP_LIMIT:
-                    self.hang_up(_LONG_LINE)
-            await self._more()
-            if self._buffer.find(b"\n", self._start) >= 0:
-                return skipped
-
-    async def read_content(self, reader: ChunkReader | DataReader) -> None:
-        """Let `reader` have what comes, until its end or until its message overruns."""
-        octets, self._buffer, self._start = self._buffer[self._start :], b"", 0
-        rest = reader.feed(octets)
-        if rest is not None:
-            self._buffer = rest
-            return
-        self.phase = Phase.CONTENT
-        self._pace = None
-        self._content = reader
-        try:
-            while self._content is not None and not reader.content.overrun:
-                await self._more()
-        finally:
-            self._content = None
-            if self.phase is Phase.CONTENT:
-                self.phase = Phase.COMMAND
-
-    async def read_origin(self) -> Origin:
-        """Return what the PROXY header at the beginning of the connection says.
-
-        Raises:
-            GoneError: when there is none, in time.
-
-        """
+    def read_origin(self) -> None:
+        """Have what comes first read as a PROXY header."""
+        self.phase = Phase.ORIGIN
         self._deadline = self.service.clock() + self.limits.handshake_s
-        try:
-            while (origin := parse_proxy(self._buffer)) is None:
-                await self._more()
-        except ProxyError as error:
-            _log.warning("smtp.proxy_refused", ip=self.ip, reason=str(error))
-            self.abort()
-            raise GoneError from None
-        self._buffer = self._buffer[origin.length :]
-        return origin
+
+    def read_content(self, reader: ChunkReader | DataReader) -> None:
+        """Have what comes next read by `reader`, until its end or until its message overruns."""
+        self.phase = Phase.CONTENT
+        self._content = reader
+        self._pace = None
+
+    def let_wait(self, coroutine: Coroutine[None, None, None]) -> None:
+        """Let the peer wait until `coroutine` has ended; what it sends meanwhile is kept."""
+        self.flush()
+        self.phase = Phase.BUSY
+        self._awaited = self.service.loop.create_task(self._await(coroutine))
 
     async def start_tls(self, context: ssl.SSLContext) -> Tls:
         """Go over to TLS. Whatever came in the clear after STARTTLS is forgotten (RFC 3207 §6).
@@ -227,12 +183,10 @@ class Connection(SMTP):
             GoneError: when the handshake fails.
 
         """
-        self.flush()
-        self._buffer, self._start = b"", 0
+        self._incoming.clear()
         if self._wire is None or self._wire.is_closing():
             raise GoneError
         self._reading_paused = False
-        self.phase = Phase.BUSY
         try:
             wire = await self.service.loop.start_tls(
                 self._wire, self, context, server_side=True, ssl_handshake_timeout=self.limits.handshake_s
@@ -245,33 +199,117 @@ class Connection(SMTP):
         if self._lost or wire is None:
             raise GoneError
         self._wire = wire
-        self.phase = Phase.COMMAND
         version, cipher = wire.get_extra_info("ssl_object").version(), wire.get_extra_info("cipher")
         return Tls(version=version or "unknown", cipher=cipher[0] if cipher else "unknown")
 
-    async def _more(self) -> None:
-        """Wait until something has happened."""
-        if self._out:
-            self.flush()
-        if self._eof or self.phase is Phase.CLOSING:
-            raise GoneError
-        if self._reading_paused:
+    # --- dealing with what has come
+
+    def _proceed(self) -> None:
+        """Deal with what has come, as far as it goes without waiting; then write, and close after the last of it."""
+        try:
+            self._turn_over = self._deal()
+        except GoneError:
+            if self.phase is not Phase.CLOSING:
+                self._close(linger=False)
+            return
+        except Exception as error:  # noqa: BLE001 - one of the four edges: a bug of ours never becomes a 5xx
+            self.failed(error)
+            self._turn_over = True
+        self.flush()
+        if self._turn_over:
+            self.service.loop.call_soon(self._next_turn)
+        elif self._eof and self.phase is not Phase.BUSY and not self._writing_paused:
+            self._close(linger=False)
+            return
+        self._hold()
+
+    def _next_turn(self) -> None:
+        self._turn_over = False
+        if self.phase is not Phase.CLOSING:
+            self._proceed()
+
+    def _deal(self) -> bool:
+        """Return whether the turn was over before everything was dealt with."""
+        return all(self._step() for _ in range(_STEPS_PER_TURN))
+
+    def _step(self) -> bool:
+        """Deal with one thing; return False when it has not come yet, or the peer has to wait."""
+        if self.phase is Phase.COMMAND:
+            return self._take_line()
+        if self.phase is Phase.CONTENT:
+            return self._take_content()
+        return self.phase is Phase.ORIGIN and self._take_origin()
+
+    def _take_line(self) -> bool:
+        if self.draining:
+            self.hang_up(SHUTTING_DOWN)
+        try:
+            line = self._incoming.take_line()
+        except EndlessLineError:
+            self.hang_up(_LONG_LINE)
+        if line is None:
+            return False
+        self._expect_command()
+        self.receive_line(line)
+        return True
+
+    def _take_content(self) -> bool:
+        reader = cast("ChunkReader | DataReader", self._content)
+        # Even without octets the reader is asked: a chunk may be of none, and ends before anything comes.
+        rest = reader.feed(self._incoming.take_all())
+        if rest is None and not reader.content.overrun:
+            return False
+        self._content = None
+        if rest:
+            self._incoming.put(rest)
+        self._expect_command()
+        self.receive_content(reader.content)
+        return True
+
+    def _take_origin(self) -> bool:
+        octets = self._incoming.take_all()
+        try:
+            origin = parse_proxy(octets)
+        except ProxyError as error:
+            _log.warning("smtp.proxy_refused", ip=self.ip, reason=str(error))
+            self.abort()
+            raise GoneError from None
+        self._incoming.put(octets[origin.length :] if origin else octets)
+        if origin is None:
+            return False
+        self._expect_command()
+        self.receive_origin(origin)
+        return True
+
+    def _expect_command(self) -> None:
+        self.phase = Phase.COMMAND
+        self._deadline = self.service.clock() + self.limits.command_s
+
+    def _hold(self) -> None:
+        """Stop reading while too much has not been dealt with."""
+        if self._wire is None or self.phase is Phase.CLOSING:
+            return
+        if len(self._incoming) > _BUFFER_LIMIT:
+            if not self._reading_paused:
+                self._reading_paused = True
+                self._wire.pause_reading()
+        elif self._reading_paused and self.phase is not Phase.BUSY:
             self._resume_reading()
-        while True:
-            self._waiter = self.service.loop.create_future()
-            await self._waiter
-            self._waiter = None
-            if self._over():
-                raise GoneError
-            if not self._writing_paused:
-                return
 
-    def _over(self) -> bool:
-        return self._lost or self.phase is Phase.CLOSING
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    async def _await(self, coroutine: Coroutine[None, None, None]) -> None:
+        try:
+            await coroutine
+        except GoneError:
+            pass
+        except Exception as error:  # noqa: BLE001 - one of the four edges: a bug of ours never becomes a 5xx
+            self.failed(error)
+        finally:
+            self._awaited = None
+            if self._lost:
+                self._leave()
+            elif self.phase is Phase.BUSY:
+                self._expect_command()
+                self._proceed()
 
     # --- deadlines, looked at by the server's one timer
 
@@ -299,29 +337,27 @@ class Connection(SMTP):
         self._progress_at = self.service.clock()
 
     def turn_away(self, reply: Reply) -> None:
-        """Say a last word, and end the session; also from outside its task."""
+        """Say a last word, and end the session."""
         self.say(f"{reply}\r\n".encode("ascii"))
         self._close(linger=True)
-        self._wake()
 
     def shut_down(self) -> None:
         """Ask the session to end: at once when it waits for a command, else after what it has in hand."""
         self.draining = True
-        if self.phase is Phase.COMMAND and self._waiter is not None:
+        if self.phase in {Phase.COMMAND, Phase.ORIGIN}:
             self.turn_away(SHUTTING_DOWN)
 
     def abort(self) -> None:
         """Cut the connection. What was handed to the reception stays there."""
+        self._forget()
         self.phase = Phase.CLOSING
-        self._buffer, self._start = b"", 0
-        self._wake()
         if self._wire is not None:
             self._wire.abort()
 
     def _close(self, *, linger: bool) -> None:
         """Write what was said and close; a peer that does not read it is cut off by `check`."""
         self.flush()
-        self._buffer, self._start = b"", 0
+        self._forget()
         self.phase = Phase.CLOSING
         self._deadline = self.service.clock() + self.limits.linger_s
         wire = self._wire
@@ -334,28 +370,18 @@ class Connection(SMTP):
         wire.write_eof()
         self._resume_reading()
 
+    def _forget(self) -> None:
+        """Free what was kept of what has come."""
+        self._incoming.clear()
+        self._content = None
+        self.reset()
+
     def _resume_reading(self) -> None:
         if self._reading_paused and self._wire is not None:
             self._reading_paused = False
             self._wire.resume_reading()
 
-    def _release(self) -> None:
-        self._holders -= 1
-        if not self._holders:
+    def _leave(self) -> None:
+        """Be counted until the peer is gone and nothing of it is in hand any more."""
+        if self._lost and self._awaited is None:
             self.service.registry.leave(self)
-            self._runner = None
-
-    async def _handle_client(self) -> None:
-        """Serve the connection: the whole life of its task."""
-        try:
-            await self.converse()
-        except GoneError:
-            pass
-        finally:
-            if self.phase is not Phase.CLOSING:
-                self._close(linger=False)
-            self._release()
-
-    async def converse(self) -> None:
-        """Hold the dialogue; returns or raises GoneError at its end."""
-        raise NotImplementedError

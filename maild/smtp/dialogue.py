@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import re
 import secrets
+import ssl
 
 import structlog
 
 from maild.mail.envelope import Peer, Tls
 from maild.mail.reply import Reply
-from maild.smtp.connection import SHUTTING_DOWN, Connection
+from maild.smtp.connection import Connection
 from maild.smtp.limits import is_trusted
+from maild.smtp.proxy import Origin
 from maild.smtp.service import GoneError, Service
 
 OK = b"250 2.0.0 Ok\r\n"
 TOO_MANY_ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors, closing the connection")
 _NO_PROGRESS = Reply(code=421, enhanced="4.7.0", text="Too many commands without a message")
-_VERBS = frozenset({
-    "HELO", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "AUTH", "HELP", "QUIT",
-})  # fmt: skip
+_VERBS = ("HELO", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "AUTH", "HELP",
+          "QUIT")  # fmt: skip
+_METHODS = {verb: f"smtp_{verb}" for verb in _VERBS}
 # Security: a web page can make a browser post lines to any port; what looks like HTTP is not heard to its end.
 _WEB_VERBS = frozenset({"GET", "POST", "PUT", "CONNECT"})
 _NOT_THE_WEB = Reply(code=421, enhanced="4.7.0", text="This is a mail server")
@@ -66,45 +68,47 @@ class Dialogue(Connection):
         self._errors = 0
         self._idle_commands = 0
 
-    async def converse(self) -> None:
+    def begin(self) -> None:
         if is_trusted(self.ip, self.limits.trusted_proxies):
-            await self._meet_proxy()
+            self.read_origin()
+        else:
+            self._greet()
+
+    def receive_origin(self, origin: Origin) -> None:
+        if origin.ip:
+            self.ip, self.port = origin.ip, origin.port
+        refusal = self.service.registry.name(self, self.ip)
+        if refusal:
+            self.hang_up(refusal)
+        self._greet()
+
+    def _greet(self) -> None:
         _log.debug("smtp.connected", ip=self.ip, port=self.port)
         self.say(f"220 {self.service.hostname} ESMTP maild\r\n".encode("ascii"))
-        try:
-            while not self.draining:
-                await self._command(await self.read_line())
-            self.hang_up(SHUTTING_DOWN)
-        finally:
-            self.reset()
 
-    async def _command(self, line: bytes) -> None:
+    def receive_line(self, line: bytes) -> None:
         try:
             verb, arg = _read_command(line)
         except ValueError as error:
             self._wrong(str(error).encode("ascii"))
             return
-        if verb in _WEB_VERBS:
-            self.hang_up(_NOT_THE_WEB)
-        if verb not in _VERBS:
+        method = _METHODS.get(verb)
+        if method is None:
+            if verb in _WEB_VERBS:
+                self.hang_up(_NOT_THE_WEB)
             self._wrong(b"500 5.5.2 Command not recognized")
             return
         if verb != "RCPT":
             self._idle_commands += 1
             if self._idle_commands > self.limits.max_idle_commands:
                 self.hang_up(_NO_PROGRESS)
-        try:
-            await getattr(self, f"smtp_{verb}")(arg)
-        except GoneError:
-            raise
-        except Exception as error:  # noqa: BLE001 - one of the four edges: a bug of ours never becomes a 5xx
-            self.say((await self.handle_exception(error)).encode("ascii") + b"\r\n")
+        getattr(self, method)(arg)
 
-    async def handle_exception(self, error: Exception) -> str:
-        """Log a failure of ours and return what the peer may know of it."""
+    def failed(self, error: Exception) -> None:
+        """Log a failure of ours and say what the peer may know of it."""
         failure_id = secrets.token_hex(4).upper()
         _log.error("smtp.failed", failure=failure_id, ip=self.ip, exc_info=error)
-        return f"451 4.3.0 Try again later (id {failure_id})"
+        self.say(f"451 4.3.0 Try again later (id {failure_id})\r\n".encode("ascii"))
 
     def _wrong(self, reply: bytes) -> None:
         self.say(reply + b"\r\n")
@@ -116,25 +120,13 @@ class Dialogue(Connection):
     def _say(self, reply: Reply) -> None:
         self.say(f"{reply}\r\n".encode("ascii"))
 
-    def reset(self) -> None:
-        """Forget the transaction."""
-        raise NotImplementedError
-
-    async def _meet_proxy(self) -> None:
-        origin = await self.read_origin()
-        if origin.ip:
-            self.ip, self.port = origin.ip, origin.port
-        refusal = self.service.registry.name(self, self.ip)
-        if refusal:
-            self.hang_up(refusal)
-
     # --- greeting
 
-    async def smtp_HELO(self, arg: str) -> None:
+    def smtp_HELO(self, arg: str) -> None:
         if self._greeted(arg, extended=False):
             self.say(f"250 {self.service.hostname}\r\n".encode("ascii"))
 
-    async def smtp_EHLO(self, arg: str) -> None:
+    def smtp_EHLO(self, arg: str) -> None:
         if not self._greeted(arg, extended=True):
             return
         lines = [
@@ -161,7 +153,7 @@ class Dialogue(Connection):
         self._peer = None
         return True
 
-    async def smtp_STARTTLS(self, arg: str) -> None:
+    def smtp_STARTTLS(self, arg: str) -> None:
         if self.service.tls is None or self._tls:
             self._wrong(b"503 5.5.1 TLS is not offered")
             return
@@ -172,35 +164,38 @@ class Dialogue(Connection):
         self.say(b"220 2.0.0 Ready to start TLS\r\n")
         self.reset()
         self._helo = None
+        self.let_wait(self._secure(context))
+
+    async def _secure(self, context: ssl.SSLContext) -> None:
         self._tls = await self.start_tls(context)
 
     # --- the rest
 
-    async def smtp_RSET(self, arg: str) -> None:
+    def smtp_RSET(self, arg: str) -> None:
         if arg:
             self._wrong(b"501 5.5.4 RSET takes no argument")
             return
         self.reset()
         self.say(OK)
 
-    async def smtp_NOOP(self, arg: str) -> None:  # noqa: ARG002 - RFC 5321 §4.1.1.9: the argument is ignored
+    def smtp_NOOP(self, arg: str) -> None:  # noqa: ARG002 - RFC 5321 §4.1.1.9: the argument is ignored
         self.say(OK)
 
-    async def smtp_VRFY(self, arg: str) -> None:
+    def smtp_VRFY(self, arg: str) -> None:
         if not arg:
             self._wrong(b"501 5.5.4 VRFY takes an argument")
             return
         self.say(b"252 2.5.0 Send mail and see\r\n")
 
-    async def smtp_EXPN(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
+    def smtp_EXPN(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
         self._wrong(b"502 5.5.1 EXPN is not offered")
 
-    async def smtp_AUTH(self, arg: str) -> None:  # noqa: ARG002 - nobody signs in where the public hands in mail
+    def smtp_AUTH(self, arg: str) -> None:  # noqa: ARG002 - nobody signs in where the public hands in mail
         self._wrong(b"502 5.5.1 AUTH is not offered")
 
-    async def smtp_HELP(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
+    def smtp_HELP(self, arg: str) -> None:  # noqa: ARG002 - the same answer whatever is asked for
         self.say(b"214 2.0.0 See RFC 5321\r\n")
 
-    async def smtp_QUIT(self, arg: str) -> None:  # noqa: ARG002 - whoever wants to go may go
+    def smtp_QUIT(self, arg: str) -> None:  # noqa: ARG002 - whoever wants to go may go
         self.say(b"221 2.0.0 Bye\r\n")
         raise GoneError

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Phase(Enum):
     """What a connection waits for."""
 
-    COMMAND = 1
-    CONTENT = 2
-    BUSY = 3  # for us
-    CLOSING = 4
+    ORIGIN = 1  # the PROXY header
+    COMMAND = 2
+    CONTENT = 3
+    BUSY = 4  # for us
+    CLOSING = 5
 
 
 class GoneError(Exception):

@@ -16,7 +16,7 @@ from maild.mail.reply import Reply
 from maild.smtp.content import TOO_LARGE, ChunkReader, Content, DataReader
 from maild.smtp.dialogue import OK, TOO_MANY_ERRORS, Dialogue
 from maild.smtp.parameters import MailParameters, parse_mail, parse_rcpt
-from maild.smtp.service import Phase, Service
+from maild.smtp.service import Service
 
 _SENDER_OK = b"250 2.1.0 Ok\r\n"
 _DATA_GO = b"354 End data with <CR><LF>.<CR><LF>\r\n"
@@ -73,6 +73,7 @@ class Session(Dialogue):
         """Begin before the greeting."""
         super().__init__(service)
         self._transaction: Transaction | None = None
+        self._last_chunk = False
         self._refused = 0
 
     def reset(self) -> None:
@@ -80,7 +81,7 @@ class Session(Dialogue):
         if transaction and transaction.content:
             transaction.content.spool.discard()
 
-    async def smtp_MAIL(self, arg: str) -> None:
+    def smtp_MAIL(self, arg: str) -> None:
         if self._helo is None:
             self._wrong(b"503 5.5.1 Say HELO or EHLO first")
             return
@@ -113,7 +114,7 @@ class Session(Dialogue):
         self._transaction = Transaction(reverse_path, parameters)
         self.say(_SENDER_OK)
 
-    async def smtp_RCPT(self, arg: str) -> None:
+    def smtp_RCPT(self, arg: str) -> None:
         transaction = self._transaction
         if transaction is None or transaction.content:
             self._wrong(b"503 5.5.1 Say MAIL first")
@@ -160,7 +161,7 @@ class Session(Dialogue):
         if self._refused >= allowed:
             self.hang_up(TOO_MANY_ERRORS)
 
-    async def smtp_DATA(self, arg: str) -> None:
+    def smtp_DATA(self, arg: str) -> None:
         transaction = self._transaction
         if arg:
             self._wrong(b"501 5.5.4 DATA takes no argument")
@@ -170,12 +171,14 @@ class Session(Dialogue):
             self._wrong(b"554 5.5.1 No valid recipients")
         else:
             content = self._begin(transaction)
-            if content.refusal is None:
-                self.say(_DATA_GO)
-                await self._receive(content, DataReader(content))
-            await self._complete(transaction, content)
+            if content.refusal:
+                self._complete(transaction, content)
+                return
+            self.say(_DATA_GO)
+            self._last_chunk = True
+            self.read_content(DataReader(content))
 
-    async def smtp_BDAT(self, arg: str) -> None:
+    def smtp_BDAT(self, arg: str) -> None:
         match = _BDAT.fullmatch(arg)
         if not match:
             # Security: what follows may be the chunk; to read it as commands would be to be talked into mail.
@@ -187,11 +190,18 @@ class Session(Dialogue):
             content.refuse(_NO_TRANSACTION)
         elif content is None:
             content = self._begin(transaction)
-        await self._receive(content, ChunkReader(content, int(match[1])))
-        if content.refusal is _NO_TRANSACTION:
+        self._last_chunk = match[2] is not None
+        self.read_content(ChunkReader(content, int(match[1])))
+
+    def receive_content(self, content: Content) -> None:
+        transaction = self._transaction
+        if content.overrun:
+            self._log_refusal(content.refusal or TOO_LARGE)
+            self.hang_up(content.refusal or TOO_LARGE)
+        if content.refusal is _NO_TRANSACTION or transaction is None:
             self._wrong(str(_NO_TRANSACTION).encode("ascii"))
-        elif transaction and (match[2] or content.refusal):
-            await self._complete(transaction, content)
+        elif self._last_chunk or content.refusal:
+            self._complete(transaction, content)
         else:
             self.say(OK)
 
@@ -203,28 +213,19 @@ class Session(Dialogue):
         transaction.content = content
         return content
 
-    async def _receive(self, content: Content, reader: ChunkReader | DataReader) -> None:
-        await self.read_content(reader)
-        if content.overrun:
-            self._log_refusal(content.refusal or TOO_LARGE)
-            self.hang_up(content.refusal or TOO_LARGE)
-
-    async def _complete(self, transaction: Transaction, content: Content) -> None:
-        """Hand the message over, and say what became of it."""
+    def _complete(self, transaction: Transaction, content: Content) -> None:
+        """Hand the message over, or say why not."""
         self._transaction = None
-        if content.refusal:
-            if content.error:
-                _log.error("smtp.spool_failed", ip=self.ip, exc_info=content.error)
-            self._log_refusal(content.refusal, transaction)
-            self._say(content.refusal)
+        if content.refusal is None:
+            self.let_wait(self._store(transaction, content))
             return
-        self.flush()
-        self.phase = Phase.BUSY
-        try:
-            reply = await self.service.reception.accept(self._envelope(transaction), content.spool)
-        finally:
-            if self.phase is Phase.BUSY:
-                self.phase = Phase.COMMAND
+        if content.error:
+            _log.error("smtp.spool_failed", ip=self.ip, exc_info=content.error)
+        self._log_refusal(content.refusal, transaction)
+        self._say(content.refusal)
+
+    async def _store(self, transaction: Transaction, content: Content) -> None:
+        reply = await self.service.reception.accept(self._envelope(transaction), content.spool)
         self._say(reply)
         if reply.accepted:
             self.progress()
