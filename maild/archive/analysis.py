@@ -78,7 +78,7 @@ _SHARP_S = b"\xdf"
 # Latin-1 goes one byte for one byte, but for ß, which is replaced after, and the soft hyphen, which goes.
 _LATIN_DROPPED = bytes(c for c in range(256) if not _FOLDING[c])
 _LATIN = bytes(ord((_FOLDING[c].strip() or " ")[0]) if c != _SHARP_S[0] else c for c in range(256))
-_PAIRS = ("ae", "oe", "ue")
+_ALIKE = str.maketrans("ou", "aa")
 _NOT_BEFORE = "aeiouq"  # Steuer, Bauer, Quelle: no umlaut written out
 # Jumps from space to space, as far each time as a token may reach.
 _WITHOUT_LONG = re.compile(rf"(?:.{{0,{MAX_TOKEN}}} )*+.{{0,{MAX_TOKEN}}}", re.DOTALL)
@@ -110,30 +110,27 @@ def _fold_characters(text: str) -> str:
     return octets.translate(_LATIN, _LATIN_DROPPED).replace(_SHARP_S, b"ss").decode("ascii")
 
 
-def _fold_pair(text: str, pair: str) -> str:
-    """Write `ae`, `oe` or `ue` as its vowel, except after q or a vowel; every e that follows goes with it."""
-    first, *others = text.split(pair)
-    folded = [first]
-    before = first[-1:]
-    for part in others:
-        if before and before in _NOT_BEFORE:
-            folded += (pair, part)
-            before = part[-1:] or "e"
-        else:
-            rest = part.lstrip("e")
-            folded += (pair[0], rest)
-            before = rest[-1:] or pair[0]
-    return "".join(folded)
+def _fold_pairs(text: str) -> str:
+    """Write `ae`, `oe` and `ue` as their vowel, except after q or a vowel; every e that follows goes with it."""
+    alike = text.translate(_ALIKE)  # one search for the three of them
+    at = alike.find("ae")
+    pieces, start = [], 0
+    while at >= 0:
+        if at == 0 or text[at - 1] not in _NOT_BEFORE:
+            pieces.append(text[start : at + 1])
+            start = at + 2
+            while text.startswith("e", start):
+                start += 1
+        at = alike.find("ae", at + 2)
+    pieces.append(text[start:])
+    return "".join(pieces)
 
 
 def analyse(text: str) -> str:
     """Return the tokens of a text, each at most MAX_TOKEN characters, separated by single spaces."""
     if not text:
         return ""
-    folded = _fold_characters(text)
-    for pair in _PAIRS:
-        if pair in folded:
-            folded = _fold_pair(folded, pair)
+    folded = _fold_pairs(_fold_characters(text))
     # Of a run of spaces, at most one is left on either side of a piece.
     folded = " ".join([words for piece in folded.split("  ") if (words := piece.strip(" "))])
     return folded if _WITHOUT_LONG.fullmatch(folded) else _CAPPED.sub(r"\1", folded)

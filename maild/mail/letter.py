@@ -148,12 +148,10 @@ def _sort_alternative(part: Part, pile: _Pile) -> None:
         branch = _Pile()
         _sort(child, branch)
         pile.add_beside(branch)
-        of_html = tuple(p for s in branch.sections for p in (s.html or s.plain))
-        of_plain = tuple(p for s in branch.sections for p in s.plain)
         if any(section.html for section in branch.sections):
-            html = of_html
+            html = tuple([p for s in branch.sections for p in (s.html or s.plain)])
         else:
-            plain = plain or of_plain
+            plain = plain or tuple([p for s in branch.sections for p in s.plain])
     if plain or html:
         pile.sections.append(Section(plain=plain, html=html))
 

@@ -210,7 +210,7 @@ def merge(routes: Iterable[Route]) -> Merged:
             by_team.setdefault(team, []).append(each)
     problems = sorted({each.problem for each in all_routes if each.problem is not None})
     return Merged(
-        placements=tuple(_place(team, by_team[team]) for team in sorted(by_team)),
+        placements=tuple([_place(team, by_team[team]) for team in sorted(by_team)]),
         rules=tuple(sorted({rule for each in all_routes for rule in each.rules})),
         problem="; ".join(problems) or None,
     )
@@ -221,7 +221,7 @@ def _place(team: str, routes: list[Route]) -> Placement:
     return Placement(
         team=team,
         state=State.CLOSED if closed else State.OPEN,
-        priority=max(each.priority for each in routes),
+        priority=max([each.priority for each in routes]),
         tags=tuple(sorted({tag for each in routes for tag in each.tags})),
     )
 
