@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from maild.confinement import Bounds, ConfinementError, Pool, Worker
+from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker
 from maild.mail.facts import Mailbox
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +49,19 @@ def gone(pid: int) -> bool:
     return False
 
 
+def stream_of(count: int, *, said: int | None = None) -> Streamed:
+    """Return a stream of pieces of 1,000 octets that says how large it is, or tells a lie about it."""
+    return Streamed(1000 * count if said is None else said, lambda: (bytes(1000) for _ in range(count)))
+
+
+def broken_stream() -> Streamed:
+    def pieces() -> Iterator[bytes]:
+        yield bytes(1000)
+        raise KeyError("the disk is gone")
+
+    return Streamed(2000, pieces)
+
+
 async def failure(pool: Pool, target: str, *, wall_s: float | None = None) -> str:
     with pytest.raises(ConfinementError) as caught:
         await pool.run(target, wall_s=wall_s)
@@ -69,6 +82,16 @@ class TestWorker:
         assert worker.call("tests.confined:kind_of", octets) == ("bytes", size)
         assert worker.call("tests.confined:echo", octets) == octets
         worker.kill()
+
+    def test_a_stream_arrives_as_bytes_beside_octets_of_both_sizes(self, worker: Worker) -> None:
+        found = worker.call("tests.confined:kinds_of", b"x", stream_of(300), b"y" * 70_000, stream_of(1))
+        assert found == [("bytes", 1), ("bytes", 300_000), ("bytes", 70_000), ("bytes", 1000)]
+
+    @pytest.mark.parametrize("said", [1, 299_999, 300_001])
+    def test_a_stream_that_lies_about_its_size_ends_the_worker(self, worker: Worker, said: int) -> None:
+        with pytest.raises(StreamError):
+            worker.call("tests.confined:kind_of", stream_of(300, said=said))
+        assert gone(worker.pid)
 
     @pytest.mark.parametrize(
         ("function", "kind"),
@@ -226,6 +249,18 @@ class TestPool:
         octets = os.urandom(1 << 20) * 35
         assert await pool.run("tests.confined:echo", octets) == octets
         await pool.close()
+
+    @pytest.mark.parametrize(
+        ("stream", "raised"),
+        [(lambda: stream_of(9, said=9_001), StreamError), (broken_stream, KeyError)],
+    )
+    async def test_a_stream_that_breaks_costs_its_own_call_only(
+        self, pool: Pool, stream: Callable[[], Streamed], raised: type[Exception]
+    ) -> None:
+        for _ in range(3):
+            with pytest.raises(raised):
+                await pool.run("tests.confined:kind_of", stream())
+        assert [await pool.run("tests.confined:add", n, 1) for n in range(4)] == [1, 2, 3, 4]
 
     async def test_poison_mail_costs_its_own_call_only(self, pool: Pool) -> None:
         # K19: one message kills its reader, twice; the next is read as ever.

@@ -41,6 +41,7 @@ class Pool:
 
         Raises:
             ConfinementError: the call gave no answer.
+            Exception: what a `Streamed` argument raised.
         """
         worker = await self._take(bulk=bulk)
         try:
@@ -133,7 +134,12 @@ class Pool:
     async def _exchange(self, worker: Worker, request: tuple[Any, ...]) -> Any:
         loop = asyncio.get_running_loop()
         for piece in child.frame(request):
-            await loop.sock_sendall(worker.sock, piece)
+            if isinstance(piece, bytes):
+                await loop.sock_sendall(worker.sock, piece)
+                continue
+            octets = child.pieces_of(piece)
+            while (some := await asyncio.to_thread(next, octets, None)) is not None:
+                await loop.sock_sendall(worker.sock, some)
         received = bytearray()
         size, count = child.read_head(await _receive(worker, received, child.HEAD.size))
         meta = await _receive(worker, received, size)

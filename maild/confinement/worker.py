@@ -120,6 +120,7 @@ class Worker:
 
         Raises:
             ConfinementError: the call gave no answer. All kinds but `error` have ended the worker.
+            Exception: what a `Streamed` argument raised; it has ended the worker, too.
         """
         wall_s = self.bounds.wall_s if wall_s is None else wall_s
         try:
@@ -128,8 +129,9 @@ class Worker:
             deadline = time.monotonic() + wall_s
             self.calls += 1
             for piece in child.frame((wall_s, target, *args)):
-                self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
-                self.sock.sendall(piece)
+                for octets in child.pieces_of(piece):
+                    self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                    self.sock.sendall(octets)
             return self._answer(deadline)
         except TimeoutError:
             raise self.fail("wall") from None
