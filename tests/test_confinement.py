@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -261,6 +262,19 @@ class TestPool:
             with pytest.raises(raised):
                 await pool.run("tests.confined:kind_of", stream())
         assert [await pool.run("tests.confined:add", n, 1) for n in range(4)] == [1, 2, 3, 4]
+
+    async def test_a_worker_that_cannot_be_replaced_for_want_of_descriptors_is_replaced_later(self, pool: Pool) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert await pool.run("tests.confined:add", 1, 1) == 2
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            assert [await failure(pool, "tests.confined:crash") for _ in range(2)] == ["crash"] * 2
+            waiting = asyncio.create_task(pool.run("tests.confined:add", 1, 2))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await waiting == 3
 
     async def test_poison_mail_costs_its_own_call_only(self, pool: Pool) -> None:
         # K19: one message kills its reader, twice; the next is read as ever.

@@ -104,12 +104,14 @@ class Worker:
         main = threading.current_thread() is threading.main_thread()
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         words = [inner.fileno(), os.getpid(), int(main), bounds.cpu_s, bounds.memory_bytes, ",".join(preload), path]
-        with inner:
+        with inner, contextlib.ExitStack() as failing:
+            failing.callback(self.sock.close)
             self._process = subprocess.Popen(  # noqa: S603 - our own file and numbers
                 [sys.executable, "-I", "-S", "-B", child.__file__, *(str(word) for word in words)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=(inner.fileno(),), env={"LC_ALL": "C.UTF-8"}, cwd="/",
             )  # fmt: skip
+            failing.pop_all()
 
     @property
     def pid(self) -> int:

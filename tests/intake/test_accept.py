@@ -12,7 +12,7 @@ from maild.archive.database import Database
 from maild.archive.schema import messages
 from maild.intake.accept import Intake, Stored
 from maild.intake.space import Space
-from maild.mail.address import parse_path
+from maild.mail.address import parse_address, parse_path
 from maild.mail.envelope import Envelope, Peer, Recipient
 from tests.web.office import Book, rules
 
@@ -44,7 +44,7 @@ class Reception:
         raw.execute(f"PRAGMA max_page_count={self.most_pages}")
 
     async def give(self, octets: bytes) -> str:
-        to = Recipient(address=parse_path("<kita@musterstadt.example>"))
+        to = Recipient(address=parse_address("kita@musterstadt.example"))
         envelope = Envelope(
             reverse_path=parse_path("<petra@citizen.example>"),
             recipients=(to,),
