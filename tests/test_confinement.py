@@ -138,6 +138,18 @@ class TestWorker:
             worker.call("tests.confined:write", str(tmp_path / "x"))
         assert not (tmp_path / "x").exists() or not (tmp_path / "x").read_text()
 
+    def test_a_worker_of_a_program_that_is_limited_itself_serves_within_that(self) -> None:
+        program = """
+import ctypes, resource
+from maild.confinement import Bounds, Worker
+resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+ctypes.CDLL(None).prctl(24, 24)  # PR_CAPBSET_DROP CAP_SYS_RESOURCE: root may raise a limit again, its workers may not
+worker = Worker(bounds=Bounds(memory_bytes=4_000_000_000))
+print(worker.call("tests.confined:add", 1, 2))
+"""
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stdout == "3\n", done.stderr
+
     def test_a_worker_inherits_no_secrets_and_no_files(self, worker: Worker, tmp_path: Path) -> None:
         with (tmp_path / "secret").open("w") as secret:
             os.set_inheritable(secret.fileno(), True)

@@ -60,10 +60,14 @@ def compress(octets: bytes | bytearray | memoryview) -> bytes:
 
 def decompress(frame: bytes) -> bytes:
     """Undo `compress`; raises DamagedError for a frame that rotted."""
+    decompressor = zstd.ZstdDecompressor()  # outside: that there is no memory for one is no fault of the frame
     try:
-        return zstd.decompress(frame)
+        octets = decompressor.decompress(frame)
     except zstd.ZstdError as error:
         raise DamagedError("stored content cannot be decompressed") from error
+    if not decompressor.eof or decompressor.unused_data:
+        raise DamagedError("stored content is cut off, or something stands behind it")
+    return octets
 
 
 def _insert(dialect: str) -> Executable:

@@ -162,7 +162,9 @@ def confine(parent: int, *, die_with_parent: bool) -> None:
 def _limit_memory(memory_bytes: int) -> None:
     with open("/proc/self/statm") as statm:  # noqa: PTH123 - import cost
         baseline = int(statm.read().split()[0]) * resource.getpagesize()
-    most = baseline + memory_bytes
+    most, hard = baseline + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)  # someone has limited all of maild: more is not to be had
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 

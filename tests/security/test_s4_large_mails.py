@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon.start()
     yield daemon
     daemon.kill()
+    shutil.rmtree(daemon.data_dir)  # half a gigabyte
 
 
 def attachment() -> bytes:
