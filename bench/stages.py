@@ -108,8 +108,10 @@ def _arguments(batch: list[tuple[Order, bytes]]) -> tuple[Any, ...]:
     return ([order for order, _ in batch], *[content for _, content in batch])
 
 
-def _meta(frame: Sequence[bytes | memoryview]) -> bytes:
-    return bytes(frame[0])[child.HEAD.size :]
+def _meta(frame: list[bytes | child.Streamed]) -> bytes:
+    meta = frame[0]
+    assert isinstance(meta, bytes)
+    return meta[child.HEAD.size :]
 
 
 def _read(stages: Stages, ruleset: Ruleset, order: Order, content: bytes) -> Facts:

@@ -33,6 +33,10 @@ def kind_of(octets: bytes) -> tuple[str, int]:
     return type(octets).__name__, len(octets)
 
 
+def kinds_of(*values: bytes) -> list[tuple[str, int]]:
+    return [kind_of(value) for value in values]
+
+
 def mailbox(name: str) -> tuple[Mailbox, ...]:
     return (Mailbox(name=name, mail="a@b.example"),)
 

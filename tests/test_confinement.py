@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from maild.confinement import Bounds, ConfinementError, Pool, Worker
+from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker
 from maild.mail.facts import Mailbox
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +50,19 @@ def gone(pid: int) -> bool:
     return False
 
 
+def stream_of(count: int, *, said: int | None = None) -> Streamed:
+    """Return a stream of pieces of 1,000 octets that says how large it is, or tells a lie about it."""
+    return Streamed(1000 * count if said is None else said, lambda: (bytes(1000) for _ in range(count)))
+
+
+def broken_stream() -> Streamed:
+    def pieces() -> Iterator[bytes]:
+        yield bytes(1000)
+        raise KeyError("the disk is gone")
+
+    return Streamed(2000, pieces)
+
+
 async def failure(pool: Pool, target: str, *, wall_s: float | None = None) -> str:
     with pytest.raises(ConfinementError) as caught:
         await pool.run(target, wall_s=wall_s)
@@ -69,6 +83,16 @@ class TestWorker:
         assert worker.call("tests.confined:kind_of", octets) == ("bytes", size)
         assert worker.call("tests.confined:echo", octets) == octets
         worker.kill()
+
+    def test_a_stream_arrives_as_bytes_beside_octets_of_both_sizes(self, worker: Worker) -> None:
+        found = worker.call("tests.confined:kinds_of", b"x", stream_of(300), b"y" * 70_000, stream_of(1))
+        assert found == [("bytes", 1), ("bytes", 300_000), ("bytes", 70_000), ("bytes", 1000)]
+
+    @pytest.mark.parametrize("said", [1, 299_999, 300_001])
+    def test_a_stream_that_lies_about_its_size_ends_the_worker(self, worker: Worker, said: int) -> None:
+        with pytest.raises(StreamError):
+            worker.call("tests.confined:kind_of", stream_of(300, said=said))
+        assert gone(worker.pid)
 
     @pytest.mark.parametrize(
         ("function", "kind"),
@@ -113,6 +137,18 @@ class TestWorker:
         with pytest.raises(ConfinementError):
             worker.call("tests.confined:write", str(tmp_path / "x"))
         assert not (tmp_path / "x").exists() or not (tmp_path / "x").read_text()
+
+    def test_a_worker_of_a_program_that_is_limited_itself_serves_within_that(self) -> None:
+        program = """
+import ctypes, resource
+from maild.confinement import Bounds, Worker
+resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+ctypes.CDLL(None).prctl(24, 24)  # PR_CAPBSET_DROP CAP_SYS_RESOURCE: root may raise a limit again, its workers may not
+worker = Worker(bounds=Bounds(memory_bytes=4_000_000_000))
+print(worker.call("tests.confined:add", 1, 2))
+"""
+        done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stdout == "3\n", done.stderr
 
     def test_a_worker_inherits_no_secrets_and_no_files(self, worker: Worker, tmp_path: Path) -> None:
         with (tmp_path / "secret").open("w") as secret:
@@ -226,6 +262,31 @@ class TestPool:
         octets = os.urandom(1 << 20) * 35
         assert await pool.run("tests.confined:echo", octets) == octets
         await pool.close()
+
+    @pytest.mark.parametrize(
+        ("stream", "raised"),
+        [(lambda: stream_of(9, said=9_001), StreamError), (broken_stream, KeyError)],
+    )
+    async def test_a_stream_that_breaks_costs_its_own_call_only(
+        self, pool: Pool, stream: Callable[[], Streamed], raised: type[Exception]
+    ) -> None:
+        for _ in range(3):
+            with pytest.raises(raised):
+                await pool.run("tests.confined:kind_of", stream())
+        assert [await pool.run("tests.confined:add", n, 1) for n in range(4)] == [1, 2, 3, 4]
+
+    async def test_a_worker_that_cannot_be_replaced_for_want_of_descriptors_is_replaced_later(self, pool: Pool) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert await pool.run("tests.confined:add", 1, 1) == 2
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            assert [await failure(pool, "tests.confined:crash") for _ in range(2)] == ["crash"] * 2
+            waiting = asyncio.create_task(pool.run("tests.confined:add", 1, 2))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await waiting == 3
 
     async def test_poison_mail_costs_its_own_call_only(self, pool: Pool) -> None:
         # K19: one message kills its reader, twice; the next is read as ever.

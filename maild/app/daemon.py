@@ -29,7 +29,7 @@ from maild.archive.upgrade import upgrade
 from maild.archive.versions import Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
-from maild.confinement import Pool
+from maild.confinement import Pool, give_back_memory
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
 from maild.intake.space import Space
@@ -67,6 +67,7 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
 
     """
     _raise_descriptor_limit()
+    give_back_memory()
     logs.configure(form=settings.log.format, level=settings.log.level)
     async with AsyncExitStack() as stack:
         daemon = Daemon(settings, stack)

@@ -60,10 +60,14 @@ def compress(octets: bytes | bytearray | memoryview) -> bytes:
 
 def decompress(frame: bytes) -> bytes:
     """Undo `compress`; raises DamagedError for a frame that rotted."""
+    decompressor = zstd.ZstdDecompressor()  # outside: that there is no memory for one is no fault of the frame
     try:
-        return zstd.decompress(frame)
+        octets = decompressor.decompress(frame)
     except zstd.ZstdError as error:
         raise DamagedError("stored content cannot be decompressed") from error
+    if not decompressor.eof or decompressor.unused_data:
+        raise DamagedError("stored content is cut off, or something stands behind it")
+    return octets
 
 
 def _insert(dialect: str) -> Executable:
@@ -113,12 +117,16 @@ def read(connection: Connection, digest: bytes) -> bytes:
 
 
 def read_many(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:
-    """Return the octets of several contents, whole; those that are missing are left out."""
+    """Return the octets of several contents, whole; those that are missing or damaged are left out."""
     parts: dict[bytes, list[bytes]] = {}
+    damaged: set[bytes] = set()
     for digest, octets in connection.execute(
         select(content.c.digest, content.c.octets)
         .where(content.c.digest.in_(digests))
         .order_by(content.c.digest, content.c.chunk)
     ):
-        parts.setdefault(bytes(digest), []).append(decompress(bytes(octets)))
-    return {digest: b"".join(pieces) for digest, pieces in parts.items()}
+        try:
+            parts.setdefault(bytes(digest), []).append(decompress(bytes(octets)))
+        except DamagedError:
+            damaged.add(bytes(digest))
+    return {digest: b"".join(pieces) for digest, pieces in parts.items() if digest not in damaged}

@@ -29,6 +29,7 @@ FILE_NAME = "maild.sqlite3"
 INDEX_NAME = "index.sqlite3"
 BUSY_MS = 5_000
 _READERS = 8
+_MAPPED = "PRAGMA mmap_size=268435456"
 # A checkpoint of the write-ahead log costs two fsyncs; every 16 MB of log is seldom enough to be cheap and often
 # enough to keep the log, the time of a restart, and what a full disk must still hold, small.
 _CHECKPOINT_PAGES = 4_000
@@ -49,10 +50,20 @@ class Database:
         self.writer = Writer(self.writing, check=lambda: check_durability(self.writing))
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Lend a reading connection; on SQLite the full-text index is attached as `idx` where it exists."""
+    def read(self, *, mapped: bool = True) -> Iterator[Connection]:
+        """Lend a reading connection; on SQLite the full-text index is attached as `idx` where it exists.
+
+        Not `mapped`, for much that is read once: the pages it passes do not stay in this process's address space.
+        """
         with self._readers.connect() as connection:
-            yield connection
+            if mapped or not self.is_sqlite:
+                yield connection
+                return
+            connection.exec_driver_sql("PRAGMA mmap_size=0")
+            try:
+                yield connection
+            finally:
+                connection.exec_driver_sql(_MAPPED)
 
     def start(self) -> None:
         """Check that commits are durable and start the writer."""
@@ -80,7 +91,7 @@ class Database:
         def _prepare(raw: Any, _record: object) -> None:
             raw.isolation_level = None
             raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-            raw.execute("PRAGMA mmap_size=268435456")
+            raw.execute(_MAPPED)
             if self.index_path.exists():
                 raw.execute("ATTACH DATABASE ? AS idx", (f"file:{self.index_path}?mode=ro",))
                 raw.execute("PRAGMA idx.mmap_size=268435456")
@@ -102,7 +113,7 @@ def writing_engine(url: str) -> Engine:
         raw.execute("PRAGMA journal_mode=WAL")
         raw.execute("PRAGMA synchronous=FULL")
         raw.execute("PRAGMA foreign_keys=ON")
-        raw.execute("PRAGMA cache_size=-65536")
+        raw.execute("PRAGMA cache_size=-32768")
         raw.execute("PRAGMA journal_size_limit=134217728")
         raw.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
 

@@ -1,7 +1,8 @@
 """What runs inside a worker process, started as a script so that it imports nothing of maild by itself.
 
 A frame on the socket: the size of its meta block and the number of its buffers; the meta block (the size of each
-buffer, then the pickle); the buffers, which are large octets that no side copies into a pickle.
+buffer, then the pickle); the buffers, which are large octets that no side copies into a pickle. What the caller gives
+as `Streamed` is a buffer, too, of which it has no more than a piece at a time.
 """
 
 from __future__ import annotations
@@ -18,29 +19,66 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 HEAD = struct.Struct("<QQ")
 READY = b"R"
 OUT_OF_MEMORY = 17  # exit code of a worker that could not even say so
 _BESIDE_BYTES = 64 * 1024
 _MOST_BUFFERS = 64
+_LARGE_BYTES = 1 << 20
+_KEPT_BYTES = 8 << 20
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
 
-def frame(value: tuple[Any, ...]) -> list[bytes | memoryview]:
+class StreamError(Exception):
+    """A stream did not have the size that it was said to have."""
+
+
+class Streamed(NamedTuple):
+    """Octets as an argument of a call, too many to be held by the caller: the function gets them as `bytes`.
+
+    `pieces` gives them from the beginning each time, `size` in all; it may block, and run in any thread.
+    """
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
+def frame(value: tuple[Any, ...]) -> list[bytes | Streamed]:
     """Return the pieces of a frame; octets of `value` itself that are large stay what they are."""
-    buffers: list[pickle.PickleBuffer] = []
-    wrapped = tuple(
-        pickle.PickleBuffer(item) if type(item) is bytes and len(item) > _BESIDE_BYTES else item for item in value
-    )
-    pickled = pickle.dumps(wrapped, 5, buffer_callback=buffers.append)
-    raws = [buffer.raw() for buffer in buffers]
-    sizes = struct.pack(f"<{len(raws)}Q", *[raw.nbytes for raw in raws])
-    return [HEAD.pack(len(sizes) + len(pickled), len(raws)) + sizes + pickled, *raws]
+    beside: list[bytes | Streamed] = []
+    wrapped: list[Any] = []
+    for item in value:
+        if type(item) is Streamed or (type(item) is bytes and len(item) > _BESIDE_BYTES):
+            beside.append(item)
+            wrapped.append(pickle.PickleBuffer(b""))  # its place in the pickle
+        else:
+            wrapped.append(item)
+    pickled = pickle.dumps(tuple(wrapped), 5, buffer_callback=lambda _: None)
+    sizes = [item.size if type(item) is Streamed else len(item) for item in beside]
+    meta = struct.pack(f"<{len(sizes)}Q", *sizes) + pickled
+    return [HEAD.pack(len(meta), len(sizes)) + meta, *beside]
+
+
+def pieces_of(piece: bytes | Streamed) -> Iterator[bytes]:
+    """Yield the octets of a piece; raises StreamError when a stream does not keep to its size."""
+    if isinstance(piece, bytes):
+        yield piece
+        return
+    missing = piece.size
+    for octets in piece.pieces():
+        missing -= len(octets)
+        if missing < 0:
+            break
+        yield octets
+    if missing:
+        raise StreamError(f"a stream of {piece.size} octets was not of that size")
 
 
 def read_head(head: bytes) -> tuple[int, int]:
@@ -80,7 +118,20 @@ def _request(sock: socket.socket) -> tuple[Any, ...]:
 
 def _send(sock: socket.socket, answer: tuple[Any, ...]) -> None:
     for piece in frame(answer):
-        sock.sendall(piece)
+        for octets in pieces_of(piece):
+            sock.sendall(octets)
+
+
+def give_back_memory() -> None:
+    """Have the system get large blocks back when they are freed, each time.
+
+    glibc takes the size of the largest block that was freed, up to 32 MB, for one that is wanted again: from the
+    second large mail on a process would keep the memory of two.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # other C libraries have no mallopt, and no such habit
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def confine(parent: int, *, die_with_parent: bool) -> None:
@@ -111,7 +162,9 @@ def confine(parent: int, *, die_with_parent: bool) -> None:
 def _limit_memory(memory_bytes: int) -> None:
     with open("/proc/self/statm") as statm:  # noqa: PTH123 - import cost
         baseline = int(statm.read().split()[0]) * resource.getpagesize()
-    most = baseline + memory_bytes
+    most, hard = baseline + memory_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)  # someone has limited all of maild: more is not to be had
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
@@ -135,6 +188,7 @@ def serve(fd: int, cpu_s: int, memory_bytes: int, preload: list[str]) -> None:
     for module in preload:
         importlib.import_module(module)
     gc.freeze()
+    give_back_memory()
     _limit_memory(memory_bytes)
     sock.sendall(READY)
     known: dict[str, Callable[..., Any]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import Any
 
@@ -10,6 +11,7 @@ from maild.confinement import child
 from maild.confinement.worker import BOUNDS, Bounds, ConfinementError, Worker, read_answer
 
 _RETIRED_CALLS = 5000
+_RESTART_S = 1.0
 
 
 class Pool:
@@ -41,6 +43,7 @@ class Pool:
 
         Raises:
             ConfinementError: the call gave no answer.
+            Exception: what a `Streamed` argument raised.
         """
         worker = await self._take(bulk=bulk)
         try:
@@ -85,10 +88,26 @@ class Pool:
                 self._all_ended.set()
             return
         if worker.dead:
+            self._replace()
+            return
+        if worker.calls >= _RETIRED_CALLS:
+            # Without descriptors or memory for another one, it serves on.
+            with contextlib.suppress(OSError):
+                successor = self._start()
+                worker.kill()
+                worker = successor
+        self._free.append(worker)
+        self._hand_out()
+
+    def _replace(self) -> None:
+        """Start a worker where one has died; while the system has no room for it, the others do the work."""
+        if self._closed:
+            return
+        try:
             worker = self._start()
-        elif worker.calls >= _RETIRED_CALLS:
-            worker.kill()
-            worker = self._start()
+        except OSError:
+            asyncio.get_running_loop().call_later(_RESTART_S, self._replace)
+            return
         self._free.append(worker)
         self._hand_out()
 
@@ -133,7 +152,12 @@ class Pool:
     async def _exchange(self, worker: Worker, request: tuple[Any, ...]) -> Any:
         loop = asyncio.get_running_loop()
         for piece in child.frame(request):
-            await loop.sock_sendall(worker.sock, piece)
+            if isinstance(piece, bytes):
+                await loop.sock_sendall(worker.sock, piece)
+                continue
+            octets = child.pieces_of(piece)
+            while (some := await asyncio.to_thread(next, octets, None)) is not None:
+                await loop.sock_sendall(worker.sock, some)
         received = bytearray()
         size, count = child.read_head(await _receive(worker, received, child.HEAD.size))
         meta = await _receive(worker, received, size)

@@ -104,12 +104,14 @@ class Worker:
         main = threading.current_thread() is threading.main_thread()
         path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
         words = [inner.fileno(), os.getpid(), int(main), bounds.cpu_s, bounds.memory_bytes, ",".join(preload), path]
-        with inner:
+        with inner, contextlib.ExitStack() as failing:
+            failing.callback(self.sock.close)
             self._process = subprocess.Popen(  # noqa: S603 - our own file and numbers
                 [sys.executable, "-I", "-S", "-B", child.__file__, *(str(word) for word in words)],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 pass_fds=(inner.fileno(),), env={"LC_ALL": "C.UTF-8"}, cwd="/",
             )  # fmt: skip
+            failing.pop_all()
 
     @property
     def pid(self) -> int:
@@ -120,6 +122,7 @@ class Worker:
 
         Raises:
             ConfinementError: the call gave no answer. All kinds but `error` have ended the worker.
+            Exception: what a `Streamed` argument raised; it has ended the worker, too.
         """
         wall_s = self.bounds.wall_s if wall_s is None else wall_s
         try:
@@ -128,8 +131,9 @@ class Worker:
             deadline = time.monotonic() + wall_s
             self.calls += 1
             for piece in child.frame((wall_s, target, *args)):
-                self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
-                self.sock.sendall(piece)
+                for octets in child.pieces_of(piece):
+                    self.sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                    self.sock.sendall(octets)
             return self._answer(deadline)
         except TimeoutError:
             raise self.fail("wall") from None

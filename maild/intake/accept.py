@@ -16,7 +16,7 @@ import structlog
 
 from maild.archive.commit import Acceptance, Accepted, Addressee, accept
 from maild.archive.writer import Writer
-from maild.errors import TemporaryError
+from maild.errors import DiskFullError, TemporaryError
 from maild.intake.admit import admit
 from maild.intake.space import Space
 from maild.intake.spool import Spool
@@ -91,10 +91,10 @@ class Intake:
         try:
             spool.finish()
             return await self._accept(envelope, spool)
-        except TemporaryError:
+        except TemporaryError as error:
             self.failed_count += 1
             self._space.give_up_reserve_if_full()
-            return NOT_STORED
+            return NO_ROOM if isinstance(error, DiskFullError) else NOT_STORED
         finally:
             spool.discard()
 

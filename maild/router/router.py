@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import structlog
 
-from maild.archive.content import read_many
+from maild.archive.content import DamagedError, chunks, read_many
 from maild.archive.database import Database
 from maild.archive.filing import Filed, file
 from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
-from maild.confinement import ConfinementError, Pool
-from maild.errors import TemporaryError
+from maild.confinement import ConfinementError, Pool, Streamed, StreamError
+from maild.errors import NotFoundError, TemporaryError
 from maild.mail.ids import format_id
 from maild.router.reading import Addressed, Order, Reading, RulesWanted, read_one
 from maild.rules.model import Ruleset
@@ -39,10 +39,13 @@ _log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class _Task:
-    """A waiting message. `octets` is None until they are fetched, when memory did not hold them."""
+    """A waiting message. `octets` is None until they are fetched, when memory did not hold them.
+
+    A large message is never held here: it goes to the worker as it is read.
+    """
 
     order: Order
-    octets: bytes | None = None
+    octets: bytes | Streamed | None = None
     digest: bytes | None = None
     crashed: bool = False
 
@@ -72,7 +75,8 @@ class Router:
         self._held_bytes = 0
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(_FLIGHTS)
-        self._large = asyncio.Semaphore(1)
+        # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
+        self._large: asyncio.Queue[_Task] = asyncio.Queue()
         self._flights: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._pickled: tuple[str, bytes] = ("", b"")
@@ -90,7 +94,7 @@ class Router:
 
     async def run(self) -> None:
         """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
-        poller = asyncio.create_task(self._poll())
+        beside = asyncio.create_task(self._poll()), asyncio.create_task(self._work_on_large())
         try:
             while not (self._stopping and not self._tasks):
                 if not self._tasks:
@@ -98,12 +102,14 @@ class Router:
                     await self._wake.wait()
                     continue
                 await self._slots.acquire()
-                flight = asyncio.create_task(self._fly(self._take()))
+                flight = asyncio.create_task(self._fly(self._take(), bulk=False))
                 self._flights.add(flight)
                 flight.add_done_callback(self._landed)
+            await asyncio.gather(*self._flights)
+            await self._large.join()
         finally:
-            poller.cancel()
-        await asyncio.gather(*self._flights)
+            for task in beside:
+                task.cancel()
 
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
@@ -117,6 +123,9 @@ class Router:
 
     def _claim(self, task: _Task) -> None:
         self._claimed.add(task.order.message_id)
+        if task.order.size > _BATCH_BYTES:
+            self._large.put_nowait(task)
+            return
         self._tasks.append(task)
         self._wake.set()
 
@@ -131,6 +140,11 @@ class Router:
             except Exception as error:  # noqa: BLE001 - a worker's attempt: tried again at the next poll
                 _log.error("router.claim_failed", error=type(error).__name__)
             await asyncio.sleep(_POLL_S)
+
+    async def _work_on_large(self) -> None:
+        while True:
+            await self._fly([await self._large.get()], bulk=True)
+            self._large.task_done()
 
     async def _claim_waiting(self) -> None:
         after = 0
@@ -167,14 +181,9 @@ class Router:
             octets += batch[-1].order.size
         return batch
 
-    async def _fly(self, batch: list[_Task]) -> None:
-        large = batch[0].order.size > _BATCH_BYTES
+    async def _fly(self, batch: list[_Task], *, bulk: bool) -> None:
         try:
-            if large:
-                async with self._large:
-                    await self._work(batch, bulk=True)
-            else:
-                await self._work(batch, bulk=False)
+            await self._work(batch, bulk=bulk)
         except Exception as error:  # noqa: BLE001 - a worker's attempt: the work items stay, the poll claims them again
             _log.error("router.failed", error=type(error).__name__, messages=len(batch))
         finally:
@@ -182,9 +191,11 @@ class Router:
                 self._claimed.discard(task.order.message_id)
 
     async def _work(self, batch: list[_Task], *, bulk: bool) -> None:
-        held = sum(len(task.octets or b"") for task in batch)
-        self._held_bytes -= held
+        self._held_bytes -= sum(len(task.octets) for task in batch if isinstance(task.octets, bytes))
         ruleset = self._rulebook.current
+        if bulk:
+            (task,) = batch
+            task.octets = Streamed(task.order.size, lambda: self._stream(task))
         await self._fetch_missing(batch)
         readings = await self._read(ruleset, batch, bulk=bulk)
         for task in batch:
@@ -237,6 +248,11 @@ class Router:
             octets = read_many(connection, [d for d in digests.values() if d is not None])
         return {mid: octets[d] for mid, d in digests.items() if d is not None and d in octets}
 
+    def _stream(self, task: _Task) -> Iterator[bytes]:
+        with self._database.read(mapped=False) as connection:
+            for found in waiting(connection, [task.order.message_id]):
+                yield from chunks(connection, found.digest)
+
     async def _read(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
         readable = [task for task in batch if task.octets is not None]
         try:
@@ -250,6 +266,8 @@ class Router:
                 task.crashed = True
                 return await self._read(ruleset, batch, bulk=True)
             return [self._by_envelope(ruleset, task, error.kind)]
+        except (DamagedError, NotFoundError, StreamError):
+            return [self._by_envelope(ruleset, task, "missing") for task in batch]
         return [next(answers) if t.octets is not None else self._by_envelope(ruleset, t, "missing") for t in batch]
 
     def _by_envelope(self, ruleset: Ruleset, task: _Task, limit: str) -> Reading:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from maild.mail.reply import Reply
 from maild.smtp.limits import Limits
 from maild.smtp.reception import Reception
@@ -14,6 +16,10 @@ from maild.smtp.tls import TlsSource
 
 if TYPE_CHECKING:
     from maild.smtp.connection import Connection
+
+
+_QUIET_S = 60.0
+_log = structlog.get_logger()
 
 
 class Phase(Enum):
@@ -41,7 +47,9 @@ class Registry(Protocol):
 class Service:
     """What all connections of a listener share."""
 
-    __slots__ = ("clock", "hostname", "limits", "loop", "reception", "registry", "tls")
+    __slots__ = (
+        "_quiet_until", "_spool_failures", "clock", "hostname", "limits", "loop", "reception", "registry", "tls",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -62,3 +70,14 @@ class Service:
         self.clock = clock
         self.registry = registry
         self.loop = loop
+        self._spool_failures = 0
+        self._quiet_until = float("-inf")
+
+    def spool_failed(self, ip: str, error: Exception) -> None:
+        """Log that content could not be written: of a full disk once a minute, however often the peers try."""
+        self._spool_failures += 1
+        if isinstance(error, OSError) and self.clock() < self._quiet_until:
+            return
+        _log.error("smtp.spool_failed", ip=ip, count=self._spool_failures, exc_info=error)
+        self._spool_failures = 0
+        self._quiet_until = self.clock() + _QUIET_S

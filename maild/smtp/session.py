@@ -220,7 +220,7 @@ class Session(Dialogue):
             self.let_wait(self._store(transaction, content))
             return
         if content.error:
-            _log.error("smtp.spool_failed", ip=self.ip, exc_info=content.error)
+            self.service.spool_failed(self.ip, content.error)
         self._log_refusal(content.refusal, transaction)
         self._say(content.refusal)
 

@@ -199,9 +199,9 @@ class Load:
     async def _session(self, chance: random.Random) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            await _reply(reader)
+            await reply_of(reader)
             writer.write(b"EHLO load.citizen.example\r\n")
-            await _reply(reader)
+            await reply_of(reader)
             for _ in range(chance.choice((1, 1, 5, 50))):
                 if self._done():
                     break
@@ -217,20 +217,20 @@ class Load:
         mail, count = again or (self.ledger.mail(chance, self.largest), chance.choice((1, 1, 2)))
         to = b"".join(f"RCPT TO:<{r}>\r\n".encode() for r in RECIPIENTS[:count])
         writer.write(b"MAIL FROM:<petra@citizen.example>\r\n" + to)
-        replies = [await _reply(reader) for _ in range(1 + to.count(b"RCPT"))]
+        replies = [await reply_of(reader) for _ in range(1 + to.count(b"RCPT"))]
         if refused := [r for r in replies if not r.startswith(b"250")]:
             self._note(refused[0])  # what follows a refused MAIL is 503, and says nothing more
             writer.write(b"RSET\r\n")
-            await _reply(reader)
+            await reply_of(reader)
             await asyncio.sleep(0.05)
             return
         writer.write(b"DATA\r\n")
-        reply = await _reply(reader)
+        reply = await reply_of(reader)
         if not reply.startswith(b"354"):
             self._note(reply)
             return
         writer.write(mail + b".\r\n")
-        reply = await _reply(reader)
+        reply = await reply_of(reader)
         self._note(reply)
         if reply.startswith(b"250"):
             self.ledger.acknowledged[hashlib.sha256(mail).hexdigest()] += 1
@@ -240,7 +240,8 @@ class Load:
         self.ledger.replies[reply[:3].decode()] += 1
 
 
-async def _reply(reader: asyncio.StreamReader) -> bytes:
+async def reply_of(reader: asyncio.StreamReader) -> bytes:
+    """Return the last line of the next reply."""
     while True:
         line = await reader.readline()
         if not line:

@@ -1,17 +1,107 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.schema import recipients, summaries
+from maild.archive.index import IndexDocument
+from maild.archive.schema import content, recipients, summaries
+from maild.confinement import Pool
 from maild.router.reading import Addressed, Order, read_one
 from maild.router.router import Router, _Task
 from maild.rules.loader import load
 from tests.archive.samples import NOW_MS, acceptance
 from tests.scenarios.site import RULES
+from tests.web.office import Book
+
+LARGE = (
+    b"Subject: %d\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nword%d\r\n"
+    b"--b\r\nContent-Type: application/pdf; name=plan.pdf\r\n\r\n" + b"0123456789\r\n" * 150_000
+)
+
+
+class Documents:
+    """An index that only keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.found: list[IndexDocument] = []
+
+    def add(self, documents: list[IndexDocument]) -> None:
+        self.found += documents
+
+
+@asynccontextmanager
+async def routing(database: Database) -> AsyncIterator[Documents]:
+    """Run a router until everything that waits is filed."""
+    ruleset, _ = load(RULES, "rules.yaml")
+    assert ruleset is not None
+    index: Any = Documents()
+    book: Any = Book(ruleset)
+    pool = Pool(2, preload=("maild.router.reading",))
+    router = Router(
+        database=database, rulebook=book, pool=pool, index=index, on_filed=lambda _: None, chance=lambda _: 7
+    )
+    running = asyncio.create_task(router.run())
+    yield index
+    async with asyncio.timeout(60):
+        while _open_items(database):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.01)
+    router.stop()
+    await running
+    await pool.close()
+
+
+def _open_items(database: Database) -> bool:
+    with database.read() as connection:
+        return connection.scalar(select(recipients.c.message_id).where(recipients.c.state == "accepted")) is not None
+
+
+def _store(database: Database, number: int, octets: bytes) -> int:
+    return database.writer.submit(accept, acceptance(number, octets=octets)).result().message_id
+
+
+async def test_a_large_mail_is_read_whole_though_nobody_holds_it(sqlite_database: Database) -> None:
+    _store(sqlite_database, 1, LARGE % (1, 1) + b"--b\r\n\r\nlastword\r\n--b--\r\n")
+    async with routing(sqlite_database) as index:
+        pass
+    (document,) = index.found
+    assert document.body.split() == ["word1", "lastword"]
+    with sqlite_database.read() as connection:
+        assert connection.execute(select(summaries.c.subject, summaries.c.source_only)).all() == [("1", None)]
+
+
+async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database) -> None:
+    for number in range(12):
+        _store(sqlite_database, number, LARGE % (number, number))
+    small = _store(sqlite_database, 20, b"Subject: small\r\n\r\nx")
+    async with routing(sqlite_database) as index:
+        pass
+    order = [document.message_id for document in index.found]
+    assert len(order) == 13
+    assert order.index(small) < 6
+
+
+@pytest.mark.parametrize("octets", [LARGE % (1, 1), b"Subject: small\r\n\r\nx"], ids=["large", "small"])
+async def test_a_mail_whose_content_rotted_is_filed_by_its_envelope_and_spoils_no_other(
+    sqlite_database: Database, octets: bytes
+) -> None:
+    rotten = _store(sqlite_database, 1, octets)
+    digest = acceptance(1, octets=octets).content.digest
+    with sqlite_database.writing.begin() as connection:
+        connection.execute(update(content).where(content.c.digest == digest).values(octets=b"rotten"))
+    others = [_store(sqlite_database, number, b"Subject: good\r\n\r\n%d" % number) for number in range(2, 5)]
+    others.append(_store(sqlite_database, 5, LARGE % (5, 5)))
+    async with routing(sqlite_database):
+        pass
+    with sqlite_database.read() as connection:
+        found = {r[0]: r[1] for r in connection.execute(select(summaries.c.message_id, summaries.c.source_only))}
+    assert found == {rotten: "missing"} | dict.fromkeys(others)
 
 
 async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelope(sqlite_database: Database) -> None:

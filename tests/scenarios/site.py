@@ -29,9 +29,9 @@ addresses:
 
 
 class Site:
-    """A running maild in a directory of its own, with an administrator who reads every team."""
+    """A running maild in a directory of its own, with an administrator who reads every team, or as many as told."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, read_by_admin: tuple[str, ...] = ("poststelle", "kita")) -> None:
         self.directory = directory / "site"
         password = directory / "password"
         password.write_text(PASSWORD)
@@ -44,7 +44,7 @@ class Site:
         settings = self.directory / "maild.toml"
         text = settings.read_text().replace("127.0.0.1:8025", f"127.0.0.1:{self.smtp_port}")
         settings.write_text(text.replace("127.0.0.1:8080", f"127.0.0.1:{self.web_port}"))
-        for team in ("poststelle", "kita"):
+        for team in read_by_admin:
             self.maild("grant", "admin", team, "reader")
 
     @property
@@ -90,7 +90,7 @@ class Site:
         self.process.terminate()
         return self.process.wait(timeout=60)
 
-    def browser(self) -> httpx2.Client:
+    def browser(self, login: str = "admin") -> httpx2.Client:
         """Return a client that has signed in."""
         client = httpx2.Client(
             base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30
@@ -98,6 +98,6 @@ class Site:
         self._browsers.append(client)
         page = client.get("/login").text
         fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
-        answer = client.post("/login", data=fields | {"login": "admin", "password": PASSWORD})
+        answer = client.post("/login", data=fields | {"login": login, "password": PASSWORD})
         assert answer.status_code in (302, 303), answer.text
         return client

@@ -7,14 +7,17 @@ limits are the real ones divided by a hundred.
 from __future__ import annotations
 
 import asyncio
+import resource
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from maild.smtp.limits import Limits
 from maild.smtp.pace import Pace
-from maild.smtp.server import Server
 from maild.smtp.tls import TlsFiles
+from tests.crash.harness import Daemon, reply_of
 from tests.smtp.room import Room, Wire, eventually, serving
 
 SHORT = Limits(
@@ -109,24 +112,75 @@ def test_pace_knows_slow_from_idle_and_from_endless() -> None:
     assert pace.late(61.0, 1_100_000)
 
 
-async def one_message(server: Server) -> float:
+SLOW = 500
+GOOD = 60
+STOPS = (  # where a slow peer goes on an octet at a time, after as many replies
+    (1, b"EHLO slow.example"),
+    (1, b"NOOP\r\n"),
+    (3, b"RCPT TO:<info@musterstadt.example>\r\n"),
+    (5, b"Subject: x\r\n\r\nxxxxxxxxx"),
+)
+OPENING = (b"EHLO x\r\n", b"MAIL FROM:<a@b.example>\r\n", b"RCPT TO:<info@musterstadt.example>\r\n", b"DATA\r\n")
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * SLOW)), hard))
+    daemon = Daemon(tmp_path)
+    daemon.start()
+    yield daemon
+    daemon.kill()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def slow_peer(port: int, number: int, arrived: asyncio.Semaphore) -> None:
+    """Come as far as one of the stops, and go on from there by an octet now and then."""
+    replies, octets = STOPS[number % len(STOPS)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await reply_of(reader)
+        for line in OPENING[: replies - 1]:
+            writer.write(line)
+            await reply_of(reader)
+        arrived.release()
+        for position in range(1_000):
+            writer.write(octets[position % len(octets) :][:1])
+            await asyncio.sleep(0.2)
+    finally:
+        writer.transport.abort()
+
+
+async def good_peer(port: int, number: int) -> float:
+    """Send a mail; returns how long it took, from the first packet to the final reply."""
     begun = time.perf_counter()
-    async with Wire.open(server) as wire:
-        await wire.begin()
-        await wire.send(b"x" * 4_000 + b"\r\n.\r\n")
-        assert (await wire.reply()).startswith("250")
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        await reply_of(reader)
+        for line in OPENING:
+            writer.write(line)
+            await reply_of(reader)
+        writer.write(b"Subject: Mail %d\r\n\r\n" % number + b"x" * 4_000 + b"\r\n.\r\n")
+        assert (await reply_of(reader)).startswith(b"250 2.0.0")
+    finally:
+        writer.transport.abort()
     return time.perf_counter() - begun
 
 
-async def test_others_are_served_while_500_do_nothing() -> None:
-    limits = Limits(max_connections=600, max_connections_loopback=600)
-    async with serving(Room(), limits) as server:
-        slow = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(500)]
-        try:
-            for _, writer in slow:
-                writer.write(b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<kita@us.example>\r\nDATA\r\nx")
-            times = sorted([await one_message(server) for _ in range(40)])
-            assert times[37] < 2.0
-        finally:
-            for _, writer in slow:
-                writer.transport.abort()
+async def test_500_slow_peers_leave_95_of_100_mails_of_others_under_two_seconds(daemon: Daemon) -> None:
+    """The whole daemon. This once the time is what is promised: two seconds, where a hundredth is usual."""
+    arrived = asyncio.Semaphore(0)
+    slow = [asyncio.create_task(slow_peer(daemon.smtp_port, n, arrived)) for n in range(SLOW)]
+    try:
+        for _ in range(SLOW):
+            async with asyncio.timeout(30):
+                await arrived.acquire()
+        times = sorted([await good_peer(daemon.smtp_port, n) for n in range(GOOD)])
+        assert not any(task.done() for task in slow), "the slow peers were there all the time"
+    finally:
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+    print(f"median {times[GOOD // 2]:.3f} s, p95 {times[int(GOOD * 0.95)]:.3f} s")
+    assert times[int(GOOD * 0.95)] < 2.0
+    await asyncio.to_thread(daemon.wait_routed)
