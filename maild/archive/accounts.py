@@ -6,7 +6,6 @@ one result for each argument; they raise a MaildError when an argument cannot be
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from maild.archive.schema import grants, sessions, users
 from maild.errors import MaildError, NotFoundError
+from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import TEAM_ROLES, Role
 
@@ -95,7 +95,7 @@ class Preference:
 
 def fold_login(login: str) -> str:
     """Return the form in which logins are stored and compared."""
-    return unicodedata.normalize("NFKC", login.strip()).casefold()
+    return fold(login.strip())
 
 
 def _user(row: Row[tuple[object, ...]]) -> User:

@@ -45,8 +45,14 @@ _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 
 
 def fold(text: str) -> str:
-    """Return the form in which names of people's making are compared: NFKC, caseless."""
-    return unicodedata.normalize("NFKC", text.casefold() if not text.isascii() else text.lower())
+    """Return the form in which names of people's making are compared: NFKC, caseless, and folded for good."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFKC", text.casefold())
+    # Once is not enough: the compatibility form of ℡ is TEL, which has capitals again.
+    while (caseless := folded.casefold()) != folded and (again := unicodedata.normalize("NFKC", caseless)) != folded:
+        folded = again
+    return folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
