@@ -128,9 +128,7 @@ class Daemon:
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=(lambda stored: router.offer(_order(stored), stored.octets))
-            if "router" in only
-            else (lambda _: None),
+            on_stored=_offer_to(router) if "router" in only else _leave_to_others,
         )
         gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
         if "web" in only:
@@ -187,6 +185,7 @@ class Daemon:
 
         keep(rulebook.current)
         rulebook.on_change(keep)
+        _tell_unkept(rulebook)
         return rulebook
 
     async def _run_router(self, router: Router) -> None:
@@ -240,7 +239,14 @@ def _reload(rulebook: Rulebook) -> None:
         _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
     elif rulebook.current.version != before:
         _log.info("rules.reloaded", version=rulebook.current.version[:12])
+        _tell_unkept(rulebook)
     notify("READY=1")
+
+
+def _tell_unkept(rulebook: Rulebook) -> None:
+    """Say so when the rules serve, but would not after a restart with a broken file."""
+    if rulebook.unkept is not None:
+        _log.error("rules.unkept", error=rulebook.unkept)
 
 
 def _raise_descriptor_limit() -> None:

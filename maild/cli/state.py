@@ -14,6 +14,7 @@ from maild.cli.store import reading
 from maild.cli.times import rfc3339
 from maild.cli.verb import put_json
 from maild.config import Settings
+from maild.rules.rulebook import read_kept
 
 _BACKLOG = 1_000
 
@@ -54,6 +55,10 @@ def _state(settings: Settings) -> dict[str, Any]:
         wrong.append("the daemon is not running; `maild serve` starts it")
     if refused:
         wrong.append(f"the rules file has {len(refused)} error(s), an older one serves; `maild check` lists them")
+    if process is not None and not _kept(settings, figures.rules_digest):
+        wrong.append(
+            f"the rules serve, but their copy in {data_dir} could not be written; the log's rules.unkept says why"
+        )
     if figures.problems:
         wrong.append(f"{figures.problems} message(s) went to the fallback, because the rules failed on them")
     if figures.waiting > _BACKLOG:
@@ -73,6 +78,12 @@ def _state(settings: Settings) -> dict[str, Any]:
         "free_bytes": free,
         "wrong": wrong,
     }
+
+
+def _kept(settings: Settings, serving: str | None) -> bool:
+    """Say whether the rules that serve would also serve after a restart with a broken file."""
+    kept = read_kept(settings.server.data_dir, str(settings.server.rules))
+    return kept is not None and kept.ruleset is not None and kept.ruleset.version == serving
 
 
 def _lines(state: dict[str, Any]) -> list[str]:

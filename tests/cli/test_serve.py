@@ -71,6 +71,21 @@ def test_rules_that_are_refused_at_reload_change_nothing(maild: Maild, site: Pat
         until(lambda: bool(daemon.events("rules.reloaded")), "reloaded")
 
 
+def test_rules_whose_copy_cannot_be_kept_are_told_of(maild: Maild, site: Path) -> None:
+    (site / "var" / "rules.last-good.json.new").mkdir()
+    with serving(site) as daemon:
+        port = daemon.ready()["web"]
+        assert "Is a directory" in daemon.events("rules.unkept")[0]["error"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            assert b"maild_rules_kept 0.0" in answer.read()
+        status = maild("status")
+        assert status.code == 1
+        assert "their copy in site/var could not be written" in status.out.replace(f"{site.parent}/", "")
+        (site / "var" / "rules.last-good.json.new").rmdir()
+        daemon.process.send_signal(1)
+        until(lambda: maild("status").code == 0, "kept")
+
+
 def test_only_some_roles_can_be_run(site: Path) -> None:
     with serving(site, "--only", "smtp,router") as daemon:
         ready = daemon.ready()
