@@ -17,6 +17,8 @@ from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import TEAM_ROLES, Role
 
+_MAX_LOGIN = 64  # characters
+
 
 class LoginTakenError(MaildError):
     """An account of that login exists."""
@@ -91,6 +93,11 @@ class Preference:
     user_id: int
     language: str | None = None
     last_path: str | None = None
+
+
+def is_login(text: str) -> bool:
+    """Say whether people can type this, and tell it from another, when they sign in."""
+    return text.isprintable() and 0 < len(text) <= _MAX_LOGIN and not any(c.isspace() for c in text)
 
 
 def fold_login(login: str) -> str:

@@ -111,6 +111,11 @@ def writing_engine(url: str) -> Engine:
     return engine
 
 
+def cannot_be_used(error: DBAPIError) -> StorageError:
+    """Say in one line what the driver said; SQLAlchemy's own text would quote parameters, which hold mail."""
+    return StorageError(f"the database cannot be used: {' '.join(str(error.orig).split())}")
+
+
 def check_durability(engine: Engine) -> None:
     """Read back what makes a commit durable, and repair the log; raises StorageError when it is not so.
 
@@ -126,7 +131,7 @@ def check_durability(engine: Engine) -> None:
             else:
                 _check_postgresql(connection)
     except DBAPIError as error:
-        raise StorageError(f"the database cannot be used: {error.orig}") from error
+        raise cannot_be_used(error) from error
     except OSError as error:
         raise StorageError(f"the database cannot be used: {error}") from error
 

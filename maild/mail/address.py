@@ -185,7 +185,9 @@ def _parse_mailbox(text: str, local_octets: int) -> Address:
         local, domain = _PAIR.sub(r"\1", match[1]), text[match.end() :]
     else:
         local, at, domain = text.partition("@")
-        if not at or not _DOT_ATOM.fullmatch(local):
+        if not at:
+            raise AddressError("it is written local@domain")
+        if not _DOT_ATOM.fullmatch(local):
             raise AddressError("the local part is not a word, nor quoted")
     if not local.isascii():
         _check_unicode(local)
