@@ -23,7 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.smtp_door import open_smtp
-from maild.archive.database import Database, StoreLock
+from maild.archive.database import Database, StoreLock, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
 from maild.archive.versions import Version, record
@@ -70,7 +70,8 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
     logs.configure(form=settings.log.format, level=settings.log.level)
     async with AsyncExitStack() as stack:
         daemon = Daemon(settings, stack)
-        await daemon.start(only)
+        with storage_errors():
+            await daemon.start(only)
         notify("READY=1")
         _log.info("daemon.ready", roles=sorted(only), smtp=daemon.smtp_ports, web=daemon.web_port)
         await daemon.until_stopped()

@@ -111,9 +111,14 @@ def writing_engine(url: str) -> Engine:
     return engine
 
 
-def cannot_be_used(error: DBAPIError) -> StorageError:
-    """Say in one line what the driver said; SQLAlchemy's own text would quote parameters, which hold mail."""
-    return StorageError(f"the database cannot be used: {' '.join(str(error.orig).split())}")
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Make a StorageError, of one line, of whatever the driver has to say about the database."""
+    try:
+        yield
+    except DBAPIError as error:
+        # Security: SQLAlchemy's own text quotes the parameters, which hold mail; the driver's does not.
+        raise StorageError(f"the database cannot be used: {' '.join(str(error.orig).split())}") from error
 
 
 def check_durability(engine: Engine) -> None:
@@ -124,14 +129,12 @@ def check_durability(engine: Engine) -> None:
     appended behind them.
     """
     try:
-        with engine.connect() as connection:
+        with storage_errors(), engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             if engine.dialect.name == "sqlite":
                 _check_sqlite(raw)
             else:
                 _check_postgresql(connection)
-    except DBAPIError as error:
-        raise cannot_be_used(error) from error
     except OSError as error:
         raise StorageError(f"the database cannot be used: {error}") from error
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError
 
 from maild.archive.chain import GENESIS
-from maild.archive.database import cannot_be_used
+from maild.archive.database import storage_errors
 from maild.archive.schema import chain_head
 from maild.errors import StorageError
 
@@ -37,11 +36,8 @@ def is_current(engine: Engine) -> bool:
         StorageError: the store was written by a newer maild, or cannot be used.
 
     """
-    try:
-        with engine.connect() as connection:
-            revision = current_revision(connection)
-    except DBAPIError as error:
-        raise cannot_be_used(error) from error
+    with storage_errors(), engine.connect() as connection:
+        revision = current_revision(connection)
     if revision is not None and revision > HEAD:
         raise StorageError(
             f"the database was written by a newer maild (schema {revision}); install that version or a newer one. "
@@ -58,14 +54,11 @@ def upgrade(engine: Engine) -> None:
     from alembic import command  # noqa: PLC0415
 
     config = _config()
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            if connection.scalar(select(chain_head.c.id)) is None:
-                connection.execute(insert(chain_head).values(id=1, sequence=0, chain=GENESIS, revision=0))
-    except DBAPIError as error:
-        raise cannot_be_used(error) from error
+    with storage_errors(), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if connection.scalar(select(chain_head.c.id)) is None:
+            connection.execute(insert(chain_head).values(id=1, sequence=0, chain=GENESIS, revision=0))
 
 
 def _config() -> Config:

@@ -12,10 +12,9 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from structlog.typing import EventDict
 
-from maild.archive.database import Database, cannot_be_used
+from maild.archive.database import Database, storage_errors
 from maild.archive.upgrade import is_current, upgrade
 from maild.archive.writer import Unit
 from maild.config import Settings
@@ -74,9 +73,8 @@ def _opened(settings: Settings) -> Iterator[Database]:
     try:
         if not is_current(database.writing):
             raise TemporaryError("the database has an older schema; `maild serve`, started once, upgrades it")
-        yield database
-    except DBAPIError as error:
-        raise cannot_be_used(error) from error
+        with storage_errors():
+            yield database
     finally:
         database.close()
 

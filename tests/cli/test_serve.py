@@ -184,6 +184,20 @@ def test_a_database_that_cannot_be_used_is_told_in_a_line(site: Path, url: str, 
         assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_damaged_database_is_told_in_a_line(site: Path) -> None:
+    with sqlite3.connect(site / "var" / "maild.sqlite3") as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chain_head'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with (site / "var" / "maild.sqlite3").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    for verb in ("serve", "verify"):
+        result = run(site, verb)
+        assert result.returncode == 75
+        assert the_last_line(result) == "maild: the database cannot be used: database disk image is malformed"
+
+
 def test_a_database_of_another_kind_is_refused_with_the_settings(site: Path) -> None:
     result = run(site, "check", environ={"MAILD_DATABASE__URL": "mysql://x"})
     assert result.returncode == 1
