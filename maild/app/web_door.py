@@ -15,6 +15,7 @@ from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
 from maild.rules.rulebook import Rulebook
+from maild.web.connection import Connection
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
@@ -69,6 +70,7 @@ async def open_web(
     )
     config = uvicorn.Config(
         create_site(services),
+        http=Connection,
         lifespan="off",
         log_config=None,
         access_log=False,

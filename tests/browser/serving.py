@@ -13,6 +13,7 @@ from pathlib import Path
 
 import uvicorn
 
+from maild.web.connection import Connection
 from maild.web.site import create_site
 from tests.web.office import Office, office_in
 
@@ -35,7 +36,12 @@ def serving(folder: Path) -> Iterator[tuple[str, Office]]:
             services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
             office.services = services
             config = uvicorn.Config(
-                create_site(services), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+                create_site(services),
+                http=Connection,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=2,
             )
             server = _Server(config)
             thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
