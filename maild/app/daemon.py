@@ -23,7 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.smtp_door import open_smtp
-from maild.archive.database import Database, StoreLock, storage_errors
+from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
 from maild.archive.versions import Version, record
@@ -257,9 +257,7 @@ def _raise_descriptor_limit() -> None:
 
 
 def _prepare(data_dir: Path) -> Path:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if data_dir.stat().st_mode & 0o077:
-        data_dir.chmod(0o700)
+    make_data_dir(data_dir)
     if not os.access(data_dir, os.W_OK):
         raise StorageError(f"the data directory {data_dir} cannot be written")
     return data_dir

@@ -111,6 +111,13 @@ def writing_engine(url: str) -> Engine:
     return engine
 
 
+def make_data_dir(path: Path) -> None:
+    """Make the data directory with mode 0700; an existing one is closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
 @contextmanager
 def storage_errors() -> Iterator[None]:
     """Make a StorageError, of one line, of whatever the driver has to say about the database."""

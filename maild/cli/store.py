@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from structlog.typing import EventDict
 
-from maild.archive.database import Database, storage_errors
+from maild.archive.database import Database, make_data_dir, storage_errors
 from maild.archive.upgrade import is_current, upgrade
 from maild.archive.writer import Unit
 from maild.config import Settings
@@ -53,13 +53,6 @@ def create(settings: Settings) -> None:
         upgrade(database.writing)
     finally:
         database.close()
-
-
-def make_data_dir(path: Path) -> None:
-    """Make the data directory with mode 0700; an existing one is closed to others."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o700)
 
 
 @contextmanager
