@@ -11,10 +11,11 @@ import pytest
 
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
+from tests.certificates import authority, tls_client, tls_files
 from tests.needs import require
 from tests.postgres import postgresql, postgresql_server
 
-__all__ = ["postgresql", "postgresql_server"]
+__all__ = ["authority", "postgresql", "postgresql_server", "tls_client", "tls_files"]
 
 ROOT = Path(__file__).parent.parent
 

@@ -23,7 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.smtp_door import open_smtp
-from maild.archive.database import Database, StoreLock
+from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
 from maild.archive.versions import Version, record
@@ -71,7 +71,8 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
     logs.configure(form=settings.log.format, level=settings.log.level)
     async with AsyncExitStack() as stack:
         daemon = Daemon(settings, stack)
-        await daemon.start(only)
+        with storage_errors():
+            await daemon.start(only)
         notify("READY=1")
         _log.info("daemon.ready", roles=sorted(only), smtp=daemon.smtp_ports, web=daemon.web_port)
         await daemon.until_stopped()
@@ -129,9 +130,7 @@ class Daemon:
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=(lambda stored: router.offer(_order(stored), stored.octets))
-            if "router" in only
-            else (lambda _: None),
+            on_stored=_offer_to(router) if "router" in only else _leave_to_others,
         )
         gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
         if "web" in only:
@@ -188,6 +187,7 @@ class Daemon:
 
         keep(rulebook.current)
         rulebook.on_change(keep)
+        _tell_unkept(rulebook)
         return rulebook
 
     async def _run_router(self, router: Router) -> None:
@@ -241,7 +241,14 @@ def _reload(rulebook: Rulebook) -> None:
         _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
     elif rulebook.current.version != before:
         _log.info("rules.reloaded", version=rulebook.current.version[:12])
+        _tell_unkept(rulebook)
     notify("READY=1")
+
+
+def _tell_unkept(rulebook: Rulebook) -> None:
+    """Say so when the rules serve, but would not after a restart with a broken file."""
+    if rulebook.unkept is not None:
+        _log.error("rules.unkept", error=rulebook.unkept)
 
 
 def _raise_descriptor_limit() -> None:
@@ -251,9 +258,7 @@ def _raise_descriptor_limit() -> None:
 
 
 def _prepare(data_dir: Path) -> Path:
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if data_dir.stat().st_mode & 0o077:
-        data_dir.chmod(0o700)
+    make_data_dir(data_dir)
     if not os.access(data_dir, os.W_OK):
         raise StorageError(f"the data directory {data_dir} cannot be written")
     return data_dir

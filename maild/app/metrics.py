@@ -72,6 +72,11 @@ class Gauges(Collector):
         yield _gauge(
             "maild_rules_current", "1 while the newest rules file is the one that serves", not self._rulebook.refused
         )
+        yield _gauge(
+            "maild_rules_kept",
+            "1 while the rules that serve would also serve after a restart",
+            not self._rulebook.unkept,
+        )
         yield _gauge("maild_space_ok", "1 while there is room for new mail", self._space.has_room(None))
         yield _gauge("maild_smtp_connections", "Peers connected", sum(s.connection_count for s in self.servers))
 

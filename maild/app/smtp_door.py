@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import fields
 from typing import cast
@@ -13,6 +14,12 @@ from maild.smtp.limits import Limits
 from maild.smtp.reception import Reception
 from maild.smtp.server import Server, serve
 from maild.smtp.tls import TlsFiles
+
+_ADVICE = {
+    errno.EADDRINUSE: "another program has it; stop that or choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address; set one of its own",
+    errno.EACCES: "ports below 1024 need systemd's socket",
+}
 
 
 async def open_smtp(settings: Settings, intake: Intake, inherited: list[socket.socket]) -> list[Server]:
@@ -36,9 +43,5 @@ async def open_smtp(settings: Settings, intake: Intake, inherited: list[socket.s
 
 def cannot_listen(setting: str, listen: str | socket.socket, error: OSError) -> TemporaryError:
     """Say in one line why nobody can be heard there, and what to do."""
-    advice = {
-        98: "another program has it; stop that or choose another port",
-        13: "ports below 1024 need systemd's socket",
-    }
-    hint = advice.get(error.errno or 0, error.strerror or "")
+    hint = _ADVICE.get(error.errno or 0, error.strerror or str(error))
     return TemporaryError(f"cannot listen on {listen} ({setting}): {hint}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from maild.app.metrics import Gauges
 from maild.app.smtp_door import cannot_listen
@@ -15,6 +16,7 @@ from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
 from maild.rules.rulebook import Rulebook
+from maild.web.connection import Connection
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
@@ -67,8 +69,20 @@ async def open_web(
         readiness=gauges.unready,
         metrics=gauges.exposition,
     )
+    server = make_server(create_site(services))
+    task = asyncio.create_task(server.serve(sockets=[bound]), name="web")
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.01)
+    return Web(server, task, feed, bound.getsockname()[1])
+
+
+def make_server(site: ASGIApp) -> uvicorn.Server:
+    """Return the server as it stands before every page, with its limits."""
     config = uvicorn.Config(
-        create_site(services),
+        site,
+        http=Connection,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -83,13 +97,7 @@ async def open_web(
         forwarded_allow_ips=["127.0.0.1", "::1"],
         ws="none",
     )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[bound]), name="web")
-    while not server.started:
-        if task.done():
-            await task
-        await asyncio.sleep(0.01)
-    return Web(server, task, feed, bound.getsockname()[1])
+    return _Server(config)
 
 
 class _Server(uvicorn.Server):

@@ -6,7 +6,6 @@ one result for each argument; they raise a MaildError when an argument cannot be
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,11 @@ from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from maild.archive.schema import grants, sessions, users
 from maild.errors import MaildError, NotFoundError
+from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import TEAM_ROLES, Role
+
+_MAX_LOGIN = 64  # characters
 
 
 class LoginTakenError(MaildError):
@@ -93,9 +95,14 @@ class Preference:
     last_path: str | None = None
 
 
+def is_login(text: str) -> bool:
+    """Say whether people can type this, and tell it from another, when they sign in."""
+    return text.isprintable() and 0 < len(text) <= _MAX_LOGIN and not any(c.isspace() for c in text)
+
+
 def fold_login(login: str) -> str:
     """Return the form in which logins are stored and compared."""
-    return unicodedata.normalize("NFKC", login.strip()).casefold()
+    return fold(login.strip())
 
 
 def _user(row: Row[tuple[object, ...]]) -> User:

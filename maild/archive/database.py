@@ -124,6 +124,23 @@ def writing_engine(url: str) -> Engine:
     return engine
 
 
+def make_data_dir(path: Path) -> None:
+    """Make the data directory with mode 0700; an existing one is closed to others."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Make a StorageError, of one line, of whatever the driver has to say about the database."""
+    try:
+        yield
+    except DBAPIError as error:
+        # Security: SQLAlchemy's own text quotes the parameters, which hold mail; the driver's does not.
+        raise StorageError(f"the database cannot be used: {' '.join(str(error.orig).split())}") from error
+
+
 def check_durability(engine: Engine) -> None:
     """Read back what makes a commit durable, and repair the log; raises StorageError when it is not so.
 
@@ -132,14 +149,12 @@ def check_durability(engine: Engine) -> None:
     appended behind them.
     """
     try:
-        with engine.connect() as connection:
+        with storage_errors(), engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             if engine.dialect.name == "sqlite":
                 _check_sqlite(raw)
             else:
                 _check_postgresql(connection)
-    except DBAPIError as error:
-        raise StorageError(f"the database cannot be used: {error.orig}") from error
     except OSError as error:
         raise StorageError(f"the database cannot be used: {error}") from error
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from maild.mail.address import fold
+
 MIN_LENGTH = 12
 MAX_LENGTH = 256  # characters; a limit on what a stranger can make us normalise and hash
 
@@ -91,8 +93,8 @@ def objection(password: str, *, login: str = "", name: str = "") -> str | None:
         return "short"
     if len(password) > MAX_LENGTH:
         return "long"
-    folded = unicodedata.normalize("NFKC", password).casefold()
-    personal = [word.casefold() for word in (login, *name.split()) if len(word) >= 3]
+    folded = fold(password)
+    personal = [fold(word) for word in (login, *name.split()) if len(word) >= 3]
     remainder = folded
     for word in sorted({*personal, *_COMMON}, key=len, reverse=True):
         remainder = remainder.replace(word, "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, insert, inspect, select, text
 
 from maild.archive.chain import GENESIS
+from maild.archive.database import storage_errors
 from maild.archive.schema import chain_head
 from maild.errors import StorageError
 
@@ -32,10 +33,10 @@ def is_current(engine: Engine) -> bool:
     """Say whether the store has the schema of this program.
 
     Raises:
-        StorageError: the store was written by a newer maild.
+        StorageError: the store was written by a newer maild, or cannot be used.
 
     """
-    with engine.connect() as connection:
+    with storage_errors(), engine.connect() as connection:
         revision = current_revision(connection)
     if revision is not None and revision > HEAD:
         raise StorageError(
@@ -53,7 +54,7 @@ def upgrade(engine: Engine) -> None:
     from alembic import command  # noqa: PLC0415
 
     config = _config()
-    with engine.begin() as connection:
+    with storage_errors(), engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if connection.scalar(select(chain_head.c.id)) is None:

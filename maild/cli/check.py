@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from maild.cli.verb import json_option, put_json, settings, verb
+from maild.cli.verb import counted, json_option, note, put_json, settings, verb
 from maild.errors import ConfigurationError, Diagnostic
 
 
@@ -26,8 +26,7 @@ def check(*, as_json: bool) -> None:
     if errors:
         raise click.exceptions.Exit(1)
     if not as_json:
-        warnings = len(found)
-        click.echo("good" if not warnings else f"good, with {warnings} warning{'s' if warnings > 1 else ''}", err=True)
+        note(f"good, with {counted(len(found), 'warning')}" if found else "good")
 
 
 def _findings() -> tuple[Diagnostic, ...]:

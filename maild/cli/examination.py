@@ -21,7 +21,7 @@ from maild.cli.explain import os_error
 from maild.cli.rules import errors_of, read_rules
 from maild.cli.state import running
 from maild.cli.store import writing
-from maild.cli.verb import put_json
+from maild.cli.verb import counted, put_json
 from maild.config import Endpoint, Settings
 from maild.errors import MaildError
 
@@ -168,9 +168,9 @@ def _fsync_s(data_dir: Path) -> float:
 def _rules(settings: Settings) -> Iterator[Finding]:
     found = read_rules(settings).diagnostics
     if errors := errors_of(found):
-        yield _bad("rules", f"{len(errors)} error(s); `maild check` lists them")
+        yield _bad("rules", f"{counted(len(errors), 'error')}; `maild check` lists them")
     elif found:
-        yield _doubt("rules", f"{len(found)} warning(s); `maild check` lists them")
+        yield _doubt("rules", f"{counted(len(found), 'warning')}; `maild check` lists them")
     else:
         yield _good("rules", str(settings.server.rules))
 

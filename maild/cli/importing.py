@@ -18,29 +18,29 @@ from maild.cli.rules import load_rules
 from maild.cli.state import running
 from maild.cli.store import writing
 from maild.cli.times import now_ms
-from maild.cli.verb import note
+from maild.cli.verb import note, read_address
 from maild.config import Settings
-from maild.mail.address import Address, parse_address
 from maild.rules.findings import nearest
 
 
 def target_of(settings: Settings, address: str | None, team: str | None, sent_by: str | None) -> Target:
     """Return where the mail goes; raises UsageError when the rules know no such place."""
     rules = load_rules(settings)
-    goal = None if address is None else parse_address(address)
+    goal = None if address is None else read_address(address)
     if goal is not None and not rules.accepts(goal):
         raise click.UsageError(f"{goal} is no address of ours; `maild check` reads {settings.server.rules}")
     if team is not None and team not in rules.teams:
         raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, rules.teams)}")
-    sender: Address | None = None if sent_by is None else parse_address(sent_by)
-    return Target(address=goal, team=team, sent_by=sender)
+    return Target(address=goal, team=team, sent_by=None if sent_by is None else read_address(sent_by))
 
 
 def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
     """Import everything that can be; say what cannot. Returns whether all was."""
     sources, complete = _recognise(paths)
     if not complete:
-        return False  # nothing at all is better than half of what was meant, when it shows before the start
+        # Nothing at all is better than half of what was meant, when it shows before the start.
+        note("nothing was imported: take out what is no mail, and repeat")
+        return False
     counts = {"new": 0, "known": 0}
     chance = random.Random(secrets.randbits(128))  # for ids, not for secrets; the system's own costs a call each
     with writing(settings) as database, Progress("importing", sum(s.size for s in sources)) as progress:
@@ -59,6 +59,8 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
                 note(f"maild: {os_error(error)}")
                 complete = False
     sys.stdout.write(f"imported {counts['new']:,}, there already {counts['known']:,}\n")
+    if not complete:
+        note("not everything was imported; see above. What was is safe, and is left out when this is repeated.")
     if counts["new"] and running(settings.server.data_dir) is None:
         note("the daemon is not running: it will route them into the inboxes when it is")
     return complete

@@ -26,12 +26,13 @@ def init(folder: Path, domain: str | None, admin: str | None, password_file: Pat
 
     DIR is a new folder, or an empty one. What is missing is asked for on a terminal, and nowhere else.
     """
-    from maild.cli.people import new_password
+    from maild.cli.people import check_login, new_password
     from maild.cli.site import Administrator, check_domain, check_empty, make_site
 
     check_empty(folder)
     domain = check_domain(domain or _ask("Domain that mail is accepted for", "--domain"))
     admin = admin or _ask("Login of the first administrator", "--admin")
+    check_login(admin)
     password = new_password(password_file, admin, "")
     make_site(folder, domain, Administrator(login=admin, password=password))
     note(f"{folder / 'maild.toml'} and {folder / 'rules.yaml'} are written; next:")

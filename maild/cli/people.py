@@ -7,7 +7,17 @@ from pathlib import Path
 import click
 
 from maild.cli.times import day_end_ms, day_start_ms, now_ms, rfc3339
-from maild.cli.verb import json_option, note, put_json, put_table, read_password, settings, verb, yes_option
+from maild.cli.verb import (
+    json_option,
+    note,
+    put_json,
+    put_table,
+    read_address,
+    read_password,
+    settings,
+    verb,
+    yes_option,
+)
 from maild.errors import MaildError
 
 _OBJECTIONS = {
@@ -33,6 +43,14 @@ def new_password(file: Path | None, login: str, name: str) -> str:
     return hash_password(password)
 
 
+def check_login(text: str) -> None:
+    """Refuse a login that nobody could type; raises UsageError."""
+    from maild.archive.accounts import is_login
+
+    if not is_login(text):
+        raise click.UsageError("a login is one word of at most 64 characters, such as petra.m")
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def user() -> None:
     """Add, list and disable people; set passwords."""
@@ -47,10 +65,10 @@ def add(login: str, name: str, mail: str | None, password_file: Path | None) -> 
     """Add a person. Rights come with `maild grant`."""
     from maild.archive.accounts import NewUser, add_users
     from maild.cli.store import carry_out
-    from maild.mail.address import parse_address
 
+    check_login(login)
     if mail is not None:
-        parse_address(mail)
+        read_address(mail)
     here = settings()
     password = new_password(password_file, login, name)
     new = NewUser(login=login, name=name, mail=mail, password=password, created_ms=now_ms())

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
-
 from maild.cli.facts import read_facts
 from maild.cli.rules import load_rules
+from maild.cli.verb import read_address
 from maild.config import Settings
 from maild.errors import AddressError
 from maild.intake.admit import admit
@@ -28,8 +27,8 @@ def rehearse(
 ) -> Iterator[dict[str, Any]]:
     """Yield, for each recipient, what the daemon would reply and where the mail would go."""
     ruleset = load_rules(settings)
-    addresses = [_address(text) for text in recipients]
-    reverse_path = None if sender in {None, "", "<>"} else _address(str(sender))
+    addresses = [read_address(text) for text in recipients]
+    reverse_path = None if sender in {None, "", "<>"} else read_address(str(sender))
     facts = read_facts(file.read_bytes())
     if sender is None:
         reverse_path = _first_sender(facts)
@@ -38,13 +37,6 @@ def rehearse(
         reply = admit(ruleset, address)
         outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
         yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
-
-
-def _address(text: str) -> Address:
-    try:
-        return parse_address(text.removeprefix("<").removesuffix(">"))
-    except AddressError as error:
-        raise click.UsageError(f"'{text}' is not an address: {error}") from None
 
 
 def _first_sender(facts: Facts) -> Address | None:

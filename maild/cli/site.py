@@ -81,8 +81,8 @@ def check_domain(text: str) -> str:
     """Return the domain in its canonical form."""
     try:
         return parse_domain(text.strip().removeprefix("@"))
-    except AddressError as error:
-        raise click.UsageError(f"'{text}' is not a domain: {error}") from None
+    except AddressError:
+        raise click.UsageError(f"'{text}' is not a domain such as musterstadt.example") from None
 
 
 def make_site(folder: Path, domain: str, administrator: Administrator) -> Settings:

@@ -12,8 +12,9 @@ from maild.archive.overview import overview
 from maild.cli.rules import errors_of, read_rules
 from maild.cli.store import reading
 from maild.cli.times import rfc3339
-from maild.cli.verb import put_json
+from maild.cli.verb import counted, put_json
 from maild.config import Settings
+from maild.rules.rulebook import read_kept
 
 _BACKLOG = 1_000
 
@@ -45,6 +46,7 @@ def _state(settings: Settings) -> dict[str, Any]:
     process = running(data_dir)
     loaded = read_rules(settings)
     refused = errors_of(loaded.diagnostics)
+    kept = _kept_version(settings)
     free = shutil.disk_usage(data_dir).free
     with reading(settings) as connection:
         figures = overview(connection)
@@ -53,9 +55,14 @@ def _state(settings: Settings) -> dict[str, Any]:
     if process is None:
         wrong.append("the daemon is not running; `maild serve` starts it")
     if refused:
-        wrong.append(f"the rules file has {len(refused)} error(s), an older one serves; `maild check` lists them")
+        older = "an older one serves" if process is not None else _prospect(kept)
+        wrong.append(f"the rules file has {counted(len(refused), 'error')}, and {older}; `maild check` lists them")
+    if process is not None and kept != figures.rules_digest:
+        wrong.append(
+            f"the rules serve, but their copy in {data_dir} could not be written; the log's rules.unkept says why"
+        )
     if figures.problems:
-        wrong.append(f"{figures.problems} message(s) went to the fallback, because the rules failed on them")
+        wrong.append(f"{counted(figures.problems, 'message')} went to the fallback, because the rules failed on them")
     if figures.waiting > _BACKLOG:
         wrong.append(f"{figures.waiting} messages wait to be routed")
     if free < settings.server.min_free_bytes:
@@ -73,6 +80,16 @@ def _state(settings: Settings) -> dict[str, Any]:
         "free_bytes": free,
         "wrong": wrong,
     }
+
+
+def _kept_version(settings: Settings) -> str | None:
+    """Return the version of the rules that would serve after a restart with a broken file."""
+    kept = read_kept(settings.server.data_dir, str(settings.server.rules))
+    return None if kept is None or kept.ruleset is None else kept.ruleset.version
+
+
+def _prospect(kept: str | None) -> str:
+    return "`maild serve` will not start" if kept is None else "an older one will serve"
 
 
 def _lines(state: dict[str, Any]) -> list[str]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from structlog.typing import EventDict
 
-from maild.archive.database import Database
+from maild.archive.database import Database, make_data_dir, storage_errors
 from maild.archive.upgrade import is_current, upgrade
 from maild.archive.writer import Unit
 from maild.config import Settings
-from maild.errors import MaildError, StorageError, TemporaryError
+from maild.errors import MaildError, TemporaryError
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -49,21 +51,13 @@ def create(settings: Settings) -> None:
     database = Database(settings.database.url, settings.server.data_dir)
     try:
         upgrade(database.writing)
-    except DBAPIError as error:
-        raise StorageError(f"the database cannot be made: {error.orig}") from error
     finally:
         database.close()
 
 
-def make_data_dir(path: Path) -> None:
-    """Make the data directory with mode 0700; an existing one is closed to others."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o700)
-
-
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Database]:
+    _log_to_stderr()
     data_dir = settings.server.data_dir
     _check_owner(data_dir)
     database = Database(settings.database.url, data_dir)
@@ -72,11 +66,24 @@ def _opened(settings: Settings) -> Iterator[Database]:
     try:
         if not is_current(database.writing):
             raise TemporaryError("the database has an older schema; `maild serve`, started once, upgrades it")
-        yield database
-    except DBAPIError as error:
-        raise StorageError(f"the database cannot be used: {error.orig}") from error
+        with storage_errors():
+            yield database
     finally:
         database.close()
+
+
+def _log_to_stderr() -> None:
+    """Keep what the storage reports out of the results of a verb: structlog writes to stdout unless told."""
+    processors = [_leave_to_the_verb, *structlog.get_config()["processors"]]
+    if _leave_to_the_verb not in processors[1:]:
+        structlog.configure(processors=processors, logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
+def _leave_to_the_verb(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Drop what the verb says itself, because it waits for the unit of work and gets its error."""
+    if event["event"] == "storage.unit_failed":
+        raise structlog.DropEvent
+    return event
 
 
 def _check_owner(data_dir: Path) -> None:

@@ -9,9 +9,7 @@ import click
 from maild.archive.fates import LIMIT, Fate, Wanted, fates
 from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
-from maild.cli.verb import note, plain, put_json, settings
-from maild.errors import AddressError
-from maild.mail.address import parse_address
+from maild.cli.verb import note, plain, put_json, read_address, settings
 from maild.mail.ids import format_id, parse_id
 from maild.policy.visible import OPERATOR
 
@@ -20,15 +18,11 @@ def wanted(message_id: str | None, sender: str | None, recipient: str | None, si
     """Return the question that the options ask."""
     key = None if message_id is None else message_id.strip().removeprefix("<").removesuffix(">")
     number = None if key is None or "@" in key else parse_id(key)
-    try:
-        recipient_key = None if recipient is None else parse_address(recipient).key
-    except AddressError as error:
-        raise click.UsageError(f"'{recipient}' is not an address: {error}") from None
     return Wanted(
         message_id=number,
         message_key=key if number is None else None,
         sender=sender,
-        recipient_key=recipient_key,
+        recipient_key=None if recipient is None else read_address(recipient).key,
         since_ms=since,
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maild.cli.verb import note, settings, verb
+from maild.cli.verb import settings, verb
 
 
 @verb(
@@ -30,5 +30,4 @@ def import_(paths: tuple[Path, ...], address: str | None, team: str | None, sent
     if (address is None) is (team is None):
         raise click.UsageError("say where it goes: --to ADDR or --team TEAM")
     if not run(here, paths, target_of(here, address, team, sent_by)):
-        note("not everything was imported; see above. What was is safe, and is left out when this is repeated.")
         raise click.exceptions.Exit(1)

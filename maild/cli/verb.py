@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from maild.config import Settings, load_settings
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_address
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,6 +70,11 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 error", "2 errors"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """Make control characters and directions visible.
 
@@ -84,6 +91,14 @@ def put_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in table) for i in range(len(heads))]
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def read_address(text: str) -> Address:
+    """Return the address that an option names, with or without its brackets; raises UsageError."""
+    try:
+        return parse_address(text.removeprefix("<").removesuffix(">"))
+    except AddressError as error:
+        raise click.UsageError(f"'{text}' is not an address: {error}") from None
 
 
 def is_terminal() -> bool:

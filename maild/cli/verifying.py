@@ -7,7 +7,7 @@ import click
 from maild.archive.verify import message_count, verify
 from maild.cli.progress import Progress
 from maild.cli.store import reading
-from maild.cli.verb import note, put_json
+from maild.cli.verb import counted, note, put_json
 from maild.config import Settings
 from maild.mail.ids import format_id
 
@@ -26,5 +26,6 @@ def run(settings: Settings, *, full: bool, as_json: bool) -> bool:
                 else:
                     click.echo(f"{name or 'archive'}: {finding.text}")
     depth = "chain and content" if full else "chain"
-    note(f"{total:,} messages, {depth}: " + (f"{found} finding(s)" if found else "complete and unchanged"))
+    result = counted(found, "finding") if found else "complete and unchanged"
+    note(f"{counted(total, 'message')}, {depth}: {result}")
     return not found

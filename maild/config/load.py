@@ -220,7 +220,7 @@ class _Reader:
 
     def value_of(self, section: str, name: str, kind: Kind[Any], default: Any, base: Path) -> Any:
         if (section, f"{name}_file") in self.given and name in _secrets(section):
-            return self.secret_of(section, name, base)
+            return self.secret_of(section, name, kind, base)
         given = self.given.get((section, name))
         if given is None:
             return default
@@ -232,7 +232,7 @@ class _Reader:
             self.refuse("bad-value", text, section, name, value=True, variable=given.variable)
             return default
 
-    def secret_of(self, section: str, name: str, base: Path) -> str:
+    def secret_of(self, section: str, name: str, kind: Kind[Any], base: Path) -> Any:
         key = f"{name}_file"
         given = self.given[section, key]
         if (section, name) in self.given:
@@ -242,10 +242,16 @@ class _Reader:
             self.refuse("bad-value", f"'{key}' wants a path", section, key, value=True, variable=given.variable)
         else:
             try:
-                return (base / Path(given.value).expanduser()).read_text(encoding="utf-8").strip()
+                secret = (base / Path(given.value).expanduser()).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 text = f"'{key}': {given.value} cannot be read: {_reason(error)}"
                 self.refuse("unreadable-file", text, section, key, value=True, variable=given.variable)
+                return ""
+            try:
+                return kind.read(secret)
+            except ValueError:
+                text = f"'{key}': what {given.value} holds is not {kind.expects}"
+                self.refuse("bad-value", text, section, key, value=True, variable=given.variable)
         return ""
 
     def check_tls(self, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from maild.config.kinds import (
     BASE_URL,
+    DATABASE_URL,
     ENDPOINT,
     ENDPOINTS,
     NETWORKS,
@@ -65,7 +66,7 @@ class Database:
 
     url: str = setting(
         "",
-        TEXT,
+        DATABASE_URL,
         'Empty: SQLite in the data directory. Beyond one machine: "postgresql+psycopg://user@host/name"; '
         "a URL with a password belongs in a file (`url_file`).",
         secret=True,

@@ -45,8 +45,14 @@ _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\
 
 
 def fold(text: str) -> str:
-    """Return the form in which names of people's making are compared: NFKC, caseless."""
-    return unicodedata.normalize("NFKC", text.casefold() if not text.isascii() else text.lower())
+    """Return the form in which names of people's making are compared: NFKC, caseless, and folded for good."""
+    if text.isascii():
+        return text.lower()
+    folded = unicodedata.normalize("NFKC", text.casefold())
+    # Once is not enough: the compatibility form of ℡ is TEL, which has capitals again.
+    while (caseless := folded.casefold()) != folded and (again := unicodedata.normalize("NFKC", caseless)) != folded:
+        folded = again
+    return folded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +185,9 @@ def _parse_mailbox(text: str, local_octets: int) -> Address:
         local, domain = _PAIR.sub(r"\1", match[1]), text[match.end() :]
     else:
         local, at, domain = text.partition("@")
-        if not at or not _DOT_ATOM.fullmatch(local):
+        if not at:
+            raise AddressError("it is written local@domain")
+        if not _DOT_ATOM.fullmatch(local):
             raise AddressError("the local part is not a word, nor quoted")
     if not local.isascii():
         _check_unicode(local)

@@ -93,6 +93,19 @@ def _read_list(folder: Path, name: str) -> str:
     return _read(path)
 
 
+def read_kept(folder: Path, shown: str) -> Loaded | None:
+    """Read the last good copy in `folder`; None when there is none, or none that can be read."""
+    try:
+        form: Any = json.loads(_read(folder / LAST_GOOD))
+        source, lists = str(form["source"]), {str(k): str(v) for k, v in form["lists"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    ruleset, diagnostics = load(source, shown, _reader_of(lists))
+    if ruleset is None:
+        return None
+    return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
+
+
 class Rulebook:
     """The rules that serve now, and what became of the newest file."""
 
@@ -102,7 +115,7 @@ class Rulebook:
         self.warnings: tuple[Diagnostic, ...] = ()  # of the file that serves
         self.source = ""  # the text that serves, for the archive's history
         self.unkept: str | None = None  # why the last good copy could not be written
-        self._kept = last_good_dir / LAST_GOOD
+        self._last_good_dir = last_good_dir
         self._current: Ruleset | None = None
         self._listeners: list[Callable[[Ruleset], None]] = []
 
@@ -123,7 +136,8 @@ class Rulebook:
         Raises:
             ConfigurationError: the newest file is refused and there is no good copy of an older one.
         """
-        if not self.reload() and (kept := self._read_kept()) is not None:
+        # When there is no good copy either, the refusal of the newest file stands.
+        if not self.reload() and (kept := read_kept(self._last_good_dir, str(self.path))) is not None:
             self._serve(kept)
         return self.current
 
@@ -136,6 +150,8 @@ class Rulebook:
         if self._current is None or newest.ruleset.version != self._current.version:
             self._keep(newest)
             self._serve(newest)
+        elif self.unkept is not None:
+            self._keep(newest)
         self.refused = ()
         self.warnings = newest.diagnostics
         return True
@@ -153,22 +169,11 @@ class Rulebook:
         """Write the last good copy; a full disk is told (`unkept`), and does not stop good rules from serving."""
         form = {"path": str(self.path), "source": loaded.source, "lists": loaded.lists}
         try:
-            _write_durably(self._kept, json.dumps(form, ensure_ascii=False).encode())
+            _write_durably(self._last_good_dir / LAST_GOOD, json.dumps(form, ensure_ascii=False).encode())
         except OSError as error:
-            self.unkept = f"{error.strerror}: {self._kept}"
+            self.unkept = f"{error.strerror}: {self._last_good_dir / LAST_GOOD}"
         else:
             self.unkept = None
-
-    def _read_kept(self) -> Loaded | None:
-        try:
-            form: Any = json.loads(_read(self._kept))
-            source, lists = str(form["source"]), {str(k): str(v) for k, v in form["lists"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # none, or none that can be read: the refusal of the newest file stands
-        ruleset, diagnostics = load(source, str(self.path), _reader_of(lists))
-        if ruleset is None:
-            return None
-        return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
 
 
 def _reader_of(lists: dict[str, str]) -> Callable[[str], str]:

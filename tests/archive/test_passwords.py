@@ -94,3 +94,7 @@ def test_at_most_two_hashes_are_computed_at_once(monkeypatch: pytest.MonkeyPatch
 )
 def test_what_is_easy_to_guess_is_refused_with_a_reason(password: str, why: str | None) -> None:
     assert objection(password, login="petra.maurer", name="Petra Maurer") == why
+
+
+def test_a_name_is_recognised_in_every_spelling_of_unicode() -> None:
+    assert objection("grötzingerj1", login="x", name="J. Gro\u0308tzinger") == "personal"

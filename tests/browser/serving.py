@@ -13,14 +13,9 @@ from pathlib import Path
 
 import uvicorn
 
+from maild.app.web_door import make_server
 from maild.web.site import create_site
 from tests.web.office import Office, office_in
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @contextmanager
@@ -34,10 +29,7 @@ def serving(folder: Path) -> Iterator[tuple[str, Office]]:
             office.clock.ms = int(time.time() * 1000)
             services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
             office.services = services
-            config = uvicorn.Config(
-                create_site(services), lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
-            )
-            server = _Server(config)
+            server = make_server(create_site(services))
             thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
             thread.start()
             try:

@@ -52,6 +52,15 @@ def test_a_warning_is_told_and_is_no_error(maild: Maild, site: Path) -> None:
     assert result.err == "good, with 1 warning\n"
 
 
+def test_a_list_file_outside_the_folder_of_the_rules_is_not_read(maild: Maild, site: Path) -> None:
+    (site.parent / "outside.txt").write_text("geheim\n", encoding="utf-8")
+    text = (site / "rules.yaml").read_text(encoding="utf-8")
+    (site / "rules.yaml").write_text(text + "lists: {x: {file: ../outside.txt}}\n", encoding="utf-8")
+    result = maild("check")
+    assert result.code == 1
+    assert "error[list-file]: '../outside.txt' cannot be read: a list file lies beside the rules file" in result.out
+
+
 def test_rules_that_are_not_there_are_told(maild: Maild, site: Path) -> None:
     (site / "rules.yaml").unlink()
     result = maild("check")

@@ -120,6 +120,13 @@ def test_what_is_no_id_is_wrong_usage(maild: Maild, site: Path) -> None:
     assert maild("trace", "--to", "nobody").code == 2
 
 
+@pytest.mark.parametrize("options", [("--to", "nobody"), ("--to", INFO, "--sent-by", "nobody")])
+def test_an_import_names_what_is_no_address(maild: Maild, site: Path, letter: Path, options: tuple[str, ...]) -> None:
+    result = maild("import", letter, *options)
+    assert result.code == 2
+    assert "'nobody' is not an address: it is written local@domain" in result.err
+
+
 def test_reindexing_says_first_what_it_would_do(maild: Maild, site: Path) -> None:
     first = maild("reindex")
     assert first.code == 1

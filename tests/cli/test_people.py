@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.shell import PASSWORD, Maild
 
 
@@ -26,6 +28,29 @@ def test_a_person_is_added_granted_and_revoked(maild: Maild, site: Path, tmp_pat
     assert maild("grant", "jan", "poststelle", "responder", "--revoke").code == 0
     assert grants(maild) == ["auditor"]
     assert maild("grant", "jan", "poststelle", "responder", "--revoke").code == 1
+
+
+def test_what_goes_wrong_is_not_among_the_results(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    again = maild("user", "add", "jan", "--password-file", "secret")
+    assert (again.code, again.out) == (1, "")
+    assert again.err == "maild: there is a user jan already\n"
+
+
+@pytest.mark.parametrize("login", ["", " ", "jan becker", "jan\nbecker", "jan\x1b[2J", "x" * 65])
+def test_a_login_is_a_word(maild: Maild, site: Path, tmp_path: Path, login: str) -> None:
+    (tmp_path / "secret").write_text(PASSWORD, encoding="utf-8")
+    result = maild("user", "add", login, "--password-file", "secret")
+    assert result.code == 2
+    assert "a login is one word of at most 64 characters" in result.err
+    assert [p["login"] for p in maild("user", "list", "--json").objects] == ["petra"]
+
+
+def test_a_mail_address_that_is_none_is_named(maild: Maild, site: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(PASSWORD, encoding="utf-8")
+    result = maild("user", "add", "jan", "--mail", "jan", "--password-file", "secret")
+    assert result.code == 2
+    assert "'jan' is not an address: it is written local@domain" in result.err
 
 
 def test_a_grant_holds_from_its_first_day_through_its_last(maild: Maild, site: Path, tmp_path: Path) -> None:

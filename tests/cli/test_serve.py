@@ -17,12 +17,14 @@ INFO = "info@musterstadt.example"
 LETTER = "From: a@b.example\nSubject: Kitaplatz\n\nGuten Tag\n"
 
 
-def run(site: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def run(
+    site: Path, *arguments: str, prefix: tuple[str, ...] = (), environ: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """A verb in a process of its own, with a deadline."""
-    environ = os.environ | {"MAILD_CONFIG": str(site / "maild.toml"), "PYTHONPATH": str(ROOT)}
+    variables = {"MAILD_CONFIG": str(site / "maild.toml"), "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [*prefix, sys.executable, "-m", "maild", *arguments],
-        check=False, capture_output=True, text=True, env=environ, cwd=site, timeout=60,
+        check=False, capture_output=True, text=True, env=os.environ | variables | (environ or {}), cwd=site, timeout=60,
     )  # fmt: skip
 
 
@@ -65,10 +67,25 @@ def test_rules_that_are_refused_at_reload_change_nothing(maild: Maild, site: Pat
         daemon.send(INFO, LETTER)
         status = maild("status")
         assert status.code == 1
-        assert "`maild check` lists them" in status.out
+        assert "and an older one serves; `maild check` lists them" in status.out
         rules.write_text(good.replace("Zentrale", "Neue"), encoding="utf-8")
         daemon.process.send_signal(1)
         until(lambda: bool(daemon.events("rules.reloaded")), "reloaded")
+
+
+def test_rules_whose_copy_cannot_be_kept_are_told_of(maild: Maild, site: Path) -> None:
+    (site / "var" / "rules.last-good.json.new").mkdir()
+    with serving(site) as daemon:
+        port = daemon.ready()["web"]
+        assert "Is a directory" in daemon.events("rules.unkept")[0]["error"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            assert b"maild_rules_kept 0.0" in answer.read()
+        status = maild("status")
+        assert status.code == 1
+        assert "their copy in site/var could not be written" in status.out.replace(f"{site.parent}/", "")
+        (site / "var" / "rules.last-good.json.new").rmdir()
+        daemon.process.send_signal(1)
+        until(lambda: maild("status").code == 0, "kept")
 
 
 def test_only_some_roles_can_be_run(site: Path) -> None:
@@ -151,8 +168,54 @@ def test_a_database_of_a_newer_version_is_left_alone(site: Path) -> None:
     assert (site / "var" / "maild.sqlite3").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:///{here}/rules.yaml", "the database cannot be used: file is not a database"),
+        ("sqlite:///{here}/nowhere/x", "the database cannot be used: unable to open database file"),
+        ("postgresql+psycopg://nobody@127.0.0.1:1/x", "the database cannot be used: connection failed: "),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_a_line(site: Path, url: str, reason: str) -> None:
+    for verb in ("serve", "status"):
+        result = run(site, verb, environ={"MAILD_DATABASE__URL": url.format(here=site)})
+        assert result.returncode == 75
+        assert reason in the_last_line(result)
+        assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_damaged_database_is_told_in_a_line(site: Path) -> None:
+    with sqlite3.connect(site / "var" / "maild.sqlite3") as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chain_head'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with (site / "var" / "maild.sqlite3").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    for verb in ("serve", "verify"):
+        result = run(site, verb)
+        assert result.returncode == 75
+        assert the_last_line(result) == "maild: the database cannot be used: database disk image is malformed"
+
+
+def test_a_database_of_another_kind_is_refused_with_the_settings(site: Path) -> None:
+    result = run(site, "check", environ={"MAILD_DATABASE__URL": "mysql://x"})
+    assert result.returncode == 1
+    assert "error[bad-value]: 'url' wants" in result.stdout
+
+
+def test_an_address_that_is_not_this_machines_is_told_in_a_line(site: Path) -> None:
+    result = run(site, "serve", environ={"MAILD_WEB__LISTEN": "192.0.2.7:8080", "MAILD_SMTP__LISTEN": "127.0.0.1:0"})
+    assert result.returncode == 75
+    assert the_last_line(result) == (
+        "maild: cannot listen on 192.0.2.7:8080 ([web] listen): this machine has no such address; set one of its own"
+    )
+
+
 def test_rules_that_never_loaded_keep_the_daemon_from_starting(site: Path) -> None:
     (site / "rules.yaml").write_text("version: 2\n", encoding="utf-8")
     result = run(site, "serve")
     assert result.returncode == 78
     assert "rules.yaml:1:10: error[unknown-value]" in result.stderr
+    status = run(site, "status")
+    assert "the rules file has 5 errors, and `maild serve` will not start; `maild check` lists them" in status.stdout

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.errors import AddressError
-from maild.mail.address import Address, parse_address, parse_domain, parse_path, split_path
+from maild.mail.address import Address, fold, parse_address, parse_domain, parse_path, split_path
 
 
 @pytest.mark.parametrize(
@@ -159,6 +161,32 @@ def test_key_folds_case_and_unicode_forms() -> None:
     one, other = parse_address("KITA.Stra\u00dfe@us.example"), parse_address("kita.strasse@US.example")
     assert one.key == other.key
     assert one != other
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("Kita.Platz+X", "kita.platz+x"),
+        ("STRASSE", "strasse"),
+        ("Stra\u00dfe", "strasse"),
+        ("J\u00dcRGEN", "j\u00fcrgen"),
+        ("ju\u0308rgen", "j\u00fcrgen"),
+        ("\uff55\uff53", "us"),
+        ("\u2121", "tel"),  # its compatibility form has capitals of its own
+        ("\u01f0", "\u01f0"),  # caseless in two characters, and composed again
+    ],
+)
+def test_fold_is_caseless_and_of_one_unicode_form(text: str, folded: str) -> None:
+    assert fold(text) == folded
+
+
+# Characters that change when they are folded, and marks that compose with what is before them.
+_CHANGING = st.characters().filter(lambda c: c.casefold() != c or unicodedata.normalize("NFKC", c) != c)
+
+
+@given(st.text(st.one_of(_CHANGING, st.sampled_from("\u0308\u030c\u0345\u0327aJs\u2121\u01f0")), max_size=12))
+def test_what_is_folded_folds_to_itself(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
 
 
 _LOCALS = st.one_of(

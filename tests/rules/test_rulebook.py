@@ -8,7 +8,7 @@ import pytest
 
 from maild.errors import ConfigurationError
 from maild.rules.model import Ruleset
-from maild.rules.rulebook import LAST_GOOD, Rulebook, read_rules
+from maild.rules.rulebook import LAST_GOOD, Rulebook, read_kept, read_rules
 from tests.rules.samples import TODAY, completed
 
 GOOD = completed("teams: {poststelle: {name: Eins}}\n")
@@ -148,6 +148,17 @@ def test_good_rules_serve_even_when_their_copy_cannot_be_kept(path: Path) -> Non
     assert name(book) == "Eins"
     assert book.unkept is not None
     assert "No such file" in book.unkept
+
+
+def test_a_reload_keeps_the_rules_that_could_not_be_kept(path: Path) -> None:
+    book = Rulebook(path, path.parents[1] / "later")
+    book.load_at_start()
+    (path.parents[1] / "later").mkdir()
+    book.reload()
+    assert book.unkept is None
+    kept = read_kept(path.parents[1] / "later", str(path))
+    assert kept is not None
+    assert kept.ruleset == book.current
 
 
 def test_a_planted_link_is_not_written_through(path: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 
 import pytest
-import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,33 +40,17 @@ def stored_form(sent: bytes) -> bytes:
     return sent.replace(b"\r\n.", b"\r\n")
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def tls_files(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
-    folder = tmp_path_factory.mktemp("tls")
-    cert = authority.issue_cert("us.example")
-    cert.private_key_pem.write_to_path(str(folder / "key.pem"))
-    (folder / "cert.pem").write_bytes(b"".join(pem.bytes() for pem in cert.cert_chain_pems))
-    return TlsFiles(cert_file=folder / "cert.pem", key_file=folder / "key.pem")
-
-
 @pytest.mark.parametrize("way", ["clear", "tls", "pipelined"])
 @pytest.mark.parametrize("end", ENDS, ids=repr)
 async def test_one_message_is_stored_for_one_accepted(
-    end: bytes, way: str, authority: trustme.CA, tls_files: TlsFiles
+    end: bytes, way: str, tls_client: ssl.SSLContext, tls_files: TlsFiles
 ) -> None:
     room = Room()
     body = b"Subject: one\r\n\r\nfirst" + end + SMUGGLED
     async with serving(room, tls=tls_files) as server, Wire.open(server) as wire:
         await wire.say("EHLO there.example")
         if way == "tls":
-            context = ssl.create_default_context()
-            authority.configure_trust(context)
-            await wire.start_tls(context)
+            await wire.start_tls(tls_client)
             await wire.say("EHLO there.example")
         second = ENVELOPE + b"second\r\n.\r\n" if way == "pipelined" else b""
         await wire.send(ENVELOPE + body + b"\r\n.\r\n" + second + b"QUIT\r\n")

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import trustme
 
 from maild.smtp.server import Server
 from maild.smtp.tls import TlsFiles
@@ -21,41 +19,25 @@ from tests.smtp.room import Room, Wire, eventually, serving
 INJECTED = b"EHLO evil\r\nMAIL FROM:<evil@there.example>\r\nRCPT TO:<kita@us.example>\r\nDATA\r\nx\r\n.\r\n"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def client(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
 @pytest.fixture
 def room() -> Room:
     return Room()
 
 
 @pytest_asyncio.fixture
-async def server(room: Room, authority: trustme.CA, tmp_path: Path) -> AsyncIterator[Server]:
-    cert = authority.issue_cert("us.example")
-    cert.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    (tmp_path / "cert.pem").write_bytes(b"".join(pem.bytes() for pem in cert.cert_chain_pems))
-    files = TlsFiles(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
-    async with serving(room, tls=files) as server:
+async def server(room: Room, tls_files: TlsFiles) -> AsyncIterator[Server]:
+    async with serving(room, tls=tls_files) as server:
         yield server
 
 
 async def test_commands_behind_starttls_in_one_packet_are_forgotten(
-    server: Server, room: Room, client: ssl.SSLContext
+    server: Server, room: Room, tls_client: ssl.SSLContext
 ) -> None:
     async with Wire.open(server) as wire:
         await wire.say("EHLO there.example")
         await wire.send(b"STARTTLS\r\n" + INJECTED)
         assert (await wire.reply()).startswith("220 ")
-        await wire.writer.start_tls(client, server_hostname="us.example")
+        await wire.writer.start_tls(tls_client, server_hostname="us.example")
         assert await wire.say("NOOP") == "250 2.0.0 Ok"
         assert (await wire.say("DATA")).startswith("503 ")
     assert room.stored == []
@@ -71,12 +53,12 @@ async def test_commands_behind_starttls_are_no_handshake(server: Server, room: R
     assert room.stored == []
 
 
-async def test_a_transaction_does_not_outlive_starttls(server: Server, room: Room, client: ssl.SSLContext) -> None:
+async def test_a_transaction_does_not_outlive_starttls(server: Server, room: Room, tls_client: ssl.SSLContext) -> None:
     async with Wire.open(server) as wire:
         await wire.say("EHLO there.example")
         await wire.say("MAIL FROM:<evil@there.example>")
         await wire.say("RCPT TO:<kita@us.example>")
-        await wire.start_tls(client)
+        await wire.start_tls(tls_client)
         assert (await wire.say("DATA")).startswith("503 ")
         assert (await wire.say("MAIL FROM:<a@there.example>")).startswith("503 ")
         assert (await wire.say("EHLO there.example")).startswith("250")
@@ -84,18 +66,18 @@ async def test_a_transaction_does_not_outlive_starttls(server: Server, room: Roo
     assert room.stored == []
 
 
-async def test_tls_is_begun_once(server: Server, client: ssl.SSLContext) -> None:
+async def test_tls_is_begun_once(server: Server, tls_client: ssl.SSLContext) -> None:
     async with Wire.open(server) as wire:
         await wire.say("EHLO there.example")
-        await wire.start_tls(client)
+        await wire.start_tls(tls_client)
         assert "STARTTLS" not in await wire.say("EHLO there.example")
         assert (await wire.say("STARTTLS")).startswith("503 ")
 
 
-async def test_auth_is_neither_offered_nor_taken(server: Server, client: ssl.SSLContext) -> None:
+async def test_auth_is_neither_offered_nor_taken(server: Server, tls_client: ssl.SSLContext) -> None:
     async with Wire.open(server) as wire:
         assert "AUTH" not in await wire.say("EHLO there.example")
         assert (await wire.say("AUTH PLAIN AGFubmEAc2VjcmV0")).startswith("502 ")
-        await wire.start_tls(client)
+        await wire.start_tls(tls_client)
         assert "AUTH" not in await wire.say("EHLO there.example")
         assert (await wire.say("AUTH LOGIN")).startswith("502 ")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
-import trustme
 import uvloop
 
 from maild.smtp.limits import Limits
@@ -24,27 +21,6 @@ Serve = Callable[..., Awaitable[Server]]
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test of this folder on both event loops: the two differ in buffering, closing and TLS."""
     return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def tls_files(authority: trustme.CA, tmp_path: Path) -> TlsFiles:
-    cert = authority.issue_cert("us.example")
-    files = TlsFiles(cert_file=tmp_path / "cert.pem", key_file=tmp_path / "key.pem")
-    cert.private_key_pem.write_to_path(str(files.key_file))
-    files.cert_file.write_bytes(b"".join(pem.bytes() for pem in cert.cert_chain_pems))
-    return files
-
-
-@pytest.fixture
-def tls_client(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 @pytest.fixture
