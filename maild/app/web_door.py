@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from maild.app.metrics import Gauges
 from maild.app.smtp_door import cannot_listen
@@ -69,7 +68,7 @@ async def open_web(
         readiness=gauges.unready,
         metrics=gauges.exposition,
     )
-    server = make_server(create_site(services))
+    server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")
     while not server.started:
         if task.done():
@@ -78,10 +77,10 @@ async def open_web(
     return Web(server, task, feed, bound.getsockname()[1])
 
 
-def make_server(site: ASGIApp) -> uvicorn.Server:
-    """Return the server as it stands before every page, with its limits."""
+def make_server(services: Services) -> uvicorn.Server:
+    """Return the site in its server, with the limits that stand before every page."""
     config = uvicorn.Config(
-        site,
+        create_site(services),
         http=Connection,
         lifespan="off",
         log_config=None,

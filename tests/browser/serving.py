@@ -14,7 +14,6 @@ from pathlib import Path
 import uvicorn
 
 from maild.app.web_door import make_server
-from maild.web.site import create_site
 from tests.web.office import Office, office_in
 
 
@@ -29,7 +28,7 @@ def serving(folder: Path) -> Iterator[tuple[str, Office]]:
             office.clock.ms = int(time.time() * 1000)
             services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
             office.services = services
-            server = make_server(create_site(services))
+            server = make_server(services)
             thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
             thread.start()
             try:
