@@ -25,7 +25,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from maild.errors import DiskFullError, StorageError, TemporaryError
+from maild.errors import DiskFullError, MaildError, StorageError, TemporaryError
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -179,7 +179,7 @@ class Writer:
             _log.error("storage.failed", error=type(cause).__name__, text=_driver_text(cause))
         elif isinstance(failure, DiskFullError):
             self._make_room()
-        elif not isinstance(failure, TemporaryError):
+        elif not isinstance(failure, MaildError):
             _log.error("storage.unit_failed", error=type(cause).__name__, text=_driver_text(cause))
 
     def _make_room(self) -> None:

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from structlog.typing import EventDict
 
 from maild.archive.database import Database, make_data_dir, storage_errors
 from maild.archive.upgrade import is_current, upgrade
@@ -74,16 +73,7 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 def _log_to_stderr() -> None:
     """Keep what the storage reports out of the results of a verb: structlog writes to stdout unless told."""
-    processors = [_leave_to_the_verb, *structlog.get_config()["processors"]]
-    if _leave_to_the_verb not in processors[1:]:
-        structlog.configure(processors=processors, logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
-
-
-def _leave_to_the_verb(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Drop what the verb says itself, because it waits for the unit of work and gets its error."""
-    if event["event"] == "storage.unit_failed":
-        raise structlog.DropEvent
-    return event
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 def _check_owner(data_dir: Path) -> None:
