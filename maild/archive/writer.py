@@ -34,7 +34,7 @@ Unit = Callable[[Connection, list[A]], Sequence[R]]
 _GROUP = 256  # units in one transaction at the most; more would make the first of them wait
 # Under load the first of a group waits a moment for company: a commit costs as much for one as for twenty, and twenty
 # sessions that wait for one commit are all served sooner than by five. Who comes alone never waits.
-_LINGER_S = 0.002
+_LINGER_S = 0.001
 _log = structlog.get_logger()
 
 
