@@ -134,6 +134,11 @@ class Smtp:
         integer(1),
         "Connections from one network, IPv4 /24 or IPv6 /64.",
     )
+    max_connections_per_minute: int = setting(
+        600,
+        integer(1),
+        "Connections that one network may begin in a minute; further ones are told 421 until it is over.",
+    )
     max_connections_loopback: int = setting(
         1_000,
         integer(1),

@@ -13,6 +13,8 @@ from maild.mail.reply import Reply
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_MINUTE_S = 60.0
+
 FULL = Reply(code=421, enhanced="4.3.2", text="Too many connections, try again later")
 CLIENT_FULL = Reply(code=421, enhanced="4.7.0", text="Too many connections from your network, try again later")
 
@@ -30,6 +32,7 @@ class Limits:
     max_connections: int = 1_000
     max_connections_per_ip: int = 20
     max_connections_per_network: int = 50  # IPv4 /24, IPv6 /64
+    max_connections_per_minute: int = 600  # begun from one network, refused ones included
     max_connections_loopback: int = 1_000
     command_s: float = 60.0  # for a whole command line to arrive, however slowly
     content_idle_s: float = 60.0  # without any octet of content
@@ -50,17 +53,24 @@ class Census:
         self._limits = limits
         self._ips: Counter[str] = Counter()
         self._networks: Counter[str] = Counter()
+        self._arrivals: Counter[str] = Counter()  # of this minute, by network
+        self._minute_ends = float("-inf")
 
-    def enter(self, ip: str) -> Reply | None:
-        """Count a connection in. Returns None, or the refusal; a refused connection is not counted."""
+    def enter(self, ip: str, now: float) -> Reply | None:
+        """Count a connection in. Returns None, or the refusal; who is refused is counted as an arrival only."""
         limits = self._limits
         if is_loopback(ip):
             if self._ips[ip] >= limits.max_connections_loopback:
                 return CLIENT_FULL
         else:
             network = network_of(ip)
+            if now >= self._minute_ends:
+                self._arrivals.clear()
+                self._minute_ends = now + _MINUTE_S
+            self._arrivals[network] += 1
             if (
-                self._ips[ip] >= limits.max_connections_per_ip
+                self._arrivals[network] > limits.max_connections_per_minute
+                or self._ips[ip] >= limits.max_connections_per_ip
                 or self._networks[network] >= limits.max_connections_per_network
             ):
                 return CLIENT_FULL

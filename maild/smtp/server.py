@@ -128,7 +128,7 @@ class Server:
 
     def name(self, connection: Connection, ip: str) -> Reply | None:
         """Count a connection for the peer that it is from."""
-        refusal = self._census.enter(ip)
+        refusal = self._census.enter(ip, self._clock())
         if refusal is None:
             connection.counted_ip = ip
         return refusal

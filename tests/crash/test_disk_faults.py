@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -65,6 +67,32 @@ async def test_a_full_disk_is_a_452_and_heals_by_itself(small_disk: Path) -> Non
     assert verdict.clean, verdict
 
 
+async def test_a_disk_without_inodes_is_a_452_and_heals_by_itself(small_disk: Path) -> None:
+    _leave_inodes(small_disk, 200)
+    daemon, ledger = Daemon(small_disk), Ledger()
+    daemon.start()
+    load = Load(daemon.smtp_port, ledger, connections=6, largest=1_000_000, seed=5)
+    sending = asyncio.create_task(load.run())
+    await _until(lambda: sum(ledger.acknowledged.values()) > 20, "nothing was accepted")
+    many = small_disk / "many"
+    many.mkdir()
+    with contextlib.suppress(OSError):
+        for number in range(1_000):
+            (many / str(number)).touch()
+    assert os.statvfs(small_disk).f_favail < 10
+    await _until(lambda: ledger.replies["452"] > 10, "the want of inodes was not noticed")
+    before = sum(ledger.acknowledged.values())
+    shutil.rmtree(many)
+    await _until(lambda: sum(ledger.acknowledged.values()) > before + 20, "it did not recover")
+    load.stopping = True
+    await sending
+    await asyncio.to_thread(daemon.wait_routed)
+    assert daemon.stop() == 0
+    assert not any(code.startswith("5") for code in ledger.replies), ledger.replies
+    verdict = judge(daemon.database, ledger.acknowledged)
+    assert verdict.clean, verdict
+
+
 async def test_a_disk_that_another_program_fills_to_the_last_octet_loses_nothing(small_disk: Path) -> None:
     daemon, ledger = Daemon(small_disk), Ledger()
     daemon.start()
@@ -89,6 +117,10 @@ async def test_a_disk_that_another_program_fills_to_the_last_octet_loses_nothing
     assert not any(code.startswith("5") for code in ledger.replies), ledger.replies
     verdict = judge(daemon.database, ledger.acknowledged)
     assert verdict.clean, verdict
+
+
+def _leave_inodes(mount: Path, count: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,nr_inodes={count}", mount], check=True)
 
 
 async def _until(condition: object, complaint: str) -> None:

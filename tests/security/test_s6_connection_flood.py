@@ -1,7 +1,7 @@
 """S6: more connections than one peer needs.
 
 Expected: 20 from an address, 50 from a network, 1,000 in all, and a 421 at once for the rest; others are not
-affected, and who left makes room.
+affected, and who left makes room. Neither does it help to come and go: a network begins so many in a minute.
 """
 
 from __future__ import annotations
@@ -69,10 +69,35 @@ async def test_whoever_is_too_many_is_told_at_once() -> None:
             pass
 
 
+async def test_whoever_comes_and_goes_all_the_time_is_slowed_down_and_others_are_not() -> None:
+    limits = Limits(max_connections_per_minute=30, trusted_proxies=PROXY.trusted_proxies, linger_s=0.2)
+    async with serving(Room(), limits) as server:
+
+        async def come_and_go(ip: str) -> str:
+            wires: list[Wire] = []
+            try:
+                return await greeting(server, ip, wires)
+            finally:
+                for wire in wires:
+                    await wire.close()
+
+        replies = [await come_and_go(f"192.0.2.{n % 9}") for n in range(40)]
+        assert replies == ["220 mx.us"] * 30 + ["421 4.7.0"] * 10
+        assert await come_and_go("198.51.100.1") == "220 mx.us"
+
+
+def test_after_a_minute_a_network_may_come_again() -> None:
+    census = Census(Limits(max_connections_per_minute=2))
+    for minute in range(3):
+        now = 100.0 + 60.0 * minute
+        assert [census.enter("192.0.2.1", now + second) for second in (0, 30, 59.9)] == [None, None, CLIENT_FULL]
+    assert [census.enter("127.0.0.1", 0.0) for _ in range(9)] == [None] * 9
+
+
 def test_census_forgets_whoever_left() -> None:
     census = Census(Limits(max_connections_per_ip=2, max_connections_per_network=3))
     ips = ["192.0.2.1", "192.0.2.1", "192.0.2.2"]
-    assert [census.enter(ip) for ip in [*ips, "192.0.2.3"]] == [None, None, None, CLIENT_FULL]
+    assert [census.enter(ip, 0.0) for ip in [*ips, "192.0.2.3"]] == [None, None, None, CLIENT_FULL]
     for ip in ips:
         census.leave(ip)
     assert not census._ips
