@@ -19,7 +19,7 @@ import codecs
 import re
 import unicodedata
 
-VERSION = 1
+VERSION = 2
 MAX_TOKEN = 128  # characters; base64 and the like would otherwise fill the index with words nobody types
 MAX_GROWTH = 18  # U+FDFA is eighteen letters
 
@@ -43,10 +43,14 @@ _SINGLE = (
 _KNOWN_AT_MOST = 20_000  # hostile text must not make us remember all of Unicode
 
 
+def _stands_alone(character: str) -> bool:
+    return any(ord(character) in block for block in _SINGLE)
+
+
 def _fold_letter(character: str) -> str:
     """Fold one character of a decomposition: a letter, an accent to drop, a vowel sign to keep, or a gap."""
     if character.isalnum():
-        return character
+        return f" {character} " if _stands_alone(character) else character
     if unicodedata.category(character) in {"Mn", "Mc"} and "VARIATION" not in unicodedata.name(character, ""):
         return "" if unicodedata.combining(character) else character
     return "" if character in _NO_WIDTH or unicodedata.category(character).startswith("M") else " "
@@ -56,7 +60,7 @@ def _fold_character(character: str) -> str:
     character = character.casefold()
     if character in _SPECIAL:
         return _SPECIAL[character]
-    if any(ord(character[0]) in block for block in _SINGLE):
+    if _stands_alone(character[0]):
         whole = unicodedata.normalize("NFKC", character)
         return f" {whole} " if whole.isalnum() else " "
     decomposed = unicodedata.normalize("NFKD", character).casefold()

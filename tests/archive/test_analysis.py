@@ -23,6 +23,7 @@ from maild.archive.analysis import MAX_GROWTH, MAX_TOKEN, analyse
         ("m² ½ Ⅷ ﬁnden", "m2 viii finden"),
         ("Привет ΛΑΣ", "привет \u03bb\u03b1\u03c3"),
         ("東京都です 한국", "東 京 都 で す 한 국"),
+        ("0㋾ ﾜｦ", "0 ヲ ワ ヲ"),
         ("हिन्दी", "हिनदी"),
         ("Kin\u00adder\u200bgarten", "kindergarten"),
         ("„Zitat“ \u2013 5\u00a0€ …", "zitat 5"),
