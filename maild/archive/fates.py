@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
-from maild.archive.content import decompress
+from maild.archive.provenance import routes_in
 from maild.archive.schema import (
     conversations,
     entries,
@@ -174,5 +174,5 @@ def _fate(row: Row[Any], recipients_: tuple[RecipientFate, ...], inboxes: tuple[
         problem=row.problem,
         source_only=row.source_only,
         inboxes=inboxes,
-        routes=() if row.trace is None else tuple(json.loads(decompress(bytes(row.trace)))),
+        routes=() if row.trace is None else tuple(routes_in(bytes(row.trace))),
     )

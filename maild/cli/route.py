@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maild.cli.verb import json_option, put_json, settings, verb
+from maild.cli.verb import json_option, plain, put_json, settings, verb
 
 
 @verb(
@@ -26,13 +26,16 @@ def route(file: Path, recipients: tuple[str, ...], sender: str | None, *, as_jso
     from maild.cli.tracing import put_route
 
     refused = False
-    for result in rehearse(settings(), file, recipients, sender):
+    for number, result in enumerate(rehearse(settings(), file, recipients, sender)):
         refused = refused or not result["accepted"]
         if as_json:
             put_json(result)
-        elif result["accepted"]:
+            continue
+        if number:
+            click.echo()
+        if result["accepted"]:
             put_route(result)
         else:
-            click.echo(f"  {result['recipient']}: refused, {result['reply']}")
+            click.echo(plain(f"{result['recipient']}: refused, {result['reply']}"))
     if refused:
         raise click.exceptions.Exit(1)

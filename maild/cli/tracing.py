@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import click
@@ -12,6 +13,8 @@ from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
 from maild.mail.ids import format_id, parse_id
 from maild.policy.visible import OPERATOR
+from maild.rules.explain import render_route
+from maild.rules.recorded import read_recorded
 
 
 def wanted(message_id: str | None, sender: str | None, recipient: str | None, since: int | None) -> Wanted:
@@ -93,7 +96,7 @@ def put_text(fate: Fate) -> None:
     if fate.rules_digest is not None:
         click.echo(f"  rules version {fate.rules_number or '?'} ({fate.rules_digest[:12]})")
     for route in fate.routes:
-        put_route(route)
+        put_route(route, "  ")
     for inbox in fate.inboxes:
         click.echo(plain(f"  in the inbox of {inbox.team}: {inbox.state}, conversation {fate.reference}"))
     for label, value in (("problem", fate.problem), ("source only", fate.source_only)):
@@ -105,16 +108,8 @@ def _answered(fate: Fate) -> str:
     return f", answered {reply}" if (reply := _reply(fate)) else ""
 
 
-def put_route(route: dict[str, Any]) -> None:
-    """Print the trace of one recipient: each rule, each condition, the value it saw."""
-    teams = ", ".join(route.get("teams", ()))
-    tags = "".join(f" #{tag}" for tag in route.get("tags", ()))
-    click.echo(plain(f"  {route['recipient']} → {teams}{tags} ({route.get('priority', 'normal')})"))
-    for tried in route.get("trace", ()):
-        click.echo(plain(f"    rule {tried['rule']} (line {tried['line']}): {tried['outcome']}"))
-        for label, value, outcome in tried.get("conditions", ()):
-            click.echo(plain(f"      {label}: {outcome}, saw {value!r}"))
-        for done in tried.get("did", ()):
-            click.echo(plain(f"      → {done}"))
-        for done in tried.get("would", ()):
-            click.echo(plain(f"      → would {done} (observing)"))
+def put_route(form: dict[str, Any], indent: str = "") -> None:
+    """Print the route of one recipient: each rule, each condition, the value it saw."""
+    route = read_recorded(form)
+    if route is not None:
+        click.echo(plain(textwrap.indent(render_route(route), indent)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from maild.rules.conditions import shorten
-from maild.rules.engine import Route, Tried, outcome_word
+from maild.rules.recorded import Attempt, Recorded
 
 _WIDTH = len("cannot tell")
+_MOST_ALIGNED = 48  # a longer condition moves only its own value to the right
 
 
-def render_trace(route: Route) -> str:
+def render_route(route: Recorded) -> str:
     """Return the route of one recipient as text: each rule tried, what its conditions saw, and what it did.
 
     Every value of the mail is on one line and without control characters.
@@ -18,26 +19,31 @@ def render_trace(route: Route) -> str:
     return "\n".join(_lines(route))
 
 
-def _lines(route: Route) -> Iterator[str]:
-    recipient = shorten(f"{route.recipient.local}@{route.recipient.domain}")
+def _lines(route: Recorded) -> Iterator[str]:
     reached = f"address {route.address}" if route.address else "no address of ours: the fallback takes it"
-    yield f"{recipient} ({reached})"
-    for tried in route.trace:
-        yield from _rule(tried)
-    if not route.trace:
+    yield f"{shorten(route.recipient)} ({shorten(reached)})"
+    for attempt in route.attempts:
+        yield from _rule(attempt)
+    if not route.attempts:
         yield "  no rule was tried"
     if route.problem:
         yield f"  problem: {shorten(route.problem)}; the mail stays with the team of its address"
-    yield f"  goes to: {', '.join(route.teams)}"
+    yield f"  goes to: {shorten(', '.join(route.teams))}"
     if route.tags:
-        yield f"  tags: {', '.join(route.tags)}"
-    yield f"  priority {route.priority.name.lower()}, {route.state}"
+        yield f"  tags: {shorten(', '.join(route.tags))}"
+    yield f"  priority {shorten(route.priority)}, {shorten(route.state)}"
 
 
-def _rule(tried: Tried) -> Iterator[str]:
-    observing = ", observing" if tried.observed else ""
-    yield f"  rule {tried.rule} (line {tried.line}{observing}): {outcome_word(tried.outcome)}"
-    for seen in tried.seen:
-        yield f"    {outcome_word(seen.outcome):{_WIDTH}}  {shorten(seen.label)}, saw {shorten(seen.value)!r}"
-    if tried.did:
-        yield f"    {'would' if tried.observed else 'did'}: {'; '.join(tried.did)}"
+def _rule(attempt: Attempt) -> Iterator[str]:
+    observing = ", observing" if attempt.observed else ""
+    yield f"  rule {shorten(attempt.rule)} (line {attempt.line}{observing}): {shorten(attempt.outcome)}"
+    labels = [shorten(condition.label) for condition in attempt.conditions]
+    width = max([len(label) for label in labels if len(label) <= _MOST_ALIGNED], default=0)
+    for label, condition in zip(labels, attempt.conditions, strict=True):
+        yield f"    {condition.outcome:{_WIDTH}}  {label:{width}}  saw {_saw(condition.value)}"
+    if attempt.did:
+        yield f"    {'would' if attempt.observed else 'did':{_WIDTH}}  {shorten('; '.join(attempt.did))}"
+
+
+def _saw(value: str) -> str:
+    return repr(shorten(value)) if value else "nothing"

@@ -58,6 +58,7 @@ LIMITS = {
     "crash": _("the reader gave up"),
     "error": _("the reader gave up"),
     "size": _("too large"),
+    "missing": _("what is stored of it is damaged"),
     "tags": _("too many elements"),
     "attributes": _("too many attributes"),
     "text": _("too long"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
 from markupsafe import Markup
@@ -36,6 +36,11 @@ def full(ms: int, zone: tzinfo, language: str) -> str:
     """Say a time in full."""
     at = moment(ms, zone)
     return f"{format_date(at, format='full', locale=language)}, {format_time(at, format='short', locale=language)}"
+
+
+def day(of: date, language: str) -> str:
+    """Say a day: `30.06.2026`."""
+    return format_date(of, format="medium", locale=language)
 
 
 def day_and_time(ms: int, zone: tzinfo, language: str) -> str:

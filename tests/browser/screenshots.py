@@ -39,6 +39,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
         "conversation-source-only": f"/c/{references['deep']}",
         "message": f"/m/{references['message']}",
         "source": f"/m/{references['message']}/source",
+        "why": f"/m/{references['message']}/why",
         "search": "/search?q=kita+platz*",
         "search-help": "/search",
         "search-fault": "/search?q=kita+(platz",
@@ -48,7 +49,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
     }
 
 
-_ALSO_DARK = ("login", "inbox", "conversation", "conversation-html", "search")
+_ALSO_DARK = ("login", "inbox", "conversation", "conversation-html", "search", "why")
 
 
 def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path) -> None:

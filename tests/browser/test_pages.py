@@ -234,3 +234,26 @@ def test_in_print_there_is_the_letter_and_the_full_date(visited: Visited) -> Non
     after = page.locator("time").last.evaluate("e => getComputedStyle(e, '::after').content")
     assert re.search(r"20\d\d", after)
     page.context.close()
+
+
+@pytest.mark.parametrize(("width", "script"), [(1280, True), (390, False)])
+def test_from_a_letter_one_learns_why_it_is_here_and_comes_back(visited: Visited, width: int, script: bool) -> None:
+    page = visited.page(width=width, java_script_enabled=script)
+    page.goto(f"{visited.base}/m/{visited.references['message']}")
+    page.get_by_role("link", name="Warum liegt das hier?").click()
+    page.wait_for_url(re.compile("/why$"))
+    expect(page.locator("h1")).to_have_text("Warum liegt das hier?")
+    matched = page.locator(".rule", has_text="eilt").first
+    expect(matched.locator(".asked tbody tr")).to_contain_text(["Betreff enthält dringend"])
+    whole = matched.locator(".whole")
+    expect(whole.locator("> bdi")).to_be_hidden()
+    whole.locator("summary").click()
+    expect(whole.locator("> bdi")).to_contain_text("Impfbescheinigung")
+    folded = page.locator(".rule", has_text="newsletter")
+    expect(folded.locator("table")).to_be_hidden()
+    folded.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    expect(folded.locator("table")).to_contain_text("Von einem Verteiler: ja")
+    page.locator(".back a").click()
+    page.wait_for_url(re.compile(f"/m/{visited.references['message']}$"))
+    page.context.close()

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+
 from maild.mail.address import Address
-from maild.rules.engine import route
-from maild.rules.explain import render_trace
+from maild.rules.engine import Route, route, trace_json
+from maild.rules.explain import render_route
+from maild.rules.recorded import read_recorded
 from tests.rules.samples import WHOLE, letter, rules_of, to
 from tests.rules.test_engine import broken
 
@@ -17,6 +20,12 @@ RULES = rules_of(
 )
 
 
+def render_trace(found: Route) -> str:
+    recorded = read_recorded(json.loads(trace_json(found)))
+    assert recorded is not None
+    return render_route(recorded)
+
+
 def test_a_trace_tells_each_rule_each_condition_and_what_was_done() -> None:
     found = route(RULES, letter(subject="Dringend", source_only="depth"), to("kita@a.example"))
     assert (
@@ -24,13 +33,13 @@ def test_a_trace_tells_each_rule_each_condition_and_what_was_done() -> None:
         == """\
 kita@a.example (address kita.platzvergabe)
   rule eilt (line 17): yes
-    yes          to is kita.platzvergabe, saw 'kita@a.example'
-    yes          subject contains dringend, saw 'Dringend'
-    did: copy leitung; tag eilt; priority high
+    yes          to is kita.platzvergabe    saw 'kita@a.example'
+    yes          subject contains dringend  saw 'Dringend'
+    did          copy leitung; tag eilt; priority high
   rule wort (line 18): cannot tell
-    cannot tell  text contains hilfe, saw ''
+    cannot tell  text contains hilfe  saw nothing
   rule probe (line 19, observing): yes
-    would: deliver poststelle
+    would        deliver poststelle
   rule advent (line 20): not in force
   goes to: kita, leitung
   tags: eilt

@@ -9,7 +9,7 @@ from httpx2 import Response
 
 from maild.policy.roles import Role
 from tests.security.crawling import ATTACHED, FORMS, NOWHERE, Objects, objects_of, pages
-from tests.web.office import Office, letter, shown_id, token_in
+from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 
 CANARY = "kanarie7"
 SECRET = ATTACHED.format(
@@ -158,3 +158,33 @@ def test_the_file_of_a_shared_letter_is_shown_and_its_other_readers_are_not(
         page = client.get(f"/m/{shown_id(number)}").text + client.get(f"/c/{office.reference(number)}").text
     assert "An beide" in page
     assert "bauamt" not in page.lower()
+
+
+def test_why_a_shared_letter_is_here_does_not_say_who_else_got_it_or_by_which_rule(office: Office) -> None:
+    """Not by a recipient, a place, an action, the id of a rule, or a condition on an address that is not listed."""
+    with_others = (
+        RULES.replace("Geheime Adresse", CANARY)
+        .replace("  intern:", f"  {CANARY}:")
+        .replace("  bauamt: {name: Bauamt,", f"  {CANARY}amt: {{name: {CANARY} Amt}}\n  bauamt: {{name: Bauamt,")
+        + f"  - {{id: {CANARY}amt-kopie, when: {{subject: an alle}}, then: {{copy: {CANARY}amt}}}}\n"
+        + f"  - {{id: {CANARY}amt-z, when: {{subject: an alle}}, then: {{copy: [{CANARY}amt, bauamt], tag: z}}}}\n"
+        + f"  - {{id: verdeckt, when: {{to: [{CANARY}, kita]}}, then: {{tag: amt}}}}\n"
+        + f"  - {{id: zurueck, when: {{to: {CANARY}}}, then: {{copy: kita}}}}\n"
+    )
+    office.book.current = rules(with_others)
+    office.user("petra", (Role.MANAGER, "kita"))
+    office.user("bert", (Role.READER, "bauamt"), (Role.READER, f"{CANARY}amt"))
+    number = office.mail(letter("An alle", key="all@citizen.example"),
+                         ("kita@musterstadt.example", f"{CANARY}@musterstadt.example",
+                          "bauamt@musterstadt.example"))  # fmt: skip
+    path = f"/m/{shown_id(number)}/why"
+    for language in ("de", "en"):
+        with office.client("petra", **{"accept-language": language}) as petra:
+            page = petra.get(path)
+            _clean(page)
+            assert page.status_code == 200
+            assert "kita@musterstadt.example" in page.text
+            assert "bauamt" not in page.text.lower()
+    with office.client("bert") as bert:
+        assert CANARY in bert.get(path).text
+        assert "kita@musterstadt.example" in bert.get(path).text  # a copy of it came

@@ -125,8 +125,14 @@ class Office:
         sender: str | None = "petra.mustermann@citizen.example",
         age_s: int = 3600,
         direction: str = "in",
+        origin: str = "smtp",
+        team: str | None = None,
+        lost: bool = False,
     ) -> int:
-        """Have a message accepted, read, routed, filed and indexed; returns its id."""
+        """Have a message accepted, read, routed, filed and indexed; returns its id.
+
+        With a `team` it is put there without asking the rules; one that is `lost` is routed by its envelope alone.
+        """
         octets = content.replace("\n", "\r\n").encode() if isinstance(content, str) else content
         recipients = (to,) if isinstance(to, str) else to
         self._number += 1
@@ -136,12 +142,17 @@ class Office:
             Acceptance(
                 message_id=message_id_at(at_ms, self._number),
                 direction=direction,
-                origin="smtp",
+                origin=origin,
                 content=Octets(octets),
                 received_ms=at_ms,
                 reverse_path=sender,
                 envelope='{"ip": "192.0.2.7", "helo": "mx.citizen.example", "tls": ["TLSv1.3", "X"]}',
-                addressees=tuple(Addressee(address=a, address_key=a.lower()) for a in recipients),
+                addressees=tuple(
+                    Addressee(address=a, address_key=a.lower())
+                    if team is None
+                    else Addressee(address="", address_key="", team=team)
+                    for a in recipients
+                ),
             ),
         ).result()
         if accepted.to_route:
@@ -151,15 +162,17 @@ class Office:
                     direction=direction,
                     received_ms=at_ms,
                     reverse_path=sender,
-                    addressed=tuple(Addressed(as_given=a, team=None) for a in recipients),
+                    addressed=tuple(Addressed(as_given="" if team else a, team=team) for a in recipients),
                     reference_bits=accepted.message_id * 2654435761 % (1 << 40),
                     size=len(octets),
+                    source_only="crash" if lost else None,
+                    state="closed" if origin == "import" else None,
                 ),
-                octets,
+                None if lost else octets,
             )
         return accepted.message_id
 
-    def _route(self, order: Order, octets: bytes) -> None:
+    def _route(self, order: Order, octets: bytes | None) -> None:
         reading = read_one(self.book.current, order, octets)
         filed = self.database.writer.submit(file, reading.filing).result()
         assert filed is not None

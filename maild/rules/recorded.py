@@ -1,0 +1,95 @@
+"""A route as it is kept beside a message: read back, for whoever explains it on a terminal or on a page.
+
+`maild.rules.engine.trace_json` writes the form. It is stored for ever: whatever an older or a newer maild wrote is
+read as far as it goes, and what cannot be read at all is None, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+YES, NO, UNKNOWN, NOT_IN_FORCE = "yes", "no", "cannot tell", "not in force"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One comparison: what the rule asked, the value it saw, and `yes`, `no` or `cannot tell`."""
+
+    label: str
+    value: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One rule as it was tried. `observed`: it only noted in `did` what it would have done."""
+
+    rule: str
+    line: int
+    outcome: str
+    conditions: tuple[Condition, ...] = ()
+    did: tuple[str, ...] = ()
+    observed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Where one recipient's copy of a message went, and why.
+
+    `address` is the name of the function address reached; None when the fallback claimed an unknown one.
+    """
+
+    recipient: str
+    address: str | None
+    teams: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    priority: str = "normal"
+    state: str = "open"
+    problem: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+
+
+def read_recorded(form: object) -> Recorded | None:
+    """Read one stored route; None when it is none."""
+    if not isinstance(form, Mapping) or not isinstance(form.get("recipient"), str):
+        return None
+    address, problem = form.get("address"), form.get("problem")
+    attempts = [_attempt(item) for item in _items(form.get("trace"))]
+    return Recorded(
+        recipient=form["recipient"],
+        address=None if address is None else str(address),
+        teams=_texts(form.get("teams")),
+        tags=_texts(form.get("tags")),
+        priority=str(form.get("priority", "normal")),
+        state=str(form.get("state", "open")),
+        problem=None if problem is None else str(problem),
+        attempts=tuple(attempt for attempt in attempts if attempt is not None),
+    )
+
+
+def _attempt(form: Any) -> Attempt | None:
+    if not isinstance(form, Mapping) or "rule" not in form:
+        return None
+    line = form.get("line")
+    return Attempt(
+        rule=str(form["rule"]),
+        line=line if isinstance(line, int) else 0,
+        outcome=str(form.get("outcome", UNKNOWN)),
+        conditions=tuple(
+            Condition(label=str(item[0]), value=str(item[1]), outcome=str(item[2]))
+            for item in _items(form.get("conditions"))
+            if isinstance(item, list | tuple) and len(item) == 3
+        ),
+        did=_texts(form.get("would")) or _texts(form.get("did")),
+        observed="would" in form,
+    )
+
+
+def _items(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in _items(value))
