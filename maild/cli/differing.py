@@ -40,7 +40,9 @@ def _rehearse(settings: Settings, old: Ruleset, new: Ruleset, since_ms: int) -> 
     until_ms = now_ms() + 1
     with opened(settings) as database:
         rehearsal = Rehearsal(database, old, new)
-        with Progress("rehearsing", rehearsal.count(since_ms, until_ms)) as progress:
+        total = rehearsal.count(since_ms, until_ms)
+        with Progress("rehearsing", total) as progress:
+            progress.say(counted(total, "message"))
             return rehearsal.run(since_ms, until_ms, progress.advance)
 
 

@@ -16,7 +16,7 @@ def rules() -> None:
 @verb("maild rules history", "maild rules history --json", group=rules, name="history")
 @json_option
 def history(*, as_json: bool) -> None:
-    """List every version of the rules that ever served, the newest first."""
+    """List every version that ever served, newest first."""
     from maild.cli.versions import put_history
 
     put_history(settings(), as_json=as_json)
@@ -26,7 +26,10 @@ def history(*, as_json: bool) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 @json_option
 def show(number: int, *, as_json: bool) -> None:
-    """Print a version of the rules, exactly as it was; what is known of it goes to stderr."""
+    """Print a version, exactly as it was.
+
+    The text goes to stdout, octet by octet; what is known of it to stderr.
+    """
     from maild.cli.versions import put_version
 
     put_version(settings(), number, as_json=as_json)
@@ -37,9 +40,10 @@ def show(number: int, *, as_json: bool) -> None:
 @click.option("--reason", required=True, help="Why; kept in the history.")
 @yes_option
 def rollback(number: int, *, reason: str, yes: bool) -> None:
-    """Put an older version back in the place of the rules file, and have the daemon take it up.
+    """Put an older version back.
 
-    The old text is checked first, with this program and the list files of today. The file is replaced as a whole or
+    The old text is checked first, with this program and the list files of today; then it takes the place of the
+    rules file, and the daemon on this machine takes it up. The file is replaced as a whole or
     not at all; it keeps its mode and its owner. Text that never served is put aside, beside the file. Without --yes
     only the difference is shown.
     """
@@ -62,7 +66,7 @@ def rollback(number: int, *, reason: str, yes: bool) -> None:
 @click.option("--text", "as_text", is_flag=True, help="The difference of the texts, line by line; no mail is read.")
 @json_option
 def diff(names: tuple[str, ...], *, since: int | None, as_text: bool, as_json: bool) -> None:
-    """Say what of the archived mail would go elsewhere under other rules.
+    """Say what of the archived mail would go elsewhere.
 
     OLD and NEW are files or numbers of versions; OLD is what serves now unless it is given. Each archived mail is
     routed by both, in memory: nothing is stored, moved or sent. Without --since all mail is read. Exits with 1 when

@@ -25,7 +25,8 @@ from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"
 _PRELOAD = ("maild.router.comparing",)
-_BATCH = 64
+_PAGE = 512  # messages fetched at once
+_BATCH = 64  # of them, read in one call of a worker
 _BATCH_BYTES = 1_000_000
 _EXAMPLES = 3
 
@@ -143,7 +144,7 @@ class Rehearsal:
         with self._database.read() as connection:
             batch: list[Received] = []
             octets = 0
-            for page in received(connection, since_ms, until_ms, _BATCH):
+            for page in received(connection, since_ms, until_ms, _PAGE):
                 for message in page:
                     if batch and (len(batch) == _BATCH or octets + message.size > _BATCH_BYTES):
                         yield batch
