@@ -26,7 +26,7 @@ from maild.app.smtp_door import open_smtp
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
-from maild.archive.versions import Version, record
+from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
@@ -180,7 +180,7 @@ class Daemon:
                 digest=ruleset.version,
                 source=rulebook.source,
                 loaded_ms=now_ms(),
-                author="file",
+                author=BY_HAND,
                 reason="",
             )
             database.writer.submit(record, version)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 
 from maild.archive.schema import rules_versions
+from maild.errors import NotFoundError
+
+BY_HAND = "file"  # the author of what was found on the disk: nobody said who changed it, or why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,52 @@ class Version:
     loaded_ms: int
     author: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A version as the history lists it: without its text, which may be large."""
+
+    number: int
+    digest: str
+    loaded_ms: int
+    author: str
+    reason: str
+
+
+def history(connection: Connection) -> list[Recorded]:
+    """Return every version, the newest first."""
+    return [_recorded(row) for row in connection.execute(_listed().order_by(rules_versions.c.number.desc()))]
+
+
+def recorded(connection: Connection, number: int) -> Recorded:
+    """Return one version; raises NotFoundError."""
+    row = connection.execute(_listed().where(rules_versions.c.number == number)).first()
+    if row is None:
+        raise NotFoundError(f"there is no version {number} of the rules")
+    return _recorded(row)
+
+
+def source_of(connection: Connection, number: int) -> str:
+    """Return the text of a version; raises NotFoundError."""
+    source: str | None = connection.scalar(select(rules_versions.c.source).where(rules_versions.c.number == number))
+    if source is None:
+        raise NotFoundError(f"there is no version {number} of the rules")
+    return source
+
+
+def ever_served(connection: Connection, source: str) -> bool:
+    """Say whether a text is that of any version."""
+    return bool(connection.scalar(select(exists().where(rules_versions.c.source == source))))
+
+
+def _listed() -> Select[tuple[int, str, int, str, str]]:
+    table = rules_versions.c
+    return select(table.number, table.digest, table.loaded_ms, table.author, table.reason)
+
+
+def _recorded(row: Row[tuple[int, str, int, str, str]]) -> Recorded:
+    return Recorded(number=row.number, digest=row.digest, loaded_ms=row.loaded_ms, author=row.author, reason=row.reason)
 
 
 def record(connection: Connection, versions: list[Version]) -> Sequence[int]:
@@ -43,4 +92,20 @@ def record(connection: Connection, versions: list[Version]) -> Sequence[int]:
             )
         )
         numbers.append(number)
+    return numbers
+
+
+def sign(connection: Connection, versions: list[Version]) -> Sequence[int]:
+    """Keep versions that a person has just put in place, with author and reason. A unit of work.
+
+    Whoever comes first, this or the daemon that has found the file: the version is one, and it is signed.
+    """
+    numbers = record(connection, versions)
+    for number, version in zip(numbers, versions, strict=True):
+        found_by_daemon = (rules_versions.c.author == BY_HAND) & (rules_versions.c.loaded_ms >= version.loaded_ms)
+        connection.execute(
+            update(rules_versions)
+            .where(rules_versions.c.number == number, found_by_daemon)
+            .values(author=version.author, reason=version.reason)
+        )
     return numbers

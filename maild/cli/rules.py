@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 from maild.config import Settings
 from maild.errors import ConfigurationError, Diagnostic
@@ -14,10 +15,14 @@ from maild.rules.rulebook import read_rules as read_file
 
 def read_rules(settings: Settings) -> Loaded:
     """Return the rules on disk, with everything that was found."""
-    path = settings.server.rules
-    shown = os.path.relpath(path)
     today = datetime.now(UTC).astimezone().date()
-    return read_file(path, shown=str(path) if shown.startswith("..") else shown, today=today)
+    return read_file(settings.server.rules, shown=shown_path(settings.server.rules), today=today)
+
+
+def shown_path(path: Path) -> str:
+    """Return the name under which an editor here opens a file."""
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown
 
 
 def load_rules(settings: Settings) -> Ruleset:

@@ -41,6 +41,20 @@ def running(data_dir: Path) -> int | None:
     return number if b"maild" in command else None
 
 
+def reloadable(data_dir: Path) -> int | None:
+    """Return the process to which SIGHUP means `reload`: the one that holds the lock, and no other of its number."""
+    number = running(data_dir)
+    try:
+        file = (data_dir / "lock").stat().st_ino
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return None
+    # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:131085 0 EOF
+    held = [line.split() for line in locks.splitlines()]
+    holds = any(w[1] == "FLOCK" and w[4] == str(number) and w[5].endswith(f":{file}") for w in held if len(w) > 5)
+    return number if holds else None
+
+
 def _state(settings: Settings) -> dict[str, Any]:
     data_dir = settings.server.data_dir
     process = running(data_dir)

@@ -26,14 +26,14 @@ R = TypeVar("R")
 @contextmanager
 def reading(settings: Settings) -> Iterator[Connection]:
     """Lend a connection that cannot write."""
-    with _opened(settings) as database, database.read() as connection:
+    with opened(settings) as database, database.read() as connection:
         yield connection
 
 
 @contextmanager
 def writing(settings: Settings) -> Iterator[Database]:
     """Lend the store with its writer running; it may run beside a daemon."""
-    with _opened(settings) as database:
+    with opened(settings) as database:
         database.start()
         yield database
 
@@ -55,7 +55,8 @@ def create(settings: Settings) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Database]:
+def opened(settings: Settings) -> Iterator[Database]:
+    """Lend the store to read from; its writer does not run."""
     _log_to_stderr()
     data_dir = settings.server.data_dir
     _check_owner(data_dir)

@@ -6,7 +6,6 @@ before it serves, so that it goes on serving after a restart too. Files are read
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from maild.errors import ConfigurationError, Diagnostic
+from maild.rules.durable import write_durably
 from maild.rules.findings import Code, Findings, Spot
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
@@ -43,12 +43,6 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
         shown: how diagnostics name it, when not by `path`.
         today: with it, rules whose time is over are warned of.
     """
-    lists: dict[str, str] = {}
-
-    def read_list(name: str) -> str:
-        lists[name] = _read_list(path.parent, name)
-        return lists[name]
-
     try:
         source = _read(path)
     except (OSError, ValueError) as error:
@@ -56,7 +50,18 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
         reason = error.strerror if isinstance(error, OSError) else str(error)
         findings.error(Spot(1, 1), Code.UNREADABLE, f"the rules cannot be read: {reason}")
         return Loaded(ruleset=None, diagnostics=findings.sorted(), source="", lists={})
-    ruleset, diagnostics = load(source, shown or str(path), read_list, today=today)
+    return read_text(source, path.parent, shown=shown or str(path), today=today)
+
+
+def read_text(source: str, folder: Path, *, shown: str, today: date | None = None) -> Loaded:
+    """Check a text as if it were a rules file in `folder`, where its list files are; never raises."""
+    lists: dict[str, str] = {}
+
+    def read_list(name: str) -> str:
+        lists[name] = _read_list(folder, name)
+        return lists[name]
+
+    ruleset, diagnostics = load(source, shown, read_list, today=today)
     return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
 
 
@@ -169,7 +174,7 @@ class Rulebook:
         """Write the last good copy; a full disk is told (`unkept`), and does not stop good rules from serving."""
         form = {"path": str(self.path), "source": loaded.source, "lists": loaded.lists}
         try:
-            _write_durably(self._last_good_dir / LAST_GOOD, json.dumps(form, ensure_ascii=False).encode())
+            write_durably(self._last_good_dir / LAST_GOOD, json.dumps(form, ensure_ascii=False).encode())
         except OSError as error:
             self.unkept = f"{error.strerror}: {self._last_good_dir / LAST_GOOD}"
         else:
@@ -183,24 +188,3 @@ def _reader_of(lists: dict[str, str]) -> Callable[[str], str]:
         return lists[name]
 
     return read
-
-
-def _write_durably(path: Path, octets: bytes) -> None:
-    """Replace a file so that after a power cut the old or the new one is there, whole."""
-    fresh = path.with_name(path.name + ".new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
-            file.write(octets)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,0 +1,75 @@
+"""Archived mail as it came: envelope and work items, a page at a time, for whoever asks the rules again.
+
+Nothing here is shown to people by team: it is for who runs maild, and for who may edit the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from maild.archive.schema import messages, recipients
+from maild.mail.ids import message_id_at
+
+
+class Received(NamedTuple):
+    """A message and those of its recipients that the rules were asked about."""
+
+    message_id: int
+    received_ms: int
+    reverse_path: str | None
+    digest: bytes
+    size: int
+    addresses: tuple[str, ...]
+
+
+def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
+    """Count what `received` will go through, mail of which no recipient counts included."""
+    return connection.scalar(select(func.count()).select_from(messages).where(_within(since_ms, until_ms))) or 0
+
+
+def received(connection: Connection, since_ms: int, until_ms: int, page: int) -> Iterator[list[Received]]:
+    """Yield the incoming mail of a time, oldest first, at most `page` at once.
+
+    Left out: recipients for which the mail was a duplicate, and mail that was imported to a team, past the rules.
+    """
+    after = message_id_at(since_ms, 0) - 1
+    columns = (messages.c.id, messages.c.received_ms, messages.c.reverse_path, messages.c.digest, messages.c.size)
+    statement = select(*columns).where(_within(since_ms, until_ms)).order_by(messages.c.id)
+    while rows := connection.execute(statement.where(messages.c.id > after).limit(page)).all():
+        after = rows[-1].id
+        addressed = _addresses(connection, rows[0].id, after)
+        yield [
+            Received(
+                message_id=row.id,
+                received_ms=row.received_ms,
+                reverse_path=row.reverse_path,
+                digest=bytes(row.digest),
+                size=row.size,
+                addresses=tuple(addressed.get(row.id, ())),
+            )
+            for row in rows
+        ]
+
+
+def _within(since_ms: int, until_ms: int) -> ColumnElement[bool]:
+    by_time = (messages.c.id >= message_id_at(since_ms, 0)) & (messages.c.id < message_id_at(until_ms, 0))
+    return by_time & (messages.c.direction == "in")
+
+
+def _addresses(connection: Connection, first: int, last: int) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for message_id, address in connection.execute(
+        select(recipients.c.message_id, recipients.c.address)
+        .where(
+            recipients.c.message_id.between(first, last),
+            recipients.c.state != "duplicate",
+            recipients.c.team.is_(None),
+            recipients.c.address != "",
+        )
+        .order_by(recipients.c.message_id, recipients.c.position)
+    ):
+        found.setdefault(message_id, []).append(address)
+    return found

@@ -1,0 +1,89 @@
+"""`maild rules …`: the workshop around the rules file."""
+
+from __future__ import annotations
+
+import click
+
+from maild.cli.times import since_ms
+from maild.cli.verb import json_option, settings, verb, yes_option
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def rules() -> None:
+    """Look at the rules' history, see what a change would do before it is made, and take it back after."""
+
+
+@verb("maild rules history", "maild rules history --json", group=rules, name="history")
+@json_option
+def history(*, as_json: bool) -> None:
+    """List every version that ever served, newest first."""
+    from maild.cli.versions import put_history
+
+    put_history(settings(), as_json=as_json)
+
+
+@verb("maild rules show 3", "maild rules show 3 > rules-3.yaml", group=rules, name="show")
+@click.argument("number", type=click.IntRange(min=1))
+@json_option
+def show(number: int, *, as_json: bool) -> None:
+    """Print a version, exactly as it was.
+
+    The text goes to stdout, octet by octet; what is known of it to stderr.
+    """
+    from maild.cli.versions import put_version
+
+    put_version(settings(), number, as_json=as_json)
+
+
+@verb("maild rules rollback 3 --reason 'day-care mail went astray' --yes", group=rules, name="rollback")
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", required=True, help="Why; kept in the history.")
+@yes_option
+def rollback(number: int, *, reason: str, yes: bool) -> None:
+    """Put an older version back.
+
+    The old text is checked first, with this program and the list files of today; then it takes the place of the
+    rules file, and the daemon on this machine takes it up. The file is replaced as a whole or
+    not at all; it keeps its mode and its owner. Text that never served is put aside, beside the file. Without --yes
+    only the difference is shown.
+    """
+    from maild.cli.rollback import run
+
+    if not reason.strip():
+        raise click.UsageError("the reason is empty; a few words will help whoever reads the history")
+    run(settings(), number, reason.strip(), yes=yes)
+
+
+@verb(
+    "maild rules diff new.yaml --since 90d",
+    "maild rules diff 7 new.yaml --json",
+    "maild rules diff 7 8 --text",
+    group=rules,
+    name="diff",
+)
+@click.argument("names", nargs=-1, metavar="[OLD] NEW")
+@click.option("--since", "since", metavar="D", callback=since_ms, help="Mail from this date on: 2026-05-31, 36h, 90d.")
+@click.option("--text", "as_text", is_flag=True, help="The difference of the texts, line by line; no mail is read.")
+@json_option
+def diff(names: tuple[str, ...], *, since: int | None, as_text: bool, as_json: bool) -> None:
+    """Say what of the archived mail would go elsewhere.
+
+    OLD and NEW are files or numbers of versions; OLD is what serves now unless it is given. Each archived mail is
+    routed by both, in memory: nothing is stored, moved or sent. Without --since all mail is read. Exits with 1 when
+    anything differs, with 0 when nothing does.
+    """
+    if len(names) not in {1, 2}:
+        raise click.UsageError("say NEW, or OLD NEW: files or numbers of versions")
+    if as_text and since is not None:
+        raise click.UsageError("--text reads no mail: it goes without --since")
+    here = settings()
+    if as_text:
+        from maild.cli.versions import put_difference
+
+        same = put_difference(here, names, as_json=as_json)
+    else:
+        from maild.cli.differing import run
+
+        same = run(here, names, since, as_json=as_json)
+    if not same:
+        raise click.exceptions.Exit(1)

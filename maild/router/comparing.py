@@ -1,0 +1,140 @@
+"""What runs in a worker process of a rehearsal: read a message once, ask two versions of the rules about it.
+
+Only what differs comes back, and what nobody would claim; the message itself never does.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_path
+from maild.mail.facts import Facts
+from maild.mail.reading import facts_of
+from maild.rules.engine import Route, route_all
+from maild.rules.model import Letter, Ruleset
+
+
+class Asked(NamedTuple):
+    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it."""
+
+    message_id: int
+    received_ms: int
+    reverse_path: str | None
+    addresses: tuple[str, ...]
+    size: int
+    source_only: str | None = None
+
+
+class Fate(NamedTuple):
+    """What one version of the rules would do for a recipient. No teams: it would be refused at the door."""
+
+    teams: tuple[str, ...]  # sorted
+    tags: tuple[str, ...] = ()  # sorted
+    priority: str = ""
+    state: str = ""
+    claimed: bool = False  # by an address; if not, the fallback takes it or nobody
+    problem: str | None = None
+
+
+class Change(NamedTuple):
+    """A recipient whose mail would fare differently. `rules` are those that do something else; none: its address."""
+
+    message_id: int
+    received_ms: int
+    address: str
+    old: Fate
+    new: Fate
+    rules: tuple[str, ...]
+
+
+class Compared(NamedTuple):
+    """What a batch of messages has shown."""
+
+    recipients: int
+    changes: tuple[Change, ...]
+    before: dict[str, int]  # team → recipients that lead to it
+    after: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RulesWanted:
+    """The answer of a worker that does not have these two versions of the rules yet."""
+
+
+_rules: dict[str, tuple[Ruleset, Ruleset]] = {}
+
+
+def compare_batch(
+    key: str, pickled_rules: bytes | None, asked: list[Asked], *contents: bytes
+) -> Compared | RulesWanted:
+    """Compare what both rules do with each message. Runs in a worker process."""
+    if key not in _rules:
+        if pickled_rules is None:
+            return RulesWanted()
+        _rules.clear()
+        _rules[key] = pickle.loads(pickled_rules)  # noqa: S301 - written by our own parent
+    old, new = _rules[key]
+    count, changes = 0, list[Change]()
+    before, after = dict[str, int](), dict[str, int]()
+    for each, octets in zip(asked, contents, strict=True):
+        addresses = [(text, address) for text in each.addresses if (address := _address(text)) is not None]
+        count += len(addresses)
+        letter = _letter(each, octets)
+        recipients = [address for _, address in addresses]
+        routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)
+        for (text, address), was, would in routes:
+            fates = _fate(old, address, was), _fate(new, address, would)
+            _count(before, fates[0])
+            _count(after, fates[1])
+            if fates[0] != fates[1]:
+                change = Change(each.message_id, each.received_ms, text, *fates, _differing(was, would))
+                changes.append(change)
+    return Compared(count, tuple(changes), before, after)
+
+
+def _letter(asked: Asked, octets: bytes) -> Letter:
+    unread = asked.source_only is not None
+    return Letter(
+        facts=Facts(source_only=asked.source_only, size_bytes=asked.size) if unread else facts_of(octets),
+        reverse_path=None if asked.reverse_path is None else _address(asked.reverse_path),
+        received_at=datetime.fromtimestamp(asked.received_ms / 1000, UTC),
+    )
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return parse_path(f"<{text}>")
+    except AddressError:
+        return None
+
+
+def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
+    if not ruleset.accepts(address):
+        return Fate(())
+    return Fate(
+        teams=tuple(sorted(route.teams)),
+        tags=tuple(sorted(route.tags)),
+        priority=route.priority.name.lower(),
+        state=str(route.state.value),
+        claimed=route.address is not None,
+        problem=route.problem,
+    )
+
+
+def _count(counts: dict[str, int], fate: Fate) -> None:
+    for team in fate.teams:
+        counts[team] = counts.get(team, 0) + 1
+
+
+def _differing(old: Route, new: Route) -> tuple[str, ...]:
+    """Return the ids of the rules that act in one of the two only, or act otherwise."""
+    did, does = _acts(old), _acts(new)
+    return tuple(sorted(rule for rule in did.keys() | does.keys() if did.get(rule) != does.get(rule)))
+
+
+def _acts(route: Route) -> dict[str, tuple[str, ...]]:
+    return {tried.rule: tried.did for tried in route.trace if tried.did and not tried.observed}
