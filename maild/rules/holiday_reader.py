@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
+from difflib import get_close_matches
 from functools import lru_cache
 
 from maild.rules.calendar import FIRST_YEAR, LAST_YEAR, LISTED, Holidays
@@ -62,8 +63,9 @@ def read_holidays(fields: Fields, node: Node) -> Holidays:
 def _state(fields: Fields, scalar: Scalar, before: str | None) -> str | None:
     code = scalar.text
     if code not in STATES:
-        named = next((known for known, name in STATES.items() if name.casefold() == code.casefold()), None)
-        hint = nearest(code.upper(), STATES) if named is None else f"; did you mean '{named}'?"
+        named = get_close_matches(code.capitalize(), STATES.values(), n=1, cutoff=0.6)
+        state = next((known for known, name in STATES.items() if name in named), code.upper())
+        hint = nearest(state, STATES)
         text = f"{quoted(code)} is neither a date nor a state whose public holidays are known{hint}"
         fields.findings.error(scalar, Code.UNKNOWN_VALUE, text)
         return None

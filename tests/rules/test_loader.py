@@ -145,6 +145,7 @@ BROKEN = [
     (RULE.format("when: {list: 'true'}"), "9:18", "wrong-kind", "true or false"),
     ("organisation: {name: X, holidays: DE-XY}\n", "6:35", "unknown-value", "neither a date nor a state"),
     ("organisation: {name: X, holidays: [DE-NRW]}\n", "6:36", "unknown-value", "did you mean 'DE-NW'?"),
+    ("organisation: {name: X, holidays: Bayren}\n", "6:35", "unknown-value", "did you mean 'DE-BY'?"),
     ("organisation: {name: X, holidays: bayern}\n", "6:35", "unknown-value", "did you mean 'DE-BY'?"),
     ("organisation: {name: X, holidays: [DE-BY, DE-NW]}\n", "6:43", "unknown-value", "those of one state"),
     ("organisation: {name: X, holidays: [24.12.]}\n", "6:36", "bad-date", "no date"),
