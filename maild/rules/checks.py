@@ -7,7 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 from maild.rules.findings import Code, Findings, Place, quoted
-from maild.rules.model import AllOf, Comparison, Condition, Rule
+from maild.rules.model import AllOf, Comparison, Condition, Rule, Team
 from maild.rules.operators import OneOf
 
 
@@ -45,6 +45,14 @@ def report_unused(findings: Findings, defined: Mapping[str, Mapping[str, Place]]
         for name, place in defined[what].items():
             if (what, name) not in used:
                 findings.warning(place, code, f"nothing refers to {what} {quoted(name)}")
+
+
+def report_hours(findings: Findings, asked: Iterable[Place], teams: Iterable[Team]) -> None:
+    """Warn of conditions on office hours when no team has any: they can never be told."""
+    if any(team.hours for team in teams):
+        return
+    for place in asked:
+        findings.warning(place, Code.NO_HOURS, "no team has 'hours', so that this can never be told")
 
 
 def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[str, Place], today: date | None) -> None:

@@ -2,7 +2,8 @@
 
 A *source* names one reading: `KEY|FORM`, for header fields `header:NAME|FORM`. The forms are `folded` (caseless,
 normalised), `plain` (normalised only, for expressions) and `names` (for `is` on addresses: the address and its
-`@domain`). A reading is made once for each mail, and only when a condition asks for it.
+`@domain`), and `verdict` for what is judged of the mail and not found in it. A reading is made once for each mail, and
+only when a condition asks for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import NamedTuple, assert_never
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address
 from maild.mail.facts import Attachment, Automatic
+from maild.mail.language import language_of
+from maild.rules.calendar import written
 from maild.rules.model import (
     AllOf,
     AnyOf,
@@ -33,7 +36,9 @@ SHOWN_CHARACTERS = 200
 MAX_TEXT = 1_000_000  # Facts.text ends here: what follows was not looked at
 NULL_PATH = "<>"
 _BODY_LIMITS = frozenset({"depth", "parts"})  # limits of the body alone: the header was read to its end
-_RECIPIENT_SOURCES = ("to|names", "to|folded", "to|plain", "detail|folded", "detail|plain")
+_RECIPIENT_SOURCES = frozenset(
+    {"to|names", "to|folded", "to|plain", "detail|folded", "detail|plain", "office_hours|verdict"}
+)
 
 _SURE_WHEN_CUT = (Contains, Starts, Regex)
 
@@ -83,8 +88,8 @@ class View:
         """Look at the letter as it came to `recipient`."""
         self.recipient = recipient
         if self.readings:
-            for source in _RECIPIENT_SOURCES:
-                self.readings.pop(source, None)
+            for source in self.readings.keys() & _RECIPIENT_SOURCES:
+                del self.readings[source]
 
     def read(self, source: str) -> Reading:
         """Make a reading and keep it."""
@@ -100,7 +105,10 @@ def shorten(text: str) -> str:
 
 def _read(view: View, source: str) -> Reading:
     key, argument, form = _split(source)
-    texts, whole, cut = _READERS[key](view, argument)
+    reader = _READERS.get(key)
+    if reader is None:
+        return _JUDGES[key](view)
+    texts, whole, cut = reader(view, argument)
     if not texts:
         return _NOTHING if whole else Reading((), "", whole, cut)
     shown = shorten(texts[0] if len(texts) == 1 else ", ".join(texts))
@@ -201,6 +209,39 @@ _READERS: dict[str, Callable[[View, str], _Texts]] = {
     "auto_submitted": _auto_submitted,
     "bounce": _bounce,
 }
+
+
+def _unclear(shown: str) -> Reading:
+    return Reading((), shown, whole=False, cut=False)
+
+
+def _office_hours(view: View) -> Reading:
+    """Judge by the hours of the recipient's team, or of the nearest above it that has some."""
+    ruleset, found = view.ruleset, view.ruleset.find(view.recipient)
+    team = ruleset.fallback if found is None else found.team
+    moment = view.letter.received_at.astimezone(ruleset.organisation.timezone)
+    at = f"{written(moment)}, {team}"
+    teams = (team, *ruleset.ancestors(team))
+    hours = next((spans for name in teams if (spans := ruleset.teams[name].hours)), ())
+    if not hours:
+        return _unclear(f"{at} has no hours")
+    day, minute = moment.date(), moment.hour * 60 + moment.minute
+    holiday = ruleset.organisation.holidays.name(day)
+    if holiday is not None:
+        return Reading(("false",), f"{at} is closed ({holiday})", whole=True, cut=False)
+    if not any(h.weekday == day.weekday() and h.from_minute <= minute < h.until_minute for h in hours):
+        return Reading(("false",), f"{at} is closed", whole=True, cut=False)
+    if not ruleset.organisation.holidays.knows(day):
+        return _unclear(f"{at}: the holidays of that year are not known")
+    return Reading(("true",), f"{at} is open", whole=True, cut=False)
+
+
+def _language(view: View) -> Reading:
+    found = language_of(view.letter.facts.text)
+    return _unclear("not clear") if found is None else Reading((found,), found, whole=True, cut=False)
+
+
+_JUDGES: dict[str, Callable[[View], Reading]] = {"office_hours": _office_hours, "language": _language}
 
 
 def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
-from datetime import date
+from datetime import date, time
 
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address, parse_domain
@@ -16,6 +16,7 @@ Pairs = dict[str, tuple[Scalar, Node]]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[ T]([0-9]{2}:[0-9]{2}))?")
 _SIZE = re.compile(r"([0-9]{1,12})\s*(b|kb|mb|gb)?", re.IGNORECASE)
 _UNITS = {None: 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "gb": 1_000_000_000}
 _ANY_DOMAIN = "domain.invalid"  # stands in where the local part alone is read
@@ -150,6 +151,20 @@ class Fields:
         except ValueError:  # the 31st of a month that has none
             pass
         self.findings.error(found, Code.BAD_DATE, f"{quoted(found.text)} is no date; write it as 2026-12-24")
+        return None
+
+    def moment(self, node: Node) -> tuple[date, time | None] | None:
+        """Return a day and, when one is said, the time of day: `2026-12-24`, `2026-12-24 09:30`."""
+        found = self.scalar(node, "a date such as 2026-12-24, or with its time 2026-12-24 09:30")
+        if found is None:
+            return None
+        try:
+            if (parts := _MOMENT.fullmatch(found.text)) is not None:
+                return date.fromisoformat(parts[1]), time.fromisoformat(parts[2]) if parts[2] else None
+        except ValueError:  # the 31st of a month that has none, the 25th hour
+            pass
+        text = f"{quoted(found.text)} is no date, nor one with its time; write 2026-12-24 or 2026-12-24 09:30"
+        self.findings.error(found, Code.BAD_DATE, text)
         return None
 
     def size(self, node: Node) -> int | None:

@@ -64,6 +64,7 @@ class Code(StrEnum):
     SAME_CONDITIONS = "same-conditions"
     NEGATION_IN_ANY = "negation-in-any"
     EXPIRED = "expired"
+    NO_HOURS = "no-hours"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from maild.errors import Diagnostic
 from maild.rules.addresses import read_addresses
-from maild.rules.checks import report_cycles, report_rules, report_unused
+from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, Spot
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.names import Names
-from maild.rules.organisation import read_domains, read_organisation, read_teams
+from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
 from maild.rules.rule_reader import RuleReader
 from maild.rules.rule_tests import read_tests, run_tests
 from maild.rules.texts import ReadList, read_lists, read_templates
@@ -96,7 +97,8 @@ class _Reading:
             report_cycles(self._findings, after, names.defined["team"], f"the {relation} of")
         reader = RuleReader(fields, names)
         rules = reader.read(top["rules"][1]) if "rules" in top else ()
-        tests = read_tests(fields, names, top["tests"][1]) if "tests" in top else ()
+        zone = organisation.timezone if organisation is not None else ZoneInfo(DEFAULT_ZONE)
+        tests = read_tests(fields, names, top["tests"][1], zone) if "tests" in top else ()
         if self._findings.refused or organisation is None or fallback is None:
             return None
         found = Ruleset(
@@ -114,6 +116,7 @@ class _Reading:
         )
         run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
+        report_hours(self._findings, reader.conditions.office_hours, teams.values())
         report_rules(self._findings, rules, reader.places, self._today)
         return found
 

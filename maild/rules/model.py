@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address, fold
 from maild.mail.facts import Facts
+from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
 
 IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
@@ -54,6 +55,7 @@ class Organisation:
     name: str
     language: str  # of generated mail and pages: de or en
     timezone: ZoneInfo
+    holidays: Holidays = field(default_factory=Holidays)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from maild.errors import AddressError
 from maild.mail.address import fold, parse_address, parse_domain
+from maild.mail.language import LANGUAGES
 from maild.rules.conditions import NULL_PATH
 from maild.rules.fields import Fields
-from maild.rules.findings import Code, Place, quoted
+from maild.rules.findings import Code, Place, nearest, quoted
 from maild.rules.names import Names
 from maild.rules.operators import Contains, Ends, Matches, OneOf, PatternError, Regex, Starts, Test, compiled
 from maild.rules.yaml_nodes import Mapping, Node
@@ -23,6 +24,21 @@ _PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
 }
 OPERATORS = (*_PLAIN, "regex")
 _MAX_LABEL = 120
+# What authors write instead of a code of ISO 639-1.
+_CODES = {
+    "german": "de",
+    "deutsch": "de",
+    "english": "en",
+    "englisch": "en",
+    "französisch": "fr",
+    "türkisch": "tr",
+    "russisch": "ru",
+    "ua": "uk",
+    "ukrainisch": "uk",
+    "arabisch": "ar",
+    "polnisch": "pl",
+    "no": "nb",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +72,7 @@ class OperandReader:
             return [(bare, node)]
         if not node.pairs:
             self._fields.findings.error(node, Code.EMPTY, f"'{key}' is compared with nothing")
-        pairs = self._fields.known(node, f"'{key}'", keys=OPERATORS)
+        pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" else OPERATORS)
         return [(operator, value) for operator, (_, value) in pairs.items()]
 
     def _test(self, key: str, operator: str, node: Node) -> tuple[Test | None, str]:
@@ -70,6 +86,8 @@ class OperandReader:
             values = [value for value in values if self._ours(value)]
         elif operator == "is" and key in ("from", "sender"):
             values = [value for value in values if self._mailbox(value)]
+        elif key == "language":
+            values = [value for value in values if self._language(value)]
         folded = tuple(dict.fromkeys(_comparable(key, operator, value.text) for value in values))
         return (_PLAIN[operator](folded) if folded or isinstance(node, Mapping) else None), label
 
@@ -108,6 +126,16 @@ class OperandReader:
             self._names.unknown_address(value.place, text)
             return False
         return True
+
+    def _language(self, value: _Value) -> bool:
+        code = fold(value.text)
+        if code in LANGUAGES:
+            return True
+        known = f"known are {', '.join(LANGUAGES)}"
+        hint = nearest(_CODES.get(code, code), LANGUAGES) or f"; {known}"
+        text = f"{quoted(value.text)} is no language that maild can tell{hint}"
+        self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
+        return False
 
     def _mailbox(self, value: _Value) -> bool:
         if value.text == NULL_PATH or _address_key(value.text) is not None:

@@ -6,23 +6,32 @@ import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+from maild.rules.calendar import Holidays
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
+from maild.rules.holiday_reader import read_holidays
 from maild.rules.model import OpenHours, Organisation, Team
 from maild.rules.names import Names
 from maild.rules.yaml_nodes import Node, Scalar
 
+DEFAULT_ZONE = "Europe/Berlin"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
 def read_organisation(fields: Fields, node: Node) -> Organisation:
     """Read `organisation`."""
-    pairs = fields.known(node, "organisation", keys=("name", "language", "timezone"), required=("name",))
+    keys = ("name", "language", "timezone", "holidays")
+    pairs = fields.known(node, "organisation", keys=keys, required=("name",))
     name = fields.text(pairs["name"][1], "the organisation's name") if "name" in pairs else None
     language = fields.word(pairs["language"][1], "language", ("de", "en")) if "language" in pairs else None
     zone = _zone(fields, pairs["timezone"][1]) if "timezone" in pairs else None
-    return Organisation(name=name or "", language=language or "de", timezone=zone or ZoneInfo("Europe/Berlin"))
+    return Organisation(
+        name=name or "",
+        language=language or "de",
+        timezone=zone or ZoneInfo(DEFAULT_ZONE),
+        holidays=read_holidays(fields, pairs["holidays"][1]) if "holidays" in pairs else Holidays(),
+    )
 
 
 def _zone(fields: Fields, node: Node) -> ZoneInfo | None:

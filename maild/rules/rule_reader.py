@@ -28,7 +28,7 @@ class RuleReader:
     def __init__(self, fields: Fields, names: Names) -> None:
         self._fields = fields
         self._names = names
-        self._conditions = ConditionReader(fields, names)
+        self.conditions = ConditionReader(fields, names)
         self.places: dict[str, Scalar] = {}
 
     def read(self, node: Node) -> tuple[Rule, ...]:
@@ -44,8 +44,8 @@ class RuleReader:
         if flags["continue"] and flags["stop"]:
             text = f"{where} says both 'continue' and 'stop'"
             self._fields.findings.error(pairs["stop"][0], Code.UNKNOWN_VALUE, text)
-        when = self._conditions.read(pairs["when"][1], "'when'") if "when" in pairs else None
-        unless = self._conditions.read_unless(pairs["unless"][1]) if "unless" in pairs else None
+        when = self.conditions.read(pairs["when"][1], "'when'") if "when" in pairs else None
+        unless = self.conditions.read_unless(pairs["unless"][1]) if "unless" in pairs else None
         then = self._actions(pairs["then"][1]) if "then" in pairs else ()
         mode = self._fields.word(pairs["mode"][1], "mode", ("observe", "enforce")) if "mode" in pairs else None
         note = self._fields.text(pairs["note"][1], "a note") if "note" in pairs else None

@@ -1,13 +1,15 @@
 """The `tests` beside the rules: read like everything else, run at every load; a failing one refuses the file.
 
 A test mail is made of what the test says of it. Without `received` it comes at noon on 1 January 2026, so that a file
-that loads today loads tomorrow: a rule bounded in time needs a test that says when.
+that loads today loads tomorrow: a rule bounded in time needs a test that says when. Times are those of the
+organisation's time zone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, time
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
@@ -20,7 +22,8 @@ from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, 
 from maild.rules.names import Names
 from maild.rules.yaml_nodes import Node, Sequence
 
-_RECEIVED = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_RECEIVED = date(2026, 1, 1)
+_NOON = time(12)
 _SOMEONE = Address(local="someone", domain="elsewhere.invalid")  # who writes when the test does not say
 _MAIL = (
     "to",
@@ -40,16 +43,16 @@ _EXPECT = ("teams", "tags", "rules", "priority", "state")
 _NO_TEST = {"file": "a mail from a file"}
 
 
-def read_tests(fields: Fields, names: Names, node: Node) -> tuple[RuleTest, ...]:
-    """Read `tests`."""
-    found = (_test(fields, names, item) for item in fields.items(node, "a list of tests"))
+def read_tests(fields: Fields, names: Names, node: Node, zone: ZoneInfo) -> tuple[RuleTest, ...]:
+    """Read `tests`; `zone` is the organisation's."""
+    found = (_test(fields, names, item, zone) for item in fields.items(node, "a list of tests"))
     return tuple(test for test in found if test is not None)
 
 
-def _test(fields: Fields, names: Names, node: Node) -> RuleTest | None:
+def _test(fields: Fields, names: Names, node: Node, zone: ZoneInfo) -> RuleTest | None:
     pairs = fields.known(node, "a test", keys=("name", "mail", "expect"), required=("name", "mail", "expect"))
     name = fields.text(pairs["name"][1], "the test's name") if "name" in pairs else None
-    letter = _letter(fields, pairs["mail"][1]) if "mail" in pairs else None
+    letter = _letter(fields, pairs["mail"][1], zone) if "mail" in pairs else None
     recipients = _recipients(fields, pairs["mail"][1]) if "mail" in pairs else ()
     expect = _expectation(fields, names, pairs["expect"][1]) if "expect" in pairs else None
     if name is None or letter is None or expect is None or not recipients:
@@ -90,20 +93,25 @@ class _Mail:
         if "attachment" not in self._pairs:
             return ()
         node = self._pairs["attachment"][1]
+        each = node.items if isinstance(node, Sequence) else (node,)
+        return tuple(self._attachment(item, str(part)) for part, item in enumerate(each, start=2))
+
+    def _attachment(self, node: Node, part: str) -> Attachment:
         pairs = self._fields.known(node, "attachment", keys=("name", "type", "size"))
         inner = _Mail(self._fields, pairs)
         media_type = inner.text("type") or "application/octet-stream"
-        return (Attachment(part="2", name=inner.text("name"), media_type=media_type, size_bytes=inner.size("size")),)
+        return Attachment(part=part, name=inner.text("name"), media_type=media_type, size_bytes=inner.size("size"))
 
     def size(self, key: str) -> int:
         return (self._fields.size(self._pairs[key][1]) or 0) if key in self._pairs else 0
 
-    def received(self) -> datetime:
-        day = self._fields.day(self._pairs["received"][1]) if "received" in self._pairs else None
-        return _RECEIVED if day is None else datetime.combine(day, time(12), UTC)
+    def received(self, zone: ZoneInfo) -> datetime:
+        found = self._fields.moment(self._pairs["received"][1]) if "received" in self._pairs else None
+        day, at = found or (_RECEIVED, None)
+        return datetime.combine(day, at or _NOON, zone)
 
 
-def _letter(fields: Fields, node: Node) -> Letter | None:
+def _letter(fields: Fields, node: Node, zone: ZoneInfo) -> Letter | None:
     pairs = fields.known(node, "the test's mail", keys=_MAIL, required=("to",), not_yet=_NO_TEST)
     mail = _Mail(fields, pairs)
     author = mail.mailbox("from")
@@ -123,7 +131,7 @@ def _letter(fields: Fields, node: Node) -> Letter | None:
         size_bytes=mail.size("size"),
     )
     reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
-    return Letter(facts=facts, reverse_path=reverse_path, received_at=mail.received())
+    return Letter(facts=facts, reverse_path=reverse_path, received_at=mail.received(zone))
 
 
 def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:

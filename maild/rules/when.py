@@ -10,9 +10,18 @@ from maild.rules.operands import OperandReader
 from maild.rules.operators import OneOf, Regex, Test
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
-_BARE = {"to": "is", "detail": "is", "from": "is", "sender": "is", "subject": "contains", "text": "contains"}
+_BARE = {
+    "to": "is",
+    "detail": "is",
+    "from": "is",
+    "sender": "is",
+    "subject": "contains",
+    "text": "contains",
+    "language": "is",
+}
 _ADDRESSES = ("to", "from", "sender")
-_FLAGS = ("list", "auto_submitted", "bounce")
+_FLAGS = ("list", "auto_submitted", "bounce", "office_hours")
+_VERDICTS = ("language", "office_hours")
 _GROUPS = ("all", "any", "none")
 KEYS = (*_BARE, "header", "attachment", "size", *_FLAGS, *_GROUPS)
 NOT_YET = {
@@ -20,8 +29,6 @@ NOT_YET = {
     "dkim": "sender authentication",
     "dmarc": "sender authentication",
     "reply": "an answer in a conversation",
-    "office_hours": "office hours",
-    "language": "the language of the text",
 }
 _Bounds = tuple[int | None, int | None]
 
@@ -32,6 +39,7 @@ class ConditionReader:
     def __init__(self, fields: Fields, names: Names) -> None:
         self._fields = fields
         self._operands = OperandReader(fields, names)
+        self.office_hours: list[Node] = []  # where they are asked for
 
     def read(self, node: Node, where: str, prefix: str = "") -> Condition | None:
         """Read a mapping of conditions that must all hold; None when nothing usable stands there.
@@ -96,7 +104,10 @@ class ConditionReader:
             return None
         word = "true" if wanted else "false"
         label = f"{prefix}{key} is {word}"
-        return Comparison(source=f"{key}|folded", test=OneOf(values=frozenset((word,))), label=label)
+        if key == "office_hours":
+            self.office_hours.append(node)
+        form = "verdict" if key in _VERDICTS else "folded"
+        return Comparison(source=f"{key}|{form}", test=OneOf(values=frozenset((word,))), label=label)
 
     def _header(self, node: Node, prefix: str) -> Condition | None:
         self._refuse_empty(node, "'header' names no field")
@@ -166,6 +177,8 @@ def _joined(parts: tuple[Condition, ...]) -> Condition | None:
 
 
 def _form(key: str, test: Test) -> str:
+    if key in _VERDICTS:
+        return "verdict"
     if isinstance(test, Regex):
         return "plain"
     return "names" if isinstance(test, OneOf) and key in _ADDRESSES else "folded"

@@ -206,6 +206,36 @@ def test_what_could_not_be_read_is_neither_yes_nor_no(when: str, facts: dict[str
     assert outcome(when, **facts) is expected
 
 
+_GERMAN, _ENGLISH = "Ich bin nicht da und bitte um Antwort.", "It is not for the team."
+LANGUAGES: list[tuple[str, dict[str, Any], Outcome, str]] = [
+    ("de", {"text": _GERMAN}, YES, "de"),
+    ("de", {"text": _ENGLISH}, NO, "en"),
+    ("DE", {"text": _GERMAN}, YES, "de"),
+    ("[fr, en]", {"text": _ENGLISH}, YES, "en"),
+    ("{is: en}", {"text": _ENGLISH}, YES, "en"),
+    ("{is: [en, fr]}", {"text": _GERMAN}, NO, "de"),
+    ("{list: sprachen}", {"text": _ENGLISH}, YES, "en"),
+    ("{list: sprachen}", {"text": _GERMAN}, NO, "de"),
+    ("de", {"text": "Anbei 4711."}, UNKNOWN, "not clear"),
+    ("de", {"text": ""}, UNKNOWN, "not clear"),
+    ("de", {"text": "", "subject": _GERMAN}, UNKNOWN, "not clear"),  # of the text alone
+    ("de", {"text": "", "source_only": "crash"}, UNKNOWN, "not clear"),
+    ("de", {"text": _GERMAN, "source_only": "depth"}, YES, "de"),  # what was read is enough
+]
+
+
+@pytest.mark.parametrize(("operand", "facts", "expected", "shown"), LANGUAGES)
+def test_the_language_is_told_or_not(operand: str, facts: dict[str, Any], expected: Outcome, shown: str) -> None:
+    more = "lists: {sprachen: [en, fr]}\n" if "list" in operand else ""
+    assert outcome(f"{{language: {operand}}}", more=more, **facts) is expected
+    assert routed(f"{{language: {operand}}}", more=more, **facts).trace[0].seen[0].value == shown
+
+
+def test_of_unless_a_language_that_cannot_be_told_is_no_match() -> None:
+    unless = "{to: kita.platzvergabe}\n    unless: {language: de}"
+    assert [outcome(unless, text=text) for text in (_GERMAN, _ENGLISH, "Anbei.")] == [NO, YES, UNKNOWN]
+
+
 # text yes, no, unknown as conditions: a letter beyond a limit whose subject is known.
 _Y, _N, _U = "subject: kita", "subject: schule", "text: x"
 GROUPS = [

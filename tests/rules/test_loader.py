@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -142,13 +143,42 @@ BROKEN = [
     (RULE.format("when: {attachment: {}}"), "9:24", "empty", "attachment"),
     (RULE.format("when: {list: yes}"), "9:18", "wrong-kind", "did you mean 'true'?"),
     (RULE.format("when: {list: 'true'}"), "9:18", "wrong-kind", "true or false"),
+    ("organisation: {name: X, holidays: DE-XY}\n", "6:35", "unknown-value", "neither a date nor a state"),
+    ("organisation: {name: X, holidays: [DE-NRW]}\n", "6:36", "unknown-value", "did you mean 'DE-NW'?"),
+    ("organisation: {name: X, holidays: Bayren}\n", "6:35", "unknown-value", "did you mean 'DE-BY'?"),
+    ("organisation: {name: X, holidays: bayern}\n", "6:35", "unknown-value", "did you mean 'DE-BY'?"),
+    ("organisation: {name: X, holidays: [DE-BY, DE-NW]}\n", "6:43", "unknown-value", "those of one state"),
+    ("organisation: {name: X, holidays: [24.12.]}\n", "6:36", "bad-date", "no date"),
+    ("organisation: {name: X, holidays: [02-30]}\n", "6:36", "bad-date", "no day of a year"),
+    ("organisation: {name: X, holidays: [2026-02-29]}\n", "6:36", "bad-date", "no date"),
+    ("organisation: {name: X, holidays: []}\n", "6:35", "empty", "an empty list"),
+    ("organisation: {name: X, holidays: {a: b}}\n", "6:35", "wrong-kind", "found a mapping"),
+    (RULE.format("when: {office_hours: no}"), "9:26", "wrong-kind", "did you mean 'false'?"),
+    (RULE.format("when: {office_hour: true}"), "9:12", "unknown-key", "did you mean 'office_hours'?"),
+    (RULE.format("when: {language: german}"), "9:22", "unknown-value", "did you mean 'de'?"),
+    (RULE.format("when: {language: dee}"), "9:22", "unknown-value", "did you mean 'de'?"),
+    (RULE.format("when: {language: [de, xx]}"), "9:27", "unknown-value", "known are ar, bg"),
+    (RULE.format("when: {language: {contains: d}}"), "9:23", "unknown-key", "'contains'"),
+    (RULE.format("when: {langauge: de}"), "9:12", "unknown-key", "did you mean 'language'?"),
+    ("tests: [{name: x, mail: {to: a@b.example, received: 9 Uhr}, expect: {}}]\n", "7:53", "bad-date", "09:30"),
+    (
+        "tests: [{name: x, mail: {to: a@b.example, received: 2026-06-01 25:00}, expect: {}}]\n",
+        "7:53",
+        "bad-date",
+        "nor one with its time",
+    ),
+    (
+        "tests: [{name: x, mail: {to: a@b.example, attachment: [{nmae: x}]}, expect: {}}]\n",
+        "7:57",
+        "unknown-key",
+        "did you mean 'name'?",
+    ),
     ("tests: [{name: x}]\n", "7:9", "missing-key", "'expect'"),
     ("tests: [{name: x, mail: {to: a}, expect: {}}]\n", "7:30", "bad-address", "'a'"),
     ("tests: [{name: x, mail: {to: a@b.example}, expect: {}}]\n", "7:9", "failed-test", "no address of ours"),
 ]
 BROKEN.extend(
-    (RULE.format(f"when: {{{_key}: x}}"), "9:12", "not-yet", f"'{_key}'")
-    for _key in ("spf", "dkim", "dmarc", "reply", "office_hours", "language")
+    (RULE.format(f"when: {{{_key}: x}}"), "9:12", "not-yet", f"'{_key}'") for _key in ("spf", "dkim", "dmarc", "reply")
 )
 BROKEN.extend(
     (f"rules: [{{id: r, then: {{{_key}: x}}}}]\n", "7:24", "not-yet", f"'{_key}'")
@@ -188,6 +218,10 @@ WARNINGS = [
     ("teams: {poststelle: {name: 112}}\n", []),
     ("teams: {poststelle: {name: P}, no: {name: N}}\naddresses: {n: {team: 'no'}}\n", ["yaml-1.1"]),
     ("teams: {poststelle: {name: P}, b: {name: B}}\n", ["unused-team"]),
+    (RULE.format("when: {office_hours: true}"), ["no-hours"]),
+    (RULE.format("unless: {any: [{office_hours: false}, {language: en}]}"), ["no-hours"]),
+    ("teams: {poststelle: {name: P, hours: {mon: 08:00-12:00}}}\n" + RULE.format("when: {office_hours: true}"), []),
+    ("organisation: {name: X, holidays: [12-24, 2026-05-15, DE-BY]}\n", []),
     ("teams: {poststelle: {name: P, parent: b}, b: {name: B}}\n", []),
     (
         "rules: [{id: a, when: {list: true}, then: {tag: a}}, {id: b, when: {list: true}, then: {tag: b}}]\n",
@@ -344,6 +378,32 @@ def test_every_key_of_a_test_mail_reaches_the_conditions() -> None:
             test = f"tests: [{{name: T, mail: {{{said}}}, expect: {{tags: [{wanted}]}}}}]\n"
             text = completed(WHOLE + f"rules: [{{id: r, when: {{{when}}}, then: {{tag: t}}}}]\n" + test)
             assert not [str(d) for d in found_in(text) if d.severity == "error"], (when, said)
+
+
+def test_a_test_mail_has_several_attachments_when_it_lists_them() -> None:
+    fragment = (
+        "rules: [{id: r, when: {attachment: {name: b.zip, larger_than: 1MB}}, then: {tag: t}}]\n"
+        "tests: [{name: T, mail: {to: info@a.example, attachment: [{name: a.pdf}, {name: b.zip, size: 2MB}]},"
+        " expect: {tags: [t]}}]\n"
+    )
+    assert rules_of(WHOLE + fragment).tests[0].letter.facts.attachments[1].part == "3"
+
+
+@pytest.mark.parametrize(
+    ("zone", "said", "utc"),
+    [
+        ("Europe/Berlin", "2026-06-01 09:30", "2026-06-01T07:30+00:00"),
+        ("Europe/Berlin", "2026-12-01T09:30", "2026-12-01T08:30+00:00"),
+        ("Europe/Berlin", "2026-06-01", "2026-06-01T10:00+00:00"),
+        ("Pacific/Auckland", "2026-06-01", "2026-06-01T00:00+00:00"),
+    ],
+)
+def test_a_test_mail_comes_in_the_time_zone_of_the_organisation(zone: str, said: str, utc: str) -> None:
+    fragment = (
+        f"organisation: {{name: X, timezone: {zone}}}\n"
+        f"tests: [{{name: T, mail: {{to: info@a.example, received: {said}}}, expect: {{}}}}]\n"
+    )
+    assert rules_of(WHOLE + fragment).tests[0].letter.received_at == datetime.fromisoformat(utc)
 
 
 def test_findings_of_a_file_of_mistakes_are_bounded() -> None:

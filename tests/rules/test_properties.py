@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ CONDITIONS = st.sampled_from(
         "list: true",
         "auto_submitted: false",
         "bounce: true",
+        "office_hours: true",
+        "language: [de, en]",
         "size: {larger_than: 10}",
         "attachment: {name: '*'}",
         "any: [{subject: a}, {text: b}]",
@@ -57,7 +60,9 @@ ACTIONS = st.sampled_from(
 
 @st.composite
 def rulesets(draw: st.DrawFn) -> Ruleset:
-    text = WHOLE + draw(st.sampled_from(["", "unknown_recipient: fallback\n"])) + "rules:\n"
+    hours = draw(st.sampled_from(["", ", hours: {mon-fri: 08:00-16:00}"]))
+    text = WHOLE.replace("{name: Kita-Platzvergabe", "{name: Kita-Platzvergabe" + hours)
+    text += draw(st.sampled_from(["", "unknown_recipient: fallback\n"])) + "rules:\n"
     for number in range(draw(st.integers(0, 5))):
         then = draw(ACTIONS) + draw(st.sampled_from(["", ", tag: c"]) if number % 2 else st.just(""))
         then = "tag: [a, c]" if then.startswith("tag: [a, b], tag") else then
@@ -77,7 +82,7 @@ RECIPIENTS = st.builds(Address, local=LOCALS, domain=st.sampled_from(["a.example
 def letters(draw: st.DrawFn) -> Letter:
     facts: dict[str, Any] = {
         "subject": draw(WORDS),
-        "text": draw(WORDS),
+        "text": draw(WORDS | st.sampled_from(["Ich bin nicht da und bitte um Antwort.", "It is not for the team."])),
         "header": draw(st.dictionaries(st.sampled_from(["X-A", "X-B"]), WORDS)),
         "list_id": draw(st.none() | WORDS),
         "auto_submitted": draw(st.booleans()),
@@ -87,7 +92,8 @@ def letters(draw: st.DrawFn) -> Letter:
         "author": draw(st.sampled_from(["a@x.example", "", "x"]) | WORDS),
         "attachment": draw(st.lists(st.tuples(WORDS, WORDS, st.integers(0, 100)), max_size=2)),
     }
-    return letter(sender=draw(st.sampled_from([None, "a@x.example"])), **facts)
+    at = draw(st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+    return letter(sender=draw(st.sampled_from([None, "a@x.example"])), at=at, **facts)
 
 
 @FEW
