@@ -16,7 +16,7 @@ UV_LOCK := uv pip compile pyproject.toml --extra postgresql --universal --python
 # Tests of one file stay in one process: they share what is dear to start.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
-PYTEST_FLAGS ?= -n $(WORKERS) --dist loadfile
+PYTEST_FLAGS ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## this list

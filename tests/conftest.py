@@ -20,6 +20,14 @@ __all__ = ["authority", "postgresql", "postgresql_server", "tls_client", "tls_fi
 ROOT = Path(__file__).parent.parent
 
 
+# Few tests, but long ones: begun last, one of them would keep the suite waiting while the other processes are idle.
+_LONG = frozenset({"crash", "browser", "scenarios", "cli"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("needs"):
         for package in marker.args:
