@@ -29,7 +29,6 @@ from maild.mail.address import parse_address
 from maild.mail.facts import Facts
 from maild.mail.message import parse
 from maild.mail.reading import facts_of
-from maild.router import reading
 from maild.router.reading import Addressed, Order, read_batch
 from maild.rules.engine import merge, route_all, trace_json
 from maild.rules.model import Letter, Ruleset
@@ -80,9 +79,8 @@ def _ruleset() -> Ruleset:
 def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
     """Return the stages of a worker for each message, and a profile of its function."""
     ruleset, orders, stages = _ruleset(), _orders(shape, count), Stages()
-    reading._rules[ruleset.version] = ruleset  # noqa: SLF001 - as its first call from the daemon leaves it
     batches = [orders[n : n + _BATCH] for n in range(0, count, _BATCH)]
-    read_batch(ruleset.version, None, *_arguments(batches[0]))
+    read_batch(ruleset.version, pickle.dumps(ruleset), *_arguments(batches[0]))  # as the daemon's first call leaves it
     for batch in batches:
         with stages("daemon: pickle the orders"):
             asked = _meta(child.frame((15.0, "x", ruleset.version, None, *_arguments(batch))))

@@ -1,46 +1,158 @@
-"""What `maild route` computes: admission and route of each recipient, by the rules on disk."""
+"""What `maild rules diff` prints: what would go elsewhere, by rule and team. No word of any mail is shown."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from maild.cli.facts import read_facts
-from maild.cli.rules import load_rules
-from maild.cli.verb import read_address
+import click
+
+from maild.cli.progress import Progress
+from maild.cli.store import opened
+from maild.cli.times import local, now_ms, rfc3339
+from maild.cli.verb import counted, note, plain, put_json, put_table
+from maild.cli.versions import Named, named_rules
 from maild.config import Settings
-from maild.errors import AddressError
-from maild.intake.admit import admit
-from maild.mail.address import Address, parse_address
-from maild.mail.facts import Facts
-from maild.rules.engine import route, trace_json
-from maild.rules.model import Letter
+from maild.mail.ids import format_id
+from maild.router.comparing import Fate
+from maild.router.rehearsal import Changes, Kind, Rehearsal, Report
+from maild.rules.model import Ruleset
 
-_EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
+_MOST_ADDRESSES = 20
 
 
-def rehearse(
-    settings: Settings, file: Path, recipients: tuple[str, ...], sender: str | None
-) -> Iterator[dict[str, Any]]:
-    """Yield, for each recipient, what the daemon would reply and where the mail would go."""
-    ruleset = load_rules(settings)
-    addresses = [read_address(text) for text in recipients]
-    reverse_path = None if sender in {None, "", "<>"} else read_address(str(sender))
-    facts = read_facts(file.read_bytes())
-    if sender is None:
-        reverse_path = _first_sender(facts)
-    letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
-    for address in addresses:
-        reply = admit(ruleset, address)
-        outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
-        yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
+def run(settings: Settings, names: tuple[str, ...], since: int | None, *, as_json: bool) -> bool:
+    """Print what differs; return whether nothing does."""
+    old, new = named_rules(settings, names)
+    report = _rehearse(settings, old.ruleset, new.ruleset, since or 0)
+    if as_json:
+        put_json(_to_json(old, new, since, report))
+    else:
+        for line in _lines(report):
+            click.echo(plain(line))
+        _put_teams(report)
+        _put_unmatched(report)
+        _note_figures(old, new, since, report)
+    return not report.changed
 
 
-def _first_sender(facts: Facts) -> Address | None:
-    try:
-        return parse_address(facts.senders[0].mail) if facts.senders else None
-    except AddressError:
-        return None
+def _rehearse(settings: Settings, old: Ruleset, new: Ruleset, since_ms: int) -> Report:
+    until_ms = now_ms() + 1
+    with opened(settings) as database:
+        rehearsal = Rehearsal(database, old, new)
+        total = rehearsal.count(since_ms, until_ms)
+        with Progress("rehearsing", total) as progress:
+            progress.say(counted(total, "message"))
+            return rehearsal.run(since_ms, until_ms, progress.advance)
+
+
+def _ranked(report: Report) -> list[tuple[Kind, Changes]]:
+    return sorted(report.kinds.items(), key=lambda item: (-item[1].count, item[0].old.teams, item[0].new.teams))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    for kind, changes in _ranked(report):
+        yield f"{changes.count:>7,}  {_what(kind.old, kind.new)}"
+        yield f"         {_why(kind)}"
+        for example in reversed(changes.examples):
+            yield f"         {format_id(example.message_id)}  {local(example.received_ms)}  {example.address}"
+        yield ""
+
+
+def _what(old: Fate, new: Fate) -> str:
+    """Say what changes: the place, then what is not the same besides."""
+    place = _place(old) if old.teams == new.teams else f"{_place(old)} → {_place(new)}"
+    more = [*(f"-#{tag}" for tag in old.tags), *(f"+#{tag}" for tag in new.tags)]
+    more += [f"{now} → {then}" for now, then in ((old.priority, new.priority), (old.state, new.state)) if then]
+    if new.problem:
+        more.append(f"problem: {new.problem}")
+    if not new.claimed and old.claimed and new.teams:
+        more.append("no address claims it")
+    return f"{place}: {', '.join(more)}" if more else place
+
+
+def _place(fate: Fate) -> str:
+    return ", ".join(fate.teams) or "refused"
+
+
+def _why(kind: Kind) -> str:
+    if not kind.rules:
+        return "by its address"
+    return f"by rule {kind.rules[0]}" if len(kind.rules) == 1 else f"by rules {', '.join(kind.rules)}"
+
+
+def _put_teams(report: Report) -> None:
+    moved = [team for team in sorted(report.before | report.after) if report.before[team] != report.after[team]]
+    if moved:
+        rows = [
+            (t, f"{report.before[t]:,}", f"{report.after[t]:,}", f"{report.after[t] - report.before[t]:+,}")
+            for t in moved
+        ]
+        put_table(("TEAM", "NOW", "THEN", "CHANGE"), rows)
+        click.echo()
+
+
+def _put_unmatched(report: Report) -> None:
+    if not report.unmatched:
+        return
+    common = report.unmatched.most_common(_MOST_ADDRESSES)
+    rows = [(a, f"{count:,}", "refused" if refused else "to the fallback") for (a, refused), count in common]
+    put_table(("CLAIMED NO MORE", "MAILS", "WOULD BE"), rows)
+    if len(report.unmatched) > _MOST_ADDRESSES:
+        note(f"and {len(report.unmatched) - _MOST_ADDRESSES:,} more addresses; --json has them all")
+    click.echo()
+
+
+def _note_figures(old: Named, new: Named, since: int | None, report: Report) -> None:
+    span = "of all time" if since is None else f"since {local(since)}"
+    looked = f"{counted(report.messages, 'message')} {span}, {counted(report.recipients, 'recipient')}"
+    result = f"{report.changed:,} would fare differently" if report.changed else "nothing would change"
+    note(f"{old.name} → {new.name}: {looked}: {result}")
+    if report.unread:
+        note(f"{counted(report.unread, 'message')} could not be read; their envelopes spoke for them")
+
+
+def _to_json(old: Named, new: Named, since: int | None, report: Report) -> dict[str, Any]:
+    return {
+        "old": {"name": old.name, "digest": old.ruleset.version},
+        "new": {"name": new.name, "digest": new.ruleset.version},
+        "since": None if since is None else rfc3339(since),
+        "messages": report.messages,
+        "recipients": report.recipients,
+        "unread": report.unread,
+        "changed": report.changed,
+        "changes": [_change_json(kind, changes) for kind, changes in _ranked(report)],
+        "teams": {
+            team: {"now": report.before[team], "then": report.after[team]}
+            for team in sorted(report.before | report.after)
+        },
+        "unmatched": [
+            {"address": address, "count": count, "refused": refused}
+            for (address, refused), count in report.unmatched.most_common()
+        ],
+    }
+
+
+def _change_json(kind: Kind, changes: Changes) -> dict[str, Any]:
+    return {
+        "count": changes.count,
+        "rules": list(kind.rules),
+        "now": _fate_json(kind.old),
+        "then": _fate_json(kind.new),
+        "examples": [
+            {"id": format_id(e.message_id), "date": rfc3339(e.received_ms), "address": e.address}
+            for e in reversed(changes.examples)
+        ],
+    }
+
+
+def _fate_json(fate: Fate) -> dict[str, Any]:
+    return {
+        "accepted": bool(fate.teams),
+        "claimed": fate.claimed,
+        "teams": list(fate.teams),
+        "tags": list(fate.tags),
+        "priority": fate.priority or None,
+        "state": fate.state or None,
+        "problem": fate.problem,
+    }

@@ -22,11 +22,11 @@ def route(file: Path, recipients: tuple[str, ...], sender: str | None, *, as_jso
 
     Nothing is stored. Exits with 1 when a recipient would be refused.
     """
-    from maild.cli.rehearsal import rehearse
+    from maild.cli.routing import route_on_paper
     from maild.cli.tracing import put_route
 
     refused = False
-    for number, result in enumerate(rehearse(settings(), file, recipients, sender)):
+    for number, result in enumerate(route_on_paper(settings(), file, recipients, sender)):
         refused = refused or not result["accepted"]
         if as_json:
             put_json(result)

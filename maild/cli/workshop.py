@@ -82,7 +82,7 @@ def diff(names: tuple[str, ...], *, since: int | None, as_text: bool, as_json: b
 
         same = put_difference(here, names, as_json=as_json)
     else:
-        from maild.cli.differing import run
+        from maild.cli.rehearsal import run
 
         same = run(here, names, since, as_json=as_json)
     if not same:

@@ -57,11 +57,11 @@ class Spool:
 
     def discard(self) -> None:
         """Free what is held; safe to call twice."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-            self._lengths = []
+        fd, self._fd = self._fd, None
+        self._lengths = []
         self._buffer = bytearray()
+        if fd is not None:
+            os.close(fd)  # last: whatever it raises, nothing is held any more
 
     def _descriptor(self) -> int:
         if self._fd is None:

@@ -5,17 +5,12 @@ Only what differs comes back, and what nobody would claim; the message itself ne
 
 from __future__ import annotations
 
-import pickle
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_path
-from maild.mail.facts import Facts
-from maild.mail.reading import facts_of
+from maild.mail.address import Address
+from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.engine import Route, route_all
-from maild.rules.model import Letter, Ruleset
+from maild.rules.model import Ruleset
 
 
 class Asked(NamedTuple):
@@ -60,30 +55,26 @@ class Compared(NamedTuple):
     after: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class RulesWanted:
-    """The answer of a worker that does not have these two versions of the rules yet."""
-
-
-_rules: dict[str, tuple[Ruleset, Ruleset]] = {}
-
-
 def compare_batch(
     key: str, pickled_rules: bytes | None, asked: list[Asked], *contents: bytes
 ) -> Compared | RulesWanted:
     """Compare what both rules do with each message. Runs in a worker process."""
-    if key not in _rules:
-        if pickled_rules is None:
-            return RulesWanted()
-        _rules.clear()
-        _rules[key] = pickle.loads(pickled_rules)  # noqa: S301 - written by our own parent
-    old, new = _rules[key]
+    kept: tuple[Ruleset, Ruleset] | None = kept_rules(key, pickled_rules)
+    if kept is None:
+        return RulesWanted()
+    old, new = kept
     count, changes = 0, list[Change]()
     before, after = dict[str, int](), dict[str, int]()
     for each, octets in zip(asked, contents, strict=True):
-        addresses = [(text, address) for text in each.addresses if (address := _address(text)) is not None]
+        addresses = [(text, address) for text in each.addresses if (address := address_of(text)) is not None]
         count += len(addresses)
-        letter = _letter(each, octets)
+        letter = letter_of(
+            octets,
+            received_ms=each.received_ms,
+            reverse_path=each.reverse_path,
+            size=each.size,
+            source_only=each.source_only,
+        )
         recipients = [address for _, address in addresses]
         routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)
         for (text, address), was, would in routes:
@@ -94,22 +85,6 @@ def compare_batch(
                 change = Change(each.message_id, each.received_ms, text, *fates, _differing(was, would))
                 changes.append(change)
     return Compared(count, tuple(changes), before, after)
-
-
-def _letter(asked: Asked, octets: bytes) -> Letter:
-    unread = asked.source_only is not None
-    return Letter(
-        facts=Facts(source_only=asked.source_only, size_bytes=asked.size) if unread else facts_of(octets),
-        reverse_path=None if asked.reverse_path is None else _address(asked.reverse_path),
-        received_at=datetime.fromtimestamp(asked.received_ms / 1000, UTC),
-    )
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return parse_path(f"<{text}>")
-    except AddressError:
-        return None
 
 
 def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:

@@ -5,20 +5,16 @@ The answer is small and plain. The message itself never comes back, and nothing 
 
 from __future__ import annotations
 
-import pickle
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
-from maild.errors import AddressError
-from maild.mail.address import Address, fold, parse_path
+from maild.mail.address import fold
 from maild.mail.facts import Facts
-from maild.mail.reading import facts_of
+from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.engine import Route, merge, route_all, trace_json
-from maild.rules.model import Letter, Priority, Ruleset
+from maild.rules.model import Priority, Ruleset
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
@@ -56,54 +52,32 @@ class Reading(NamedTuple):
     document: IndexDocument
 
 
-@dataclass(frozen=True, slots=True)
-class RulesWanted:
-    """The answer of a worker that does not have this version of the rules yet."""
-
-
-_rules: dict[str, Ruleset] = {}
-
-
 def read_batch(
     version: str, pickled_rules: bytes | None, orders: list[Order], *contents: bytes
 ) -> list[Reading] | RulesWanted:
     """Read messages under one version of the rules. Runs in a worker process."""
-    if version not in _rules:
-        if pickled_rules is None:
-            return RulesWanted()
-        _rules.clear()
-        _rules[version] = pickle.loads(pickled_rules)  # noqa: S301 - written by our own daemon
-    ruleset = _rules[version]
+    ruleset = kept_rules(version, pickled_rules)
+    if ruleset is None:
+        return RulesWanted()
     return [read_one(ruleset, order, octets) for order, octets in zip(orders, contents, strict=True)]
 
 
 def read_one(ruleset: Ruleset, order: Order, octets: bytes | None) -> Reading:
     """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail."""
-    if octets is None:
-        facts = Facts(source_only=order.source_only or "crash", size_bytes=order.size)
-    else:
-        facts = facts_of(octets)
-    letter = Letter(
-        facts=facts,
-        reverse_path=_address(order.reverse_path),
-        received_at=datetime.fromtimestamp(order.received_ms / 1000, UTC),
+    letter = letter_of(
+        octets,
+        received_ms=order.received_ms,
+        reverse_path=order.reverse_path,
+        size=order.size,
+        source_only=order.source_only,
     )
-    addresses = [_address(a.as_given) for a in order.addressed if a.team is None]
+    addresses = [address_of(a.as_given) for a in order.addressed if a.team is None]
     routes = route_all(ruleset, letter, [address for address in addresses if address is not None])
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
-        filing=_filing(ruleset, order, facts, routes),
-        document=document_of(facts, envelope_to, order.message_id, 0),
+        filing=_filing(ruleset, order, letter.facts, routes),
+        document=document_of(letter.facts, envelope_to, order.message_id, 0),
     )
-
-
-def _address(text: str | None) -> Address | None:
-    if not text:
-        return None
-    try:
-        return parse_path(f"<{text}>")
-    except AddressError:
-        return None
 
 
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:

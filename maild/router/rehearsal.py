@@ -20,7 +20,8 @@ from maild.archive.database import Database
 from maild.archive.received import Received, received, received_count
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError, TemporaryError
-from maild.router.comparing import Asked, Change, Compared, Fate, RulesWanted
+from maild.router.comparing import Asked, Change, Compared, Fate
+from maild.router.letters import RulesWanted
 from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"

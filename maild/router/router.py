@@ -23,7 +23,8 @@ from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.ids import format_id
-from maild.router.reading import Addressed, Order, Reading, RulesWanted, read_one
+from maild.router.letters import RulesWanted
+from maild.router.reading import Addressed, Order, Reading, read_one
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from typing import NoReturn, cast
 
@@ -35,7 +36,7 @@ _LONG_LINE = Reply(code=500, enhanced="5.5.2", text="Line too long")
 _log = structlog.get_logger()
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, ABC):
     """The mechanics; `Dialogue` and `Session` say what is said."""
 
     def __init__(self, service: Service) -> None:
@@ -119,29 +120,29 @@ class Connection(asyncio.Protocol):
 
     # --- for the dialogue
 
+    @abstractmethod
     def begin(self) -> None:
         """Greet the peer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_origin(self, origin: Origin) -> None:
         """Hear from a proxy who is really there."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_line(self, line: bytes) -> None:
         """Take a command with its line end; b"" is one that was too long."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive_content(self, content: Content) -> None:
         """Take content that has come to its end, or has overrun."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, error: Exception) -> None:
         """Answer what the peer waited for, and what a bug of ours has ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reset(self) -> None:
         """Forget the transaction."""
-        raise NotImplementedError
 
     def say(self, octets: bytes) -> None:
         """Put a reply behind those not yet written."""
@@ -214,6 +215,10 @@ class Connection(asyncio.Protocol):
             return
         except Exception as error:  # noqa: BLE001 - one of the four edges: a bug of ours never becomes a 5xx
             self.failed(error)
+            if self.phase is Phase.CONTENT:
+                # Invariant: content with a hole in it never comes to its end, or a later 250 would stand for it.
+                self._close(linger=True)
+                return
             self._turn_over = True
         self.flush()
         if self._turn_over:

@@ -58,13 +58,7 @@ async def test_a_full_disk_is_a_452_and_heals_by_itself(small_disk: Path) -> Non
     before = sum(ledger.acknowledged.values())
     (small_disk / "ballast").unlink()
     await _until(lambda: sum(ledger.acknowledged.values()) > before + 20, "it did not recover")
-    load.stopping = True
-    await sending
-    await asyncio.to_thread(daemon.wait_routed)
-    assert daemon.stop() == 0
-    assert not any(code.startswith("5") for code in ledger.replies), ledger.replies
-    verdict = judge(daemon.database, ledger.acknowledged)
-    assert verdict.clean, verdict
+    await _nothing_was_lost(daemon, load, sending)
 
 
 async def test_a_disk_without_inodes_is_a_452_and_heals_by_itself(small_disk: Path) -> None:
@@ -84,13 +78,7 @@ async def test_a_disk_without_inodes_is_a_452_and_heals_by_itself(small_disk: Pa
     before = sum(ledger.acknowledged.values())
     shutil.rmtree(many)
     await _until(lambda: sum(ledger.acknowledged.values()) > before + 20, "it did not recover")
-    load.stopping = True
-    await sending
-    await asyncio.to_thread(daemon.wait_routed)
-    assert daemon.stop() == 0
-    assert not any(code.startswith("5") for code in ledger.replies), ledger.replies
-    verdict = judge(daemon.database, ledger.acknowledged)
-    assert verdict.clean, verdict
+    await _nothing_was_lost(daemon, load, sending)
 
 
 async def test_a_disk_that_another_program_fills_to_the_last_octet_loses_nothing(small_disk: Path) -> None:
@@ -110,17 +98,21 @@ async def test_a_disk_that_another_program_fills_to_the_last_octet_loses_nothing
     before = sum(ledger.acknowledged.values())
     ballast.unlink()
     await _until(lambda: sum(ledger.acknowledged.values()) > before + 20, "it did not recover")
-    load.stopping = True
-    await sending
-    await asyncio.to_thread(daemon.wait_routed)
-    assert daemon.stop() == 0
-    assert not any(code.startswith("5") for code in ledger.replies), ledger.replies
-    verdict = judge(daemon.database, ledger.acknowledged)
-    assert verdict.clean, verdict
+    await _nothing_was_lost(daemon, load, sending)
 
 
 def _leave_inodes(mount: Path, count: int) -> None:
     subprocess.run(["mount", "-o", f"remount,nr_inodes={count}", mount], check=True)
+
+
+async def _nothing_was_lost(daemon: Daemon, load: Load, sending: asyncio.Task[None]) -> None:
+    load.stopping = True
+    await sending
+    await asyncio.to_thread(daemon.wait_routed)
+    assert daemon.stop() == 0
+    assert not any(code.startswith("5") for code in load.ledger.replies), load.ledger.replies
+    verdict = judge(daemon.database, load.ledger.acknowledged)
+    assert verdict.clean, verdict
 
 
 async def _until(condition: object, complaint: str) -> None:

@@ -29,6 +29,7 @@ class MemorySpool:
         self.octets = bytearray()
         self.discarded = False
         self.broken: Exception | None = None
+        self.undiscardable: Exception | None = None  # raised once
 
     @property
     def size(self) -> int:
@@ -43,6 +44,9 @@ class MemorySpool:
     def discard(self) -> None:
         self.discarded = True
         self.octets.clear()
+        error, self.undiscardable = self.undiscardable, None
+        if error:
+            raise error
 
 
 @dataclass(kw_only=True)
@@ -60,6 +64,7 @@ class Room:
     refusal: Reply | None = None
     broken: Exception | None = None
     spool_error: Exception | None = None
+    discard_error: Exception | None = None
     gate: asyncio.Event | None = None  # when given, accept waits for it
     accepting: int = 0
 
@@ -79,6 +84,7 @@ class Room:
     def spool(self) -> SpoolLike:
         spool = MemorySpool()
         spool.broken = self.spool_error
+        spool.undiscardable = self.discard_error
         self.spools.append(spool)
         return spool
 

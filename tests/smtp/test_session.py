@@ -180,6 +180,19 @@ async def test_session_says_4xx_when_the_spool_fails(wire: Wire, room: Room, err
     assert (await deliver(wire)).startswith("250")
 
 
+@pytest.mark.parametrize("size", [100, 600_000])
+async def test_session_hangs_up_rather_than_read_on_past_a_hole_in_the_content(
+    wire: Wire, room: Room, size: int
+) -> None:
+    room.spool_error, room.discard_error = OSError(5, "Input/output error"), OSError(5, "Input/output error")
+    await wire.begin()
+    await wire.send(b"Subject: x\r\n\r\n" + b"x" * size + b"\r\n")
+    replies = await wire.rest()
+    assert replies.startswith(b"451 4.3.0 ")
+    assert replies.count(b"\r\n") == 1
+    assert room.stored == []
+
+
 async def test_session_refuses_for_now_when_there_is_no_room(wire: Wire, room: Room) -> None:
     await wire.say("EHLO x")
     await wire.say("MAIL FROM:<a@there.example>")

@@ -1,0 +1,46 @@
+"""What `maild route` computes: admission and route of each recipient, by the rules on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from maild.cli.facts import read_facts
+from maild.cli.rules import load_rules
+from maild.cli.verb import read_address
+from maild.config import Settings
+from maild.errors import AddressError
+from maild.intake.admit import admit
+from maild.mail.address import Address, parse_address
+from maild.mail.facts import Facts
+from maild.rules.engine import route, trace_json
+from maild.rules.model import Letter
+
+_EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
+
+
+def route_on_paper(
+    settings: Settings, file: Path, recipients: tuple[str, ...], sender: str | None
+) -> Iterator[dict[str, Any]]:
+    """Yield, for each recipient, what the daemon would reply and where the mail would go."""
+    ruleset = load_rules(settings)
+    addresses = [read_address(text) for text in recipients]
+    reverse_path = None if sender in {None, "", "<>"} else read_address(str(sender))
+    facts = read_facts(file.read_bytes())
+    if sender is None:
+        reverse_path = _first_sender(facts)
+    letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
+    for address in addresses:
+        reply = admit(ruleset, address)
+        outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
+        yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
+
+
+def _first_sender(facts: Facts) -> Address | None:
+    try:
+        return parse_address(facts.senders[0].mail) if facts.senders else None
+    except AddressError:
+        return None
