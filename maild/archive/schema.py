@@ -21,6 +21,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -187,7 +188,84 @@ rules_versions = Table(
     Column("loaded_ms", BigInteger, nullable=False),
     Column("author", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("approved_by", Text),  # the second person, where `rules.approval = two`
     Index("rules_versions_digest", "digest"),
+)
+
+# A change of the rules that waits for a second person. `base_digest` is the version it was made from.
+rules_proposals = Table(
+    "rules_proposals",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("base_digest", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("author", Text, nullable=False),  # login
+    Column("reason", Text, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("decision", Text),  # NULL: waits; approved | rejected | withdrawn
+    Column("decided_by", Text),
+    Column("decided_ms", BigInteger),
+)
+
+# How often a rule has matched a recipient, by day (days since 1970, UTC). Days without a match have no row.
+rule_hits = Table(
+    "rule_hits",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),
+    Column("hits", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a rule in `mode: observe` would have done to a message's recipient.
+observations = Table(
+    "observations",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True),
+    Column("recipient", Text, primary_key=True),  # as given
+    Column("would", Text, nullable=False),  # JSON: a list of actions, as in a trace
+    sqlite_with_rowid=False,
+)
+
+# What the rules ask for beyond a place in an inbox: recorded with the filing, done later, seen until then.
+duties = Table(
+    "duties",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id"), nullable=False),
+    Column("team", Text, nullable=False),  # whose inbox answers for it
+    Column("kind", Text, nullable=False),  # hold | forward | reply | acknowledge | also-deliver | assign
+    Column("target", Text, nullable=False),  # an address, a template, a login, a next hop; "" for hold
+    Column("rule", Text, nullable=False),  # "": by the address or the team itself
+    Column("state", Text, nullable=False),  # waiting | done | dropped
+    Column("made_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("ended_by", Text),
+    UniqueConstraint("message_id", "team", "kind", "target"),
+    Index("duties_waiting", "kind", "id", sqlite_where=text("state = 'waiting'"),
+          postgresql_where=text("state = 'waiting'")),
+)  # fmt: skip
+
+# Archived mail that was filed anew by later rules, and where each message lay before: one command takes it back.
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("selection", Text, nullable=False),  # since and query, as given
+    Column("rules_version", Text, nullable=False),
+    Column("taken_back_ms", BigInteger),
+)
+replayed = Table(
+    "replayed",
+    metadata,
+    Column("replay_id", BigInteger, ForeignKey("replays.id"), primary_key=True),
+    Column("message_id", BigInteger, ForeignKey("messages.id"), primary_key=True),
+    Column("before", Text, nullable=False),  # JSON: what was changed, as it was
+    Column("after", Text, nullable=False),  # JSON: and as it became
+    sqlite_with_rowid=False,
 )
 
 users = Table(

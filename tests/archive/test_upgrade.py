@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -36,6 +37,22 @@ def test_the_head_is_the_newest_script() -> None:
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
     upgrade(database.writing)
+
+
+def test_a_store_of_the_first_schema_keeps_what_it_holds(tmp_path: Path) -> None:
+    engine = writing_engine(f"sqlite:///{tmp_path / 'maild.sqlite3'}")
+    config = _config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO chain_head VALUES (1, 7, x'00', 3)"))
+        connection.execute(text("INSERT INTO rules_versions VALUES (1, 'abc', 'version: 1', 5, 'file', '')"))
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert current_revision(connection) == HEAD
+        assert connection.execute(text("SELECT sequence, revision FROM chain_head")).one() == (7, 3)
+        assert connection.execute(text("SELECT digest, approved_by FROM rules_versions")).one() == ("abc", None)
+    engine.dispose()
 
 
 def test_a_store_of_a_newer_maild_is_refused_untouched(tmp_path: Path) -> None:
