@@ -22,10 +22,11 @@ from maild.archive.schema import chain_head, conversations, filings, recipients,
 from maild.archive.threading import Threads
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
+from maild.mail.inbox import confidential
 
 
 class Place(NamedTuple):
-    """Where the recipients' merged routes put a message: one team's inbox."""
+    """Where the recipients' merged routes put a message: one team's inbox, or its confidential one."""
 
     team: str
     state: str  # open | closed
@@ -82,9 +83,11 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         return [None] * len(items)
     threads = Threads(connection, work)
     done: dict[int, Filed] = {}
-    for item in work:
+    for number, item in enumerate(work):
         revision += 1
         conversation_id = threads.join(item)
+        if item.message_id in threads.narrowed:
+            item = work[number] = _narrowed(item, threads.narrowed[item.message_id])  # noqa: PLW2901
         done[item.message_id] = Filed(
             message_id=item.message_id,
             conversation_id=conversation_id,
@@ -104,6 +107,15 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _close_work_items(connection, work)
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
+
+
+def _narrowed(item: Filing, teams: set[str]) -> Filing:
+    """Put what belongs to a confidential exchange where that is, in each of `teams`."""
+    places = {p.team: p for p in item.places}
+    for team in teams & places.keys():
+        inner = places.pop(team)
+        places.setdefault(confidential(team), inner._replace(team=confidential(team)))
+    return item._replace(places=tuple(places.values()))
 
 
 _MOVE_REVISION = Prepared(update(chain_head).values(revision=bindparam("new_revision")))

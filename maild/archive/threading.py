@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
@@ -19,6 +19,7 @@ from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
 from maild.mail.conversation import Member, Tie, linked
 from maild.mail.ids import id_ms
+from maild.mail.inbox import is_confidential, team_of
 
 _MAX_ROWS = 200  # of one target
 _MAX_SUGGESTIONS = 3
@@ -44,7 +45,7 @@ class Threadable(Protocol):
 
 
 class HasTeam(Protocol):
-    """A place in an inbox."""
+    """A place in an inbox of a team."""
 
     @property
     def team(self) -> str: ...
@@ -99,6 +100,7 @@ class Threads:
         self._new_joins: list[dict[str, object]] = []
         self._merges: list[tuple[int, int, int]] = []  # emptied, survivor, the message that caused it
         self._arrived: dict[int, list[int]] = {}  # messages of this group by conversation, not yet written
+        self.narrowed: dict[int, set[str]] = {}  # by message: teams that have what it belongs to confidentially
         self._targets = {item.message_id: _targets(item) for item in work}
         self._read({target for targets in self._targets.values() for target, _ in targets})
 
@@ -110,16 +112,23 @@ class Threads:
 
     def join(self, item: Threadable) -> int:
         """Find the conversation of a message: its own, an older one, or several that it merges."""
-        this = _member(item, item.message_id)
+        this = _member(item)
         found: set[int] = set()
         like: set[int] = set()
+        secret: set[str] = set()
         for target, position in self._targets[item.message_id]:
             for ref in self._refs.get(target, ()):
                 other = self._members[ref.message_id]
                 conversation_id = self.survivor(other.conversation_id)
-                (found if linked(this, other, _tie(position, ref.position)) else like).add(conversation_id)
+                if linked(this, other, _tie(position, ref.position)):
+                    found.add(conversation_id)
+                    secret |= other.confidential
+                else:
+                    like.add(conversation_id)
         conversation_id = self._merge(found, item.message_id) if found else item.message_id
-        self._remember(item, this if conversation_id == item.message_id else _member(item, conversation_id))
+        if secret := secret & this.teams:
+            self.narrowed[item.message_id] = secret
+        self._remember(item, replace(this, conversation_id=conversation_id, confidential=this.confidential | secret))
         for other_id in sorted(like - found - {conversation_id})[:_MAX_SUGGESTIONS]:
             self._journal("suggested", conversation_id, other_id, item.message_id, [item.message_id])
         return conversation_id
@@ -155,7 +164,8 @@ class Threads:
                 conversation_id=conversation_id,
                 author=author,
                 people=frozenset(json.loads(people)),
-                teams=frozenset(teams.get(message_id, ())),
+                teams=frozenset(map(team_of, teams.get(message_id, ()))),
+                confidential=_confidential(teams.get(message_id, ())),
                 ours=direction == "out",
             )
 
@@ -188,15 +198,21 @@ class Threads:
         )
 
 
-def _member(item: Threadable, conversation_id: int) -> Member:
+def _member(item: Threadable) -> Member:
+    inboxes = [place.team for place in item.places]
     return Member(
         message_id=item.message_id,
-        conversation_id=conversation_id,
+        conversation_id=item.message_id,
         author=item.author,
         people=frozenset(item.people),
-        teams=frozenset([p.team for p in item.places]),
+        teams=frozenset(map(team_of, inboxes)),
+        confidential=_confidential(inboxes),
         ours=item.direction == "out",
     )
+
+
+def _confidential(inboxes: Iterable[str]) -> frozenset[str]:
+    return frozenset([team_of(inbox) for inbox in inboxes if is_confidential(inbox)])
 
 
 def _targets(item: Threadable) -> list[tuple[bytes, int]]:

@@ -12,6 +12,7 @@ from maild.cli.rules import load_rules
 from maild.cli.store import carry_out
 from maild.cli.verb import note
 from maild.config import Settings
+from maild.mail.inbox import team_of
 from maild.policy.roles import TEAM_ROLES, Role
 from maild.rules.findings import nearest
 
@@ -30,7 +31,7 @@ def give(
 ) -> None:
     """Give a role; `from_ms` None is now, `until_ms` None until it is revoked."""
     checked = _role(role, team)
-    if team is not None and team not in (teams := load_rules(settings).teams):
+    if team is not None and team_of(team) not in (teams := load_rules(settings).teams):
         raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, teams)}")
     new = NewGrant(
         login=login,

@@ -16,13 +16,17 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """What the relation looks at. `people` are the keys of From, To and Cc that are not ours."""
+    """What the relation looks at. `people` are the keys of From, To and Cc that are not ours.
+
+    `teams` are those that have it; in `confidential` those of them that have it in their confidential inbox.
+    """
 
     message_id: int
     conversation_id: int
     author: str
     people: frozenset[str]
     teams: frozenset[str]
+    confidential: frozenset[str] = frozenset()
     ours: bool = False  # written here: its author needs no proof, and is in nobody's `people`
 
 

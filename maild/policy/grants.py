@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from maild.mail.inbox import confidential, is_confidential
 from maild.policy.roles import PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 from maild.policy.visible import Visible
 
@@ -46,14 +47,19 @@ class Principal:
 def teams_with(
     grants: Iterable[Grant], permission: Permission, teams: Mapping[str, str | None], now_ms: int
 ) -> frozenset[str]:
-    """Return the teams in which `permission` is held."""
-    held = {
-        grant.team
-        for grant in grants
-        if grant.team is not None and grant.holds(now_ms) and permission in PERMISSIONS[grant.role]
-    }
-    below = {team for team in teams if not held.isdisjoint(_ancestors(team, teams))}
-    return frozenset(held | below)
+    """Return the teams, and the confidential inboxes of teams, in which `permission` is held.
+
+    Of a confidential inbox that is who manages the team, and who has a grant on that inbox itself.
+    """
+    holding = [grant for grant in grants if grant.team is not None and grant.holds(now_ms)]
+    held, managed = (_where(asked, holding, teams) for asked in (permission, Permission.MANAGE))
+    inner = {confidential(team) for team in managed if not is_confidential(team)}
+    return frozenset(held | inner)
+
+
+def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str | None]) -> set[str]:
+    held = {grant.team for grant in holding if grant.team is not None and permission in PERMISSIONS[grant.role]}
+    return held | {team for team in teams if not held.isdisjoint(_ancestors(team, teams))}
 
 
 def visible(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> Visible:

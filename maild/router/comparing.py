@@ -91,7 +91,7 @@ def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
     if not ruleset.accepts(address):
         return Fate(())
     return Fate(
-        teams=tuple(sorted(route.teams)),
+        teams=tuple(sorted(route.inboxes)),
         tags=tuple(sorted(route.tags)),
         priority=route.priority.name.lower(),
         state=str(route.state.value),

@@ -83,7 +83,7 @@ def read_one(ruleset: Ruleset, order: Order, octets: bytes | None) -> Reading:
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:
     merged = merge(routes)
     places = {
-        p.team: Place(team=p.team, state=order.state or str(p.state), priority=int(p.priority), tags=p.tags)
+        p.inbox: Place(team=p.inbox, state=order.state or str(p.state), priority=int(p.priority), tags=p.tags)
         for p in merged.placements
     }
     for addressed in order.addressed:

@@ -17,6 +17,7 @@ from datetime import date
 
 from maild.errors import AddressError
 from maild.mail.address import fold, parse_address
+from maild.mail.inbox import confidential
 from maild.rules.model import Copy, Deliver, FunctionAddress, Ruleset
 from maild.rules.recorded import Attempt, Condition, Recorded
 
@@ -62,7 +63,8 @@ class Curtain:
 
     def told(self, route: Recorded) -> Told | None:
         """Return what may be told of a route; None when it leads to no team of the reader."""
-        teams = tuple(team for team in route.teams if team in self._teams)
+        inbox_of = confidential if route.confidential else str
+        teams = tuple(team for team in route.teams if inbox_of(team) in self._teams)
         if not teams:
             return None
         found = self._address(route)

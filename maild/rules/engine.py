@@ -12,9 +12,11 @@ from json.encoder import encode_basestring
 from typing import NamedTuple, assert_never
 
 from maild.mail.address import Address
+from maild.mail.inbox import confidential
 from maild.rules.conditions import Seen, View, evaluate
 from maild.rules.model import (
     Action,
+    Confide,
     Copy,
     Deliver,
     File,
@@ -62,17 +64,23 @@ class Route:
     tags: tuple[str, ...] = ()
     priority: Priority = Priority.NORMAL
     state: State = State.OPEN
+    confidential: bool = False
     rules: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     problem: str | None = None
     trace: tuple[Tried, ...] = ()
 
+    @property
+    def inboxes(self) -> tuple[str, ...]:
+        """The inboxes of `teams` that the letter goes to."""
+        return tuple(map(confidential, self.teams)) if self.confidential else self.teams
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """What one team's inbox receives of a letter, however many of its addresses it came by."""
+    """What one inbox of a team receives of a letter, however many of its addresses it came by."""
 
-    team: str
+    inbox: str
     state: State
     priority: Priority
     tags: tuple[str, ...]  # sorted
@@ -82,7 +90,7 @@ class Placement:
 class Merged:
     """The outcome for a letter as a whole; the same for any order of its recipients."""
 
-    placements: tuple[Placement, ...]  # by team
+    placements: tuple[Placement, ...]  # by inbox
     rules: tuple[str, ...]  # sorted
     problem: str | None
 
@@ -96,6 +104,7 @@ class _Draft:
     tags: list[str] = field(default_factory=list)
     priority: Priority = Priority.NORMAL
     state: State = State.OPEN
+    confidential: bool = False
     rules: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
     trace: list[Tried] = field(default_factory=list)
@@ -121,7 +130,14 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
         _try_rules(ruleset, view, draft)
     except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
         problem = f"{type(error).__name__} in the rules"
-        return Route(recipient=recipient, address=name, teams=(team,), problem=problem, trace=tuple(draft.trace))
+        return Route(
+            recipient=recipient,
+            address=name,
+            teams=(team,),
+            confidential=draft.confidential,
+            problem=problem,
+            trace=tuple(draft.trace),
+        )
     return Route(
         recipient=recipient,
         address=name,
@@ -129,6 +145,7 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
         tags=tuple(dict.fromkeys(draft.tags)),
         priority=draft.priority,
         state=draft.state,
+        confidential=draft.confidential,
         rules=tuple(draft.rules),
         actions=tuple(draft.actions),
         trace=tuple(draft.trace),
@@ -177,6 +194,8 @@ def _apply(action: Action, draft: _Draft) -> None:
             draft.tags.extend(action.tags)
         case SetPriority():
             draft.priority = action.priority
+        case Confide():
+            draft.confidential = True
         case _:
             assert_never(action)
 
@@ -193,6 +212,8 @@ def _describe(action: Action) -> str:
             return f"tag {', '.join(action.tags)}"
         case SetPriority():
             return f"priority {action.priority.name.lower()}"
+        case Confide():
+            return "confidential"
         case _:
             assert_never(action)
 
@@ -201,25 +222,28 @@ def merge(routes: Iterable[Route]) -> Merged:
     """Merge the routes of a letter's recipients: once in each team's inbox, whichever addresses it came by.
 
     A team sees the tags and the highest priority of those routes that lead to it, and the letter lies closed only
-    when all of them close it. Tags of a route stay with the teams of that route.
+    when all of them close it. Tags of a route stay with the teams of that route. What is confidential for a team by
+    one route is so by all of them.
     """
     all_routes = tuple(routes)
-    by_team: dict[str, list[Route]] = {}
+    by_inbox: dict[str, list[Route]] = {}
     for each in all_routes:
-        for team in each.teams:
-            by_team.setdefault(team, []).append(each)
+        for inbox in each.inboxes:
+            by_inbox.setdefault(inbox, []).append(each)
+    for inbox in [inbox for inbox in by_inbox if confidential(inbox) in by_inbox]:
+        by_inbox[confidential(inbox)] += by_inbox.pop(inbox)
     problems = sorted({each.problem for each in all_routes if each.problem is not None})
     return Merged(
-        placements=tuple([_place(team, by_team[team]) for team in sorted(by_team)]),
+        placements=tuple([_place(inbox, by_inbox[inbox]) for inbox in sorted(by_inbox)]),
         rules=tuple(sorted({rule for each in all_routes for rule in each.rules})),
         problem="; ".join(problems) or None,
     )
 
 
-def _place(team: str, routes: list[Route]) -> Placement:
+def _place(inbox: str, routes: list[Route]) -> Placement:
     closed = all(each.state is State.CLOSED for each in routes)
     return Placement(
-        team=team,
+        inbox=inbox,
         state=State.CLOSED if closed else State.OPEN,
         priority=max([each.priority for each in routes]),
         tags=tuple(sorted({tag for each in routes for tag in each.tags})),
@@ -238,6 +262,8 @@ def trace_json(route: Route) -> str:
     if route.tags:
         pieces.append(f'"tags":{_list_json(route.tags)}')
     pieces.append(f'"priority":"{_PRIORITIES[route.priority]}","state":"{route.state.value}"')
+    if route.confidential:
+        pieces.append('"confidential":true')
     if route.rules:
         pieces.append(f'"rules":{_list_json(route.rules)}')
     if route.actions:

@@ -203,7 +203,12 @@ class SetPriority:
     priority: Priority
 
 
-Action = Deliver | File | Copy | Tag | SetPriority
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confide:
+    """Put the mail where only the manager of each team and people named for it read."""
+
+
+Action = Deliver | File | Copy | Tag | SetPriority | Confide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +255,7 @@ class Expectation:
     rules: frozenset[str] | None = None
     priority: Priority | None = None
     state: State | None = None
+    confidential: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,6 +334,11 @@ class Ruleset:
         if self.find(address) is not None:
             return True
         return self.unknown_recipient is UnknownRecipient.FALLBACK and self.serves(address.domain)
+
+    @property
+    def has_confidential(self) -> bool:
+        """Tell whether any rule makes mail confidential."""
+        return any(isinstance(action, Confide) for rule in self.rules for action in rule.then)
 
     def descendants(self, team_id: str) -> tuple[str, ...]:
         """Return the teams below a team, without itself, level by level."""

@@ -47,6 +47,7 @@ class Recorded:
     tags: tuple[str, ...] = ()
     priority: str = "normal"
     state: str = "open"
+    confidential: bool = False
     problem: str | None = None
     attempts: tuple[Attempt, ...] = ()
 
@@ -64,6 +65,7 @@ def read_recorded(form: object) -> Recorded | None:
         tags=_texts(form.get("tags")),
         priority=str(form.get("priority", "normal")),
         state=str(form.get("state", "open")),
+        confidential=form.get("confidential") is True,
         problem=None if problem is None else str(problem),
         attempts=tuple(attempt for attempt in attempts if attempt is not None),
     )

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
-from maild.rules.model import Action, Active, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
+from maild.rules.model import Action, Active, Confide, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
 from maild.rules.names import Names
 from maild.rules.when import ConditionReader
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
-ACTIONS = ("deliver", "file", "copy", "tag", "priority")
+ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential")
 NOT_YET = {
     "reject": "a refusal at the door",
     "hold": "holding mail back",
     "forward": "sending on",
     "reply": "an automatic answer",
     "assign": "assignment",
-    "confidential": "confidential mail",
 }
 _KEYS = ("id", "note", "when", "unless", "then", "mode", "active", "continue", "stop")
 _MAX_TAG = 64
@@ -108,6 +107,8 @@ class RuleReader:
             return Tag(tags=tags) if tags else None
         if key == "file":
             return File(state=State.CLOSED) if self._fields.word(node, "file", ("closed",)) else None
+        if key == "confidential":
+            return Confide() if self._fields.flag(node) else None
         word = self._fields.word(node, "priority", tuple(p.name.lower() for p in Priority))
         return SetPriority(priority=Priority[word.upper()]) if word else None
 

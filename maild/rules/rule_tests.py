@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from maild.mail.address import Address
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
+from maild.mail.inbox import is_confidential, team_of
 from maild.rules.conditions import NULL_PATH
 from maild.rules.engine import Route, merge, route_all
 from maild.rules.fields import Fields, Pairs
@@ -39,7 +40,7 @@ _MAIL = (
     "bounce",
     "received",
 )
-_EXPECT = ("teams", "tags", "rules", "priority", "state")
+_EXPECT = ("teams", "tags", "rules", "priority", "state", "confidential")
 _NO_TEST = {"file": "a mail from a file"}
 
 
@@ -153,6 +154,7 @@ def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
         rules=words("rules"),
         priority=Priority[priority.upper()] if priority else None,
         state=State(state) if state else None,
+        confidential=fields.flag(pairs["confidential"][1]) if "confidential" in pairs else None,
     )
 
 
@@ -181,7 +183,7 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
         yield f"routing failed: {merged.problem}"
     placements, expect = merged.placements, test.expect
     happened = {
-        "teams": (expect.teams, frozenset(place.team for place in placements)),
+        "teams": (expect.teams, frozenset(team_of(place.inbox) for place in placements)),
         "tags": (expect.tags, frozenset(tag for place in placements for tag in place.tags)),
         "rules": (expect.rules, frozenset(merged.rules)),
     }
@@ -194,6 +196,9 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
     state = State.CLOSED if all(place.state is State.CLOSED for place in placements) else State.OPEN
     if expect.state not in (None, state):
         yield f"expected state {expect.state}, but found {state}"
+    hidden = any(is_confidential(place.inbox) for place in placements)
+    if expect.confidential not in (None, hidden):
+        yield f"expected {'' if expect.confidential else 'not '}confidential, but found {'' if hidden else 'not '}so"
 
 
 def _words(words: Iterable[str]) -> str:

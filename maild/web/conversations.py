@@ -16,6 +16,7 @@ from maild.archive.entries import STATES, Assignment, Look, StateChange, assign,
 from maild.archive.lists import FILTERS
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.ids import parse_id, parse_reference
+from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import PERMISSIONS, Permission, Role
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
@@ -44,7 +45,6 @@ async def conversation(visit: Visit) -> Response:
         await _mark_seen(visit, talk)
     found = await visit.read(_around, visit, talk)
     opened = await _open(visit, talk)
-    rules = visit.services.rulebook.current
     return visit.page(
         "conversation.html",
         shell=found.shell,
@@ -52,7 +52,7 @@ async def conversation(visit: Visit) -> Response:
         place=found.shell.listing.place if found.shell.listing is not None else None,
         opened=opened,
         newest_id=talk.messages[-1].id,
-        entries=[(entry, team_name(rules, entry.team)) for entry in talk.entries],
+        entries=[(entry, team_name(visit, entry.team)) for entry in talk.entries],
         may_respond={e.team for e in talk.entries if visit.may(Permission.RESPOND, e.team)},
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
@@ -65,8 +65,8 @@ async def conversation(visit: Visit) -> Response:
 
 
 def _around(connection: Connection, visit: Visit, talk: queries.Conversation) -> _Around:
-    rules, visible = visit.services.rulebook.current, visit.visible
-    around = shell(connection, rules, visible, visit.person.user_id, _place(visit, talk, visible))
+    rules = visit.services.rulebook.current
+    around = shell(connection, visit, _place(visit, talk, visit.visible))
     teams = {e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)}
     return _Around(
         shell=around,
@@ -86,9 +86,14 @@ def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place 
 
 
 def _colleagues(connection: Connection, rules: Ruleset, teams: set[str], now_ms: int) -> list[User]:
-    above = teams | {up for team in teams for up in rules.ancestors(team)}
-    roles = {role for role in Role if Permission.RESPOND in PERMISSIONS[role]}
-    return people_granted(connection, above, roles, now_ms)
+    found: dict[int, User] = {}
+    for inbox in teams:
+        team = team_of(inbox)
+        asked = Permission.MANAGE if is_confidential(inbox) else Permission.RESPOND
+        for held_in, permission in (({team, *rules.ancestors(team)}, asked), ({inbox}, Permission.RESPOND)):
+            roles = {role for role in Role if permission in PERMISSIONS[role]}
+            found |= {user.id: user for user in people_granted(connection, held_in, roles, now_ms)}
+    return sorted(found.values(), key=lambda user: (user.name, user.id))
 
 
 async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:

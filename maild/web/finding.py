@@ -14,9 +14,8 @@ from maild.archive.search_query import Query
 from maild.errors import NotFoundError
 from maild.mail.ids import id_ms, parse_id
 from maild.policy.visible import Visible
-from maild.rules.model import Ruleset
 from maild.web.language import catalogue
-from maild.web.shell import Shell, shell, team_name
+from maild.web.shell import Shell, shell, shell_of, team_name
 from maild.web.visit import Visit
 
 PAGE_SIZE = 50
@@ -87,12 +86,11 @@ async def find(visit: Visit) -> Response:
         query = parse(asked) if asked else None
     except QueryError as error:
         fault = _fault(asked, error, visit.language)
-        around = await visit.read(shell, visit.services.rulebook.current, visit.visible, visit.person.user_id)
+        around = await shell_of(visit)
         return _page(visit, around, asked=asked, fault=fault, before=before)
-    rules = visit.services.rulebook.current
-    around, hits = await visit.read(_ask, visit, rules, query, before)
+    around, hits = await visit.read(_ask, visit, query, before)
     older = hits[PAGE_SIZE - 1].message_id if len(hits) > PAGE_SIZE else None
-    shown = [_found(hit, rules) for hit in hits[:PAGE_SIZE]]
+    shown = [_found(hit, visit) for hit in hits[:PAGE_SIZE]]
     return _page(visit, around, asked=asked, hits=shown, older=older, before=before)
 
 
@@ -118,12 +116,10 @@ def _page(
     )
 
 
-def _ask(
-    connection: Connection, visit: Visit, rules: Ruleset, query: Query | None, before: int | None
-) -> tuple[Shell, list[Hit]]:
+def _ask(connection: Connection, visit: Visit, query: Query | None, before: int | None) -> tuple[Shell, list[Hit]]:
     visible: Visible = visit.visible
-    around = shell(connection, rules, visible, visit.person.user_id)
-    zone: tzinfo = rules.organisation.timezone
+    around = shell(connection, visit)
+    zone: tzinfo = visit.services.rulebook.current.organisation.timezone
     if query is None:
         return around, []
     hits = search(connection, visible, query, limit=PAGE_SIZE + 1, before_id=before, now_ms=visit.now_ms, zone=zone)
@@ -140,7 +136,7 @@ def _before(visit: Visit) -> int | None:
     return number
 
 
-def _found(hit: Hit, rules: Ruleset) -> Found:
+def _found(hit: Hit, visit: Visit) -> Found:
     return Found(
         id=hit.message_id,
         reference=hit.reference or "",
@@ -152,7 +148,7 @@ def _found(hit: Hit, rules: Ruleset) -> Found:
         received_ms=id_ms(hit.message_id),
         tags=hit.tags,
         attachments=hit.attachments,
-        team_names=", ".join(team_name(rules, team) for team in hit.teams),
+        team_names=", ".join(team_name(visit, team) for team in hit.teams),
     )
 
 

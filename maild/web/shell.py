@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
+from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.visible import Visible
-from maild.rules.model import Ruleset, Team
+from maild.rules.model import Team
+from maild.web.language import catalogue
 from maild.web.visit import Visit
 
 
@@ -74,21 +76,35 @@ def place_from(query: Mapping[str, str], team: str) -> Place:
     return Place(team=team, state=state, before=key)
 
 
-def team_name(rules: Ruleset, team: str) -> str:
-    """Return the name that people know a team by."""
-    found = rules.teams.get(team)
-    return found.name if found is not None else team
+def team_name(visit: Visit, name: str) -> str:
+    """Return the name that people know an inbox by."""
+    found = visit.services.rulebook.current.teams.get(team_of(name))
+    called = found.name if found is not None else team_of(name)
+    if not is_confidential(name):
+        return called
+    _ = catalogue(visit.language).gettext
+    word = _("confidential")
+    return f"{called} · {word}"
 
 
-def team_links(rules: Ruleset, visible: Visible, counts: Mapping[str, TeamCount]) -> tuple[TeamLink, ...]:
-    """Return the visible teams in the order of the rules, children below their parents."""
-    known = [t for t in rules.teams.values() if t.id in visible.teams]
-    former = sorted(visible.teams - set(rules.teams))
-    links = [
-        TeamLink(id=t.id, name=t.name, depth=depth, count=counts.get(t.id, TeamCount()))
-        for t, depth in _in_order(known)
-    ]
-    return (*links, *(TeamLink(id=t, name=t, depth=0, count=counts.get(t, TeamCount())) for t in former))
+def team_links(visit: Visit, visible: Visible, counts: Mapping[str, TeamCount]) -> tuple[TeamLink, ...]:
+    """Return the visible inboxes in the order of the rules, children below their parents.
+
+    Confidential ones stand below their team, where there is anything in them or the rules use them.
+    """
+    rules = visit.services.rulebook.current
+    listed = [(t.id, depth) for t, depth in _in_order([t for t in rules.teams.values() if t.id in visible.teams])]
+    listed += [(team, 0) for team in sorted(visible.teams - set(rules.teams)) if not is_confidential(team)]
+    inner = {i for i in visible.teams if is_confidential(i) and (i in counts or rules.has_confidential)}
+    for place, (team, depth) in reversed(list(enumerate(listed, start=1))):
+        if confidential(team) in inner:
+            listed.insert(place, (confidential(team), depth + 1))
+    # Of a team that the reader does not read otherwise.
+    listed += [(alone, 0) for alone in sorted(inner - {name for name, _ in listed})]
+    return tuple(
+        TeamLink(id=name, name=team_name(visit, name), depth=depth, count=counts.get(name, TeamCount()))
+        for name, depth in listed
+    )
 
 
 def _in_order(teams: list[Team]) -> list[tuple[Team, int]]:
@@ -113,25 +129,26 @@ class Shell:
     listing: Listing | None
 
 
-def shell(connection: Connection, rules: Ruleset, visible: Visible, user_id: int, place: Place | None = None) -> Shell:
+def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
+    visible, user_id = visit.visible, visit.person.user_id
     page = None
     if place is not None:
         page = inbox(
             connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before
         )
     counts = team_counts(connection, visible=visible, user_id=user_id)
-    teams = team_links(rules, visible, counts)
+    teams = team_links(visit, visible, counts)
     if place is None or page is None:
         return Shell(teams=teams, listing=None)
-    return Shell(teams=teams, listing=_listing(rules, place, page, counts.get(place.team, TeamCount())))
+    return Shell(teams=teams, listing=_listing(visit, place, page, counts.get(place.team, TeamCount())))
 
 
-def _listing(rules: Ruleset, place: Place, page: InboxPage, count: TeamCount) -> Listing:
+def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> Listing:
     known = {"open": count.open, "waiting": count.waiting, "mine": count.mine, "unassigned": count.unassigned}
     return Listing(
         place=place,
-        team_name=team_name(rules, place.team),
+        team_name=team_name(visit, place.team),
         page=page,
         filters=tuple((state, known.get(state)) for state in FILTERS),
     )
@@ -139,4 +156,4 @@ def _listing(rules: Ruleset, place: Place, page: InboxPage, count: TeamCount) ->
 
 async def shell_of(visit: Visit, place: Place | None = None) -> Shell:
     """Return what stands around the visitor's page."""
-    return await visit.read(shell, visit.services.rulebook.current, visit.visible, visit.person.user_id, place)
+    return await visit.read(shell, visit, place)

@@ -62,7 +62,7 @@ async def why(visit: Visit) -> Response:
     rules = visit.services.rulebook.current
     found = await visit.read(provenance, visible=visit.visible, rules=rules, message_id=number)
     routes = found.routes or ()
-    name = partial(team_name, rules)
+    name = partial(team_name, visit)
     return visit.page(
         "why.html",
         shell=await shell_of(visit),

@@ -60,6 +60,7 @@ _ACTIONS = {
     "tag": _("Tag"),
     "priority": _("Priority"),
     "file": _("Filed as"),
+    "confidential": _("Confidential: read only by the team's management and by those named for it"),
 }
 _VALUES = {
     "priority": {"low": _("low"), "normal": _("normal"), "high": _("high")},
@@ -108,6 +109,8 @@ class Words:
             return shorten(did)
         if verb in {"deliver", "copy"}:
             rest = ", ".join(self._team_name(team) for team in rest.split(", "))
+        if not rest:
+            return self._say(_ACTIONS[verb])
         return f"{self._say(_ACTIONS[verb])}: {self._known(_VALUES.get(verb, {}), shorten(rest))}"
 
     def priority(self, priority: str) -> str:

@@ -55,6 +55,32 @@ def test_filing_closes_the_work_item_and_opens_an_entry(database: Database) -> N
     assert entry.waiting_since_ms is not None
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_what_answers_a_confidential_letter_is_confidential_for_that_team_alone(
+    database: Database, apart: bool
+) -> None:
+    _file(database, 1, key="a", teams=("kita:confidential",))
+    answers = [
+        filing(_accepted(database, 2), key="b", refers=("a",), teams=("kita", "poststelle")),
+        filing(_accepted(database, 3), key="c", refers=("b",), teams=("kita",)),
+        filing(_accepted(database, 4), key="d", refers=("a",), teams=("kita",), author="fremd@x.example"),
+    ]
+    if apart:
+        done = [database.writer.submit(file, answer).result() for answer in answers]
+    else:
+        with database.writing.begin() as connection:
+            done = list(file(connection, answers))
+    assert [d.teams for d in done if d] == [("poststelle", "kita:confidential"), ("kita:confidential",), ("kita",)]
+    with database.read() as connection:
+        found = connection.execute(select(filings.c.message_id, filings.c.team, filings.c.conversation_id)).all()
+    inner = {row.conversation_id for row in found if row.team == "kita:confidential"}
+    assert len(inner) == 1
+    assert sorted(row.team for row in found if row.message_id == answers[0].message_id) == [
+        "kita:confidential",
+        "poststelle",
+    ]
+
+
 def test_filing_twice_files_once(database: Database) -> None:
     message_id = _accepted(database, 1)
     first = database.writer.submit(file, filing(message_id))

@@ -40,6 +40,24 @@ def test_nobody_sees_anything_without_a_grant() -> None:
 
 
 @pytest.mark.parametrize(
+    ("held", "role", "inner"),
+    [
+        ("kita", Role.COORDINATOR, set()),
+        ("kita", Role.MANAGER, {"kita"}),
+        ("mitglieder", Role.MANAGER, {"mitglieder", "mitglieder.by", "mitglieder.by.nord"}),
+        ("kita:confidential", Role.READER, {"kita"}),
+        ("mitglieder:confidential", Role.MANAGER, {"mitglieder"}),
+    ],
+)
+def test_a_confidential_inbox_is_read_by_who_manages_the_team_and_who_is_named(
+    held: str, role: Role, inner: set[str]
+) -> None:
+    seen = visible([grant(held, role)], TEAMS, 0).teams
+    assert {team.removesuffix(":confidential") for team in seen if team.endswith(":confidential")} == inner
+    assert (held in seen) is True
+
+
+@pytest.mark.parametrize(
     ("from_ms", "until_ms", "revoked_ms", "now_ms", "seen"),
     [
         (100, None, None, 99, False),
@@ -121,9 +139,9 @@ def test_each_team_role_includes_the_one_before() -> None:
 def test_roles_in_different_teams_do_not_mix() -> None:
     principal = someone(grant("kita", Role.READER), grant("mitglieder", Role.MANAGER))
     assert teams_with(principal.grants, Permission.MANAGE, TEAMS, 0) == {
-        "mitglieder",
-        "mitglieder.by",
-        "mitglieder.by.nord",
+        team + inbox
+        for team in ("mitglieder", "mitglieder.by", "mitglieder.by.nord")
+        for inbox in ("", ":confidential")
     }
 
 

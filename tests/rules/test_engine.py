@@ -103,6 +103,32 @@ def test_a_rule_that_says_stop_is_the_last_one_when_it_matches() -> None:
     assert routed(*written, subject="y").tags == ("b",)
 
 
+def test_a_confidential_letter_goes_into_the_confidential_inbox_of_each_of_its_teams() -> None:
+    rule = "{id: r, when: {subject: x}, then: {copy: leitung, confidential: true}}"
+    found = routed(rule, subject="x")
+    assert (found.teams, found.inboxes) == (("kita", "leitung"), ("kita:confidential", "leitung:confidential"))
+    assert (found.confidential, found.actions) == (True, ("copy leitung", "confidential"))
+    assert json.loads(trace_json(found))["confidential"] is True
+    plain = routed(rule, subject="y")
+    assert (plain.inboxes, plain.confidential, "confidential" in json.loads(trace_json(plain))) == (
+        ("kita",),
+        False,
+        False,
+    )
+    assert not routed("{id: r, mode: observe, then: {confidential: true}}").confidential
+
+
+def test_what_is_confidential_for_a_team_by_one_address_is_so_by_all() -> None:
+    ruleset = rules("{id: r, when: {to: kita}, then: {confidential: true, tag: a}}", "{id: s, then: {tag: b}}")
+    recipients = [to("kita@a.example"), to("postmaster@a.example"), to("krippe@b.example")]
+    for order in (recipients, recipients[::-1]):
+        merged = merge(route_all(ruleset, letter(), order))
+        assert [(p.inbox, p.tags) for p in merged.placements if p.inbox.startswith("kita")] == [
+            ("kita:confidential", ("a", "b"))
+        ]
+        assert "poststelle" in [p.inbox for p in merged.placements]
+
+
 def test_an_observing_rule_records_and_does_nothing() -> None:
     found = routed(
         "{id: a, mode: observe, then: {deliver: leitung, tag: a}}",
@@ -176,8 +202,8 @@ def test_merged_a_letter_is_once_in_each_inbox() -> None:
     )
     merged = merge(route_all(ruleset, letter(), [to("info@a.example"), to("kita@a.example"), to("alt@a.example")]))
     assert merged.placements == (
-        Placement(team="kita", state=State.OPEN, priority=Priority.NORMAL, tags=("alt", "frage")),
-        Placement(team="poststelle", state=State.OPEN, priority=Priority.LOW, tags=("frage",)),
+        Placement(inbox="kita", state=State.OPEN, priority=Priority.NORMAL, tags=("alt", "frage")),
+        Placement(inbox="poststelle", state=State.OPEN, priority=Priority.LOW, tags=("frage",)),
     )
     assert merged.rules == ("a", "b")
     assert merged.problem is None
@@ -186,13 +212,13 @@ def test_merged_a_letter_is_once_in_each_inbox() -> None:
 def test_a_letter_lies_closed_only_when_all_of_its_ways_close_it() -> None:
     ruleset = rules("{id: b, then: {file: closed}}")
     merged = merge(route_all(ruleset, letter(), [to("info@a.example"), to("rathaus@a.example")]))
-    assert [(place.team, place.state) for place in merged.placements] == [("poststelle", State.CLOSED)]
+    assert [(place.inbox, place.state) for place in merged.placements] == [("poststelle", State.CLOSED)]
 
 
 def test_a_team_does_not_see_the_tags_of_a_way_that_did_not_lead_to_it() -> None:
     ruleset = rules("{id: a, when: {to: kita.platzvergabe}, then: {tag: vertraulich}}")
     merged = merge(route_all(ruleset, letter(), [to("info@a.example"), to("kita@a.example")]))
-    assert {place.team: place.tags for place in merged.placements} == {"kita": ("vertraulich",), "poststelle": ()}
+    assert {place.inbox: place.tags for place in merged.placements} == {"kita": ("vertraulich",), "poststelle": ()}
 
 
 def test_problems_of_the_ways_are_told_once() -> None:

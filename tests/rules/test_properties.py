@@ -126,7 +126,7 @@ def test_the_order_of_recipients_does_not_count(rules: Ruleset, mail: Letter, re
     routes = route_all(rules, mail, recipients)
     merged = merge(routes)
     assert all(merge(order) == merged for order in itertools.permutations(routes))
-    assert {place.team for place in merged.placements} == {team for each in routes for team in each.teams}
+    assert {place.inbox for place in merged.placements} == {team for each in routes for team in each.teams}
 
 
 @FEW
