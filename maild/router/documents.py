@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Row, select
 
-from maild.archive.content import DamagedError, read
+from maild.archive.content import DamagedError, chunks, read
 from maild.archive.database import Database
 from maild.archive.index import IndexDocument, document_of
 from maild.archive.schema import messages, recipients, summaries
-from maild.confinement import ConfinementError, Worker
+from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError
 from maild.mail.facts import Facts
 from maild.mail.reading import facts_of
 
+_LARGE_BYTES = 1_000_000  # from here on a message goes to the worker as it is read, and never whole through here
 _DOCUMENT = "maild.router.documents:document"
 
 
@@ -45,7 +46,7 @@ class DocumentReader:
         """Return the documents filed after a revision, without a gap, at most `limit`."""
         with self._database.read() as connection:
             rows = connection.execute(
-                select(summaries.c.message_id, summaries.c.revision, messages.c.digest)
+                select(summaries.c.message_id, summaries.c.revision, messages.c.digest, messages.c.size)
                 .join_from(summaries, messages, messages.c.id == summaries.c.message_id)
                 .where(summaries.c.revision > after)
                 .order_by(summaries.c.revision)
@@ -67,19 +68,27 @@ class DocumentReader:
             self._worker.kill()
             self._worker = None
 
-    def _read(self, row: Row[int, int, bytes], envelope_to: tuple[str, ...]) -> IndexDocument:
+    def _read(self, row: Row[int, int, bytes, int], envelope_to: tuple[str, ...]) -> IndexDocument:
         filed = Filed(message_id=row.message_id, revision=row.revision, envelope_to=tuple(a for a in envelope_to if a))
         try:
-            with self._database.read() as connection:
-                octets = read(connection, row.digest)
+            octets: bytes | Streamed
+            if row.size > _LARGE_BYTES:
+                octets = Streamed(row.size, lambda: self._stream(row.digest))
+            else:
+                with self._database.read() as connection:
+                    octets = read(connection, row.digest)
             if self._worker is None:
                 self._worker = Worker(preload=("maild.router.documents",))
             answer: IndexDocument = self._worker.call(_DOCUMENT, filed, octets)
-        except (ConfinementError, NotFoundError, DamagedError):
+        except (ConfinementError, NotFoundError, DamagedError, StreamError):
             # Beyond the parser's limits, or damaged: it is found by its envelope all the same.
             self._discard_worker()
             return document_of(Facts(source_only="crash"), filed.envelope_to, filed.message_id, filed.revision)
         return answer
+
+    def _stream(self, digest: bytes) -> Iterator[bytes]:
+        with self._database.read(mapped=False) as connection:
+            yield from chunks(connection, digest)
 
     def _discard_worker(self) -> None:
         if self._worker is not None:

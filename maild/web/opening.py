@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 
@@ -16,7 +16,7 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from maild.archive import content
 from maild.archive.queries import Message
-from maild.confinement import ConfinementError
+from maild.confinement import ConfinementError, Streamed
 from maild.errors import NotFoundError
 from maild.web.language import catalogue
 from maild.web.letter import source_html
@@ -37,7 +37,7 @@ class Opened:
 
 async def open_letter(visit: Visit, message: Message, *, images: bool = False) -> Opened:
     """Return the letter as it is to be shown."""
-    octets = await visit.read(content.read, message.digest)
+    octets = await _octets_of(visit, message)
     # Security: a letter from outside that claims an address of ours deserves a word; one that we sent does not.
     ours = visit.services.rulebook.current.domains if message.direction == "in" else frozenset()
     quoted = catalogue(visit.language).gettext(_("Quoted text"))
@@ -45,13 +45,14 @@ async def open_letter(visit: Visit, message: Message, *, images: bool = False) -
         view = await visit.services.pool.run("maild.web.letter:open_letter", octets, images, ours, quoted)
     except ConfinementError as error:
         notice = Notice(code="source-only", values=(error.kind,), grave=True)
-        view = LetterView(kind="source", plain_html=source_html(octets), notices=(notice,))
+        begin = octets if isinstance(octets, bytes) else await head(visit, message.digest, _IN_MEMORY_BYTES)
+        view = LetterView(kind="source", plain_html=source_html(begin), notices=(notice,))
     return Opened(message=message, view=view)
 
 
 async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, str, str]:
     """Return an attachment's octets, name and type. Raises NotFoundError when there is none that can be read."""
-    octets = await visit.read(content.read, message.digest)
+    octets = await _octets_of(visit, message)
     try:
         found: tuple[bytes, str, str] = await visit.services.pool.run("maild.web.letter:open_part", octets, part)
     except ConfinementError:
@@ -62,6 +63,18 @@ async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, s
 def _(text: str) -> str:
     """Mark words for translation."""
     return text
+
+
+async def _octets_of(visit: Visit, message: Message) -> bytes | Streamed:
+    """Return the octets for a worker: large ones go there as they are read, and are never whole in this process."""
+    if message.size <= _IN_MEMORY_BYTES:
+        return await visit.read(content.read, message.digest)
+
+    def chunks() -> Iterator[bytes]:
+        with visit.services.database.read(mapped=False) as connection:
+            yield from content.chunks(connection, message.digest)
+
+    return Streamed(message.size, chunks)
 
 
 async def head(visit: Visit, digest: bytes, limit: int) -> bytes:

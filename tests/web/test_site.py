@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -293,3 +294,18 @@ def test_the_script_and_the_stylesheet_ask_for_nothing_from_elsewhere() -> None:
     for path in (Path(__file__).parents[2] / "maild" / "web" / "static").iterdir():
         text = path.read_text()
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(", text), path.name
+
+
+def test_a_large_letter_is_read_and_its_attachment_comes_whole(office: Office) -> None:
+    office.user("petra", (Role.READER, "kita"))
+    attached = bytes(range(256)) * 8_000
+    lines = base64.encodebytes(attached).decode()
+    number = office.mail(
+        "From: Petra <petra@citizen.example>\nTo: kita.platzvergabe@musterstadt.example\nSubject: Groß\n"
+        "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nIm Anhang\n--b\n"
+        'Content-Type: application/octet-stream\nContent-Disposition: attachment; filename="plan.bin"\n'
+        f"Content-Transfer-Encoding: base64\n\n{lines}--b--\n"
+    )
+    with office.client("petra") as client:
+        assert "Im Anhang" in client.get(f"/m/{shown_id(number)}").text
+        assert client.get(f"/m/{shown_id(number)}/part/2").content == attached
