@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.smtp_door import open_smtp
+from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.upgrade import upgrade
@@ -148,7 +149,8 @@ class Daemon:
             for server in servers:
                 stack.push_async_callback(server.drain, _DRAIN_S)
             self.smtp_ports = [server.port for server in servers]
-        self._signals(rulebook)
+        self._signals()
+        self._watch(rulebook)
         await self._watchdog(database)
 
     async def until_stopped(self) -> None:
@@ -187,7 +189,6 @@ class Daemon:
 
         keep(rulebook.current)
         rulebook.on_change(keep)
-        _tell_unkept(rulebook)
         return rulebook
 
     async def _run_router(self, router: Router) -> None:
@@ -207,11 +208,16 @@ class Daemon:
             _log.error("router.ended", error=type(running.exception()).__name__)
             self._stop.set()
 
-    def _signals(self, rulebook: Rulebook) -> None:
+    def _signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, lambda: _reload(rulebook))
+
+    def _watch(self, rulebook: Rulebook) -> None:
+        watch = RulesWatch(rulebook)
+        running = asyncio.create_task(watch.run(), name="rules")
+        self._stack.callback(running.cancel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
 
     async def _watchdog(self, database: Database) -> None:
         interval_s = watchdog_interval_s()
@@ -231,24 +237,6 @@ class Daemon:
 
 def _nothing(_connection: object, arguments: list[None]) -> list[None]:
     return arguments
-
-
-def _reload(rulebook: Rulebook) -> None:
-    notify("RELOADING=1")
-    before = rulebook.current.version
-    rulebook.reload()
-    if rulebook.refused:
-        _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
-    elif rulebook.current.version != before:
-        _log.info("rules.reloaded", version=rulebook.current.version[:12])
-        _tell_unkept(rulebook)
-    notify("READY=1")
-
-
-def _tell_unkept(rulebook: Rulebook) -> None:
-    """Say so when the rules serve, but would not after a restart with a broken file."""
-    if rulebook.unkept is not None:
-        _log.error("rules.unkept", error=rulebook.unkept)
 
 
 def _raise_descriptor_limit() -> None:

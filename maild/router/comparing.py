@@ -11,6 +11,7 @@ from maild.mail.address import Address
 from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.engine import Route, route_all
 from maild.rules.model import Ruleset
+from maild.rules.plan import Tried
 
 
 class Asked(NamedTuple):
@@ -112,4 +113,5 @@ def _differing(old: Route, new: Route) -> tuple[str, ...]:
 
 
 def _acts(route: Route) -> dict[str, tuple[str, ...]]:
-    return {tried.rule: tried.did for tried in route.trace if tried.did and not tried.observed}
+    tried = (step for step in route.steps if isinstance(step, Tried))
+    return {each.rule: each.did for each in tried if each.did and not each.observed}

@@ -7,7 +7,9 @@ from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Alias, FunctionAddress, Retired
 from maild.rules.names import Names
-from maild.rules.yaml_nodes import Node, Scalar
+from maild.rules.yaml_nodes import Mapping, Node, Scalar
+
+KEYS = ("team", "title", "aliases", "listed", "retired", "acknowledge")
 
 
 class _Entry:
@@ -37,8 +39,10 @@ def read_addresses(fields: Fields, names: Names, pairs: Pairs, fallback: str) ->
 
 
 def _claim(fields: Fields, names: Names, key: Scalar, node: Node) -> _Entry | None:
-    where = f"address {quoted(key.text)}"
-    known = fields.known(node, where, keys=("team", "title", "aliases", "listed", "retired", "acknowledge"))
+    leads = isinstance(node, Mapping) and "retired" in node.pairs and _names_successor(node.pairs["retired"][1])
+    known = fields.known(
+        node, f"address {quoted(key.text)}", keys=KEYS, required=() if leads else ("team",), missing_at=key
+    )
     local_domain = _own(fields, names, key)
     if local_domain is None:
         return None
@@ -76,9 +80,10 @@ def _lead(fields: Fields, names: Names, entry: _Entry) -> None:
         entry.team = found.text if found is not None and names.refer("team", found) else None
     if "retired" in pairs:
         entry.retired = _retired(fields, names, pairs["retired"][1])
-    if "team" not in pairs and (entry.retired is None or entry.retired.successor is None):
-        text = f"address {quoted(entry.key.text)} has no 'team'"
-        fields.findings.error(entry.key, Code.MISSING_KEY, text)
+
+
+def _names_successor(retired: Node) -> bool:
+    return not isinstance(retired, Mapping) or "successor" in retired.pairs
 
 
 def _retired(fields: Fields, names: Names, node: Node) -> Retired:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import pairwise
+from operator import itemgetter
 
 from maild.rules.findings import Code, Findings, Place, quoted
 from maild.rules.model import AllOf, Comparison, Condition, Rule, Team
@@ -57,13 +58,13 @@ def report_hours(findings: Findings, asked: Iterable[Place], teams: Iterable[Tea
 
 def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[str, Place], today: date | None) -> None:
     """Warn of rules that cannot match any more, that double another, or whose time is over."""
-    enders: list[Rule] = []
+    enders = _Enders()
     seen: dict[tuple[Condition | None, Condition | None], Rule] = {}
     for rule in rules:
         place = places[rule.id]
         if today is not None and rule.active and rule.active.last and rule.active.last < today:
             findings.warning(place, Code.EXPIRED, f"rule {quoted(rule.id)} ended on {rule.active.last}")
-        above = next((ender for ender in enders if _covers(ender, rule)), None)
+        above = enders.covering(rule)
         twin = seen.setdefault((rule.when, rule.unless), rule)
         if above is not None:
             text = f"rule {quoted(rule.id)} can never match: rule {quoted(above.id)} (line {above.line}) ends first"
@@ -72,7 +73,41 @@ def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[st
             text = f"rule {quoted(rule.id)} has the same conditions as rule {quoted(twin.id)} (line {twin.line})"
             findings.warning(place, Code.SAME_CONDITIONS, text)
         if rule.ends and not rule.observe and rule.active is None and rule.unless is None:
-            enders.append(rule)
+            enders.add(rule)
+
+
+class _Enders:
+    """The rules that end the search, found by the first of their conditions: not each is held against each."""
+
+    def __init__(self) -> None:
+        self._found: dict[object, list[tuple[int, Rule]]] = {}
+        self._count = 0
+
+    def add(self, rule: Rule) -> None:
+        first = next(iter(_parts(rule.when)), None)
+        for key in _keys(first):
+            self._found.setdefault(key, []).append((self._count, rule))
+        self._count += 1
+
+    def covering(self, rule: Rule) -> Rule | None:
+        """Return the first that takes every mail that `rule` would take."""
+        parts = (None, *_parts(rule.when))
+        # Whatever implies a comparison with several values has each of its own among them: one is enough to look for.
+        near = {
+            number: ender for part in parts for key in _keys(part)[:1] for number, ender in self._found.get(key, ())
+        }
+        return next((ender for _, ender in sorted(near.items(), key=itemgetter(0)) if _covers(ender, rule)), None)
+
+
+def _keys(part: Condition | None) -> list[object]:
+    """Return what a condition has in common with those that imply it."""
+    if not isinstance(part, Comparison):
+        return [part]
+    return (
+        [(part.source, value) for value in part.test.values]
+        if isinstance(part.test, OneOf)
+        else [(part.source, part.test)]
+    )
 
 
 def _covers(above: Rule, rule: Rule) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from json.encoder import encode_basestring
-from typing import NamedTuple, assert_never
+from typing import assert_never
 
 from maild.mail.address import Address
 from maild.mail.inbox import confidential
@@ -29,25 +30,12 @@ from maild.rules.model import (
     State,
     Tag,
 )
+from maild.rules.plan import Passed, Tried, plan_of
 
 _quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES
 _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
 _PRIORITIES = {priority: priority.name.lower() for priority in Priority}
-
-
-class Tried(NamedTuple):
-    """One rule as it was tried: what its conditions saw, and what it did (or, observing, would have done).
-
-    `outcome` None: the rule was not in force on that day.
-    """
-
-    rule: str
-    line: int
-    outcome: Outcome | None
-    seen: tuple[Seen, ...]
-    did: tuple[str, ...]
-    observed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,7 @@ class Route:
 
     `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
     never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
+    `steps` are the rules in order, those that were passed over together.
     """
 
     recipient: Address
@@ -68,7 +57,13 @@ class Route:
     rules: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
     problem: str | None = None
-    trace: tuple[Tried, ...] = ()
+    steps: tuple[Tried | Passed, ...] = ()
+
+    @property
+    def trace(self) -> tuple[Tried, ...]:
+        """Every rule as it was tried."""
+        each = (step.plan.tried(*step[1:]) if isinstance(step, Passed) else (step,) for step in self.steps)
+        return tuple(chain.from_iterable(each))
 
     @property
     def inboxes(self) -> tuple[str, ...]:
@@ -107,7 +102,7 @@ class _Draft:
     confidential: bool = False
     rules: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
-    trace: list[Tried] = field(default_factory=list)
+    steps: list[Tried | Passed] = field(default_factory=list)
 
 
 def route(ruleset: Ruleset, letter: Letter, recipient: Address) -> Route:
@@ -136,7 +131,7 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
             teams=(team,),
             confidential=draft.confidential,
             problem=problem,
-            trace=tuple(draft.trace),
+            steps=tuple(draft.steps),
         )
     return Route(
         recipient=recipient,
@@ -148,33 +143,55 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
         confidential=draft.confidential,
         rules=tuple(draft.rules),
         actions=tuple(draft.actions),
-        trace=tuple(draft.trace),
+        steps=tuple(draft.steps),
     )
 
 
 def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
-    trace = draft.trace
-    for rule in ruleset.rules:
-        if rule.active is not None and not _in_force(rule, view):
-            trace.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
+    """Try the rules from top to bottom; those whose first comparison fails for certain are passed over together."""
+    plan = plan_of(ruleset.rules)
+    marks, shown = bytearray(plan.marks), dict[str, str]()
+    done, count = 0, len(marks)
+    while done < count:
+        index = marks.find(1, done)
+        source = plan.opens.get(index)
+        if source is not None and source not in shown:
+            # The first rule that asks for this reading: now it is made, and says which of them are to be tried.
+            reading = view.readings.get(source) or view.read(source)
+            shown[source] = reading.shown
+            marks[index] = 0
+            for passing in plan.passing(source, reading):
+                marks[passing] = 1
             continue
-        seen: list[Seen] = []
-        outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
-        if outcome is not _NO and rule.unless is not None:
-            outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
-        if outcome is not _YES:
-            trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
-            continue
-        did = tuple([_describe(action) for action in rule.then])
-        trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
-        if rule.observe:
-            continue
-        draft.rules.append(rule.id)
-        draft.actions.extend(did)
-        for action in rule.then:
-            _apply(action, draft)
-        if rule.ends:
+        stop = count if index < 0 else index
+        if stop > done:
+            draft.steps.append(Passed(plan, done, stop, shown))
+        if index < 0 or _try(plan.rules[index], view, draft):
             return
+        done = index + 1
+
+
+def _try(rule: Rule, view: View, draft: _Draft) -> bool:
+    """Try one rule; tell whether it is the last one."""
+    if rule.active is not None and not _in_force(rule, view):
+        draft.steps.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
+        return False
+    seen: list[Seen] = []
+    outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
+    if outcome is not _NO and rule.unless is not None:
+        outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
+    if outcome is not _YES:
+        draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
+        return False
+    did = tuple([_describe(action) for action in rule.then])
+    draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
+    if rule.observe:
+        return False
+    draft.rules.append(rule.id)
+    draft.actions.extend(did)
+    for action in rule.then:
+        _apply(action, draft)
+    return rule.ends
 
 
 def _in_force(rule: Rule, view: View) -> bool:
@@ -270,13 +287,15 @@ def trace_json(route: Route) -> str:
         pieces.append(f'"actions":{_list_json(route.actions)}')
     if route.problem is not None:
         pieces.append(f'"problem":{_quoted(route.problem)}')
-    if route.trace:
-        pieces.append(f'"trace":[{",".join([_tried_json(tried) for tried in route.trace])}]')
+    if route.steps:
+        pieces.append(f'"trace":[{",".join([_step_json(step) for step in route.steps])}]')
     return f"{{{','.join(pieces)}}}"
 
 
-def _tried_json(tried: Tried) -> str:
-    rule, line, outcome, seen, did, observed = tried
+def _step_json(step: Tried | Passed) -> str:
+    if isinstance(step, Passed):
+        return step.plan.tried_json(*step[1:])
+    rule, line, outcome, seen, did, observed = step
     form = f'{{"rule":{_quoted(rule)},"line":{line},"outcome":"{_WORDS[outcome]}"'
     if seen:
         conditions = [f'[{_quoted(label)},{_quoted(value)},"{_WORDS[found]}"]' for label, value, found in seen]

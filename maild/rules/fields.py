@@ -58,6 +58,7 @@ class Fields:
         keys: Iterable[str],
         required: Iterable[str] = (),
         not_yet: MappingOf[str, str] | None = None,
+        missing_at: Place | None = None,
     ) -> Pairs:
         """Return the pairs of a mapping whose keys are fixed; report those unknown, missing or not built yet.
 
@@ -67,6 +68,7 @@ class Fields:
             keys: the keys that work.
             required: those of them that must be there.
             not_yet: keys of the language without effect so far, with what they are for.
+            missing_at: where a missing key is reported, when not at the mapping.
         """
         if not isinstance(node, Mapping):
             self.wrong(node, f"a mapping for {where}")
@@ -79,9 +81,9 @@ class Fields:
                 hint = nearest(key, (*allowed, *later))
                 meant += hint
                 self.findings.error(place, Code.UNKNOWN_KEY, f"unknown key {quoted(key)} in {where}{hint}")
-        for key in required:
+        for key in () if node.partial else required:
             if key not in node.pairs and f"'{key}'" not in meant:  # a misspelt key is one mistake, not two
-                self.findings.error(node, Code.MISSING_KEY, f"{where} has no '{key}'")
+                self.findings.error(missing_at or node, Code.MISSING_KEY, f"{where} has no '{key}'")
         return {key: pair for key, pair in node.pairs.items() if key in allowed}
 
     def items(self, node: Node, expected: str) -> list[Node]:

@@ -14,6 +14,26 @@ from typing import Protocol
 from maild.errors import Diagnostic
 
 MAX_FINDINGS = 1_000
+# How other programs' rules call what has another name here.
+_ELSEWHERE = {
+    "action": "then",
+    "actions": "then",
+    "do": "then",
+    "if": "when",
+    "condition": "when",
+    "conditions": "when",
+    "except": "unless",
+    "recipient": "to",
+    "body": "text",
+    "fileinto": "deliver",
+    "move": "deliver",
+    "cc": "copy",
+    "label": "tag",
+    "equals": "is",
+    "startswith": "starts",
+    "endswith": "ends",
+    "glob": "matches",
+}
 
 
 class Code(StrEnum):
@@ -84,15 +104,52 @@ class Place(Protocol):
     def column(self) -> int: ...
 
 
+class Written(Place, Protocol):
+    """A place with an extent: from `begin` to `end`, in characters of the source."""
+
+    @property
+    def begin(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
 class Findings:
     """Collects diagnostics of one file, in any order; `sorted` gives them by place."""
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.source = ""  # what is being read, as far as it is known
         self._seen: set[Diagnostic] = set()
+        self._spoilt: set[tuple[int, int]] = set()
 
     def error(self, place: Place, code: Code, text: str) -> None:
-        self._add(place, "error", code, text)
+        if not self.spoilt(place):
+            self._add(place, "error", code, text)
+
+    def spoil(self, place: Place) -> None:
+        """Take no further error at a place where no value stands: one mistake is told once."""
+        self._spoilt.add((place.line, place.column))
+
+    def spoilt(self, place: Place) -> bool:
+        return (place.line, place.column) in self._spoilt
+
+    def within(self, written: Written, part: str, before: str) -> Place:
+        """Return where a part of a scalar stands; the scalar's own place where it was written otherwise than it reads.
+
+        Args:
+            written: the scalar.
+            part: the piece of its text.
+            before: the text before that piece.
+        """
+        at = written.begin - len(part)
+        for _ in range(before.count(part) + 1):
+            at = self.source.find(part, at + len(part), written.end)
+            if at < 0:
+                return written
+        line = written.line + self.source.count("\n", written.begin, at)
+        if line == written.line:
+            return Spot(line, written.column + at - written.begin)
+        return Spot(line, at - self.source.rfind("\n", 0, at))
 
     def warning(self, place: Place, code: Code, text: str) -> None:
         self._add(place, "warning", code, text)
@@ -127,7 +184,9 @@ def quoted(text: str) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the likeliest of the known words, or nothing."""
-    found = get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    words = list(known)
+    meant = _ELSEWHERE.get(word.lower())
+    found = [meant] if meant in words else get_close_matches(word[:100], words, n=1, cutoff=0.6)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 

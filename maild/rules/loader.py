@@ -13,7 +13,7 @@ from maild.errors import Diagnostic
 from maild.rules.addresses import read_addresses
 from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
-from maild.rules.findings import Code, Findings, Spot
+from maild.rules.findings import Code, Findings, Spot, nearest
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
@@ -81,10 +81,10 @@ class _Reading:
             return None
         self._version(top)
         sections = {key: self._section(top, key) for key in ("teams", "lists", "templates", "addresses")}
-        for key in ("teams", "lists", "templates"):
-            unread = key in _REQUIRED if key not in top else not isinstance(top[key][1], Mapping)
-            names.define(key.removesuffix("s"), None if unread else sections[key])
-        names.domains = read_domains(fields, top["domains"][1]) if "domains" in top else frozenset()
+        for key, what in (("teams", "team"), ("lists", "list"), ("templates", "template"), ("addresses", "address")):
+            read = isinstance(top[key][1], Mapping) if key in top else not self._missed(root, key)
+            names.define(what, sections[key] if read else None)
+        names.domains = read_domains(fields, names, top["domains"][1] if "domains" in top else None)
         organisation = read_organisation(fields, top["organisation"][1]) if "organisation" in top else None
         teams = read_teams(fields, names, sections["teams"])
         fallback = self._fallback(top)
@@ -119,6 +119,10 @@ class _Reading:
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
         report_rules(self._findings, rules, reader.places, self._today)
         return found
+
+    def _missed(self, root: Mapping, key: str) -> bool:
+        """Tell whether a section is missing by mistake: it must be there, or stands there misspelt."""
+        return key in _REQUIRED or any(nearest(other, _KEYS).endswith(f"'{key}'?") for other in root.pairs)
 
     def _section(self, top: Pairs, key: str) -> Pairs:
         return self._fields.mapping(top[key][1], f"a mapping for '{key}'") if key in top else {}

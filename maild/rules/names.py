@@ -14,6 +14,7 @@ class Names:
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self.domains: frozenset[str] = frozenset()
+        self.domains_unread = False  # some of them: then nothing is known to be foreign
         self.defined: dict[str, dict[str, Scalar]] = {"team": {}, "list": {}, "template": {}, "rule": {}}
         self.used: set[tuple[str, str]] = set()
         self._unread: set[str] = set()
@@ -46,14 +47,16 @@ class Names:
         return found or (local if local in IMPLICIT else None)
 
     def unknown_address(self, place: Place, text: str) -> None:
+        if "address" in self._unread:
+            return
         known = (local if domain is None else f"{local}@{domain}" for local, domain in self.claims)
         self._findings.error(
             place, Code.UNKNOWN_ADDRESS, f"address {quoted(text)} is not defined{nearest(text, known)}"
         )
 
     def served(self, place: Place, domain: str) -> bool:
-        if domain in self.domains:
-            return True
+        if domain in self.domains or self.domains_unread:
+            return domain in self.domains
         text = f"{quoted(domain)} is not one of 'domains'{nearest(domain, self.domains)}"
         self._findings.error(place, Code.UNKNOWN_DOMAIN, text)
         return False

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from maild.errors import AddressError
-from maild.mail.address import fold, parse_address, parse_domain
+from maild.mail.address import compared, fold, parse_domain
 from maild.mail.language import LANGUAGES
 from maild.rules.conditions import NULL_PATH
 from maild.rules.fields import Fields
 from maild.rules.findings import Code, Place, nearest, quoted
 from maild.rules.names import Names
-from maild.rules.operators import Contains, Ends, Matches, OneOf, PatternError, Regex, Starts, Test, compiled
+from maild.rules.operators import (
+    CACHED_PATTERNS,
+    Contains,
+    Ends,
+    Matches,
+    OneOf,
+    PatternError,
+    Regex,
+    Starts,
+    Test,
+    compiled,
+)
 from maild.rules.yaml_nodes import Mapping, Node
 
 _PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
@@ -24,6 +35,7 @@ _PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
 }
 OPERATORS = (*_PLAIN, "regex")
 _MAX_LABEL = 120
+_ADDRESSES = ("to", "from", "sender")
 # What authors write instead of a code of ISO 639-1.
 _CODES = {
     "german": "de",
@@ -41,8 +53,7 @@ _CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Value:
+class _Value(NamedTuple):
     """One value and where it stands; an entry of a list stands where the condition names the list."""
 
     text: str
@@ -55,6 +66,8 @@ class OperandReader:
     def __init__(self, fields: Fields, names: Names) -> None:
         self._fields = fields
         self._names = names
+        self._of_lists: dict[tuple[str, str, str], Test] = {}
+        self._pattern_count = 0
 
     def tests(self, key: str, bare: str, node: Node) -> list[tuple[Test, str]]:
         """Return each test that stands there with its label; all of them must hold.
@@ -79,17 +92,44 @@ class OperandReader:
         values, shown = self._values(node)
         label = f"{operator} {shown}"
         label = label if len(label) <= _MAX_LABEL else label[: _MAX_LABEL - 1] + "…"
+        if not isinstance(node, Mapping):
+            return self._test_of(key, operator, values), label
+        # A list that many rules name is read once; what is wrong in it is told at each rule.
+        known = key if key in _ADDRESSES else "", operator, shown
+        test = self._of_lists.get(known)
+        if test is None:
+            refused = self._fields.findings.refused
+            test = self._test_of(key, operator, values) or OneOf(values=frozenset())
+            if not refused and not self._fields.findings.refused and key != "language":
+                self._of_lists[known] = test
+        return test, label
+
+    def _test_of(self, key: str, operator: str, values: list[_Value]) -> Test | None:
+        self._bound_patterns(operator, values)
         if operator == "regex":
-            values = [value for value in values if self._linear(value)]
-            return (Regex(values=tuple(value.text for value in values)) if values else None), label
-        if operator == "is" and key == "to":
-            values = [value for value in values if self._ours(value)]
-        elif operator == "is" and key in ("from", "sender"):
-            values = [value for value in values if self._mailbox(value)]
-        elif key == "language":
-            values = [value for value in values if self._language(value)]
-        folded = tuple(dict.fromkeys(_comparable(key, operator, value.text) for value in values))
-        return (_PLAIN[operator](folded) if folded or isinstance(node, Mapping) else None), label
+            texts = tuple(value.text for value in values if self._linear(value))
+            return Regex(values=texts) if texts else None
+        found = (self._comparable(key, operator, value) for value in values)
+        texts = tuple(dict.fromkeys(text for text in found if text is not None))
+        return _PLAIN[operator](texts) if texts else None
+
+    def _bound_patterns(self, operator: str, values: list[_Value]) -> None:
+        if operator not in ("regex", "matches") or not values:
+            return
+        before, self._pattern_count = self._pattern_count, self._pattern_count + len(values)
+        if before <= CACHED_PATTERNS < self._pattern_count:
+            text = (
+                f"more than {CACHED_PATTERNS:,} patterns in one file; 'is', 'contains', 'starts' and 'ends' may be more"
+            )
+            self._fields.findings.error(values[0].place, Code.TOO_LARGE, text)
+
+    def _comparable(self, key: str, operator: str, value: _Value) -> str | None:
+        """Return a value in the form in which it is compared; None when it was refused."""
+        if operator != "is" or key not in _ADDRESSES:
+            return fold(value.text) if key != "language" or self._language(value) else None
+        if key == "to":
+            return _address_key(value.text) or fold(value.text) if self._ours(value) else None
+        return NULL_PATH if value.text == NULL_PATH else self._mailbox(value)
 
     def _values(self, node: Node) -> tuple[list[_Value], str]:
         if not isinstance(node, Mapping):
@@ -137,22 +177,17 @@ class OperandReader:
         self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
         return False
 
-    def _mailbox(self, value: _Value) -> bool:
-        if value.text == NULL_PATH or _address_key(value.text) is not None:
-            return True
+    def _mailbox(self, value: _Value) -> str | None:
+        if (found := _address_key(value.text)) is not None:
+            return found
         hint = "" if "@" in value.text else f"; for a whole domain write '@{value.text}'"
         self._fields.findings.error(value.place, Code.BAD_ADDRESS, f"{quoted(value.text)} is no address{hint}")
-        return False
-
-
-def _comparable(key: str, operator: str, text: str) -> str:
-    found = _address_key(text) if operator == "is" and key in ("to", "from", "sender") else None
-    return found or fold(text)
+        return None
 
 
 def _address_key(text: str) -> str | None:
     """Return an address or @domain in the form in which it is compared; None when it is neither."""
     try:
-        return f"@{parse_domain(text[1:])}" if text.startswith("@") else parse_address(text).key
+        return f"@{parse_domain(text[1:])}" if text.startswith("@") else compared(text)
     except AddressError:
         return None

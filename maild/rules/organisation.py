@@ -12,7 +12,7 @@ from maild.rules.findings import Code, quoted
 from maild.rules.holiday_reader import read_holidays
 from maild.rules.model import OpenHours, Organisation, Team
 from maild.rules.names import Names
-from maild.rules.yaml_nodes import Node, Scalar
+from maild.rules.yaml_nodes import Node, Scalar, Sequence
 
 DEFAULT_ZONE = "Europe/Berlin"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -46,9 +46,11 @@ def _zone(fields: Fields, node: Node) -> ZoneInfo | None:
         return None
 
 
-def read_domains(fields: Fields, node: Node) -> frozenset[str]:
-    """Read `domains`."""
-    found = (fields.domain(scalar) for scalar in fields.scalars(node, "a domain name"))
+def read_domains(fields: Fields, names: Names, node: Node | None) -> frozenset[str]:
+    """Read `domains`; what could not be read is noted in `names`."""
+    scalars = [] if node is None else fields.scalars(node, "a domain name")
+    found = [fields.domain(scalar) for scalar in scalars]
+    names.domains_unread = not found or None in found or (isinstance(node, Sequence) and len(node.items) > len(found))
     return frozenset(domain for domain in found if domain is not None)
 
 

@@ -168,8 +168,8 @@ def _is_empty_list(node: Node) -> bool:
 def run_tests(findings: Findings, ruleset: Ruleset) -> None:
     """Run every test of a file; report those that fail, with what was expected and what happened."""
     for test in ruleset.tests:
-        for difference in _differences(ruleset, test):
-            findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {difference}")
+        if differences := "; ".join(_differences(ruleset, test)):
+            findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {differences}")
 
 
 def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,31 @@ from maild.rules.model import Ruleset
 
 LAST_GOOD = "rules.last-good.json"
 _MAX_BYTES = 20_000_000
+Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A rules file as read: `ruleset` is None when `diagnostics` has an error. `lists`: its list files by name."""
+    """A rules file as read: `ruleset` is None when `diagnostics` has an error. `lists`: its list files by name.
+
+    `stamps`: each file that was looked for, as it was just before it was read; None: it was not there.
+    """
 
     ruleset: Ruleset | None
     diagnostics: tuple[Diagnostic, ...]
     source: str
     lists: dict[str, str]
+    stamps: Mapping[Path, Stamp | None] = field(default_factory=dict)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return what changes whenever the file does, by whatever way; links are followed. None: there is no such file."""
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    # ctime: of a file that was copied over this one with its times, or that may be read from now on.
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def read_rules(path: Path, *, shown: str | None = None, today: date | None = None) -> Loaded:
@@ -43,26 +59,30 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
         shown: how diagnostics name it, when not by `path`.
         today: with it, rules whose time is over are warned of.
     """
+    stamps = {path: stamp_of(path)}
     try:
         source = _read(path)
     except (OSError, ValueError) as error:
         findings = Findings(shown or str(path))
         reason = error.strerror if isinstance(error, OSError) else str(error)
         findings.error(Spot(1, 1), Code.UNREADABLE, f"the rules cannot be read: {reason}")
-        return Loaded(ruleset=None, diagnostics=findings.sorted(), source="", lists={})
-    return read_text(source, path.parent, shown=shown or str(path), today=today)
+        return Loaded(ruleset=None, diagnostics=findings.sorted(), source="", lists={}, stamps=stamps)
+    loaded = read_text(source, path.parent, shown=shown or str(path), today=today)
+    return replace(loaded, stamps={**stamps, **loaded.stamps})
 
 
 def read_text(source: str, folder: Path, *, shown: str, today: date | None = None) -> Loaded:
     """Check a text as if it were a rules file in `folder`, where its list files are; never raises."""
     lists: dict[str, str] = {}
+    stamps: dict[Path, Stamp | None] = {}
 
     def read_list(name: str) -> str:
+        stamps[folder / name] = stamp_of(folder / name)
         lists[name] = _read_list(folder, name)
         return lists[name]
 
     ruleset, diagnostics = load(source, shown, read_list, today=today)
-    return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
+    return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists, stamps=stamps)
 
 
 def _read(path: Path) -> str:
@@ -111,6 +131,14 @@ def read_kept(folder: Path, shown: str) -> Loaded | None:
     return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newest:
+    """The newest file as one reading found it. `turn` counts the readings in the order in which they began."""
+
+    loaded: Loaded
+    turn: int
+
+
 class Rulebook:
     """The rules that serve now, and what became of the newest file."""
 
@@ -120,8 +148,13 @@ class Rulebook:
         self.warnings: tuple[Diagnostic, ...] = ()  # of the file that serves
         self.source = ""  # the text that serves, for the archive's history
         self.unkept: str | None = None  # why the last good copy could not be written
+        self.stamps: Mapping[Path, Stamp | None] = {}  # the files of the newest reading, refused or not
         self._last_good_dir = last_good_dir
         self._current: Ruleset | None = None
+        self._kept = ""  # the version of the last good copy, as far as it was written here
+        self._reading = threading.Lock()
+        self._turns = 0  # readings begun
+        self._taken = 0  # the last of them that was taken up
         self._listeners: list[Callable[[Ruleset], None]] = []
 
     @property
@@ -148,17 +181,43 @@ class Rulebook:
 
     def reload(self) -> bool:
         """Take up the newest file; tell whether it serves now. When it is refused, nothing changes but `refused`."""
-        newest = read_rules(self.path)
-        if newest.ruleset is None:
-            self.refused = newest.diagnostics
+        newest = self.read()
+        return newest is not None and self.take_up(newest)
+
+    def read(self, *, settled: Mapping[Path, Stamp | None] | None = None) -> Newest | None:
+        """Read the newest file, from any thread, and keep it when it is good and new; nothing serves yet.
+
+        Args:
+            settled: None is returned, and nothing kept, when one of these files has changed since then: somebody is
+                writing, and what was read may be half of it.
+        """
+        with self._reading:
+            self._turns += 1
+            turn = self._turns
+            newest = read_rules(self.path)
+            if settled is not None and any(newest.stamps.get(path, stamp) != stamp for path, stamp in settled.items()):
+                return None
+            if newest.ruleset is not None and (self.unkept is not None or newest.ruleset.version != self._kept):
+                self._keep(newest, newest.ruleset.version)
+        return Newest(loaded=newest, turn=turn)
+
+    def take_up(self, newest: Newest) -> bool:
+        """Let what was read serve; tell whether it does. It is passed over when something read later serves already.
+
+        Listeners are called here: in the daemon, this is for the event loop's thread alone.
+        """
+        if newest.turn < self._taken:
+            return not self.refused
+        self._taken = newest.turn
+        loaded = newest.loaded
+        self.stamps = loaded.stamps
+        if loaded.ruleset is None:
+            self.refused = loaded.diagnostics
             return False
-        if self._current is None or newest.ruleset.version != self._current.version:
-            self._keep(newest)
-            self._serve(newest)
-        elif self.unkept is not None:
-            self._keep(newest)
         self.refused = ()
-        self.warnings = newest.diagnostics
+        self.warnings = loaded.diagnostics
+        if self._current is None or loaded.ruleset.version != self._current.version:
+            self._serve(loaded)
         return True
 
     def _serve(self, loaded: Loaded) -> None:
@@ -170,7 +229,7 @@ class Rulebook:
         for listener in self._listeners:
             listener(loaded.ruleset)
 
-    def _keep(self, loaded: Loaded) -> None:
+    def _keep(self, loaded: Loaded, version: str) -> None:
         """Write the last good copy; a full disk is told (`unkept`), and does not stop good rules from serving."""
         form = {"path": str(self.path), "source": loaded.source, "lists": loaded.lists}
         try:
@@ -179,6 +238,7 @@ class Rulebook:
             self.unkept = f"{error.strerror}: {self._last_good_dir / LAST_GOOD}"
         else:
             self.unkept = None
+            self._kept = version
 
 
 def _reader_of(lists: dict[str, str]) -> Callable[[str], str]:

@@ -85,9 +85,11 @@ def _template(fields: Fields, key: Scalar, node: Node) -> Template:
 def _check_placeholders(findings: Findings, scalar: Scalar) -> None:
     for found in _PLACEHOLDER.finditer(scalar.text):
         name = found[1]
-        if name is None and found[0] == "{":
+        if name in PLACEHOLDERS or found[0] == "{{":
+            continue
+        place = findings.within(scalar, found[0], scalar.text[: found.start()])
+        if name is None:
             text = "a '{' that ends nowhere; write '{{' for a brace"
-            findings.error(scalar, Code.BAD_PLACEHOLDER, text)
-        elif name is not None and name not in PLACEHOLDERS:
-            text = f"there is no placeholder {quoted('{' + name + '}')}{nearest(name, PLACEHOLDERS)}"
-            findings.error(scalar, Code.BAD_PLACEHOLDER, text)
+        else:
+            text = f"there is no placeholder {quoted(found[0])}{nearest(name, PLACEHOLDERS)}"
+        findings.error(place, Code.BAD_PLACEHOLDER, text)

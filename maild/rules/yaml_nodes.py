@@ -31,6 +31,7 @@ _SURPRISE = re.compile(
     r"|[-+]?[0-9]+[eE][0-9]+"  # a number in 1.2, text in 1.1
     r"|[-+]?[0-9]+(?:_[0-9]+)+"  # a number in 1.1, text in 1.2
 )
+_QUOTES = ("'", '"')
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
@@ -40,6 +41,8 @@ class Scalar:
     plain: bool  # written without quotes
     line: int
     column: int
+    begin: int = 0  # of what was written, quotes and all: characters of the source
+    end: int = 0
 
     @property
     def null(self) -> bool:
@@ -59,14 +62,16 @@ class Sequence:
 
 @dataclass(slots=True, kw_only=True)
 class Mapping:
-    """Pairs in the order written; keys are distinct."""
+    """Pairs in the order written; keys are distinct. `partial`: some could not be read, and were reported."""
 
     line: int
     column: int
+    partial: bool = False
     pairs: dict[str, tuple[Scalar, Node]] = field(default_factory=dict)
 
 
 Node = Scalar | Sequence | Mapping
+_NO_KEY = Scalar(text="", plain=False, line=0, column=0)  # stands for a key that is no text
 
 
 class _StopError(Exception):
@@ -79,16 +84,14 @@ def parse(text: str, findings: Findings) -> Node | None:
     if len(text) > MAX_CHARACTERS:
         findings.error(start, Code.TOO_LARGE, f"the file has more than {MAX_CHARACTERS:,} characters")
         return None
+    findings.source = text.removeprefix("\ufeff")
+    builder = _Builder(findings)
     try:
-        return _Builder(findings).build(_events(text.removeprefix("\ufeff")))
+        return builder.build(_events(findings.source))
     except _StopError:
         return None
     except yaml.MarkedYAMLError as error:
-        findings.error(
-            _spot(error.problem_mark or error.context_mark),
-            Code.SYNTAX,
-            ", ".join(filter(None, (error.context, error.problem))),
-        )
+        findings.error(*_misread(error, builder.long_quote))
     except (yaml.YAMLError, UnicodeError) as error:
         findings.error(_unprintable(text), Code.SYNTAX, f"not YAML text: {_reason(error)}")
     return None
@@ -96,6 +99,23 @@ def parse(text: str, findings: Findings) -> Node | None:
 
 def _spot(mark: Any) -> Spot:
     return Spot(1, 1) if mark is None else Spot(mark.line + 1, mark.column + 1)
+
+
+def _misread(error: yaml.MarkedYAMLError, long_quote: tuple[Spot, int] | None) -> tuple[Spot, Code, str]:
+    """Return where the mistake is likely to be: the reader gives up where a quote or a bracket is missed, lines below.
+
+    Args:
+        error: the reader's.
+        long_quote: where the last quoted text of several lines begins, and the line in which it ends.
+    """
+    text = ", ".join(filter(None, (error.context, error.problem)))
+    begin, end = _spot(error.context_mark), _spot(error.problem_mark or error.context_mark)
+    if long_quote is not None and long_quote[1] == end.line:
+        return long_quote[0], Code.SYNTAX, f"a quote that begins here ends only in line {end.line}, or never"
+    opened = error.context in ("while parsing a flow sequence", "while parsing a flow mapping")
+    if error.context == "while scanning a quoted scalar" or (opened and begin.line != end.line):
+        return begin, Code.SYNTAX, text
+    return end, Code.SYNTAX, text
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -123,6 +143,7 @@ class _Builder:
         self._keys: list[Scalar | None] = []  # of each open mapping: the key that waits for its value
         self._root: Node | None = None
         self._count = 0
+        self.long_quote: tuple[Spot, int] | None = None  # the last one, and the line of its end
 
     def build(self, events: Iterator[yaml.Event]) -> Node | None:
         documents = 0
@@ -151,6 +172,7 @@ class _Builder:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
             self._findings.error(spot, Code.ALIAS, f"{sign}{event.anchor}: anchors and aliases are not used here")
         if isinstance(event, yaml.AliasEvent):
+            self._findings.spoil(spot)
             self._place(Scalar(text="", plain=True, line=spot.line, column=spot.column))
             return
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
@@ -160,7 +182,14 @@ class _Builder:
 
     def _node(self, event: yaml.NodeEvent, spot: Spot) -> Node:
         if isinstance(event, yaml.ScalarEvent):
-            return Scalar(text=event.value, plain=not event.style, line=spot.line, column=spot.column)
+            start: Any = event.start_mark
+            end: Any = event.end_mark
+            if event.style in _QUOTES and start.line != end.line:
+                self.long_quote = spot, end.line + 1
+            plain = not event.style
+            return Scalar(
+                text=event.value, plain=plain, line=spot.line, column=spot.column, begin=start.index, end=end.index
+            )
         if isinstance(event, yaml.SequenceStartEvent):
             return Sequence(line=spot.line, column=spot.column)
         return Mapping(line=spot.line, column=spot.column)
@@ -189,9 +218,12 @@ class _Builder:
                 )
             return node
         self._findings.error(node, Code.WRONG_KIND, "a key is a word, not a list or a mapping")
-        return Scalar(text=f"\0{self._count}", plain=False, line=node.line, column=node.column)
+        return _NO_KEY
 
     def _pair(self, parent: Mapping, key: Scalar, node: Node) -> None:
+        if key is _NO_KEY or (key.text == "<<" and self._findings.spoilt(node)):
+            parent.partial = True
+            return
         first = parent.pairs.get(key.text)
         if first is None:
             parent.pairs[key.text] = (key, node)

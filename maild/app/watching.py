@@ -1,0 +1,87 @@
+"""Takes up the rules when their files change: by hand, by Git, by SIGHUP; a restart is never needed.
+
+The files are looked at a few times a second. A change is read only when two looks in a row agree, and when what was
+read is what they saw: an editor that writes in place would otherwise have half a file served.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from maild.app.notify import notify
+from maild.rules.model import Ruleset
+from maild.rules.rulebook import Newest, Rulebook, Stamp, stamp_of
+
+_LOOK_S = 0.25  # seen, agreed upon and read: within a second in all
+_log = structlog.get_logger()
+
+
+class RulesWatch:
+    """Reloads the rules, one reload after the other; the reading is done in a thread, the exchange in the loop."""
+
+    def __init__(self, rulebook: Rulebook, *, look_s: float = _LOOK_S) -> None:
+        """Watch the files of a rulebook that serves already."""
+        self._rulebook = rulebook
+        self._look_s = look_s
+        self._asked = asyncio.Event()
+        self._before: Mapping[Path, Stamp | None] | None = None
+        rulebook.on_change(_tell_reloaded)
+        _tell_unkept(rulebook)
+
+    def ask(self) -> None:
+        """Have the files read now, changed or not."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await (self._reload() if self._asked.is_set() else self._look())
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: the next look tries again
+                _log.error("rules.failed", error=type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), self._look_s)
+
+    async def _reload(self) -> None:
+        self._asked.clear()
+        notify("RELOADING=1")
+        self._take_up(await asyncio.to_thread(self._rulebook.read))
+        notify("READY=1")
+
+    async def _look(self) -> None:
+        rulebook = self._rulebook
+        now = await asyncio.to_thread(_stamps, tuple(rulebook.stamps))
+        settled, self._before = now == self._before, now
+        if settled and now != rulebook.stamps:
+            self._take_up(await asyncio.to_thread(rulebook.read, settled=now))
+
+    def _take_up(self, newest: Newest | None) -> None:
+        if newest is None:
+            return
+        rulebook = self._rulebook
+        refused, version = rulebook.refused, rulebook.current.version
+        if not rulebook.take_up(newest):
+            _log.error("rules.refused", errors=len(rulebook.refused), first=str(rulebook.refused[0]))
+            return
+        if refused and rulebook.current.version == version:
+            _tell_reloaded(rulebook.current)  # mended: it is the newest file again that serves
+        _tell_unkept(rulebook)
+
+
+def _stamps(paths: tuple[Path, ...]) -> Mapping[Path, Stamp | None]:
+    return {path: stamp_of(path) for path in paths}
+
+
+def _tell_reloaded(ruleset: Ruleset) -> None:
+    _log.info("rules.reloaded", version=ruleset.version[:12])
+
+
+def _tell_unkept(rulebook: Rulebook) -> None:
+    """Say so when the rules serve, but would not after a restart with a broken file."""
+    if rulebook.unkept is not None:
+        _log.error("rules.unkept", error=rulebook.unkept)
