@@ -113,6 +113,8 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         rules_version=ruleset.version,
         trace=compress(f"[{','.join(map(trace_json, routes))}]".encode()),
         problem=merged.problem,
+        # Imported mail is of another time: it says nothing of what a rule does now.
+        hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),
     )
 
 
