@@ -38,7 +38,8 @@ class Attempt:
 class Recorded:
     """Where one recipient's copy of a message went, and why.
 
-    `address` is the name of the function address reached; None when the fallback claimed an unknown one.
+    `address` is the name of the function address reached; None when the fallback claimed an unknown one. `unread` are
+    teams that nobody could read then, for whose sake the last of `teams` has the message too.
     """
 
     recipient: str
@@ -49,6 +50,7 @@ class Recorded:
     state: str = "open"
     problem: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def read_recorded(form: object) -> Recorded | None:
@@ -66,6 +68,7 @@ def read_recorded(form: object) -> Recorded | None:
         state=str(form.get("state", "open")),
         problem=None if problem is None else str(problem),
         attempts=tuple(attempt for attempt in attempts if attempt is not None),
+        unread=_texts(form.get("unread")),
     )
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
 from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
+from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
+from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset, Team
 from maild.web.visit import Visit
+
+_ALARMED = (Permission.PEOPLE, Permission.RULES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +111,14 @@ def _in_order(teams: list[Team]) -> list[tuple[Team, int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """The teams, and the list at a place when the page has one."""
+    """The teams, and the list at a place when the page has one.
+
+    `orphans` are teams that nobody can read, for those who may do something about it.
+    """
 
     teams: tuple[TeamLink, ...]
     listing: Listing | None
+    orphans: tuple[Orphan, ...] = ()
 
 
 def shell(connection: Connection, rules: Ruleset, visible: Visible, user_id: int, place: Place | None = None) -> Shell:
@@ -139,4 +147,8 @@ def _listing(rules: Ruleset, place: Place, page: InboxPage, count: TeamCount) ->
 
 async def shell_of(visit: Visit, place: Place | None = None) -> Shell:
     """Return what stands around the visitor's page."""
-    return await visit.read(shell, visit.services.rulebook.current, visit.visible, visit.person.user_id, place)
+    rules = visit.services.rulebook.current
+    around = await visit.read(shell, rules, visit.visible, visit.person.user_id, place)
+    if not any(map(visit.may, _ALARMED)):
+        return around
+    return replace(around, orphans=await visit.read(find_orphans, rules, visit.now_ms))
