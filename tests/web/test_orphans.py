@@ -56,19 +56,13 @@ def test_a_fallback_without_readers_is_said_to_be_nobodys(office: Office) -> Non
     assert "Die Briefe bleiben erhalten, aber niemand sieht sie." in said
 
 
-@pytest.mark.parametrize(
-    ("to", "said"),
-    [
-        ("bauamt", "Niemand konnte Bauamt lesen: Deshalb liegt er auch in Zentrale Poststelle."),
-        ("intern", "Niemand konnte Bauamt lesen: Deshalb liegt er auch in Zentrale Poststelle."),
-    ],
-)
-def test_the_letter_says_for_whom_the_fallback_stands_in(office: Office, to: str, said: str) -> None:
+@pytest.mark.parametrize("to", ["bauamt", "intern"])
+def test_the_letter_says_for_whom_the_fallback_stands_in(office: Office, to: str) -> None:
     office.user("petra", (Role.READER, "poststelle"))
     office.user("bert", (Role.READER, "bauamt"))
     number = office.mail(letter(), f"{to}@musterstadt.example", unread=frozenset({"bauamt"}))
     page = page_of(office, number)
-    assert said in page
+    assert "Niemand konnte den Posteingang Bauamt lesen: Deshalb liegt der Brief auch im Posteingang Zentrale" in page
     assert "Kam in den Posteingang Zentrale Poststelle" in page
     assert "Niemand konnte" not in page_of(office, number, login="bert")
 
@@ -80,5 +74,5 @@ def test_a_team_that_is_not_in_the_directory_is_not_named_to_the_fallback(office
     office.user("petra", (Role.READER, "poststelle"))
     number = office.mail(letter(), "bauamt@musterstadt.example", unread=frozenset({"bauamt"}))
     page = page_of(office, number)
-    assert "Niemand konnte den Posteingang lesen, für den er bestimmt war" in page
+    assert "Niemand konnte den Posteingang lesen, für den der Brief bestimmt war" in page
     assert "auamt" not in page
