@@ -22,6 +22,7 @@ import structlog
 from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
+from maild.app.readers import Readers
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -109,6 +110,7 @@ class Daemon:
         database = self._storage(data_dir)
         database.writer.on_full.append(space.give_up_reserve_if_full)
         rulebook = self._rules(database, data_dir)
+        readers = self._readers(database, rulebook)
         pool = Pool(_worker_count(), preload=_PRELOAD)
         stack.push_async_callback(pool.close)
         index = self._index(database)
@@ -120,6 +122,7 @@ class Daemon:
             index=index,
             on_filed=feed.publish,
             chance=secrets.randbits,
+            unread=readers.unread,
         )
         if "router" in only:
             await self._run_router(router)
@@ -133,7 +136,15 @@ class Daemon:
             chance=lambda: secrets.randbits(_CHANCE_BITS),
             on_stored=_offer_to(router) if "router" in only else _leave_to_others,
         )
-        gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
+        gauges = Gauges(
+            database=database,
+            rulebook=rulebook,
+            router=router,
+            index=index,
+            intake=intake,
+            space=space,
+            readers=readers,
+        )
         if "web" in only:
             # A host that only receives mail neither loads nor needs the pages.
             from maild.app.web_door import open_web  # noqa: PLC0415
@@ -190,6 +201,14 @@ class Daemon:
         keep(rulebook.current)
         rulebook.on_change(keep)
         return rulebook
+
+    def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
+        readers = Readers(database, rulebook, now_ms)
+        readers.refresh()
+        rulebook.on_change(readers.tell)
+        watching = asyncio.create_task(readers.watch(), name="readers")
+        self._stack.callback(watching.cancel)
+        return readers
 
     async def _run_router(self, router: Router) -> None:
         running = asyncio.create_task(router.run(), name="router")

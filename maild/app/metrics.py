@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from maild.app.readers import Readers
 from maild.archive.database import Database
 from maild.archive.index_writer import IndexWriter
 from maild.intake.accept import Intake
@@ -29,6 +30,7 @@ class Gauges(Collector):
         index: IndexWriter,
         intake: Intake,
         space: Space,
+        readers: Readers,
     ) -> None:
         """Know the parts."""
         self._database = database
@@ -37,6 +39,7 @@ class Gauges(Collector):
         self._index = index
         self._intake = intake
         self._space = space
+        self._readers = readers
         self.servers: list[Server] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -76,6 +79,13 @@ class Gauges(Collector):
             "maild_rules_kept",
             "1 while the rules that serve would also serve after a restart",
             not self._rulebook.unkept,
+        )
+        unread = self._readers.unread(self._rulebook.current)
+        yield _gauge("maild_orphan_teams", "Teams that mail comes to and nobody can read", len(unread))
+        yield _gauge(
+            "maild_fallback_read",
+            "1 while somebody can read the fallback",
+            self._rulebook.current.fallback not in unread,
         )
         yield _gauge("maild_space_ok", "1 while there is room for new mail", self._space.has_room(None))
         yield _gauge("maild_smtp_connections", "Peers connected", sum(s.connection_count for s in self.servers))

@@ -6,7 +6,9 @@ one result for each argument; they raise a MaildError when an argument cannot be
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
@@ -136,9 +138,23 @@ def stored_password(connection: Connection, login: str) -> tuple[int | None, str
     return (None, None) if row is None else (row.id, row.password)
 
 
+def open_grants(connection: Connection) -> dict[int, tuple[Grant, ...]]:
+    """Return the grants that were not taken back of everybody whose account is open, by the id of the person."""
+    rows = connection.execute(
+        select(grants)
+        .join(users, users.c.id == grants.c.user_id)
+        .where(users.c.disabled_ms.is_(None), grants.c.revoked_ms.is_(None))
+        .order_by(grants.c.user_id, grants.c.id)
+    )
+    return {user_id: _grants(held) for user_id, held in groupby(rows, key=lambda row: row.user_id)}
+
+
 def grants_of(connection: Connection, user_id: int) -> tuple[Grant, ...]:
     """Return every grant ever given to a person; roles that this version does not know are left out."""
-    rows = connection.execute(select(grants).where(grants.c.user_id == user_id).order_by(grants.c.id))
+    return _grants(connection.execute(select(grants).where(grants.c.user_id == user_id).order_by(grants.c.id)))
+
+
+def _grants(rows: Iterable[Any]) -> tuple[Grant, ...]:
     return tuple(
         Grant(
             role=Role(row.role),

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
+from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
@@ -62,6 +63,7 @@ class Filing(NamedTuple):
     rules_version: str
     trace: bytes
     problem: str | None = None
+    hits: tuple[str, ...] = ()  # the rules that matched, once for each recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
     _close_work_items(connection, work)
+    count(connection, [(item.message_id, item.hits) for item in work])
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
 

@@ -53,7 +53,7 @@ PEOPLE = (
             (None, Role.ADMINISTRATOR),
         ),
     ),
-    Person(login="kim", name="Kim Arslan", grants=(("kita", Role.RESPONDER),)),
+    Person(login="kim", name="Kim Arslan", grants=(("kita", Role.RESPONDER), ("jugendamt.leitung", Role.READER))),
     Person(login="jan", name="Jan Becker", grants=(("buergerbuero", Role.RESPONDER), ("mitglieder", Role.READER))),
 )
 

@@ -8,6 +8,7 @@ import click
 
 from maild.archive.accounts import NewGrant, Revocation, add_grants, revoke_grants
 from maild.cli import times
+from maild.cli.readers import lost_by_revoking, lost_text
 from maild.cli.rules import load_rules
 from maild.cli.store import carry_out
 from maild.cli.verb import note
@@ -48,9 +49,16 @@ def give(
     note(f"{login} is {checked}" + (f" in {team}" if team else "") + end)
 
 
-def take_back(settings: Settings, login: str, team: str | None, role: str) -> None:
-    """Revoke a role."""
+def take_back(settings: Settings, login: str, team: str | None, role: str, *, yes: bool) -> None:
+    """Revoke a role; without `yes` not that of the last who can read a team."""
     checked = _role(role, team)
+    if not yes and (lost := lost_by_revoking(settings, login, team, checked)):
+        note(
+            f"would take {checked} from {login}"
+            + (f" in {team}" if team else "")
+            + f"; {lost_text(lost)}; --yes does it"
+        )
+        raise click.exceptions.Exit(1)
     revocation = Revocation(login=login, role=checked, team=team, revoked_ms=times.now_ms())
     if not carry_out(settings, revoke_grants, revocation):
         note(f"{login} did not hold {checked}" + (f" in {team}" if team else ""))

@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "check": ("maild.cli.check:check", "Check settings and rules; list every mistake."),
     "route": ("maild.cli.route:route", "Say what the rules would do with a mail, and why."),
     "rules": ("maild.cli.workshop:rules", "The rules' history, what a change would do, and the way back."),
+    "directory": ("maild.cli.directory:directory", "The public list of function addresses."),
     "import": ("maild.cli.transfer:import_", "Take in mbox, Maildir, .eml and .zip, byte-exact."),
     "search": ("maild.cli.archive:search", "Find messages."),
     "show": ("maild.cli.archive:show", "Show one message: readable, raw, or its trace."),

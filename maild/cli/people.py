@@ -113,13 +113,16 @@ def list_(*, as_json: bool) -> None:
 def disable(login: str, *, undo: bool, yes: bool) -> None:
     """Close an account; its sessions end at once, its history stays."""
     from maild.archive.accounts import Disabling, disable_users, find_user
+    from maild.cli.readers import lost_by_disabling, lost_text
     from maild.cli.store import carry_out, reading
 
     here = settings()
     if not yes and not undo:
         with reading(here) as connection:
             person = find_user(connection, login)
-        note(f"would close the account of {person.login} ({person.name}) and end its sessions; --yes does it")
+        lost = lost_by_disabling(here, login)
+        also = f"; {lost_text(lost)}" if lost else ""
+        note(f"would close the account of {person.login} ({person.name}) and end its sessions{also}; --yes does it")
         raise click.exceptions.Exit(1)
     carry_out(here, disable_users, Disabling(login=login, disabled_ms=None if undo else now_ms()))
     note(f"{login} is {'open again' if undo else 'disabled'}")
@@ -151,13 +154,17 @@ def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
     "maild grant petra.m kita responder --until 2026-12-31",
     "maild grant petra.m administrator",
     "maild grant petra.m kita responder --revoke",
+    "maild grant petra.m kita responder --revoke --yes",
 )
 @click.argument("login")
 @click.argument("words", nargs=-1, metavar="[TEAM] ROLE")
 @click.option("--from", "from_ms", metavar="D", callback=day_start_ms, help="The first day. Default: now.")
 @click.option("--until", "until_ms", metavar="D", callback=day_end_ms, help="The last day. Default: until revoked.")
 @click.option("--revoke", is_flag=True, help="Take the role back.")
-def grant(login: str, words: tuple[str, ...], *, from_ms: int | None, until_ms: int | None, revoke: bool) -> None:
+@click.option("--yes", is_flag=True, help="Take it back even from the last who can read a team.")
+def grant(
+    login: str, words: tuple[str, ...], *, from_ms: int | None, until_ms: int | None, revoke: bool, yes: bool
+) -> None:
     """Give a person a role in a team, for a time or until it is revoked.
 
     Roles in a team: reader, drafter, responder, coordinator, manager; each may what the ones before it may. Roles
@@ -167,6 +174,6 @@ def grant(login: str, words: tuple[str, ...], *, from_ms: int | None, until_ms: 
 
     team, role = _team_and_role(words)
     if revoke:
-        take_back(settings(), login, team, role)
+        take_back(settings(), login, team, role, yes=yes)
     else:
         give(settings(), login, team, role, from_ms=from_ms, until_ms=until_ms)

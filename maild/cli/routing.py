@@ -18,6 +18,7 @@ from maild.mail.address import Address, parse_address
 from maild.mail.facts import Facts
 from maild.rules.engine import route, trace_json
 from maild.rules.model import Letter
+from maild.rules.nearby import Nearby
 
 _EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
 
@@ -33,8 +34,9 @@ def route_on_paper(
     if sender is None:
         reverse_path = _first_sender(facts)
     letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
+    nearby = Nearby(ruleset)
     for address in addresses:
-        reply = admit(ruleset, address)
+        reply = admit(ruleset, address, nearby)
         outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
         yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
 

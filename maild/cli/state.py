@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from maild.archive.overview import overview
+from maild.archive.readers import find_orphans
+from maild.cli.readers import sentence
 from maild.cli.rules import errors_of, read_rules
 from maild.cli.store import reading
-from maild.cli.times import rfc3339
+from maild.cli.times import now_ms, rfc3339
 from maild.cli.verb import counted, put_json
 from maild.config import Settings
 from maild.rules.rulebook import read_kept
@@ -64,6 +66,7 @@ def _state(settings: Settings) -> dict[str, Any]:
     free = shutil.disk_usage(data_dir).free
     with reading(settings) as connection:
         figures = overview(connection)
+        orphans = () if loaded.ruleset is None else find_orphans(connection, loaded.ruleset, now_ms())
     newest = figures.newest_received_ms
     wrong = []
     if process is None:
@@ -79,6 +82,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         wrong.append(f"{counted(figures.problems, 'message')} went to the fallback, because the rules failed on them")
     if figures.waiting > _BACKLOG:
         wrong.append(f"{figures.waiting} messages wait to be routed")
+    wrong += [sentence(orphan) for orphan in orphans]
     if free < settings.server.min_free_bytes:
         wrong.append(f"the disk has only {free // 1_000_000} MB left; new mail is refused for now")
     return {
@@ -91,6 +95,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         "rules_version": figures.rules_number,
         "rules_refused": [str(d) for d in refused],
         "people": figures.people,
+        "orphan_teams": [orphan.team.id for orphan in orphans],
         "free_bytes": free,
         "wrong": wrong,
     }

@@ -13,6 +13,18 @@ def rules() -> None:
     """Look at the rules' history, see what a change would do before it is made, and take it back after."""
 
 
+@verb("maild rules list", "maild rules list --json", group=rules, name="list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the rules that serve, in their order, with how often each matched in 30 days, and when last.
+
+    A recipient that a rule matched is one hit; what a rule only observes, imported mail and duplicates do not count.
+    """
+    from maild.cli.rule_list import run
+
+    run(settings(), as_json=as_json)
+
+
 @verb("maild rules history", "maild rules history --json", group=rules, name="history")
 @json_option
 def history(*, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from maild.mail.address import Address
 from maild.mail.envelope import Envelope, Recipient
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.reply import Reply
+from maild.rules.nearby import Nearby
 from maild.rules.rulebook import Rulebook
 
 NO_ROOM = Reply(code=452, enhanced="4.3.1", text="Not enough room for now, try again later")
@@ -67,6 +68,7 @@ class Intake:
         self._now = now
         self._chance = chance
         self._on_stored = on_stored
+        self._nearby: Nearby | None = None
         self.accepted_count = 0
         self.failed_count = 0
         self.refused_count = 0
@@ -77,7 +79,10 @@ class Intake:
 
     def admit(self, address: Address) -> Reply:
         """Decide on one recipient by the serving rules."""
-        reply = admit(self._rulebook.current, address)
+        rules = self._rulebook.current
+        if self._nearby is None or self._nearby.version != rules.version:
+            self._nearby = Nearby(rules)
+        reply = admit(rules, address, self._nearby)
         if not reply.accepted:
             self.refused_count += 1
         return reply

@@ -1,7 +1,7 @@
 """The decision about one RCPT: is the address ours, and does anybody claim it?
 
-Pure: a Reply comes from the address and the serving rules alone. The texts are the same for every refused
-address, so that they name no team, no rule and no neighbour.
+Pure: a Reply comes from the address and the serving rules alone. The texts name no team and no rule, and of other
+addresses at most one that is in the public directory and that was probably meant.
 
 Source: RFC 5321 §3.6.2 and §7.1 (relaying), §4.5.1 (postmaster), RFC 2142 §2 (abuse), RFC 3463.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from maild.mail.address import Address, fold
 from maild.mail.reply import Reply
 from maild.rules.model import IMPLICIT, Ruleset, UnknownRecipient
+from maild.rules.nearby import Nearby
 
 # Security: the ways in which a local part has asked servers to send mail on: `a%b@us`, `b!a@us`, `"a@b"@us`,
 # `"@a:b"@us`. maild relays nothing, but `unknown_recipient: fallback` must not make it say 250 to them either.
@@ -21,8 +22,8 @@ UNKNOWN = Reply(code=550, enhanced="5.1.1", text="Nobody here receives mail for 
 NOT_OURS = Reply(code=550, enhanced="5.7.1", text="Mail for this domain is not accepted here")
 
 
-def admit(ruleset: Ruleset, address: Address) -> Reply:
-    """Decide on `RCPT TO:<address>`."""
+def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None) -> Reply:
+    """Decide on `RCPT TO:<address>`; with `nearby`, the refusal of a misspelt address names the one meant."""
     if not address.domain:
         return ACCEPTED if fold(address.local) == "postmaster" else UNKNOWN
     if not ruleset.serves(address.domain):
@@ -33,4 +34,11 @@ def admit(ruleset: Ruleset, address: Address) -> Reply:
         return UNKNOWN
     if fold(address.local).partition("+")[0] in IMPLICIT or ruleset.find(address) is not None:
         return ACCEPTED
-    return ACCEPTED if ruleset.unknown_recipient is UnknownRecipient.FALLBACK else UNKNOWN
+    if ruleset.unknown_recipient is UnknownRecipient.FALLBACK:
+        return ACCEPTED
+    meant = nearby.meant(address) if nearby is not None else None
+    return UNKNOWN if meant is None else _misspelt(meant)
+
+
+def _misspelt(meant: Address) -> Reply:
+    return Reply(code=550, enhanced="5.1.1", text=f"No such address; did you mean {meant}?")

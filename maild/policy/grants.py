@@ -62,6 +62,14 @@ def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str
     return held | {team for team in teams if not held.isdisjoint(_ancestors(team, teams))}
 
 
+def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:
+    """Return the teams that nobody can read, given what everybody with an open account was granted.
+
+    Who is absent counts as a reader here: whether anybody is there at all is another question.
+    """
+    return frozenset(teams) - teams_with(grants, Permission.READ, teams, now_ms)
+
+
 def visible(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> Visible:
     """Return what may be read."""
     return Visible(teams=teams_with(grants, Permission.READ, teams, now_ms))

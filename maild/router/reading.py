@@ -13,7 +13,7 @@ from maild.archive.index import IndexDocument, document_of
 from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
-from maild.rules.engine import Route, merge, route_all, trace_json
+from maild.rules.engine import Route, also_to, merge, route_all, trace_json
 from maild.rules.model import Priority, Ruleset
 
 _MAX_PEOPLE = 500
@@ -53,17 +53,20 @@ class Reading(NamedTuple):
 
 
 def read_batch(
-    version: str, pickled_rules: bytes | None, orders: list[Order], *contents: bytes
+    version: str, pickled_rules: bytes | None, unread: frozenset[str], orders: list[Order], *contents: bytes
 ) -> list[Reading] | RulesWanted:
-    """Read messages under one version of the rules. Runs in a worker process."""
+    """Read messages under one version of the rules; see `read_one`. Runs in a worker process."""
     ruleset = kept_rules(version, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    return [read_one(ruleset, order, octets) for order, octets in zip(orders, contents, strict=True)]
+    return [read_one(ruleset, order, octets, unread) for order, octets in zip(orders, contents, strict=True)]
 
 
-def read_one(ruleset: Ruleset, order: Order, octets: bytes | None) -> Reading:
-    """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail."""
+def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: frozenset[str] = frozenset()) -> Reading:
+    """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail.
+
+    What comes to a team of `unread`, which nobody can read, comes to the fallback as well.
+    """
     letter = letter_of(
         octets,
         received_ms=order.received_ms,
@@ -73,6 +76,8 @@ def read_one(ruleset: Ruleset, order: Order, octets: bytes | None) -> Reading:
     )
     addresses = [address_of(a.as_given) for a in order.addressed if a.team is None]
     routes = route_all(ruleset, letter, [address for address in addresses if address is not None])
+    if unread and order.state is None:
+        routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
         filing=_filing(ruleset, order, letter.facts, routes),
@@ -113,6 +118,8 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         rules_version=ruleset.version,
         trace=compress(f"[{','.join(map(trace_json, routes))}]".encode()),
         problem=merged.problem,
+        # Imported mail is of another time: it says nothing of what a rule does now.
+        hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),
     )
 
 

@@ -63,14 +63,26 @@ class Router:
         index: IndexWriter,
         on_filed: Callable[[frozenset[str]], None],
         chance: Callable[[int], int],
+        unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
     ) -> None:
-        """Wire the router; `chance(bits)` gives random bits for references, `on_filed` hears of the teams."""
+        """Wire the router.
+
+        Args:
+            database: where mail waits and is filed.
+            rulebook: the rules that serve.
+            pool: the workers that read.
+            index: hears what was filed.
+            on_filed: hears of the teams.
+            chance: gives so many random bits, for references.
+            unread: names the teams that nobody can read now.
+        """
         self._database = database
         self._rulebook = rulebook
         self._pool = pool
         self._index = index
         self._on_filed = on_filed
         self._chance = chance
+        self._unread = unread
         self._tasks: deque[_Task] = deque()
         self._claimed: set[int] = set()
         self._held_bytes = 0
@@ -273,15 +285,16 @@ class Router:
 
     def _by_envelope(self, ruleset: Ruleset, task: _Task, limit: str) -> Reading:
         _log.warning("message.source_only", id=format_id(task.order.message_id), limit=limit)
-        return read_one(ruleset, task.order._replace(source_only=limit), None)
+        return read_one(ruleset, task.order._replace(source_only=limit), None, self._unread(ruleset))
 
     async def _ask_worker(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
         orders, contents = [task.order for task in batch], [task.octets for task in batch]
-        readings = await self._pool.run(_READ, ruleset.version, None, orders, *contents, bulk=bulk)
+        what = (self._unread(ruleset), orders, *contents)
+        readings = await self._pool.run(_READ, ruleset.version, None, *what, bulk=bulk)
         while isinstance(readings, RulesWanted):
             if self._pickled[0] != ruleset.version:
                 self._pickled = (ruleset.version, pickle.dumps(ruleset, protocol=5))
-            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], orders, *contents, bulk=bulk)
+            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], *what, bulk=bulk)
         answer: list[Reading] = readings
         return answer
 

@@ -76,6 +76,7 @@ class Curtain:
             recipient=route.recipient if known else "",
             address=route.address if known else None,
             teams=teams,
+            unread=self._unread(route),
             attempts=tuple(
                 self._attempt(attempt, gone, known=known) for attempt in route.attempts if not self._is_others(attempt)
             ),
@@ -109,6 +110,16 @@ class Curtain:
             since=since,
             successor=successor if after is not None and self._may_know(after) else None,
         )
+
+    def _unread(self, route: Recorded) -> tuple[str, ...]:
+        """Return the teams that nobody could read, to readers of the inbox that stands in for them.
+
+        Whoever stands in must know for whom; but a team that is not in the directory is "".
+        """
+        if not route.unread or route.teams[-1] not in self._teams:
+            return ()
+        public = {address.team for address in self._rules.addresses if address.listed}
+        return tuple(team if team in self._teams or team in public else "" for team in route.unread)
 
     def _is_others(self, attempt: Attempt) -> bool:
         rule = self._by_id.get(attempt.rule)

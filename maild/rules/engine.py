@@ -7,7 +7,7 @@ only move or add, and whatever goes wrong inside sends it back to that team, mar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from json.encoder import encode_basestring
 from typing import assert_never
@@ -45,6 +45,8 @@ class Route:
     `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
     never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
     `steps` are the rules in order, those that were passed over together.
+    `unread` are those of the teams that nobody could read, for whose sake the last of `teams` was added: it is not the
+    rules that say so, but whoever routes (see `also_to`).
     """
 
     recipient: Address
@@ -58,6 +60,7 @@ class Route:
     actions: tuple[str, ...] = ()
     problem: str | None = None
     steps: tuple[Tried | Passed, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def trace(self) -> tuple[Tried, ...]:
@@ -235,6 +238,17 @@ def _describe(action: Action) -> str:
             assert_never(action)
 
 
+def also_to(fallback: str, route: Route, unread: frozenset[str]) -> Route:
+    """Return the route with the fallback beside those of its teams that nobody can read.
+
+    Nothing is added where the fallback has the letter anyway, or where nobody reads the fallback either.
+    """
+    missing = tuple(team for team in route.teams if team in unread)
+    if not missing or fallback in route.teams or fallback in unread:
+        return route
+    return replace(route, teams=(*route.teams, fallback), unread=missing)
+
+
 def merge(routes: Iterable[Route]) -> Merged:
     """Merge the routes of a letter's recipients: once in each team's inbox, whichever addresses it came by.
 
@@ -285,6 +299,8 @@ def trace_json(route: Route) -> str:
         pieces.append(f'"rules":{_list_json(route.rules)}')
     if route.actions:
         pieces.append(f'"actions":{_list_json(route.actions)}')
+    if route.unread:
+        pieces.append(f'"unread":{_list_json(route.unread)}')
     if route.problem is not None:
         pieces.append(f'"problem":{_quoted(route.problem)}')
     if route.steps:

@@ -29,6 +29,8 @@ def _lines(route: Recorded) -> Iterator[str]:
     if route.problem:
         yield f"  problem: {shorten(route.problem)}; the mail stays with the team of its address"
     yield f"  goes to: {shorten(', '.join(route.teams))}"
+    if route.unread and route.teams:
+        yield f"  nobody could read {shorten(', '.join(route.unread))}: {shorten(route.teams[-1])} has it as well"
     if route.tags:
         yield f"  tags: {shorten(', '.join(route.tags))}"
     yield f"  priority {shorten(route.priority)}, {shorten(route.state)}"

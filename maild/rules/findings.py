@@ -85,6 +85,8 @@ class Code(StrEnum):
     NEGATION_IN_ANY = "negation-in-any"
     EXPIRED = "expired"
     NO_HOURS = "no-hours"
+    # What the rules and the people say of each other
+    UNREAD_TEAM = "unread-team"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ class Team:
     parent: str | None = None
     deputy: str | None = None
     hours: tuple[OpenHours, ...] = ()
+    line: int = 1
+    column: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,8 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         parent=_reference(fields, names, pairs, "parent", "team"),
         deputy=_reference(fields, names, pairs, "deputy", "team"),
         hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
+        line=key.line,
+        column=key.column,
     )
 
 

@@ -38,7 +38,8 @@ class Attempt:
 class Recorded:
     """Where one recipient's copy of a message went, and why.
 
-    `address` is the name of the function address reached; None when the fallback claimed an unknown one.
+    `address` is the name of the function address reached; None when the fallback claimed an unknown one. `unread` are
+    teams that nobody could read then, for whose sake the last of `teams` has the message too.
     """
 
     recipient: str
@@ -50,6 +51,7 @@ class Recorded:
     confidential: bool = False
     problem: str | None = None
     attempts: tuple[Attempt, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def read_recorded(form: object) -> Recorded | None:
@@ -68,6 +70,7 @@ def read_recorded(form: object) -> Recorded | None:
         confidential=form.get("confidential") is True,
         problem=None if problem is None else str(problem),
         attempts=tuple(attempt for attempt in attempts if attempt is not None),
+        unread=_texts(form.get("unread")),
     )
 
 

@@ -27,6 +27,7 @@ from maild.web.visit import Visit, form_token, new_token, remember
 
 _TOUCH_MS = 60_000
 _VISIT_S = 3_600
+EMBEDDED = "maild.embedded"  # in a request's scope: the page is a part of another site's, and has no cookie of ours
 
 
 class Access(Enum):
@@ -84,6 +85,7 @@ class Gate:
         response = await self._page.endpoint(visit)
         if (
             is_new
+            and EMBEDDED not in request.scope
             and self._page.access is Access.PUBLIC
             and response.headers.get("content-type", "").startswith("text/html")
         ):

@@ -30,6 +30,17 @@ _ALWAYS = {
 }
 _HSTS = "max-age=31536000"
 
+
+def framed_by_anyone(nonce: str) -> dict[str, str]:
+    """Return the headers that let any site frame a public page, on which one can do nothing but read and search."""
+    policy = _PAGE.format(nonce=nonce).replace("frame-ancestors 'none'", "frame-ancestors *")
+    return {
+        "content-security-policy": policy,
+        "cross-origin-resource-policy": "cross-origin",
+        "x-frame-options": "",  # it has no word for `anybody`: left out
+    }
+
+
 Raw = list[tuple[bytes, bytes]]
 
 
@@ -46,4 +57,4 @@ def complete(headers: Iterable[tuple[bytes, bytes]], *, nonce: str, secure: bool
         **({"strict-transport-security": _HSTS} if secure else {}),
     }
     raw += [(n.encode(), v.encode()) for n, v in wanted.items() if n.encode() not in said]
-    return raw
+    return [(name, value) for name, value in raw if value or name != b"x-frame-options"]

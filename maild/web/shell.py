@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
 from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
+from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
 from maild.mail.inbox import confidential, is_confidential, team_of
+from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
 from maild.web.visit import Visit
+
+_ALARMED = (Permission.PEOPLE, Permission.RULES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,10 +127,14 @@ def _in_order(teams: list[Team]) -> list[tuple[Team, int]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shell:
-    """The teams, and the list at a place when the page has one."""
+    """The teams, and the list at a place when the page has one.
+
+    `orphans` are teams that nobody can read, for those who may do something about it.
+    """
 
     teams: tuple[TeamLink, ...]
     listing: Listing | None
+    orphans: tuple[Orphan, ...] = ()
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
@@ -156,4 +164,8 @@ def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> L
 
 async def shell_of(visit: Visit, place: Place | None = None) -> Shell:
     """Return what stands around the visitor's page."""
-    return await visit.read(shell, visit, place)
+    rules = visit.services.rulebook.current
+    around = await visit.read(shell, visit, place)
+    if not any(map(visit.may, _ALARMED)):
+        return around
+    return replace(around, orphans=await visit.read(find_orphans, rules, visit.now_ms))

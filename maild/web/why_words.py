@@ -113,6 +113,19 @@ class Words:
             return self._say(_ACTIONS[verb])
         return f"{self._say(_ACTIONS[verb])}: {self._known(_VALUES.get(verb, {}), shorten(rest))}"
 
+    def unread(self, teams: tuple[str, ...], inbox: str) -> str:
+        """Say why the letter came into the inbox that stands in for teams without readers; "" is not to be named."""
+        here = self._team_name(inbox)
+        if "" in teams:
+            return self._say(
+                _("Nobody could read the inbox that it was for: so it is in the inbox %(inbox)s, too.")
+            ) % {"inbox": here}
+        names = ", ".join(map(self._team_name, teams))
+        return self._say(_("Nobody could read the inbox %(team)s: so it is in the inbox %(inbox)s, too.")) % {
+            "team": names,
+            "inbox": here,
+        }
+
     def priority(self, priority: str) -> str:
         """Say a priority."""
         return self._known(_VALUES["priority"], priority)

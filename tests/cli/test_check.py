@@ -61,6 +61,40 @@ def test_a_list_file_outside_the_folder_of_the_rules_is_not_read(maild: Maild, s
     assert "error[list-file]: '../outside.txt' cannot be read: a list file lies beside the rules file" in result.out
 
 
+def _with_kita(site: Path) -> None:
+    text = (site / "rules.yaml").read_text(encoding="utf-8")
+    text = text.replace("teams:\n", "teams:\n  kita: {name: Kita}\n").replace(
+        "addresses:\n", "addresses:\n  kita: {team: kita}\n"
+    )
+    (site / "rules.yaml").write_text(text, encoding="utf-8")
+
+
+def test_a_team_that_nobody_can_read_is_a_warning_and_of_the_fallback_an_error(maild: Maild, site: Path) -> None:
+    _with_kita(site)
+    line = (site / "rules.yaml").read_text(encoding="utf-8").splitlines().index("  kita: {name: Kita}") + 1
+    warned = maild("check")
+    assert warned.code == 0
+    assert warned.out == (
+        f"site/rules.yaml:{line}:3: warning[unread-team]: nobody can read team 'kita', so its mail goes to the "
+        "fallback, too; `maild grant LOGIN kita responder` gives it a reader\n"
+    )
+    assert any("nobody can read team 'kita'" in text for text in maild("status", "--json").objects[0]["wrong"])
+    assert maild("user", "disable", "petra", "--yes").code == 0
+    refused = maild("check", "--json")
+    assert refused.code == 1
+    assert [(d["severity"], d["code"]) for d in refused.objects] == [
+        ("warning", "unread-team"), ("error", "unread-team")
+    ]  # fmt: skip
+    assert maild("status", "--json").objects[0]["orphan_teams"] == ["kita", "poststelle"]
+
+
+def test_without_an_archive_the_rules_are_checked_all_the_same(maild: Maild, site: Path) -> None:
+    (site / "var" / "maild.sqlite3").unlink()
+    result = maild("check")
+    assert (result.code, result.out) == (0, "")
+    assert "not checked whether every team has a reader: there is no archive in" in result.err
+
+
 def test_rules_that_are_not_there_are_told(maild: Maild, site: Path) -> None:
     (site / "rules.yaml").unlink()
     result = maild("check")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,8 @@ def test_the_list_of_verbs_imports_none_of_them() -> None:
     assert all(f"  {name} " in done.stdout for name in VERBS)
 
 
-def test_check_needs_neither_the_database_nor_the_web(site: Path) -> None:
+def test_check_needs_neither_the_web_nor_where_there_is_no_archive_a_database(site: Path) -> None:
+    shutil.rmtree(site / "var")
     code = (
         "import sys\n"
         "from maild.cli.main import main\n"

@@ -91,6 +91,33 @@ def test_disabling_says_first_what_it_would_do(maild: Maild, site: Path, tmp_pat
     assert [p["disabled"] for p in maild("user", "list", "--json").objects] == [None, None]
 
 
+def test_the_last_reader_of_a_team_is_not_lost_without_a_word(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    revoking = ("grant", "petra", "poststelle", "manager", "--revoke")
+    asked = maild(*revoking)
+    assert asked.code == 1
+    assert asked.err == (
+        "would take manager from petra in poststelle; nobody could read 1 team any more: poststelle; --yes does it\n"
+    )
+    closing = maild("user", "disable", "petra")
+    assert (closing.code, "nobody could read 1 team any more: poststelle; --yes does it" in closing.err) == (1, True)
+    assert grants(maild, "petra") == ["administrator", "poststelle:manager"]
+    assert maild("grant", "jan", "poststelle", "reader").code == 0
+    assert "nobody" not in maild("user", "disable", "petra").err
+    assert maild(*revoking).code == 0
+    assert maild("grant", "jan", "poststelle", "reader", "--revoke").code == 1
+    assert maild("grant", "jan", "poststelle", "reader", "--revoke", "--yes").code == 0
+    assert grants(maild) == []
+
+
+def test_a_broken_rules_file_keeps_no_account_open(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    (site / "rules.yaml").write_text("nonsense", encoding="utf-8")
+    assert maild("user", "disable", "jan").code == 1
+    assert maild("user", "disable", "jan", "--yes").code == 0
+    assert maild("grant", "petra", "poststelle", "manager", "--revoke").code == 0
+
+
 def test_a_login_is_taken_once(maild: Maild, site: Path, tmp_path: Path) -> None:
     add(maild, tmp_path)
     result = maild("user", "add", "JAN", "--password-file", "secret")

@@ -97,9 +97,22 @@ def test_only_some_roles_can_be_run(site: Path) -> None:
     assert "'smpt' is not a role" in result.stderr
 
 
-def test_the_daemon_answers_for_its_health(site: Path) -> None:
+def test_the_daemon_answers_for_its_health_and_sounds_the_alarm_of_a_team_without_readers(
+    maild: Maild, site: Path
+) -> None:
+    rules = site / "rules.yaml"
+    text = rules.read_text(encoding="utf-8").replace("teams:\n", "teams:\n  kita: {name: Kita}\n")
+    rules.write_text(text.replace("addresses:\n", "addresses:\n  kita: {team: kita}\n"), encoding="utf-8")
     with serving(site) as daemon:
         port = daemon.ready()["web"]
+        assert [(e["teams"], e["fallback"]) for e in daemon.events("teams.unread")] == [(["kita"], False)]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            assert {b"maild_orphan_teams 1.0", b"maild_fallback_read 1.0"} <= set(answer.read().splitlines())
+        daemon.send("kita@musterstadt.example", LETTER)
+        until(lambda: bool(daemon.events("message.routed")), "routed")
+        assert daemon.events("message.routed")[0]["teams"] == ["kita", "poststelle"]
+        traced = maild("trace", "--to", "kita@musterstadt.example").out
+        assert "nobody could read kita: poststelle has it as well" in traced
         for path in ("healthz", "readyz"):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
                 assert answer.status == 200

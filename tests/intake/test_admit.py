@@ -5,6 +5,7 @@ import pytest
 from maild.intake.admit import ACCEPTED, NOT_OURS, UNKNOWN, admit
 from maild.mail.address import Address, parse_address
 from maild.mail.reply import Reply
+from maild.rules.nearby import Nearby
 from tests.rules.samples import WHOLE, rules_of
 
 STRICT = rules_of(WHOLE)
@@ -52,6 +53,25 @@ def test_admit_takes_postmaster_without_a_domain_and_nobody_else() -> None:
 def test_admit_takes_nothing_for_other_domains(text: str) -> None:
     assert admit(STRICT, parse_address(text)) == NOT_OURS
     assert admit(FALLBACK, parse_address(text)) == NOT_OURS
+
+
+def test_the_refusal_of_a_misspelt_address_names_the_one_meant() -> None:
+    nearby = Nearby(STRICT)
+    misspelt = parse_address("kta.platzvergabe@a.example")
+    reply = admit(STRICT, misspelt, nearby)
+    assert str(reply) == "550 5.1.1 No such address; did you mean kita.platzvergabe@a.example?"
+    assert admit(STRICT, parse_address("nobody@a.example"), nearby) == UNKNOWN
+    assert admit(STRICT, parse_address("kta.platzvergabe@c.example"), nearby) == NOT_OURS
+    assert admit(STRICT, misspelt) == UNKNOWN
+    assert admit(FALLBACK, misspelt, Nearby(FALLBACK)) == ACCEPTED
+
+
+def test_the_longest_address_that_rules_may_have_fits_into_a_refusal() -> None:
+    domain = ".".join(["d" * 59] * 3) + ".example"
+    name = "x" * 64
+    ruleset = rules_of(f"domains: [{domain}]\naddresses:\n  {name}: {{team: poststelle}}\n")
+    reply = admit(ruleset, parse_address(f"{name[:-1]}y@{domain}"), Nearby(ruleset))
+    assert f"{name}@{domain}?" in str(reply)
 
 
 @pytest.mark.parametrize("reply", [ACCEPTED, UNKNOWN, NOT_OURS])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.policy.grants import Grant, Principal, may, teams_with, visible
+from maild.policy.grants import Grant, Principal, may, teams_with, unread, visible
 from maild.policy.roles import PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 
 TEAMS = {
@@ -166,3 +166,21 @@ def test_what_is_visible_grows_with_grants_and_comes_from_them_alone(
     seen = visible(grants, teams, now_ms).teams
     one_by_one = [visible([one], teams, now_ms).teams for one in grants]
     assert seen == frozenset().union(*one_by_one)
+
+
+@pytest.mark.parametrize(
+    ("grants", "missing"),
+    [
+        ((), set(TEAMS)),
+        ((grant("kita"),), set(TEAMS) - {"kita"}),
+        ((grant("mitglieder.by"),), {"kita", "mitglieder"}),
+        ((grant("mitglieder"), grant("kita", Role.MANAGER)), set()),
+        ((grant("mitglieder", until_ms=100), grant("kita", revoked_ms=100)), set(TEAMS)),
+        ((grant("mitglieder", from_ms=101), grant("kita", from_ms=100)), set(TEAMS) - {"kita"}),
+        ((grant(None, Role.ADMINISTRATOR), grant(None, Role.AUDITOR)), set(TEAMS)),
+    ],
+)
+def test_a_team_is_unread_without_a_grant_that_holds_on_it_or_above(
+    grants: tuple[Grant, ...], missing: set[str]
+) -> None:
+    assert unread(grants, TEAMS, 100) == missing

@@ -37,12 +37,17 @@ def _check(answer: Response, *, framed: bool = False) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff", where
     assert answer.headers["referrer-policy"] == "no-referrer", where
     assert answer.headers["cross-origin-opener-policy"] == "same-origin", where
-    assert answer.headers["cross-origin-resource-policy"] == "same-origin", where
+    is_for_all = answer.request.url.path == "/directory.json" and answer.status_code in {200, 304}
+    origin = "cross-origin" if is_for_all else "same-origin"
+    assert answer.headers["cross-origin-resource-policy"] == origin, where
+    assert ("access-control-allow-origin" in answer.headers) is is_for_all, where
     assert "camera=()" in answer.headers["permissions-policy"], where
     assert answer.headers["strict-transport-security"].startswith("max-age="), where
     assert answer.headers["x-frame-options"] == ("SAMEORIGIN" if framed else "DENY"), where
     is_static = answer.request.url.path.startswith("/static/") and answer.status_code in {200, 304}
-    assert ("immutable" if is_static else "no-store") in answer.headers["cache-control"], where
+    assert ("immutable" if is_static else "no-cache" if is_for_all else "no-store") in answer.headers[
+        "cache-control"
+    ], where
     assert "server" not in answer.headers, where
 
 
@@ -166,3 +171,30 @@ def test_no_address_is_made_from_the_host_that_a_request_names(office: Office) -
             assert "evil.example" not in answer.headers.get("location", "")
             assert "evil.example" not in answer.text
         assert "evil" not in _raw(client, {"x-forwarded-host": "evil.example"}).text
+
+
+def test_the_directory_alone_may_be_framed_and_only_where_it_says_so(office: Office) -> None:
+    office.user("petra", (Role.RESPONDER, "kita"), (Role.ADMINISTRATOR, None))
+    kita, _ = small_office(office)
+    with office.client("petra") as client:
+        embedded = client.get("/directory?embed=1")
+        assert "frame-ancestors *" in embedded.headers["content-security-policy"]
+        assert "x-frame-options" not in embedded.headers
+        assert "petra" not in embedded.text.lower()
+        assert "<button" in embedded.text
+        assert 'method="post"' not in embedded.text
+        for page in (page for page in pages(office) if "GET" in page.methods):
+            for more in ("?embed=1", "") if page.path != "/directory" else ("", "?embed=0", "?embed=11", "?Embed=1"):
+                answer = client.get(kita.path(page) + more)
+                policy = answer.headers["content-security-policy"]
+                assert "frame-ancestors *" not in policy, page.path
+                assert answer.headers["x-frame-options"] in {"DENY", "SAMEORIGIN"}, page.path
+
+
+def test_the_policy_of_the_embedded_page_is_as_strict_as_any_but_for_who_frames_it(office: Office) -> None:
+    with office.client() as client:
+        policies = [
+            client.get(path).headers["content-security-policy"] for path in ("/directory", "/directory?embed=1")
+        ]
+    own, embedded = ([d.strip().split("nonce-")[0] for d in policy.split(";")] for policy in policies)
+    assert [d for d in own if "ancestors" not in d] == [d for d in embedded if "ancestors" not in d]

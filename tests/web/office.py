@@ -128,10 +128,12 @@ class Office:
         origin: str = "smtp",
         team: str | None = None,
         lost: bool = False,
+        unread: frozenset[str] = frozenset(),
     ) -> int:
         """Have a message accepted, read, routed, filed and indexed; returns its id.
 
         With a `team` it is put there without asking the rules; one that is `lost` is routed by its envelope alone.
+        `unread` are teams that nobody can read at that time.
         """
         octets = content.replace("\n", "\r\n").encode() if isinstance(content, str) else content
         recipients = (to,) if isinstance(to, str) else to
@@ -169,11 +171,12 @@ class Office:
                     state="closed" if origin == "import" else None,
                 ),
                 None if lost else octets,
+                unread,
             )
         return accepted.message_id
 
-    def _route(self, order: Order, octets: bytes | None) -> None:
-        reading = read_one(self.book.current, order, octets)
+    def _route(self, order: Order, octets: bytes | None, unread: frozenset[str]) -> None:
+        reading = read_one(self.book.current, order, octets, unread)
         filed = self.database.writer.submit(file, reading.filing).result()
         assert filed is not None
         self.index.add([reading.document._replace(revision=filed.revision)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from pathlib import Path
 
@@ -243,17 +242,6 @@ def test_a_choice_of_language_is_kept_for_the_browser_and_the_person(shared: Off
         assert find_user(connection, "leser").language == "de"
     with shared.client("leser", **{"accept-language": "en"}) as client:
         assert "Meine Sitzungen" in client.get("/sessions").text
-
-
-def test_the_directory_lists_what_is_listed_and_no_person(shared: Office) -> None:
-    with shared.client() as client:
-        page, found = client.get("/directory").text, client.get("/directory.json").json()
-    assert "Mo.\u2013Do. 08:00\u201316:00" in page
-    for hidden in ("intern@", "Geheime Adresse", "Petra"):
-        assert hidden not in page + json.dumps(found)
-    kita = next(line for line in found["addresses"] if line["title"] == "Kita-Platzvergabe")
-    assert kita["addresses"] == ["kita.platzvergabe@musterstadt.example"]
-    assert kita["hours"] == [[[0, 1, 2, 3], "08:00", "16:00"], [[4], "08:00", "12:00"]]
 
 
 def test_health_says_what_is_wrong_in_a_word(office: Office) -> None:

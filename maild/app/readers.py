@@ -1,0 +1,71 @@
+"""Watches that every team which mail comes to has a reader, for the router, the metrics and the log.
+
+The grants are read anew every minute, and the answer is for the rules it is asked about, so that a change of the
+rules counts at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from maild.archive.accounts import open_grants
+from maild.archive.database import Database
+from maild.archive.readers import Held, orphans
+from maild.rules.model import Ruleset
+from maild.rules.rulebook import Rulebook
+
+_REFRESH_S = 60.0
+_log = structlog.get_logger()
+
+
+class Readers:
+    """Knows which teams nobody can read. `unread` may be asked from any thread."""
+
+    def __init__(self, database: Database, rulebook: Rulebook, now_ms: Callable[[], int]) -> None:
+        """Prepare; nothing is known before the first `refresh`."""
+        self._database = database
+        self._rulebook = rulebook
+        self._now_ms = now_ms
+        self._held: Held | None = None
+        self._answer: tuple[Held, str, frozenset[str]] | None = None  # for these grants and this version of the rules
+        self._told: frozenset[str] = frozenset()
+
+    def refresh(self) -> None:
+        """Read the grants; say in the log what has changed."""
+        with self._database.read() as connection:
+            self._held = open_grants(connection)
+        self.tell(self._rulebook.current)
+
+    def unread(self, rules: Ruleset) -> frozenset[str]:
+        """Return the teams that mail comes to by these rules, and that nobody can read."""
+        held, answer = self._held, self._answer
+        if held is None:
+            return frozenset()
+        if answer is not None and answer[0] is held and answer[1] == rules.version:
+            return answer[2]
+        found = frozenset(orphan.team.id for orphan in orphans(held, rules, self._now_ms()))
+        self._answer = (held, rules.version, found)
+        return found
+
+    def tell(self, rules: Ruleset) -> None:
+        """Say in the log which teams have lost their last reader, and that all are read again."""
+        found = self.unread(rules)
+        if found == self._told:
+            return
+        self._told = found
+        if found:
+            _log.warning("teams.unread", teams=sorted(found), fallback=rules.fallback in found)
+        else:
+            _log.info("teams.read_again")
+
+    async def watch(self) -> None:
+        """Refresh every minute, for ever; a database that does not answer is asked again."""
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: what was known goes on to be used
+                _log.error("teams.refresh_failed", error=type(error).__name__)

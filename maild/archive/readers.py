@@ -1,0 +1,52 @@
+"""Which teams nobody can read, though mail comes to them: the alarm that no address is an orphan.
+
+A reader is an open account with a grant that holds now, on the team or on one above it. People who are absent are
+readers still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from maild.archive.accounts import open_grants
+from maild.policy.grants import Grant, unread
+from maild.rules.model import Ruleset, Team
+from maild.rules.reach import receiving
+
+Held = Mapping[int, tuple[Grant, ...]]  # by the id of the person: see `open_grants`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """A team that mail comes to and nobody can read; `addresses` are the names of those that lead there."""
+
+    team: Team
+    addresses: tuple[str, ...]
+    is_fallback: bool
+
+
+def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
+    """Return the teams that mail comes to and nobody can read, in the order of the rules."""
+    missing = unread_teams(held, rules, now_ms)
+    return tuple(
+        Orphan(team=rules.teams[team], addresses=addresses, is_fallback=team == rules.fallback)
+        for team, addresses in receiving(rules).items()
+        if team in missing
+    )
+
+
+def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
+    """Return all teams of the rules that nobody can read, whether or not mail comes to them."""
+    return unread(_all(held.values()), {team.id: team.parent for team in rules.teams.values()}, now_ms)
+
+
+def find_orphans(connection: Connection, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
+    """Return the teams that mail comes to and nobody can read, by the grants of this moment."""
+    return orphans(open_grants(connection), rules, now_ms)
+
+
+def _all(grants: Iterable[tuple[Grant, ...]]) -> list[Grant]:
+    return [grant for of_one in grants for grant in of_one]

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from structlog.testing import capture_logs
+
+from maild.app.readers import Readers
+from maild.policy.roles import Role
+from tests.web.office import NOW_MS, RULES, Book, office_in, rules
+
+
+def test_readers_are_known_anew_for_other_rules_at_once_and_for_other_grants_after_a_refresh(tmp_path: Path) -> None:
+    with office_in(tmp_path / "office") as office:
+        office.user("petra", (Role.READER, "poststelle"), (Role.READER, "kita"), (Role.READER, "mitglieder"))
+        book: Any = Book(rules())
+        readers = Readers(office.database, book, lambda: NOW_MS)
+        assert readers.unread(book.current) == frozenset()  # nothing is known yet
+        with capture_logs() as logged:
+            readers.refresh()
+            assert readers.unread(book.current) == {"bauamt"}
+            book.current = rules(
+                RULES.replace("info: {team: poststelle", "bau: {team: bauamt}\n  info: {team: kreis").replace(
+                    "  bauamt: {name", "  kreis: {name: Kreis}\n  bauamt: {name"
+                )
+            )
+            assert readers.unread(book.current) == {"bauamt", "kreis"}
+            readers.tell(book.current)
+            office.grant("petra", Role.READER, "bauamt")
+            office.grant("petra", Role.READER, "kreis")
+            assert readers.unread(book.current) == {"bauamt", "kreis"}
+            readers.refresh()
+            readers.refresh()
+        assert readers.unread(book.current) == frozenset()
+    assert [(e["event"], e.get("teams"), e.get("fallback")) for e in logged] == [
+        ("teams.unread", ["bauamt"], False),
+        ("teams.unread", ["bauamt", "kreis"], False),
+        ("teams.read_again", None, None),
+    ]

@@ -1,0 +1,28 @@
+"""P3: no table that maild writes runs anything in the spreadsheet that it is opened with."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from maild.rules.directory import as_csv, listed
+from tests.rules.samples import rules_of
+
+FORMULAS = ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", " =1", "\uff1d1", '=HYPERLINK("http://evil.example")']
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_of_the_directory_begins_as_a_formula(formula: str) -> None:
+    quoted = formula.replace('"', '\\"').replace("\t", "\\t")
+    ruleset = rules_of(
+        f'teams:\n  poststelle: {{name: "{quoted}", office: "{quoted}"}}\n'
+        f'addresses:\n  "=x": {{team: poststelle, title: "{quoted}"}}\n  "-y": {{team: poststelle}}\n'
+    )
+    rows = list(csv.reader(io.StringIO(as_csv(listed(ruleset)), newline="")))
+    assert len(rows) == 3
+    cells = [cell for row in rows[1:] for cell in row if cell]
+    assert len(cells) == 8
+    assert {cell[0] for cell in cells} == {"'"}
+    assert f"'{formula.strip()}" in {cell.replace("' ", "'").replace("'\t", "'") for cell in cells}
