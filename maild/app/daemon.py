@@ -119,6 +119,7 @@ class Daemon:
             index=index,
             on_filed=feed.publish,
             chance=secrets.randbits,
+            now_ms=now_ms,
         )
         if "router" in only:
             await self._run_router(router)

@@ -16,12 +16,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
+from maild.archive.duties import record
 from maild.archive.inboxes import Arrival, place
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
+from maild.rules.duties import HOLD, Duty
 
 
 class Place(NamedTuple):
@@ -47,7 +49,11 @@ class Summary(NamedTuple):
 
 
 class Filing(NamedTuple):
-    """The router's decision about one message, ready to be written."""
+    """The router's decision about one message, ready to be written.
+
+    `parents` are the teams above those to which something is assigned, as (team, parent); `at_ms` is now, for what
+    depends on it: duties.
+    """
 
     message_id: int
     direction: str
@@ -61,6 +67,9 @@ class Filing(NamedTuple):
     rules_version: str
     trace: bytes
     problem: str | None = None
+    duties: tuple[Duty, ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +110,8 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
+    if dutiful := [item for item in work if item.duties]:
+        record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
     _close_work_items(connection, work)
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
@@ -200,4 +211,5 @@ def _arrival(item: Filing, conversation_id: int) -> Arrival:
         incoming=item.direction == "in",
         by_person=item.summary.automatic == Automatic.PERSON,
         places=tuple((p.team, p.state, p.priority, p.tags) for p in item.places),
+        held=frozenset(duty.team for duty in item.duties if duty.kind == HOLD) if item.duties else frozenset(),
     )

@@ -13,11 +13,18 @@ from typing import NamedTuple, assert_never
 
 from maild.mail.address import Address
 from maild.rules.conditions import Seen, View, evaluate
+from maild.rules.duties import HOLD, Asked, Duty, answerable, duties
+from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
     Action,
+    Answer,
+    Assign,
     Copy,
     Deliver,
     File,
+    Forward,
+    FunctionAddress,
+    Hold,
     Letter,
     Outcome,
     Priority,
@@ -31,6 +38,7 @@ from maild.rules.model import (
 _quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES
 _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
+LEFT_OUT = " (not to automatic mail)"  # of a reply in a trace
 _PRIORITIES = {priority: priority.name.lower() for priority in Priority}
 
 
@@ -53,7 +61,8 @@ class Route:
     """Where one recipient's copy of a letter goes, and why.
 
     `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
-    never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
+    never empty; the place comes first, then copies. `actions` are those of the rules that matched, and what the address
+    and its teams ask for. `problem` says in a word or two why the rules were given up.
     """
 
     recipient: Address
@@ -66,6 +75,7 @@ class Route:
     actions: tuple[str, ...] = ()
     problem: str | None = None
     trace: tuple[Tried, ...] = ()
+    duties: tuple[Duty, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +95,7 @@ class Merged:
     placements: tuple[Placement, ...]  # by team
     rules: tuple[str, ...]  # sorted
     problem: str | None
+    duties: tuple[Duty, ...]  # sorted, without doubles
 
 
 @dataclass(slots=True)
@@ -98,6 +109,7 @@ class _Draft:
     state: State = State.OPEN
     rules: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     trace: list[Tried] = field(default_factory=list)
 
 
@@ -120,18 +132,32 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
     try:
         _try_rules(ruleset, view, draft)
     except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
-        problem = f"{type(error).__name__} in the rules"
-        return Route(recipient=recipient, address=name, teams=(team,), problem=problem, trace=tuple(draft.trace))
+        return Route(
+            recipient=recipient,
+            address=name,
+            teams=(team,),
+            problem=f"{type(error).__name__} in the rules",
+            trace=tuple(draft.trace),
+            duties=duties(ruleset, view.letter, found, (team,), (), failed=True),
+        )
+    return _finished(ruleset, view, found, recipient, draft)
+
+
+def _finished(ruleset: Ruleset, view: View, found: FunctionAddress | None, recipient: Address, draft: _Draft) -> Route:
+    teams = tuple(dict.fromkeys((*draft.place, *draft.copies)))
+    to_do = duties(ruleset, view.letter, found, teams, draft.asked)
+    held = any(duty.kind == HOLD for duty in to_do)
     return Route(
         recipient=recipient,
-        address=name,
-        teams=tuple(dict.fromkeys((*draft.place, *draft.copies))),
+        address=None if found is None else found.name,
+        teams=teams,
         tags=tuple(dict.fromkeys(draft.tags)),
         priority=draft.priority,
-        state=draft.state,
+        state=State.OPEN if held else draft.state,  # somebody has to see what waits for a release
         rules=tuple(draft.rules),
-        actions=tuple(draft.actions),
+        actions=(*draft.actions, *(f"{duty.kind} {duty.target}".rstrip() for duty in to_do if not duty.rule)),
         trace=tuple(draft.trace),
+        duties=to_do,
     )
 
 
@@ -148,14 +174,14 @@ def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
         if outcome is not _YES:
             trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
             continue
-        did = tuple([_describe(action) for action in rule.then])
+        did = tuple([_describe(action, view) for action in rule.then])
         trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
         if rule.observe:
             continue
         draft.rules.append(rule.id)
         draft.actions.extend(did)
         for action in rule.then:
-            _apply(action, draft)
+            _apply(action, rule, draft)
         if rule.ends:
             return
 
@@ -165,7 +191,7 @@ def _in_force(rule: Rule, view: View) -> bool:
     return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
 
 
-def _apply(action: Action, draft: _Draft) -> None:
+def _apply(action: Action, rule: Rule, draft: _Draft) -> None:
     match action:
         case Deliver():
             draft.place = action.teams
@@ -177,11 +203,13 @@ def _apply(action: Action, draft: _Draft) -> None:
             draft.tags.extend(action.tags)
         case SetPriority():
             draft.priority = action.priority
+        case Hold() | Forward() | Answer() | Assign():
+            draft.asked.append((rule.id, action))
         case _:
             assert_never(action)
 
 
-def _describe(action: Action) -> str:
+def _describe(action: Action, view: View) -> str:
     match action:
         case Deliver():
             return f"deliver {', '.join(action.teams)}"
@@ -193,6 +221,15 @@ def _describe(action: Action) -> str:
             return f"tag {', '.join(action.tags)}"
         case SetPriority():
             return f"priority {action.priority.name.lower()}"
+        case Hold():
+            return "hold"
+        case Forward():
+            return f"forward {', '.join(map(str, action.addresses))}"
+        case Answer():
+            left_out = "" if answerable(view.ruleset, view.letter) else LEFT_OUT
+            return f"reply {action.template}{left_out}"
+        case Assign():
+            return f"assign {action.login}"
         case _:
             assert_never(action)
 
@@ -213,6 +250,7 @@ def merge(routes: Iterable[Route]) -> Merged:
         placements=tuple([_place(team, by_team[team]) for team in sorted(by_team)]),
         rules=tuple(sorted({rule for each in all_routes for rule in each.rules})),
         problem="; ".join(problems) or None,
+        duties=merged_duties([duty for each in all_routes for duty in each.duties]),
     )
 
 

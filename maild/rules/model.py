@@ -75,6 +75,7 @@ class Team:
     parent: str | None = None
     deputy: str | None = None
     hours: tuple[OpenHours, ...] = ()
+    also_deliver: tuple[NextPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +204,46 @@ class SetPriority:
     priority: Priority
 
 
-Action = Deliver | File | Copy | Tag | SetPriority
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep the letter where it is, open, until somebody releases it. `reason` is for colleagues; "": none is given."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """Send the letter on; none of the addresses is ours."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Answer the sender by a template. The key is `reply`; a `Reply` is what SMTP answers."""
+
+    template: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    login: str  # folded; people are not in the file
+
+
+Action = Deliver | File | Copy | Tag | SetPriority | Hold | Forward | Answer | Assign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maildir:
+    path: str  # absolute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lmtp:
+    next_hop: str  # host:port, or the absolute path of a socket
+
+
+NextPlace = Maildir | Lmtp | Forward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

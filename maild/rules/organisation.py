@@ -12,6 +12,7 @@ from maild.rules.findings import Code, quoted
 from maild.rules.holiday_reader import read_holidays
 from maild.rules.model import OpenHours, Organisation, Team
 from maild.rules.names import Names
+from maild.rules.next_places import read_also_deliver
 from maild.rules.yaml_nodes import Node, Scalar
 
 DEFAULT_ZONE = "Europe/Berlin"
@@ -63,9 +64,8 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
     pairs = fields.known(
         node,
         f"team {quoted(key.text)}",
-        keys=("name", "office", "parent", "deputy", "hours"),
+        keys=("name", "office", "parent", "deputy", "hours", "also_deliver"),
         required=("name",),
-        not_yet={"also_deliver": "delivery besides the inbox"},
     )
     return Team(
         id=key.text,
@@ -74,6 +74,7 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         parent=_reference(fields, names, pairs, "parent", "team"),
         deputy=_reference(fields, names, pairs, "deputy", "team"),
         hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
+        also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
     )
 
 
