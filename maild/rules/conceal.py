@@ -18,8 +18,9 @@ from datetime import date
 
 from maild.errors import AddressError
 from maild.mail.address import fold, parse_address
-from maild.rules.model import Answer, Assign, Copy, Deliver, Forward, FunctionAddress, Ruleset
+from maild.rules.model import Copy, Deliver, FunctionAddress, Ruleset
 from maild.rules.recorded import Attempt, Condition, Recorded
+from maild.rules.requested import Answer, Assign, Forward
 
 _CARRIES = frozenset({"deliver", "copy"})
 _OF_THE_PLACE = frozenset({"forward", "reply", "assign"})

@@ -16,18 +16,8 @@ from typing import NamedTuple, assert_never
 
 from maild.mail.address import Address, fold
 from maild.mail.facts import Automatic
-from maild.rules.model import (
-    Answer,
-    Assign,
-    Forward,
-    FunctionAddress,
-    Hold,
-    Letter,
-    Lmtp,
-    Maildir,
-    NextPlace,
-    Ruleset,
-)
+from maild.rules.model import FunctionAddress, Letter, Ruleset
+from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, NextPlace, Request
 
 HOLD, FORWARD, REPLY, ACKNOWLEDGE = "hold", "forward", "reply", "acknowledge"
 ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
@@ -37,7 +27,7 @@ _LEAVE = (FORWARD, ALSO_DELIVER)
 # Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request below.
 _NOBODY = ("mailer-daemon", "noreply", "no-reply", "donotreply", "do-not-reply")
 
-Asked = tuple[str, Hold | Forward | Answer | Assign]  # the rule's id, and what it asks for
+Asked = tuple[str, Request]  # the rule's id, and what it asks for
 
 
 class Duty(NamedTuple):
@@ -91,9 +81,7 @@ def _besides(ruleset: Ruleset, team: str) -> tuple[NextPlace, ...]:
     return () if known is None else known.also_deliver
 
 
-def _of_action(
-    rule: str, action: Hold | Forward | Answer | Assign, teams: tuple[str, ...], *, answers: bool
-) -> Iterator[Duty]:
+def _of_action(rule: str, action: Request, teams: tuple[str, ...], *, answers: bool) -> Iterator[Duty]:
     match action:
         case Hold():
             yield from (Duty(team, HOLD, action.reason, rule) for team in teams)
@@ -115,6 +103,8 @@ def answerable(ruleset: Ruleset, letter: Letter) -> bool:
     """
     facts, sender = letter.facts, letter.reverse_path
     if sender is None or facts.auto_submitted or facts.automatic is not Automatic.PERSON or facts.list_id is not None:
+        return False
+    if any(field.key.startswith("list-") for field in facts.fields):  # RFC 2369: a newsletter that can be left
         return False
     local = fold(sender.local)
     if local in _NOBODY or local.startswith("owner-") or local.endswith(("-request", "-owner", "-bounces")):

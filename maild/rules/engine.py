@@ -17,14 +17,10 @@ from maild.rules.duties import HOLD, Asked, Duty, answerable, duties
 from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
     Action,
-    Answer,
-    Assign,
     Copy,
     Deliver,
     File,
-    Forward,
     FunctionAddress,
-    Hold,
     Letter,
     Outcome,
     Priority,
@@ -34,6 +30,7 @@ from maild.rules.model import (
     State,
     Tag,
 )
+from maild.rules.requested import Answer, Assign, Forward, Hold
 
 _quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES

@@ -16,6 +16,7 @@ from maild.mail.address import Address, fold
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
+from maild.rules.requested import NextPlace, Request
 
 IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
 
@@ -204,46 +205,7 @@ class SetPriority:
     priority: Priority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Keep the letter where it is, open, until somebody releases it. `reason` is for colleagues; "": none is given."""
-
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
-    """Send the letter on; none of the addresses is ours."""
-
-    addresses: tuple[Address, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Answer the sender by a template. The key is `reply`; a `Reply` is what SMTP answers."""
-
-    template: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assign:
-    login: str  # folded; people are not in the file
-
-
-Action = Deliver | File | Copy | Tag | SetPriority | Hold | Forward | Answer | Assign
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Maildir:
-    path: str  # absolute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lmtp:
-    next_hop: str  # host:port, or the absolute path of a socket
-
-
-NextPlace = Maildir | Lmtp | Forward
+Action = Deliver | File | Copy | Tag | SetPriority | Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ import re
 from maild.mail.address import Address
 from maild.rules.fields import Fields
 from maild.rules.findings import Code, quoted
-from maild.rules.model import Forward, Lmtp, Maildir, NextPlace
 from maild.rules.names import Names
+from maild.rules.requested import Forward, Lmtp, Maildir, NextPlace
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 _KEYS = ("maildir", "lmtp", "forward")

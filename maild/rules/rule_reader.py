@@ -5,24 +5,10 @@ from __future__ import annotations
 from maild.mail.address import fold
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
-from maild.rules.model import (
-    Action,
-    Active,
-    Answer,
-    Assign,
-    Copy,
-    Deliver,
-    File,
-    Forward,
-    Hold,
-    Priority,
-    Rule,
-    SetPriority,
-    State,
-    Tag,
-)
+from maild.rules.model import Action, Active, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
 from maild.rules.names import Names
 from maild.rules.next_places import read_elsewhere
+from maild.rules.requested import Answer, Assign, Forward, Hold
 from maild.rules.when import ConditionReader
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 

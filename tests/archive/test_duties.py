@@ -105,7 +105,7 @@ def test_letters_of_one_group_are_acknowledged_once(database: Database) -> None:
     ]
     filed = database.writer.submit(lambda connection, items: [list(file(connection, items[0]))], work).result()
     assert [len(_of(database, number)) for number in ids] == [1, 0]
-    assert filed[0].conversation_id == filed[1].conversation_id
+    assert len({each.conversation_id for each in filed if each is not None}) == 1
 
 
 def test_nobody_is_answered_at_the_null_reverse_path(database: Database) -> None:

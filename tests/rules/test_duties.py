@@ -11,7 +11,8 @@ import pytest
 from maild.mail.facts import Automatic
 from maild.rules.duties import Duty
 from maild.rules.engine import Route, merge, route, route_all, trace_json
-from maild.rules.model import Comparison, Maildir, Rule, Ruleset, State
+from maild.rules.model import Comparison, Rule, Ruleset, State
+from maild.rules.requested import Maildir
 from tests.rules.samples import letter, rules_of, to
 
 HEAD = """domains: [a.example, b.example]
@@ -123,6 +124,7 @@ AUTOMATIC: list[dict[str, Any]] = [
     {"automatic": Automatic.REPORT},
     {"automatic": Automatic.LIST},
     {"list_id": "x"},
+    {"header": {"List-Unsubscribe": "<mailto:x@y.example>"}},
     {"sender": "MAILER-DAEMON@k.example"},
     {"sender": "noreply@k.example"},
     {"sender": "owner-news@k.example"},
