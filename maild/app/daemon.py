@@ -123,6 +123,7 @@ class Daemon:
             on_filed=feed.publish,
             chance=secrets.randbits,
             unread=readers.unread,
+            now_ms=now_ms,
         )
         if "router" in only:
             await self._run_router(router)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
+from maild.archive.duties import record
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
 from maild.archive.prepared import Prepared, PreparedIn
@@ -24,6 +25,7 @@ from maild.archive.threading import Threads
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
 from maild.mail.inbox import confidential
+from maild.rules.duties import HOLD, Duty, confided
 
 
 class Place(NamedTuple):
@@ -49,7 +51,11 @@ class Summary(NamedTuple):
 
 
 class Filing(NamedTuple):
-    """The router's decision about one message, ready to be written."""
+    """The router's decision about one message, ready to be written.
+
+    `parents` are the teams above those to which something is assigned, as (team, parent); `at_ms` is now, for what
+    depends on it: duties.
+    """
 
     message_id: int
     direction: str
@@ -64,6 +70,9 @@ class Filing(NamedTuple):
     trace: bytes
     problem: str | None = None
     hits: tuple[str, ...] = ()  # the rules that matched, once for each recipient
+    duties: tuple[Duty, ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,8 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
+    if dutiful := [item for item in work if item.duties]:
+        record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
     _close_work_items(connection, work)
     count(connection, [(item.message_id, item.hits) for item in work])
     _MOVE_REVISION.run(connection, {"new_revision": revision})
@@ -118,7 +129,7 @@ def _narrowed(item: Filing, teams: set[str]) -> Filing:
     for team in teams & places.keys():
         inner = places.pop(team)
         places.setdefault(confidential(team), inner._replace(team=confidential(team)))
-    return item._replace(places=tuple(places.values()))
+    return item._replace(places=tuple(places.values()), duties=confided(item.duties, teams))
 
 
 _MOVE_REVISION = Prepared(update(chain_head).values(revision=bindparam("new_revision")))
@@ -215,4 +226,5 @@ def _arrival(item: Filing, conversation_id: int) -> Arrival:
         incoming=item.direction == "in",
         by_person=item.summary.automatic == Automatic.PERSON,
         places=tuple((p.team, p.state, p.priority, p.tags) for p in item.places),
+        held=frozenset(duty.team for duty in item.duties if duty.kind == HOLD) if item.duties else frozenset(),
     )

@@ -32,13 +32,14 @@ from maild.mail.ids import id_ms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A message that has just been filed. Each place is (team, state, priority, tags)."""
+    """A message that has just been filed. Each place is (team, state, priority, tags); `held` teams have to see it."""
 
     message_id: int
     conversation_id: int
     incoming: bool
     by_person: bool
     places: tuple[tuple[str, str, int, tuple[str, ...]], ...]
+    held: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -131,7 +132,8 @@ def _moved_on(entry: _Entry, arrival: Arrival, priority: int) -> None:
     entry.priority = max(entry.priority, priority)
     if arrival.incoming:
         entry.seen_ms = None
-        if arrival.by_person and in_order and entry.state in {"closed", "waiting"}:
+        heard = (arrival.by_person and in_order) or entry.team in arrival.held
+        if heard and entry.state in {"closed", "waiting"}:
             entry.state = "open"
     if not in_order or not arrival.incoming:
         entry.stale_waiting = True

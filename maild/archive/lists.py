@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
+from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, missing, require_team, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.policy.visible import Visible
@@ -42,6 +43,7 @@ class InboxRow:
     waiting_since_ms: int | None
     unseen: bool
     tags: tuple[str, ...]
+    held: bool  # something of it waits to be released
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +85,12 @@ def inbox(
         where.append(entries.c.newest_id < before)
     found = connection.execute(_rows().where(*where).order_by(entries.c.newest_id.desc()).limit(limit + 1)).all()
     shown = found[:limit]
-    tagged = tags_of(connection, {row.conversation_id for row in shown}, {team})
-    rows = tuple(_inbox_row(row, tagged.get((row.conversation_id, team), ())) for row in shown)
+    ids = {row.conversation_id for row in shown}
+    tagged = tags_of(connection, ids, {team})
+    held = held_conversations(connection, visible=visible, team=team, conversation_ids=ids)
+    rows = tuple(
+        _inbox_row(row, tagged.get((row.conversation_id, team), ()), held=row.conversation_id in held) for row in shown
+    )
     return InboxPage(rows=rows, older=rows[-1].newest_id if len(found) > limit else None)
 
 
@@ -128,7 +134,7 @@ def _rows() -> Select[Any]:
     )
 
 
-def _inbox_row(row: Row[Any], names: tuple[str, ...]) -> InboxRow:
+def _inbox_row(row: Row[Any], names: tuple[str, ...], *, held: bool) -> InboxRow:
     return InboxRow(
         conversation_id=row.conversation_id,
         reference=row.reference,
@@ -148,6 +154,7 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...]) -> InboxRow:
         waiting_since_ms=row.waiting_since_ms,
         unseen=row.seen_ms is None,
         tags=names,
+        held=held,
     )
 
 

@@ -236,8 +236,8 @@ duties = Table(
     Column("message_id", BigInteger, ForeignKey("messages.id"), nullable=False),
     Column("team", Text, nullable=False),  # whose inbox answers for it
     Column("kind", Text, nullable=False),  # hold | forward | reply | acknowledge | also-deliver | assign
-    Column("target", Text, nullable=False),  # an address, a template, a login, a next hop; "" for hold
-    Column("rule", Text, nullable=False),  # "": by the address or the team itself
+    Column("target", Text, nullable=False),  # an address, a template, a login, a next place, the reason of a hold
+    Column("rule", Text, nullable=False),  # "": by the address, the team, or maild itself
     Column("state", Text, nullable=False),  # waiting | done | dropped
     Column("made_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),

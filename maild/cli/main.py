@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "search": ("maild.cli.archive:search", "Find messages."),
     "show": ("maild.cli.archive:show", "Show one message: readable, raw, or its trace."),
     "trace": ("maild.cli.archive:trace", "Tell every fate of a mail."),
+    "queue": ("maild.cli.queue:queue", "What is still to be done with mail; release what is held."),
     "status": ("maild.cli.health:status", "Say how maild is, as a person reads it."),
     "user": ("maild.cli.people:user", "Add, list and disable people; set passwords."),
     "grant": ("maild.cli.people:grant", "Give or revoke a dated role in a team."),

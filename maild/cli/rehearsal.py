@@ -64,6 +64,7 @@ def _what(old: Fate, new: Fate) -> str:
     place = _place(old) if old.teams == new.teams else f"{_place(old)} → {_place(new)}"
     more = [*(f"-#{tag}" for tag in old.tags), *(f"+#{tag}" for tag in new.tags)]
     more += [f"{now} → {then}" for now, then in ((old.priority, new.priority), (old.state, new.state)) if then]
+    more += [*(f"no more {asked}" for asked in old.asks), *new.asks]
     if new.problem:
         more.append(f"problem: {new.problem}")
     if not new.claimed and old.claimed and new.teams:
@@ -155,4 +156,5 @@ def _fate_json(fate: Fate) -> dict[str, Any]:
         "priority": fate.priority or None,
         "state": fate.state or None,
         "problem": fate.problem,
+        "asks": list(fate.asks),
     }

@@ -35,6 +35,8 @@ def route(file: Path, recipients: tuple[str, ...], sender: str | None, *, as_jso
             click.echo()
         if result["accepted"]:
             put_route(result)
+            for action in result["actions"]:
+                click.echo(plain(f"  action: {action}"))
         else:
             click.echo(plain(f"{result['recipient']}: refused, {result['reply']}"))
     if refused:

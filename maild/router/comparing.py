@@ -34,6 +34,7 @@ class Fate(NamedTuple):
     state: str = ""
     claimed: bool = False  # by an address; if not, the fallback takes it or nobody
     problem: str | None = None
+    asks: tuple[str, ...] = ()  # for what beyond a place, as `forward a@b.example`; sorted
 
 
 class Change(NamedTuple):
@@ -98,6 +99,7 @@ def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
         state=str(route.state.value),
         claimed=route.address is not None,
         problem=route.problem,
+        asks=tuple(sorted({f"{duty.kind} {duty.target}".rstrip() for duty in route.duties})),
     )
 
 

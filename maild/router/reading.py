@@ -5,6 +5,7 @@ The answer is small and plain. The message itself never comes back, and nothing 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from maild.archive.content import compress
@@ -12,8 +13,10 @@ from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
 from maild.mail.address import fold
 from maild.mail.facts import Facts
+from maild.mail.inbox import team_of
 from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
-from maild.rules.engine import Route, also_to, merge, route_all, trace_json
+from maild.rules.duties import ASSIGN, Duty
+from maild.rules.engine import Merged, Route, also_to, merge, route_all, trace_json
 from maild.rules.model import Priority, Ruleset
 
 _MAX_PEOPLE = 500
@@ -96,6 +99,7 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
             state = order.state or "open"
             places[addressed.team] = Place(team=addressed.team, state=state, priority=int(Priority.NORMAL))
     sender = facts.senders[0] if facts.senders else None
+    duties = _duties(order, merged)
     return Filing(
         message_id=order.message_id,
         direction=order.direction,
@@ -120,7 +124,20 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         problem=merged.problem,
         # Imported mail is of another time: it says nothing of what a rule does now.
         hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),
+        duties=duties,
+        parents=_parents(ruleset, duties),
     )
+
+
+def _duties(order: Order, merged: Merged) -> tuple[Duty, ...]:
+    """Return what is to be done. Imported mail was answered and sent on in its day, and ours asks nothing of us."""
+    return () if order.direction == "out" or order.state is not None else merged.duties
+
+
+def _parents(ruleset: Ruleset, duties: tuple[Duty, ...]) -> tuple[tuple[str, str], ...]:
+    teams = {team_of(duty.team) for duty in duties if duty.kind == ASSIGN}
+    lines = ((team, *ruleset.ancestors(team)) for team in sorted(teams))
+    return tuple(dict.fromkeys(pair for line in lines for pair in pairwise(line)))
 
 
 def _people(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:

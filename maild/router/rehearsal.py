@@ -223,6 +223,7 @@ def _beside(fate: Fate, other: Fate) -> Fate:
         priority="" if fate.priority == other.priority else fate.priority,
         state="" if fate.state == other.state else fate.state,
         problem=None if fate.problem == other.problem else fate.problem,
+        asks=tuple(asked for asked in fate.asks if asked not in other.asks),
     )
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from maild.archive.content import DamagedError, chunks, read_many
 from maild.archive.database import Database
-from maild.archive.filing import Filed, file
+from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
@@ -64,6 +64,7 @@ class Router:
         on_filed: Callable[[frozenset[str]], None],
         chance: Callable[[int], int],
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
+        now_ms: Callable[[], int],
     ) -> None:
         """Wire the router.
 
@@ -75,6 +76,7 @@ class Router:
             on_filed: hears of the teams.
             chance: gives so many random bits, for references.
             unread: names the teams that nobody can read now.
+            now_ms: the wall clock, for when duties were made.
         """
         self._database = database
         self._rulebook = rulebook
@@ -83,6 +85,7 @@ class Router:
         self._on_filed = on_filed
         self._chance = chance
         self._unread = unread
+        self._now_ms = now_ms
         self._tasks: deque[_Task] = deque()
         self._claimed: set[int] = set()
         self._held_bytes = 0
@@ -224,7 +227,7 @@ class Router:
         self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
-        submitted = [self._database.writer.run(file, reading.filing) for reading in readings]
+        submitted = [self._submit(reading.filing) for reading in readings]
         answers = await asyncio.gather(*submitted, return_exceptions=True)
         filed: list[tuple[Reading, Filed | None]] = []
         for task, reading, answer in zip(batch, readings, answers, strict=True):
@@ -244,7 +247,11 @@ class Router:
         _log.error("router.failed", error=type(error).__name__, messages=1)
         plain = self._by_envelope(ruleset, task, "crash")
         plain = plain._replace(filing=plain.filing._replace(problem=f"{type(error).__name__} in filing"))
-        return plain, await self._database.writer.run(file, plain.filing)
+        return plain, await self._submit(plain.filing)
+
+    def _submit(self, filing: Filing) -> asyncio.Future[Filed | None]:
+        """Have a message filed; what it asks for is recorded as of now, and not as of when it was read."""
+        return self._database.writer.run(file, filing._replace(at_ms=self._now_ms()) if filing.duties else filing)
 
     async def _fetch_missing(self, batch: list[_Task]) -> None:
         missing = [task for task in batch if task.octets is None]

@@ -2,7 +2,8 @@
 
 What a reader must not learn is which other teams got the same letter, and addresses that are not in the directory and
 belong to others. So teams are named only to their readers, and a rule that does nothing but carry letters to other
-teams is left out.
+teams is left out. What a rule sends on, answers or assigns belongs to the first team of the place, as
+`maild.rules.duties` has it: to whom, by which template and to which colleague is told to that team's readers alone.
 
 Security: whether a rule is left out follows from the rules that serve now, not from whether it matched this letter:
 otherwise its absence would tell. Only where the rule did other things then than it does now, those are the judge.
@@ -20,8 +21,10 @@ from maild.mail.address import fold, parse_address
 from maild.mail.inbox import confidential
 from maild.rules.model import Copy, Deliver, FunctionAddress, Ruleset
 from maild.rules.recorded import Attempt, Condition, Recorded
+from maild.rules.requested import Answer, Assign, Forward
 
 _CARRIES = frozenset({"deliver", "copy"})
+_OF_THE_PLACE = frozenset({"forward", "reply", "assign"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Curtain:
         found = self._address(route)
         # Of an address that the rules have no more it is the first team that speaks: the place, before all copies.
         known = self._may_know(found) if found is not None else route.teams[0] in self._teams
+        at_place = inbox_of(route.teams[0]) in self._teams
         gone = _words(team for team in route.teams if team not in self._teams and team not in self._rules.teams)
         shown = replace(
             route,
@@ -78,7 +82,9 @@ class Curtain:
             teams=teams,
             unread=self._unread(route),
             attempts=tuple(
-                self._attempt(attempt, gone, known=known) for attempt in route.attempts if not self._is_others(attempt)
+                self._attempt(attempt, gone, known=known, at_place=at_place)
+                for attempt in route.attempts
+                if not self._is_others(attempt, at_place=at_place)
             ),
         )
         if found is None or not known:
@@ -121,17 +127,19 @@ class Curtain:
         public = {address.team for address in self._rules.addresses if address.listed}
         return tuple(team if team in self._teams or team in public else "" for team in route.unread)
 
-    def _is_others(self, attempt: Attempt) -> bool:
+    def _is_others(self, attempt: Attempt, *, at_place: bool) -> bool:
         rule = self._by_id.get(attempt.rule)
-        if rule is not None and rule.then and all(self._carries_off(action) for action in rule.then):
+        if rule is not None and rule.then and all(self._carries_off(action, at_place) for action in rule.then):
             return True
-        return bool(attempt.did) and all(self._did(did) is None for did in attempt.did)
+        return bool(attempt.did) and all(self._did(did, at_place=at_place) is None for did in attempt.did)
 
-    def _carries_off(self, action: object) -> bool:
+    def _carries_off(self, action: object, at_place: bool) -> bool:
+        if isinstance(action, Forward | Answer | Assign):
+            return not at_place
         return isinstance(action, Deliver | Copy) and self._teams.isdisjoint(action.teams)
 
-    def _attempt(self, attempt: Attempt, gone: re.Pattern[str], *, known: bool) -> Attempt:
-        did = (self._did(did) for did in attempt.did)
+    def _attempt(self, attempt: Attempt, gone: re.Pattern[str], *, known: bool, at_place: bool) -> Attempt:
+        did = (self._did(did, at_place=at_place) for did in attempt.did)
         name = fold(attempt.rule)
         return replace(
             attempt,
@@ -147,9 +155,11 @@ class Curtain:
         value = "" if about_recipient and not known else condition.value
         return replace(condition, label=label, value=value)
 
-    def _did(self, text: str) -> str | None:
+    def _did(self, text: str, *, at_place: bool) -> str | None:
         """Return an action with the teams of others left out; None when nothing of it remains."""
         verb, _, rest = text.partition(" ")
+        if verb in _OF_THE_PLACE:
+            return text if at_place else None
         if verb not in _CARRIES:
             return None if self._others.search(fold(text)) else text
         teams = [team for team in rest.split(", ") if team in self._teams]

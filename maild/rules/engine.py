@@ -15,12 +15,15 @@ from typing import assert_never
 from maild.mail.address import Address
 from maild.mail.inbox import confidential
 from maild.rules.conditions import Seen, View, evaluate
+from maild.rules.duties import HOLD, Asked, Duty, answerable, confided, duties
+from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
     Action,
     Confide,
     Copy,
     Deliver,
     File,
+    FunctionAddress,
     Letter,
     Outcome,
     Priority,
@@ -31,10 +34,12 @@ from maild.rules.model import (
     Tag,
 )
 from maild.rules.plan import Passed, Tried, plan_of
+from maild.rules.requested import Answer, Assign, Forward, Hold
 
 _quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES
 _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
+LEFT_OUT = " (not to automatic mail)"  # of a reply in a trace
 _PRIORITIES = {priority: priority.name.lower() for priority in Priority}
 
 
@@ -43,10 +48,10 @@ class Route:
     """Where one recipient's copy of a letter goes, and why.
 
     `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
-    never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
-    `steps` are the rules in order, those that were passed over together.
-    `unread` are those of the teams that nobody could read, for whose sake the last of `teams` was added: it is not the
-    rules that say so, but whoever routes (see `also_to`).
+    never empty; the place comes first, then copies. `actions` are those of the rules that matched, and what the address
+    and its teams ask for. `problem` says in a word or two why the rules were given up. `steps` are the rules in order,
+    those that were passed over together. `unread` are those of the teams that nobody could read, for whose sake the
+    last of `teams` was added: it is not the rules that say so, but whoever routes (see `also_to`).
     """
 
     recipient: Address
@@ -61,6 +66,7 @@ class Route:
     problem: str | None = None
     steps: tuple[Tried | Passed, ...] = ()
     unread: tuple[str, ...] = ()
+    duties: tuple[Duty, ...] = ()
 
     @property
     def trace(self) -> tuple[Tried, ...]:
@@ -91,6 +97,7 @@ class Merged:
     placements: tuple[Placement, ...]  # by inbox
     rules: tuple[str, ...]  # sorted
     problem: str | None
+    duties: tuple[Duty, ...]  # sorted, without doubles
 
 
 @dataclass(slots=True)
@@ -105,6 +112,7 @@ class _Draft:
     confidential: bool = False
     rules: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     steps: list[Tried | Passed] = field(default_factory=list)
 
 
@@ -127,26 +135,41 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
     try:
         _try_rules(ruleset, view, draft)
     except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
-        problem = f"{type(error).__name__} in the rules"
         return Route(
             recipient=recipient,
             address=name,
             teams=(team,),
             confidential=draft.confidential,
-            problem=problem,
+            problem=f"{type(error).__name__} in the rules",
             steps=tuple(draft.steps),
+            duties=_duties(ruleset, view, found, (team,), draft, failed=True),
         )
+    return _finished(ruleset, view, found, recipient, draft)
+
+
+def _duties(
+    ruleset: Ruleset, view: View, found: FunctionAddress | None, teams: tuple[str, ...], draft: _Draft, *, failed: bool
+) -> tuple[Duty, ...]:
+    to_do = duties(ruleset, view.letter, found, teams, () if failed else draft.asked, failed=failed)
+    return confided(to_do, teams) if draft.confidential else to_do
+
+
+def _finished(ruleset: Ruleset, view: View, found: FunctionAddress | None, recipient: Address, draft: _Draft) -> Route:
+    teams = tuple(dict.fromkeys((*draft.place, *draft.copies)))
+    to_do = _duties(ruleset, view, found, teams, draft, failed=False)
+    held = any(duty.kind == HOLD for duty in to_do)
     return Route(
         recipient=recipient,
-        address=name,
-        teams=tuple(dict.fromkeys((*draft.place, *draft.copies))),
+        address=None if found is None else found.name,
+        teams=teams,
         tags=tuple(dict.fromkeys(draft.tags)),
         priority=draft.priority,
-        state=draft.state,
+        state=State.OPEN if held else draft.state,  # somebody has to see what waits for a release
         confidential=draft.confidential,
         rules=tuple(draft.rules),
-        actions=tuple(draft.actions),
+        actions=(*draft.actions, *(f"{duty.kind} {duty.target}".rstrip() for duty in to_do if not duty.rule)),
         steps=tuple(draft.steps),
+        duties=to_do,
     )
 
 
@@ -186,14 +209,14 @@ def _try(rule: Rule, view: View, draft: _Draft) -> bool:
     if outcome is not _YES:
         draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
         return False
-    did = tuple([_describe(action) for action in rule.then])
+    did = tuple([_describe(action, view) for action in rule.then])
     draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
     if rule.observe:
         return False
     draft.rules.append(rule.id)
     draft.actions.extend(did)
     for action in rule.then:
-        _apply(action, draft)
+        _apply(action, rule, draft)
     return rule.ends
 
 
@@ -202,7 +225,7 @@ def _in_force(rule: Rule, view: View) -> bool:
     return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
 
 
-def _apply(action: Action, draft: _Draft) -> None:
+def _apply(action: Action, rule: Rule, draft: _Draft) -> None:
     match action:
         case Deliver():
             draft.place = action.teams
@@ -216,11 +239,13 @@ def _apply(action: Action, draft: _Draft) -> None:
             draft.priority = action.priority
         case Confide():
             draft.confidential = True
+        case Hold() | Forward() | Answer() | Assign():
+            draft.asked.append((rule.id, action))
         case _:
             assert_never(action)
 
 
-def _describe(action: Action) -> str:
+def _describe(action: Action, view: View) -> str:
     match action:
         case Deliver():
             return f"deliver {', '.join(action.teams)}"
@@ -234,6 +259,15 @@ def _describe(action: Action) -> str:
             return f"priority {action.priority.name.lower()}"
         case Confide():
             return "confidential"
+        case Hold():
+            return "hold"
+        case Forward():
+            return f"forward {', '.join(map(str, action.addresses))}"
+        case Answer():
+            left_out = "" if answerable(view.ruleset, view.letter) else LEFT_OUT
+            return f"reply {action.template}{left_out}"
+        case Assign():
+            return f"assign {action.login}"
         case _:
             assert_never(action)
 
@@ -261,13 +295,15 @@ def merge(routes: Iterable[Route]) -> Merged:
     for each in all_routes:
         for inbox in each.inboxes:
             by_inbox.setdefault(inbox, []).append(each)
-    for inbox in [inbox for inbox in by_inbox if confidential(inbox) in by_inbox]:
+    inner = [inbox for inbox in by_inbox if confidential(inbox) in by_inbox]
+    for inbox in inner:
         by_inbox[confidential(inbox)] += by_inbox.pop(inbox)
     problems = sorted({each.problem for each in all_routes if each.problem is not None})
     return Merged(
         placements=tuple([_place(inbox, by_inbox[inbox]) for inbox in sorted(by_inbox)]),
         rules=tuple(sorted({rule for each in all_routes for rule in each.rules})),
         problem="; ".join(problems) or None,
+        duties=merged_duties(confided([duty for each in all_routes for duty in each.duties], inner)),
     )
 
 

@@ -63,6 +63,7 @@ class Code(StrEnum):
     BAD_SIZE = "bad-size"
     BAD_REGEX = "bad-regex"
     BAD_PLACEHOLDER = "bad-placeholder"
+    BAD_PLACE = "bad-place"
     # What parts say of each other
     UNKNOWN_TEAM = "unknown-team"
     UNKNOWN_LIST = "unknown-list"
@@ -73,6 +74,7 @@ class Code(StrEnum):
     ADDRESS_CONFLICT = "address-conflict"
     DUPLICATE_RULE = "duplicate-rule"
     CYCLE = "cycle"
+    FORWARD_LOOP = "forward-loop"
     LIST_FILE = "list-file"
     FAILED_TEST = "failed-test"
     # Warnings

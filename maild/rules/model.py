@@ -16,6 +16,7 @@ from maild.mail.address import Address, fold
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
+from maild.rules.requested import NextPlace, Request
 
 IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
 
@@ -77,6 +78,7 @@ class Team:
     hours: tuple[OpenHours, ...] = ()
     line: int = 1
     column: int = 1
+    also_deliver: tuple[NextPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +212,7 @@ class Confide:
     """Put the mail where only the manager of each team and people named for it read."""
 
 
-Action = Deliver | File | Copy | Tag | SetPriority | Confide
+Action = Deliver | File | Copy | Tag | SetPriority | Confide | Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

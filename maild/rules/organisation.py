@@ -12,6 +12,7 @@ from maild.rules.findings import Code, quoted
 from maild.rules.holiday_reader import read_holidays
 from maild.rules.model import OpenHours, Organisation, Team
 from maild.rules.names import Names
+from maild.rules.next_places import read_also_deliver
 from maild.rules.yaml_nodes import Node, Scalar, Sequence
 
 DEFAULT_ZONE = "Europe/Berlin"
@@ -65,9 +66,8 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
     pairs = fields.known(
         node,
         f"team {quoted(key.text)}",
-        keys=("name", "office", "parent", "deputy", "hours"),
+        keys=("name", "office", "parent", "deputy", "hours", "also_deliver"),
         required=("name",),
-        not_yet={"also_deliver": "delivery besides the inbox"},
     )
     return Team(
         id=key.text,
@@ -78,6 +78,7 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
         line=key.line,
         column=key.column,
+        also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
     )
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from maild.mail.address import fold
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
 from maild.rules.model import Action, Active, Confide, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
 from maild.rules.names import Names
+from maild.rules.next_places import read_elsewhere
+from maild.rules.requested import Answer, Assign, Forward, Hold
 from maild.rules.when import ConditionReader
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
-ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential")
+ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential", "hold", "forward", "reply", "assign")
 NOT_YET = {
     "reject": "a refusal at the door",
-    "hold": "holding mail back",
-    "forward": "sending on",
-    "reply": "an automatic answer",
-    "assign": "assignment",
 }
 _KEYS = ("id", "note", "when", "unless", "then", "mode", "active", "continue", "stop")
 _MAX_TAG = 64
+_MAX_REASON = 200
+_MAX_LOGIN = 64
 
 
 class RuleReader:
@@ -51,7 +52,7 @@ class RuleReader:
         active = self._active(pairs["active"][1]) if "active" in pairs else None
         if rule_id is None:
             return None
-        decides = any(isinstance(action, Deliver | File) for action in then)
+        decides = any(isinstance(action, Deliver | File | Hold) for action in then)
         return Rule(
             id=rule_id,
             line=node.line,
@@ -92,6 +93,9 @@ class RuleReader:
         pairs = self._fields.known(node, "'then'", keys=ACTIONS, not_yet=NOT_YET)
         if isinstance(node, Mapping) and not node.pairs:
             self._fields.findings.error(node, Code.EMPTY, "'then' does nothing")
+        if "hold" in pairs and "file" in pairs:
+            text = "'hold' and 'file: closed' in one rule: what is held lies open"
+            self._fields.findings.error(pairs["hold"][0], Code.UNKNOWN_VALUE, text)
         found = [self._action(key, pairs[key][1]) for key in ACTIONS if key in pairs]
         return tuple(action for action in found if action is not None)
 
@@ -109,8 +113,49 @@ class RuleReader:
             return File(state=State.CLOSED) if self._fields.word(node, "file", ("closed",)) else None
         if key == "confidential":
             return Confide() if self._fields.flag(node) else None
+        if key in ("hold", "forward", "reply", "assign"):
+            return self._duty(key, node)
         word = self._fields.word(node, "priority", tuple(p.name.lower() for p in Priority))
         return SetPriority(priority=Priority[word.upper()]) if word else None
+
+    def _duty(self, key: str, node: Node) -> Action | None:
+        if key == "forward":
+            addresses = read_elsewhere(self._fields, self._names, node)
+            return Forward(addresses=addresses) if addresses else None
+        if key == "hold":
+            return self._hold(node)
+        if key == "assign":
+            return self._assign(node)
+        template = self._fields.scalar(node, "the name of a template")
+        known = template is not None and self._names.refer("template", template)
+        return Answer(template=template.text) if template is not None and known else None
+
+    def _hold(self, node: Node) -> Hold | None:
+        if isinstance(node, Scalar) and node.plain and node.text.lower() in ("true", "false"):
+            if self._fields.flag(node):
+                return Hold()
+            self._fields.findings.error(node, Code.UNKNOWN_VALUE, "'hold' is true, or a reason; leave it out otherwise")
+            return None
+        scalar = self._fields.scalar(node, "true, or a reason for colleagues")
+        reason = " ".join(scalar.text.split()) if scalar is not None else None
+        if scalar is None or reason is None:
+            return None
+        if reason and len(reason) <= _MAX_REASON and reason.isprintable():
+            return Hold(reason=reason)
+        text = f"{quoted(scalar.text)} is no reason: one line, at most {_MAX_REASON} characters"
+        self._fields.findings.error(scalar, Code.BAD_NAME, text)
+        return None
+
+    def _assign(self, node: Node) -> Assign | None:
+        scalar = self._fields.scalar(node, "a login")
+        if scalar is None:
+            return None
+        login = scalar.text
+        if 0 < len(login) <= _MAX_LOGIN and login.isprintable() and not any(c.isspace() for c in login):
+            return Assign(login=fold(login))
+        text = f"{quoted(login)} is no login: one word of at most {_MAX_LOGIN} characters"
+        self._fields.findings.error(scalar, Code.BAD_NAME, text)
+        return None
 
     def _teams(self, node: Node) -> tuple[str, ...]:
         found = self._fields.scalars(node, "the name of a team")

@@ -20,6 +20,7 @@ from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import PERMISSIONS, Permission, Role
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
+from maild.web.holding import duty_lines
 from maild.web.opening import Opened, image_consent, open_letter
 from maild.web.shell import Place, Shell, place_from, shell, team_name
 from maild.web.visit import Visit
@@ -58,6 +59,7 @@ async def conversation(visit: Visit) -> Response:
         colleagues=found.colleagues,
         states=STATES,
         consent={number: image_consent(visit, number) for number in opened},
+        duty_lines=await duty_lines(visit, talk.messages),
         asked=(asked := visit.request.query_params.getlist("open")[:_MAX_ASKED]),
         older_open=bool(asked),
         here_url=_here_url(visit, talk.reference),

@@ -8,6 +8,7 @@ from maild.archive import queries
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
 from maild.web.attachments import attachment_headers
+from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
 from maild.web.shell import shell_of
@@ -37,6 +38,7 @@ async def message(visit: Visit) -> Response:
         resends=[number for number in resends if number != found.id],
         consent={found.id: image_consent(visit, found.id)},
         images=consents(visit, found.id),
+        duty_lines=await duty_lines(visit, [found]),
         way=_way(found),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from maild.web import conversations, directory, finding, inboxes, machine, messages, signing, why
+from maild.web import conversations, directory, finding, holding, inboxes, machine, messages, signing, why
 from maild.web.events import Streams
 from maild.web.gate import Access, Page
 from maild.web.services import Services
@@ -30,6 +30,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/letter", endpoint=messages.letter, access=Access.READ),
         Page(path="/m/{id}/raw", endpoint=messages.raw, access=Access.READ),
         Page(path="/m/{id}/source", endpoint=messages.source, access=Access.READ),
+        Page(path="/m/{id}/release", endpoint=holding.let_go, access=Access.RESPOND, methods=_POST),
         Page(path="/m/{id}/why", endpoint=why.why, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         Page(path="/search", endpoint=finding.find, access=Access.READ),

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from maild.rules.conditions import shorten
+from maild.rules.engine import LEFT_OUT
 from maild.web.language import catalogue
 
 
@@ -61,7 +62,12 @@ _ACTIONS = {
     "priority": _("Priority"),
     "file": _("Filed as"),
     "confidential": _("Confidential: read only by the team's management and by those named for it"),
+    "hold": _("Held"),
+    "forward": _("To be sent on to"),
+    "reply": _("Automatic answer"),
+    "assign": _("Assigned to"),
 }
+_NO_ANSWER = _("(not to automatic mail)")
 _VALUES = {
     "priority": {"low": _("low"), "normal": _("normal"), "high": _("high")},
     "file": {"open": _("open"), "closed": _("closed")},
@@ -109,6 +115,8 @@ class Words:
             return shorten(did)
         if verb in {"deliver", "copy"}:
             rest = ", ".join(self._team_name(team) for team in rest.split(", "))
+        if verb == "reply" and rest.endswith(LEFT_OUT):
+            rest = f"{rest.removesuffix(LEFT_OUT)} {self._say(_NO_ANSWER)}"
         if not rest:
             return self._say(_ACTIONS[verb])
         return f"{self._say(_ACTIONS[verb])}: {self._known(_VALUES.get(verb, {}), shorten(rest))}"

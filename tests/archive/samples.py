@@ -10,6 +10,7 @@ from maild.archive.commit import Acceptance, Addressee
 from maild.archive.content import CHUNK_BYTES, compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.mail.ids import message_id_at
+from maild.rules.duties import Duty
 
 NOW_MS = 1_790_000_000_000
 
@@ -69,6 +70,8 @@ def filing(
     direction: str = "in",
     tags: tuple[str, ...] = (),
     reference_bits: int | None = None,
+    duties: tuple[Duty, ...] = (),
+    parents: tuple[tuple[str, str], ...] = (),
 ) -> Filing:
     return Filing(
         message_id=message_id,
@@ -91,4 +94,7 @@ def filing(
         reference_bits=message_id * 2654435761 % (1 << 40) if reference_bits is None else reference_bits,
         rules_version="v",
         trace=b"",
+        duties=duties,
+        parents=parents,
+        at_ms=NOW_MS,
     )

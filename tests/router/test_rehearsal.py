@@ -111,6 +111,19 @@ def test_what_stays_as_it_is_makes_no_other_sort_of_change(database: Database) -
     assert (kind.old.tags, kind.new.tags, kind.rules, changes.count) == ((), (), (), 2)
 
 
+def test_mail_that_would_be_sent_on_or_held_fares_differently(sqlite_database: Database) -> None:
+    put(sqlite_database, 1, "eilt")
+    put(sqlite_database, 2, "ruhig")
+    before = RULES.replace("tag: eilt", "forward: a@b.example")
+    report = rehearse(sqlite_database, before, RULES.replace("tag: eilt", "forward: c@d.example, hold: true"))
+    ((kind, changes),) = report.kinds.items()
+    assert (kind.old.asks, kind.new.asks, changes.count) == (
+        ("forward a@b.example",),
+        ("forward c@d.example", "hold"),
+        1,
+    )
+
+
 def test_only_mail_of_the_time_that_the_rules_were_asked_about_counts(database: Database) -> None:
     put(database, 1, "eilt", days_ago=40)
     put(database, 2, "eilt")

@@ -49,7 +49,13 @@ async def routing(database: Database) -> AsyncIterator[Documents]:
     await asyncio.gather(*(pool.run("operator:add", 1, 1) for _ in range(2)))  # both workers are awake
     index: Any = Documents(pool)
     router = Router(
-        database=database, rulebook=book, pool=pool, index=index, on_filed=lambda _: None, chance=lambda _: 7
+        database=database,
+        rulebook=book,
+        pool=pool,
+        index=index,
+        on_filed=lambda _: None,
+        chance=lambda _: 7,
+        now_ms=lambda: NOW_MS,
     )
     running = asyncio.create_task(router.run())
     yield index
@@ -142,7 +148,13 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
     poison = poison._replace(filing=poison.filing._replace(summary=poison.filing.summary._replace(subject="\ud800")))
     nothing: Any = None
     router = Router(
-        database=sqlite_database, rulebook=nothing, pool=nothing, index=nothing, on_filed=nothing, chance=nothing
+        database=sqlite_database,
+        rulebook=nothing,
+        pool=nothing,
+        index=nothing,
+        on_filed=nothing,
+        chance=nothing,
+        now_ms=nothing,
     )
     ((_, filed),) = await router._file(ruleset, [_Task(order)], [poison])
     assert filed is not None

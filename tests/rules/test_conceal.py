@@ -131,3 +131,38 @@ def test_an_address_that_is_gone_is_known_to_the_team_that_it_led_to_first() -> 
     assert others is not None
     assert not others.known
     assert "geheimsache" not in repr(others.route.recipient)
+
+
+SENT = (
+    ADDRESSES
+    + """templates: {frist: {text: x}}
+rules:
+  - {id: kopie, when: {subject: dringend}, then: {copy: leitung}}
+  - {id: weiter, when: {subject: dringend}, then: {forward: rat@kreis.example, reply: frist}}
+  - {id: wem, when: {subject: dringend}, then: {assign: eva, tag: t}}
+  - {id: halt, when: {subject: dringend}, then: {hold: Vorsicht}}
+"""
+)
+
+
+def sent(teams: set[str], subject: str = "Dringend") -> list[tuple[str, tuple[str, ...]]]:
+    rules = rules_of(SENT)
+    recorded = read_recorded(
+        json.loads(trace_json(route(rules, letter(subject=subject), to("kita@musterstadt.example"))))
+    )
+    assert recorded is not None
+    found = Curtain(rules, frozenset(teams)).told(recorded)
+    assert found is not None
+    return [(attempt.rule, attempt.did) for attempt in found.route.attempts]
+
+
+def test_where_a_letter_is_sent_on_is_told_to_the_readers_of_its_place() -> None:
+    assert sent({"kita"}) == [
+        ("weiter", ("forward rat@kreis.example", "reply frist")),
+        ("wem", ("tag t", "assign eva")),
+        ("halt", ("hold",)),
+    ]
+
+
+def test_who_reads_only_a_copy_learns_neither_where_it_is_sent_nor_whose_it_is() -> None:
+    assert sent({"leitung"}) == [("kopie", ("copy leitung",)), ("wem", ("tag t",)), ("halt", ("hold",))]

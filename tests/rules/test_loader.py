@@ -87,7 +87,26 @@ BROKEN = [
     ("teams: [poststelle]\n", "5:8", "wrong-kind", "a mapping for 'teams'"),
     ("teams: {poststelle: Poststelle}\n", "5:21", "wrong-kind", "a mapping for team 'poststelle'"),
     ("teams: {poststelle: {office: X}}\n", "5:21", "missing-key", "team 'poststelle' has no 'name'"),
-    ("teams: {poststelle: {name: X, also_deliver: []}}\n", "5:31", "not-yet", "also_deliver"),
+    ("teams: {poststelle: {name: X, also_deliver: []}}\n", "5:45", "empty", "names no place"),
+    ("teams: {poststelle: {name: X, also_deliver: /var/mail}}\n", "5:45", "wrong-kind", "a list such as"),
+    ("teams: {poststelle: {name: X, also_deliver: [{}]}}\n", "5:46", "unknown-value", "one of maildir, lmtp"),
+    (
+        "teams: {poststelle: {name: X, also_deliver: [{maildir: /a, lmtp: /b}]}}\n",
+        "5:46",
+        "unknown-value",
+        "one of maildir, lmtp or forward",
+    ),
+    ("teams: {poststelle: {name: X, also_deliver: [{mailbox: /a}]}}\n", "5:47", "unknown-key", "'mailbox'"),
+    ("teams: {poststelle: {name: X, also_deliver: [{maildir: mail}]}}\n", "5:56", "bad-place", "absolute path"),
+    ("teams: {poststelle: {name: X, also_deliver: [{maildir: /a/../b}]}}\n", "5:56", "bad-place", "absolute path"),
+    ("teams: {poststelle: {name: X, also_deliver: [{lmtp: localhost}]}}\n", "5:53", "bad-place", "host:port"),
+    ("teams: {poststelle: {name: X, also_deliver: [{lmtp: 'a:70000'}]}}\n", "5:53", "bad-place", "host:port"),
+    (
+        "teams: {poststelle: {name: X, also_deliver: [{forward: x@MUSTERSTADT.example}]}}\n",
+        "5:56",
+        "forward-loop",
+        "one of ours",
+    ),
     ("teams: {poststelle: {name: X, parent: poststelle}}\n", "5:9", "cycle", "'poststelle' is the parent of"),
     ("teams: {poststelle: {name: X, hours: {mon: 16:00-08:00}}}\n", "5:44", "bad-hours", "no span"),
     ("teams: {poststelle: {name: X, hours: {mon: 08:00-25:00}}}\n", "5:44", "bad-hours", "no span"),
@@ -180,10 +199,22 @@ BROKEN = [
 BROKEN.extend(
     (RULE.format(f"when: {{{_key}: x}}"), "9:12", "not-yet", f"'{_key}'") for _key in ("spf", "dkim", "dmarc", "reply")
 )
-BROKEN.extend(
-    (f"rules: [{{id: r, then: {{{_key}: x}}}}]\n", "7:24", "not-yet", f"'{_key}'")
-    for _key in ("reject", "hold", "forward", "reply", "assign")
-)
+BROKEN.extend((f"rules: [{{id: r, then: {{{_key}: x}}}}]\n", "7:24", "not-yet", f"'{_key}'") for _key in ("reject",))
+_THEN = "rules: [{{id: r, then: {{{0}}}}}]\n"
+BROKEN += [
+    (_THEN.format("hold: false"), "7:30", "unknown-value", "leave it out"),
+    (_THEN.format("hold: ''"), "7:30", "bad-name", "no reason"),
+    (_THEN.format(f"hold: {'x' * 201}"), "7:30", "bad-name", "at most 200"),
+    (_THEN.format("hold: [a]"), "7:30", "wrong-kind", "found a list"),
+    (_THEN.format("file: closed, hold: true"), "7:38", "unknown-value", "lies open"),
+    (_THEN.format("forward: kreis"), "7:33", "bad-address", "'kreis'"),
+    (_THEN.format("forward: []"), "7:33", "empty", "an empty list"),
+    (_THEN.format("forward: [a@b.example, info+x@musterstadt.example]"), "7:47", "forward-loop", "one of ours"),
+    (_THEN.format("reply: eingang"), "7:31", "unknown-template", "'eingang'"),
+    (_THEN.format("reply: [a]"), "7:31", "wrong-kind", "found a list"),
+    (_THEN.format("assign: Petra Muster"), "7:32", "bad-name", "one word"),
+    (_THEN.format(f"assign: {'x' * 65}"), "7:32", "bad-name", "at most 64"),
+]
 
 
 @pytest.mark.parametrize(("fragment", "place", "code", "text"), BROKEN)

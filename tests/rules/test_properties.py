@@ -54,6 +54,9 @@ ACTIONS = st.sampled_from(
         "priority: high",
         "priority: low",
         "file: closed",
+        "hold: Bitte prüfen",
+        "forward: eva@kreis.example",
+        "assign: eva",
     ]
 )
 

@@ -38,6 +38,7 @@ NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", pa
 FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
+    "/m/{id}/release": {"next": "/"},
     "/sessions": {"handle": "0" * 16},
     "/login": {"login": "x", "password": "y"},
     "/logout": {},

@@ -11,7 +11,7 @@ from maild.web.gate import Page
 from tests.security.crawling import FORMS, Objects, pages, small_office
 from tests.web.office import Office, token_in
 
-TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations")
+TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties")
 
 
 def _state(office: Office) -> list[object]:

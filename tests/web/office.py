@@ -177,7 +177,7 @@ class Office:
 
     def _route(self, order: Order, octets: bytes | None, unread: frozenset[str]) -> None:
         reading = read_one(self.book.current, order, octets, unread)
-        filed = self.database.writer.submit(file, reading.filing).result()
+        filed = self.database.writer.submit(file, reading.filing._replace(at_ms=self.clock.ms)).result()
         assert filed is not None
         self.index.add([reading.document._replace(revision=filed.revision)])
 

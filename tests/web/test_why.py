@@ -225,7 +225,12 @@ def test_a_condition_is_said_as_people_say_it(label: str, said: str) -> None:
         ("priority low", "Priorität: niedrig"),
         ("file closed", "Abgelegt als: erledigt"),
         ("tag a, b", "Kennzeichen: a, b"),
-        ("forward a@b.example", "forward a@b.example"),
+        ("hold", "Angehalten"),
+        ("forward a@b.example", "Weiterzuleiten an: a@b.example"),
+        ("reply frist", "Automatische Antwort: frist"),
+        ("reply frist (not to automatic mail)", "Automatische Antwort: frist (nicht auf automatische Post)"),
+        ("assign eva", "Zugewiesen an: eva"),
+        ("discard it", "discard it"),
     ],
 )
 def test_an_action_is_said_as_people_say_it(did: str, said: str) -> None:

@@ -1,0 +1,122 @@
+"""What `maild queue` does."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from sqlalchemy import Connection
+
+from maild.archive.duties import Ending, Recorded, Release, duty, end, release, waiting_duties
+from maild.cli.store import carry_out, reading
+from maild.cli.times import local, now_ms, rfc3339
+from maild.cli.verb import note, plain, put_json, put_table, settings
+from maild.errors import MaildError
+from maild.mail.ids import format_id
+from maild.policy.visible import OPERATOR
+from maild.rules.duties import HOLD
+
+_PAGE = 1_000
+
+
+def put_waiting(*, as_json: bool) -> None:
+    """Print what waits."""
+    rows: list[tuple[str, ...]] = []
+    with reading(settings()) as connection:
+        for found in _waiting(connection):
+            if as_json:
+                put_json(_form(found))
+            rows.append(_row(found))
+    if not rows:
+        note("nothing waits")
+    elif not as_json:
+        put_table(("ID", "SINCE", "MESSAGE", "TEAM", "WHAT", "TO", "BY", ""), rows)
+
+
+def put_one(number: int, *, as_json: bool) -> None:
+    """Print one duty."""
+    with reading(settings()) as connection:
+        found = duty(connection, visible=OPERATOR, duty_id=number)
+    if as_json:
+        put_json(_form(found))
+        return
+    ended = "" if found.ended_ms is None else f" by {found.ended_by}, {local(found.ended_ms)}"
+    lines = {
+        "message": f"{format_id(found.message_id)}, in the inbox of {found.team}",
+        "what": f"{found.kind} {found.target}".rstrip(),
+        "by": _by(found),
+        "recorded": local(found.made_ms),
+        "state": f"{found.state}{ended}" + (", held" if found.held and found.state == "waiting" else ""),
+    }
+    for name, value in lines.items():
+        click.echo(plain(f"{name:10}{value}"))
+
+
+def let_go(number: int) -> None:
+    """Release what a hold keeps back."""
+    here = settings()
+    with reading(here) as connection:
+        found = duty(connection, visible=OPERATOR, duty_id=number)
+    if found.kind != HOLD:
+        raise MaildError(f"{number} is no hold: nothing waits for its release")
+    change = Release(message_id=found.message_id, team=found.team, by=_operator(), at_ms=now_ms())
+    if not carry_out(here, release, change):
+        raise MaildError(f"{number} was released before")
+    note(f"message {format_id(found.message_id)} is released in the inbox of {found.team}")
+
+
+def give_up(number: int, *, yes: bool) -> None:
+    """Drop a duty, or say what would be dropped."""
+    here = settings()
+    with reading(here) as connection:
+        found = duty(connection, visible=OPERATOR, duty_id=number)
+    what = f"{found.kind} {found.target}".rstrip() + f" of message {format_id(found.message_id)}"
+    if not yes:
+        note(plain(f"would give up for ever: {what}; --yes does it"))
+        raise click.exceptions.Exit(1)
+    if not carry_out(here, end, Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())):
+        raise MaildError(f"{number} had ended before: {found.state}")
+    note(plain(f"given up: {what}"))
+
+
+def _waiting(connection: Connection) -> Iterator[Recorded]:
+    after = 0
+    while page := waiting_duties(connection, visible=OPERATOR, limit=_PAGE, after=after):
+        yield from page
+        after = page[-1].id
+
+
+def _row(found: Recorded) -> tuple[str, ...]:
+    held = "held" if found.held else ""
+    message = format_id(found.message_id)
+    return (str(found.id), local(found.made_ms), message, found.team, found.kind, found.target, _by(found), held)
+
+
+def _by(found: Recorded) -> str:
+    if found.rule:
+        return f"rule {found.rule}"
+    if found.kind == HOLD:
+        return "maild: not read or routed in full"
+    return "the team" if found.kind == "also-deliver" else "the address"
+
+
+def _operator() -> str:
+    return f"{getpass.getuser()} on the command line"
+
+
+def _form(found: Recorded) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "message": format_id(found.message_id),
+        "team": found.team,
+        "kind": found.kind,
+        "target": found.target,
+        "rule": found.rule or None,
+        "state": found.state,
+        "held": found.held,
+        "recorded": rfc3339(found.made_ms),
+        "ended": None if found.ended_ms is None else rfc3339(found.ended_ms),
+        "ended_by": found.ended_by,
+    }

@@ -1,0 +1,149 @@
+"""What rules, addresses and teams ask for beyond a place in an inbox: duties, to be recorded with the filing.
+
+A duty belongs to one team, whose inbox answers for it: `forward`, `reply`, `assign` and `acknowledge` to the first team
+of the place, `hold` to every team that got the letter, `also-deliver` to the team that has it. What a team has held
+back is not done for that team before somebody releases it.
+
+Promises: no automatic answer to automatic mail (`answerable`). Of a letter that was not read whole, or whose rules
+failed, nothing leaves unseen: which rules would have held it back nobody knows, so it is not answered, and what would
+be sent on is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, assert_never
+
+from maild.mail.address import Address, fold
+from maild.mail.facts import Automatic
+from maild.mail.inbox import confidential
+from maild.rules.model import FunctionAddress, Letter, Ruleset
+from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, NextPlace, Request
+
+HOLD, FORWARD, REPLY, ACKNOWLEDGE = "hold", "forward", "reply", "acknowledge"
+ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
+KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN)
+ANSWERS = (REPLY, ACKNOWLEDGE)  # at most once for each conversation and sender
+_LEAVE = (FORWARD, ALSO_DELIVER)
+# Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request below.
+_NOBODY = ("mailer-daemon", "noreply", "no-reply", "donotreply", "do-not-reply")
+
+Asked = tuple[str, Request]  # the rule's id, and what it asks for
+
+
+class Duty(NamedTuple):
+    """One thing to do. A named tuple: it comes back from worker processes with every filing.
+
+    `target` is an address, the name of a template, a login, a next place as `place_text` writes it, or the reason of a
+    hold. `rule` "": by the address, by the team, or, of a hold, because the letter could not be read or routed whole.
+    """
+
+    team: str
+    kind: str
+    target: str
+    rule: str
+
+
+def duties(
+    ruleset: Ruleset,
+    letter: Letter,
+    address: FunctionAddress | None,
+    teams: tuple[str, ...],
+    asked: Sequence[Asked],
+    *,
+    failed: bool = False,
+) -> tuple[Duty, ...]:
+    """Return what is to be done for one recipient.
+
+    Args:
+        ruleset: the rules.
+        letter: the letter.
+        address: the address of ours that it came by.
+        teams: where it goes, the place first.
+        asked: what the rules that matched asked for, in their order.
+        failed: the rules were given up.
+    """
+    found = [Duty(team, ALSO_DELIVER, place_text(place), "") for team in teams for place in _besides(ruleset, team)]
+    template = address.acknowledge if address is not None else None
+    if not found and not asked and template is None:
+        return ()
+    whole = letter.facts.source_only is None and not failed
+    answers = whole and answerable(ruleset, letter)
+    found += [duty for rule, action in asked for duty in _of_action(rule, action, teams, answers=answers)]
+    if answers and template is not None:
+        found.append(Duty(teams[0], ACKNOWLEDGE, template, ""))
+    if not whole:
+        found += [Duty(team, HOLD, "", "") for team in dict.fromkeys(d.team for d in found if d.kind in _LEAVE)]
+    return tuple(found)
+
+
+def _besides(ruleset: Ruleset, team: str) -> tuple[NextPlace, ...]:
+    known = ruleset.teams.get(team)
+    return () if known is None else known.also_deliver
+
+
+def _of_action(rule: str, action: Request, teams: tuple[str, ...], *, answers: bool) -> Iterator[Duty]:
+    match action:
+        case Hold():
+            yield from (Duty(team, HOLD, action.reason, rule) for team in teams)
+        case Forward():
+            yield from (Duty(teams[0], FORWARD, str(address), rule) for address in action.addresses)
+        case Answer():
+            if answers:
+                yield Duty(teams[0], REPLY, action.template, rule)
+        case Assign():
+            yield Duty(teams[0], ASSIGN, action.login, rule)
+        case _:
+            assert_never(action)
+
+
+def answerable(ruleset: Ruleset, letter: Letter) -> bool:
+    """Tell whether the sender may get an automatic answer: a person, elsewhere, who wrote to us.
+
+    Source: RFC 3834 §2; an answer goes to the reverse-path (§4), so that the null one has none.
+    """
+    facts, sender = letter.facts, letter.reverse_path
+    if sender is None or facts.auto_submitted or facts.automatic is not Automatic.PERSON or facts.list_id is not None:
+        return False
+    if any(field.key.startswith("list-") for field in facts.fields):  # RFC 2369: a newsletter that can be left
+        return False
+    local = fold(sender.local)
+    if local in _NOBODY or local.startswith("owner-") or local.endswith(("-request", "-owner", "-bounces")):
+        return False
+    return not _is_ours(ruleset, sender)  # what is sent to ourselves comes back to be answered
+
+
+def _is_ours(ruleset: Ruleset, address: Address) -> bool:
+    return ruleset.serves(address.domain) or ruleset.find(address) is not None
+
+
+def confided(found: Iterable[Duty], teams: Iterable[str]) -> tuple[Duty, ...]:
+    """Return duties as they are where `teams` have the letter in confidence: theirs belong to the confidential inbox.
+
+    Nothing is delivered beside that: whoever reads the copy would read what only a few may.
+    """
+    inner = frozenset(teams)
+    kept = (duty for duty in found if duty.team not in inner or duty.kind != ALSO_DELIVER)
+    return tuple(duty._replace(team=confidential(duty.team)) if duty.team in inner else duty for duty in kept)
+
+
+def place_text(place: NextPlace) -> str:
+    """Write a place besides the inbox as a duty's target: `maildir:…`, `lmtp:…` or `forward:…`."""
+    match place:
+        case Maildir():
+            return f"maildir:{place.path}"
+        case Lmtp():
+            return f"lmtp:{place.next_hop}"
+        case Forward():
+            return f"forward:{', '.join(map(str, place.addresses))}"
+        case _:
+            assert_never(place)
+
+
+def merged(found: Iterable[Duty]) -> tuple[Duty, ...]:
+    """Return the duties of all recipients without doubles, the same for any order of recipients."""
+    first: dict[tuple[str, str, str], Duty] = {}
+    for duty in sorted(found):
+        first.setdefault(duty[:3], duty)
+    replied = {duty.target for duty in first.values() if duty.kind == REPLY}
+    return tuple(d for d in first.values() if not (d.kind == ACKNOWLEDGE and d.target in replied))

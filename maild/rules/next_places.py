@@ -1,0 +1,82 @@
+"""Reading where mail goes besides our inboxes: `forward`, and a team's `also_deliver`."""
+
+from __future__ import annotations
+
+import re
+
+from maild.mail.address import Address
+from maild.rules.fields import Fields
+from maild.rules.findings import Code, quoted
+from maild.rules.names import Names
+from maild.rules.requested import Forward, Lmtp, Maildir, NextPlace
+from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
+
+_KEYS = ("maildir", "lmtp", "forward")
+_HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?):([0-9]{1,5})")
+
+
+def read_elsewhere(fields: Fields, names: Names, node: Node) -> tuple[Address, ...]:
+    """Read one address, or several, to which mail is sent on; none of them may be ours."""
+    found: dict[str, Address] = {}
+    for scalar in fields.scalars(node, "an address"):
+        address = fields.address(scalar)
+        if address is not None and _is_elsewhere(fields, names, scalar, address):
+            found.setdefault(address.key, address)
+    return tuple(found.values())
+
+
+def _is_elsewhere(fields: Fields, names: Names, scalar: Scalar, address: Address) -> bool:
+    if address.domain not in names.domains:
+        return True
+    text = f"{quoted(scalar.text)} is one of ours: what is sent on there comes back; write 'deliver' or 'copy: TEAM'"
+    fields.findings.error(scalar, Code.FORWARD_LOOP, text)
+    return False
+
+
+def read_also_deliver(fields: Fields, names: Names, node: Node) -> tuple[NextPlace, ...]:
+    """Read `also_deliver`: a list of places, without doubles."""
+    items = fields.items(node, "a list such as [maildir: /var/mail/kita]")
+    if isinstance(node, Sequence) and not items:
+        fields.findings.error(node, Code.EMPTY, "'also_deliver' names no place; leave it out")
+    found = (_place(fields, names, item) for item in items)
+    return tuple(dict.fromkeys(place for place in found if place is not None))
+
+
+def _place(fields: Fields, names: Names, node: Node) -> NextPlace | None:
+    pairs = fields.known(node, "a place of 'also_deliver'", keys=_KEYS)
+    if isinstance(node, Mapping) and len(node.pairs) != 1:
+        fields.findings.error(node, Code.UNKNOWN_VALUE, "each place is one of maildir, lmtp or forward")
+        return None
+    for key, (_, value) in pairs.items():
+        if key == "forward":
+            addresses = read_elsewhere(fields, names, value)
+            return Forward(addresses=addresses) if addresses else None
+        return _maildir(fields, value) if key == "maildir" else _lmtp(fields, value)
+    return None
+
+
+def _maildir(fields: Fields, node: Node) -> Maildir | None:
+    found = fields.scalar(node, "an absolute path")
+    if found is None:
+        return None
+    if _is_path(found.text):
+        return Maildir(path=found.text)
+    fields.findings.error(found, Code.BAD_PLACE, f"{quoted(found.text)} is no absolute path such as /var/mail/kita")
+    return None
+
+
+def _lmtp(fields: Fields, node: Node) -> Lmtp | None:
+    found = fields.scalar(node, "host:port, or the path of a socket")
+    if found is None:
+        return None
+    host = _HOST_PORT.fullmatch(found.text)
+    if _is_path(found.text) or (host is not None and 0 < int(host[1]) < 1 << 16):
+        return Lmtp(next_hop=found.text)
+    text = f"{quoted(found.text)} is neither host:port, such as 127.0.0.1:2424, nor the absolute path of a socket"
+    fields.findings.error(found, Code.BAD_PLACE, text)
+    return None
+
+
+def _is_path(text: str) -> bool:
+    parts = text.split("/")
+    return text.startswith("/") and text.isprintable() and text.strip("/") != "" and ".." not in parts

@@ -1,0 +1,49 @@
+"""What rules and teams may ask for beyond a place in an inbox: values, part of `maild.rules.model`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.mail.address import Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Keep the letter where it is, open, until somebody releases it. `reason` is for colleagues; "": none is given."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """Send the letter on; none of the addresses is ours."""
+
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Answer the sender by a template. The key is `reply`; a `Reply` is what SMTP answers."""
+
+    template: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assign:
+    login: str  # folded; people are not in the file
+
+
+Request = Hold | Forward | Answer | Assign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maildir:
+    path: str  # absolute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lmtp:
+    next_hop: str  # host:port, or the absolute path of a socket
+
+
+NextPlace = Maildir | Lmtp | Forward

@@ -1,0 +1,91 @@
+"""What is still to be done with a letter, in one plain line for each duty, at the letter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from maild.archive.duties import OURSELVES, Recorded
+from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, REPLY
+from maild.web.language import catalogue
+
+
+def _(text: str) -> str:
+    """Mark words for translation."""
+    return text
+
+
+_WAITING = {
+    HOLD: _("Held: {0}"),
+    FORWARD: _("Will be sent on to {0} as soon as maild can send."),
+    REPLY: _("The sender will get the automatic answer “{0}” as soon as maild can send."),
+    ACKNOWLEDGE: _("The sender will be told that the letter has come, as soon as maild can send."),
+    ALSO_DELIVER: _("Will also be delivered to another mailbox of the team as soon as maild can send."),
+    ASSIGN: _("Could not be assigned to {0}: nobody of that login may answer here."),
+}
+_HELD_BACK = {
+    FORWARD: _("Will be sent on to {0} only after the release."),
+    REPLY: _("The sender will get the automatic answer “{0}” only after the release."),
+    ACKNOWLEDGE: _("The sender will be told that the letter has come only after the release."),
+    ALSO_DELIVER: _("Will also be delivered to another mailbox of the team only after the release."),
+}
+_DROPPED = {
+    HOLD: _("The hold was lifted by {1}."),
+    FORWARD: _("Is not sent on to {0}: {1} decided so."),
+    REPLY: _("The sender does not get the automatic answer “{0}”: {1} decided so."),
+    ACKNOWLEDGE: _("The sender is not told that the letter has come: {1} decided so."),
+    ALSO_DELIVER: _("Is not delivered to another mailbox of the team: {1} decided so."),
+}
+_RELEASED = _("Was held ({0}) and released by {1}.")
+_NO_REASON = _("a rule says so")
+_BRACES = re.compile(r"\{([01])\}")
+_UNREAD = _("it could not be read or routed in full, and nothing of it leaves before somebody has looked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line at a letter; one that `holds` it back names in `release` the team for which the reader may let it go."""
+
+    text: str
+    ended_ms: int | None
+    holds: bool
+    release: str | None
+
+
+def lines(found: Iterable[Recorded], language: str, may_release: frozenset[str]) -> list[Line]:
+    """Return what is to be said of a letter's duties; what was carried out speaks for itself."""
+    said: dict[str, Line] = {}
+    for duty in found:
+        text = _text(duty, language)
+        if text is None:
+            continue
+        holds = duty.kind == HOLD and duty.state == "waiting"
+        release = duty.team if holds and duty.team in may_release else None
+        line = Line(text=text, ended_ms=duty.ended_ms, holds=holds, release=release)
+        # Two teams of the reader may have the same to say.
+        said.setdefault(f"{text} {release}", line)
+    return list(said.values())
+
+
+def _text(duty: Recorded, language: str) -> str | None:
+    words = _words(duty)
+    if words is None:
+        return None
+    say = catalogue(language).gettext
+    target = duty.target.removeprefix("forward:") if duty.kind == ALSO_DELIVER else duty.target
+    if duty.kind == HOLD and not target:
+        target = say(_NO_REASON if duty.rule else _UNREAD)
+    values = (target, duty.ended_by or "")
+    # One pass: braces that an author wrote into a reason stay as they are.
+    return _BRACES.sub(lambda found: values[int(found[1])], say(words))
+
+
+def _words(duty: Recorded) -> str | None:
+    kind, forwards = duty.kind, duty.target.startswith("forward:")
+    table: Mapping[str, str] = _HELD_BACK if duty.held else _WAITING
+    if duty.state == "done":
+        return _RELEASED if kind == HOLD else None
+    if duty.state == "dropped":
+        table = {} if duty.ended_by == OURSELVES else _DROPPED
+    return table.get(FORWARD if kind == ALSO_DELIVER and forwards else kind)

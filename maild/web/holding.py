@@ -1,0 +1,41 @@
+"""Held mail: what is to be done with a letter, and the act of letting it go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.responses import Response
+
+from maild.archive import queries
+from maild.archive.duties import Release, duties_of, release
+from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.ids import parse_id
+from maild.policy.roles import Permission
+from maild.web.duty_words import Line, lines
+from maild.web.forms import own_path
+from maild.web.visit import Visit
+
+
+async def duty_lines(visit: Visit, messages: Iterable[queries.Message]) -> dict[int, list[Line]]:
+    """Return what is to be said at each letter of its duties; none of a letter: no key."""
+    found = await visit.read(duties_of, visible=visit.visible, message_ids=[message.id for message in messages])
+    teams = {duty.team for recorded in found.values() for duty in recorded}
+    may_release = frozenset(team for team in teams if visit.may(Permission.RESPOND, team))
+    return {number: lines(recorded, visit.language, may_release) for number, recorded in found.items()}
+
+
+async def let_go(visit: Visit) -> Response:
+    """Release what a team has held back of a letter."""
+    number = parse_id(visit.request.path_params["id"])
+    if number is None:
+        raise NotFoundError("not an id")
+    message = await visit.read(queries.message, visible=visit.visible, message_id=number)
+    team = visit.form.get("team", "")
+    if team not in message.teams:
+        raise NotFoundError("not in that inbox")
+    if not visit.may(Permission.RESPOND, team):
+        raise ForbiddenError("readers change nothing")
+    change = Release(message_id=message.id, team=team, by=visit.person.login, at_ms=visit.now_ms)
+    if await visit.write(release, change):
+        visit.services.feed.publish(frozenset({team}))
+    return visit.go(own_path(visit.form.get("next", "")))
