@@ -8,12 +8,15 @@ from typing import Any
 
 import click
 
+from maild.archive.duties import waiting_duty_counts
 from maild.archive.overview import overview
 from maild.cli.rules import errors_of, read_rules
 from maild.cli.store import reading
 from maild.cli.times import rfc3339
 from maild.cli.verb import counted, put_json
 from maild.config import Settings
+from maild.policy.visible import OPERATOR
+from maild.rules.duties import HOLD
 from maild.rules.rulebook import read_kept
 
 _BACKLOG = 1_000
@@ -64,6 +67,7 @@ def _state(settings: Settings) -> dict[str, Any]:
     free = shutil.disk_usage(data_dir).free
     with reading(settings) as connection:
         figures = overview(connection)
+        to_do = waiting_duty_counts(connection, visible=OPERATOR)
     newest = figures.newest_received_ms
     wrong = []
     if process is None:
@@ -88,6 +92,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         "waiting": figures.waiting,
         "problems": figures.problems,
         "unindexed": figures.unindexed,
+        "to_do": to_do,
         "rules_version": figures.rules_number,
         "rules_refused": [str(d) for d in refused],
         "people": figures.people,
@@ -112,6 +117,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"daemon    {process}",
         f"mail      {state['messages']:,} accepted, the newest {state['newest'] or 'never'}",
         f"routing   {state['waiting']:,} waiting, {state['problems']:,} with a problem",
+        f"queue     {sum(state['to_do'].values()):,} to do, {state['to_do'].get(HOLD, 0):,} of it held mail",
         f"index     {state['unindexed']:,} behind",
         f"rules     version {state['rules_version'] or '-'}",
         f"people    {state['people']:,}",

@@ -108,6 +108,15 @@ def test_a_letter_that_could_not_be_read_says_why_it_is_held(holding: Office) ->
     assert "Angehalten: nicht ganz lesbar oder nicht nach allen Regeln verteilt" in said
 
 
+def test_who_may_answer_in_the_team_above_is_assigned_what_comes_below(holding: Office) -> None:
+    holding.book.current = rules(HOLDING + "  - {id: wer, then: {assign: bund}}\n")
+    holding.user("bund", (Role.RESPONDER, "mitglieder"), name="Bea Bund")
+    number = holding.mail(letter("Beitrag"), "mitglieder-by@musterstadt.example")
+    assert "Zuständig Bea Bund" in _said(holding, "bund", f"/c/{holding.reference(number)}")
+    elsewhere = holding.mail(letter("Beitrag"))
+    assert "Konnte bund nicht zugewiesen werden" in _said(holding, "petra", f"/m/{shown_id(elsewhere)}")
+
+
 def _duty(**how: object) -> Recorded:
     values: dict[str, object] = {
         "id": 1, "message_id": 1, "team": "kita", "kind": "hold", "target": "", "rule": "r", "state": "waiting",
