@@ -89,6 +89,13 @@ def test_a_team_lets_go_its_own_and_learns_nothing_of_where_others_send_it(holdi
     assert HELD_FORWARD in _said(holding, "petra", f"/m/{shown_id(number)}")
 
 
+def test_who_reads_two_inboxes_sees_which_one_he_lets_go(holding: Office) -> None:
+    holding.grant("petra", Role.RESPONDER, "bauamt")
+    number = holding.mail(letter("Kreis: neues Konto"))
+    said = _said(holding, "petra", f"/m/{shown_id(number)}")
+    assert said.index("Freigeben (Bauamt)") < said.index("Freigeben (Kita-Platzvergabe)") < said.index(HELD_FORWARD)
+
+
 def test_the_list_marks_what_is_held(holding: Office) -> None:
     holding.mail(letter("Ruhig"))
     number = holding.mail(letter("Konto"))
