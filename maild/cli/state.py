@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from maild.archive.duties import waiting_duty_counts
 from maild.archive.overview import overview
 from maild.archive.readers import find_orphans
 from maild.cli.readers import sentence
@@ -16,6 +17,8 @@ from maild.cli.store import reading
 from maild.cli.times import now_ms, rfc3339
 from maild.cli.verb import counted, put_json
 from maild.config import Settings
+from maild.policy.visible import OPERATOR
+from maild.rules.duties import HOLD
 from maild.rules.rulebook import read_kept
 
 _BACKLOG = 1_000
@@ -67,6 +70,7 @@ def _state(settings: Settings) -> dict[str, Any]:
     with reading(settings) as connection:
         figures = overview(connection)
         orphans = () if loaded.ruleset is None else find_orphans(connection, loaded.ruleset, now_ms())
+        to_do = waiting_duty_counts(connection, visible=OPERATOR)
     newest = figures.newest_received_ms
     wrong = []
     if process is None:
@@ -92,6 +96,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         "waiting": figures.waiting,
         "problems": figures.problems,
         "unindexed": figures.unindexed,
+        "to_do": to_do,
         "rules_version": figures.rules_number,
         "rules_refused": [str(d) for d in refused],
         "people": figures.people,
@@ -117,6 +122,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"daemon    {process}",
         f"mail      {state['messages']:,} accepted, the newest {state['newest'] or 'never'}",
         f"routing   {state['waiting']:,} waiting, {state['problems']:,} with a problem",
+        f"queue     {sum(state['to_do'].values()):,} to do, {state['to_do'].get(HOLD, 0):,} of it held mail",
         f"index     {state['unindexed']:,} behind",
         f"rules     version {state['rules_version'] or '-'}",
         f"people    {state['people']:,}",

@@ -54,7 +54,7 @@ class Line:
 
 
 def lines(found: Iterable[Recorded], language: str, may_release: frozenset[str]) -> list[Line]:
-    """Return what is to be said of a letter's duties; what was carried out speaks for itself."""
+    """Return what is to be said of a letter's duties, what holds it first; what was carried out speaks for itself."""
     said: dict[str, Line] = {}
     for duty in found:
         text = _text(duty, language)
@@ -65,7 +65,7 @@ def lines(found: Iterable[Recorded], language: str, may_release: frozenset[str])
         line = Line(text=text, ended_ms=duty.ended_ms, holds=holds, release=release)
         # Two teams of the reader may have the same to say.
         said.setdefault(f"{text} {release}", line)
-    return list(said.values())
+    return sorted(said.values(), key=lambda line: not line.holds)
 
 
 def _text(duty: Recorded, language: str) -> str | None:

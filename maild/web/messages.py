@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from maild.archive import queries
@@ -11,7 +13,7 @@ from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
-from maild.web.shell import shell_of
+from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
 _SOURCE_BYTES = 256 * 1024
@@ -39,6 +41,7 @@ async def message(visit: Visit) -> Response:
         consent={found.id: image_consent(visit, found.id)},
         images=consents(visit, found.id),
         duty_lines=await duty_lines(visit, [found]),
+        duty_team=partial(team_name, visit.services.rulebook.current),
         way=_way(found),
     )
 

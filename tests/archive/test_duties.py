@@ -73,14 +73,19 @@ def test_filing_a_message_again_makes_no_second_duty(database: Database) -> None
 
 def test_a_double_that_comes_all_the_same_is_ignored_by_the_table(database: Database) -> None:
     filed = _file(database, 1, FORWARD)
-    item = filing(filed.message_id, duties=(FORWARD, HOLD))
+    _end(database, _of(database, filed.message_id)[0].id, "done")
+    item = filing(filed.message_id, duties=(FORWARD._replace(rule="other"), HOLD))
 
     def again(connection: Any, arguments: list[Any]) -> list[None]:
         duties.record(connection, arguments, {filed.message_id: filed.conversation_id})
         return [None]
 
     database.writer.submit(again, item).result()
-    assert _kinds(database, filed) == ["forward", "hold"]
+    found = _of(database, filed.message_id)
+    assert [(duty.kind, duty.rule, duty.state) for duty in found] == [
+        ("forward", "f", "done"),
+        ("hold", "h", "waiting"),
+    ]
 
 
 def test_a_sender_is_told_once_in_a_conversation_that_his_letters_have_come(database: Database) -> None:

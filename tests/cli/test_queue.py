@@ -31,6 +31,7 @@ def test_an_empty_queue_is_no_error(maild: Maild, site: Path) -> None:
 
 def test_what_waits_is_listed_shown_released_and_given_up(maild: Maild, site: Path) -> None:
     fill(site, *ASKED)
+    assert "queue     2 to do, 1 of it held mail" in maild("status").out
     listed = maild("queue", "list")
     assert "\x1b" not in listed.out
     held = next(line for line in listed.out.splitlines() if "a@b.example" in line)

@@ -137,7 +137,7 @@ SENT = (
     ADDRESSES
     + """templates: {frist: {text: x}}
 rules:
-  - {id: kopie, when: {subject: dringend}, then: {copy: leitung}}
+  - {id: kopie, then: {copy: leitung}}
   - {id: weiter, when: {subject: dringend}, then: {forward: rat@kreis.example, reply: frist}}
   - {id: wem, when: {subject: dringend}, then: {assign: eva, tag: t}}
   - {id: halt, when: {subject: dringend}, then: {hold: Vorsicht}}
@@ -166,3 +166,4 @@ def test_where_a_letter_is_sent_on_is_told_to_the_readers_of_its_place() -> None
 
 def test_who_reads_only_a_copy_learns_neither_where_it_is_sent_nor_whose_it_is() -> None:
     assert sent({"leitung"}) == [("kopie", ("copy leitung",)), ("wem", ("tag t",)), ("halt", ("hold",))]
+    assert sent({"leitung"}, "nichts") == [("kopie", ("copy leitung",)), ("wem", ()), ("halt", ())]

@@ -89,6 +89,13 @@ def test_a_team_lets_go_its_own_and_learns_nothing_of_where_others_send_it(holdi
     assert HELD_FORWARD in _said(holding, "petra", f"/m/{shown_id(number)}")
 
 
+def test_who_reads_two_inboxes_sees_which_one_he_lets_go(holding: Office) -> None:
+    holding.grant("petra", Role.RESPONDER, "bauamt")
+    number = holding.mail(letter("Kreis: neues Konto"))
+    said = _said(holding, "petra", f"/m/{shown_id(number)}")
+    assert said.index("Freigeben (Bauamt)") < said.index("Freigeben (Kita-Platzvergabe)") < said.index(HELD_FORWARD)
+
+
 def test_the_list_marks_what_is_held(holding: Office) -> None:
     holding.mail(letter("Ruhig"))
     number = holding.mail(letter("Konto"))
@@ -106,6 +113,15 @@ def test_a_letter_that_could_not_be_read_says_why_it_is_held(holding: Office) ->
     holding.book.current = rules(HOLDING.replace("when: {subject: kreis}", "when: {to: kita}"))
     said = _said(holding, "petra", f"/m/{shown_id(holding.mail(letter('x'), 'kita@musterstadt.example', lost=True))}")
     assert "Angehalten: nicht ganz lesbar oder nicht nach allen Regeln verteilt" in said
+
+
+def test_who_may_answer_in_the_team_above_is_assigned_what_comes_below(holding: Office) -> None:
+    holding.book.current = rules(HOLDING + "  - {id: wer, then: {assign: bund}}\n")
+    holding.user("bund", (Role.RESPONDER, "mitglieder"), name="Bea Bund")
+    number = holding.mail(letter("Beitrag"), "mitglieder-by@musterstadt.example")
+    assert "Zuständig Bea Bund" in _said(holding, "bund", f"/c/{holding.reference(number)}")
+    elsewhere = holding.mail(letter("Beitrag"))
+    assert "Konnte bund nicht zugewiesen werden" in _said(holding, "petra", f"/m/{shown_id(elsewhere)}")
 
 
 def _duty(**how: object) -> Recorded:
