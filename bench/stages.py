@@ -103,7 +103,7 @@ def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
 
 
 def _arguments(batch: list[tuple[Order, bytes]]) -> tuple[Any, ...]:
-    return ([order for order, _ in batch], *[content for _, content in batch])
+    return (frozenset[str](), [order for order, _ in batch], *[content for _, content in batch])
 
 
 def _meta(frame: list[bytes | child.Streamed]) -> bytes:

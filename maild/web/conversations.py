@@ -61,7 +61,7 @@ async def conversation(visit: Visit) -> Response:
         states=STATES,
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
-        duty_team=partial(team_name, rules),
+        duty_team=partial(team_name, visit),
         asked=(asked := visit.request.query_params.getlist("open")[:_MAX_ASKED]),
         older_open=bool(asked),
         here_url=_here_url(visit, talk.reference),

@@ -41,7 +41,7 @@ async def message(visit: Visit) -> Response:
         consent={found.id: image_consent(visit, found.id)},
         images=consents(visit, found.id),
         duty_lines=await duty_lines(visit, [found]),
-        duty_team=partial(team_name, visit.services.rulebook.current),
+        duty_team=partial(team_name, visit),
         way=_way(found),
     )
 
