@@ -33,6 +33,7 @@ from maild.confinement import Pool, give_back_memory
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
 from maild.intake.space import Space
+from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
 from maild.router.reading import Addressed, Order
 from maild.router.router import Router
@@ -119,6 +120,7 @@ class Daemon:
             index=index,
             on_filed=feed.publish,
             chance=secrets.randbits,
+            relays=settings.trusted_relays,
         )
         if "router" in only:
             await self._run_router(router)
@@ -130,7 +132,7 @@ class Daemon:
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=_offer_to(router) if "router" in only else _leave_to_others,
+            on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
         )
         gauges = Gauges(database=database, rulebook=rulebook, router=router, index=index, intake=intake, space=space)
         if "web" in only:
@@ -268,15 +270,15 @@ def _worker_count() -> int:
     return max(2, min(4, os.cpu_count() or 2))
 
 
-def _offer_to(router: Router) -> Callable[[Stored], None]:
-    return lambda stored: router.offer(_order(stored), stored.octets)
+def _offer_to(router: Router, relays: TrustedRelays) -> Callable[[Stored], None]:
+    return lambda stored: router.offer(_order(stored, relays), stored.octets)
 
 
 def _leave_to_others(_stored: Stored) -> None:
     """The router is another process: it finds the work item in the database."""
 
 
-def _order(stored: Stored) -> Order:
+def _order(stored: Stored, relays: TrustedRelays) -> Order:
     return Order(
         message_id=stored.message_id,
         direction="in",
@@ -285,4 +287,5 @@ def _order(stored: Stored) -> Order:
         addressed=tuple(Addressed(as_given=str(r.address), team=None) for r in stored.envelope.recipients),
         reference_bits=secrets.randbits(40),
         size=stored.size,
+        believed=relays.believed(stored.envelope.peer.ip),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from maild.config import Settings
 from maild.errors import AddressError
 from maild.intake.admit import admit
 from maild.mail.address import Address, parse_address
+from maild.mail.authentication import verdicts_of
 from maild.mail.facts import Facts
 from maild.rules.engine import route, trace_json
 from maild.rules.model import Letter
@@ -22,8 +24,16 @@ from maild.rules.model import Letter
 _EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """What the file does not say: who hands the mail over, and whether it belongs to a conversation we have."""
+
+    peer: str | None = None
+    reply: bool | None = None
+
+
 def route_on_paper(
-    settings: Settings, file: Path, recipients: tuple[str, ...], sender: str | None
+    settings: Settings, file: Path, recipients: tuple[str, ...], sender: str | None, about: Assumed
 ) -> Iterator[dict[str, Any]]:
     """Yield, for each recipient, what the daemon would reply and where the mail would go."""
     ruleset = load_rules(settings)
@@ -32,7 +42,14 @@ def route_on_paper(
     facts = read_facts(file.read_bytes())
     if sender is None:
         reverse_path = _first_sender(facts)
-    letter = Letter(facts=facts, reverse_path=reverse_path, received_at=datetime.now(UTC))
+    believed = settings.trusted_relays.believed(about.peer)
+    letter = Letter(
+        facts=facts,
+        reverse_path=reverse_path,
+        received_at=datetime.now(UTC),
+        verdicts=verdicts_of(facts.fields, believed, null_path=reverse_path is None),
+        reply=about.reply if about.reply is not None else None if facts.references else False,
+    )
     for address in addresses:
         reply = admit(ruleset, address)
         outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}

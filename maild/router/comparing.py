@@ -8,13 +8,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maild.mail.address import Address
-from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.engine import Route, route_all
+from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
 
 
 class Asked(NamedTuple):
-    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it."""
+    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it.
+
+    `believed` are the authserv-ids of a trusted relay that handed it over; `reply` is what the archive says.
+    """
 
     message_id: int
     received_ms: int
@@ -22,6 +25,8 @@ class Asked(NamedTuple):
     addresses: tuple[str, ...]
     size: int
     source_only: str | None = None
+    believed: tuple[str, ...] = ()
+    reply: bool | None = None
 
 
 class Fate(NamedTuple):
@@ -74,6 +79,8 @@ def compare_batch(
             reverse_path=each.reverse_path,
             size=each.size,
             source_only=each.source_only,
+            believed=each.believed,
+            reply=each.reply,
         )
         recipients = [address for _, address in addresses]
         routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)

@@ -15,6 +15,7 @@ from typing import NamedTuple, assert_never
 
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address
+from maild.mail.authentication import TEMPERROR
 from maild.mail.facts import Attachment, Automatic
 from maild.mail.language import language_of
 from maild.rules.calendar import written
@@ -241,7 +242,29 @@ def _language(view: View) -> Reading:
     return _unclear("not clear") if found is None else Reading((found,), found, whole=True, cut=False)
 
 
-_JUDGES: dict[str, Callable[[View], Reading]] = {"office_hours": _office_hours, "language": _language}
+def _verdict(method: str) -> Callable[[View], Reading]:
+    def judge(view: View) -> Reading:
+        found: str = getattr(view.letter.verdicts, method)
+        return _unclear(found) if found == TEMPERROR else Reading((found,), found, whole=True, cut=False)
+
+    return judge
+
+
+def _reply(view: View) -> Reading:
+    if view.letter.reply is None or not (view.letter.reply or view.header_whole):
+        return _unclear("not known")
+    found = "true" if view.letter.reply else "false"
+    return Reading((found,), found, whole=True, cut=False)
+
+
+_JUDGES: dict[str, Callable[[View], Reading]] = {
+    "office_hours": _office_hours,
+    "language": _language,
+    "spf": _verdict("spf"),
+    "dkim": _verdict("dkim"),
+    "dmarc": _verdict("dmarc"),
+    "reply": _reply,
+}
 
 
 def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:

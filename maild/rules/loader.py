@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from maild.errors import Diagnostic
 from maild.rules.addresses import read_addresses
+from maild.rules.asked import asked_by
 from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, Spot
@@ -113,6 +114,7 @@ class _Reading:
             templates=templates,
             rules=rules,
             tests=tests,
+            asked=asked_by(rules),
         )
         run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)

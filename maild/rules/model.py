@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address, fold
+from maild.mail.authentication import UNKNOWN, Verdicts
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
@@ -234,11 +235,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What the rules may look at: the message as read, its envelope and when it came (aware)."""
+    """What the rules may look at: the message as read, its envelope and when it came (aware).
+
+    `verdicts` are those of a trusted relay. `reply`: whether it belongs to a conversation we have; None: not known.
+    """
 
     facts: Facts
     reverse_path: Address | None
     received_at: datetime
+    verdicts: Verdicts = UNKNOWN
+    reply: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +280,10 @@ class _Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruleset:
-    """A whole rules file that may serve. `version` is the hex SHA-256 of its text and of its list files."""
+    """A whole rules file that may serve. `version` is the hex SHA-256 of its text and of its list files.
+
+    `asked` are the keys of all conditions: what no rule asks for need not be found out.
+    """
 
     version: str
     organisation: Organisation
@@ -287,6 +296,7 @@ class Ruleset:
     templates: Mapping[str, Template] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
+    asked: frozenset[str] = frozenset()
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

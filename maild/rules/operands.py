@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from maild.errors import AddressError
 from maild.mail.address import fold, parse_address, parse_domain
+from maild.mail.authentication import RESULTS
 from maild.mail.language import LANGUAGES
 from maild.rules.conditions import NULL_PATH
 from maild.rules.fields import Fields
-from maild.rules.findings import Code, Place, nearest, quoted
+from maild.rules.findings import Code, Place, choice, nearest, quoted
 from maild.rules.names import Names
 from maild.rules.operators import Contains, Ends, Matches, OneOf, PatternError, Regex, Starts, Test, compiled
 from maild.rules.yaml_nodes import Mapping, Node
@@ -72,7 +73,7 @@ class OperandReader:
             return [(bare, node)]
         if not node.pairs:
             self._fields.findings.error(node, Code.EMPTY, f"'{key}' is compared with nothing")
-        pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" else OPERATORS)
+        pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" or key in RESULTS else OPERATORS)
         return [(operator, value) for operator, (_, value) in pairs.items()]
 
     def _test(self, key: str, operator: str, node: Node) -> tuple[Test | None, str]:
@@ -88,6 +89,8 @@ class OperandReader:
             values = [value for value in values if self._mailbox(value)]
         elif key == "language":
             values = [value for value in values if self._language(value)]
+        elif key in RESULTS:
+            values = [value for value in values if self._result(key, value)]
         folded = tuple(dict.fromkeys(_comparable(key, operator, value.text) for value in values))
         return (_PLAIN[operator](folded) if folded or isinstance(node, Mapping) else None), label
 
@@ -134,6 +137,14 @@ class OperandReader:
         known = f"known are {', '.join(LANGUAGES)}"
         hint = nearest(_CODES.get(code, code), LANGUAGES) or f"; {known}"
         text = f"{quoted(value.text)} is no language that maild can tell{hint}"
+        self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
+        return False
+
+    def _result(self, method: str, value: _Value) -> bool:
+        word, words = fold(value.text), RESULTS[method]
+        if word in words:
+            return True
+        text = f"{quoted(value.text)} is no result of {method}: {choice(words)}{nearest(word, words)}"
         self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
         return False
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address
+from maild.mail.authentication import NONE, RESULTS, Verdicts
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
 from maild.rules.conditions import NULL_PATH
@@ -37,6 +38,8 @@ _MAIL = (
     "list",
     "auto_submitted",
     "bounce",
+    "reply",
+    *RESULTS,
     "received",
 )
 _EXPECT = ("teams", "tags", "rules", "priority", "state")
@@ -102,6 +105,13 @@ class _Mail:
         media_type = inner.text("type") or "application/octet-stream"
         return Attachment(part=part, name=inner.text("name"), media_type=media_type, size_bytes=inner.size("size"))
 
+    def verdicts(self) -> Verdicts:
+        def word(method: str) -> str:
+            node = self._pairs[method][1] if method in self._pairs else None
+            return NONE if node is None else self._fields.word(node, method, RESULTS[method]) or NONE
+
+        return Verdicts(*map(word, Verdicts._fields))
+
     def size(self, key: str) -> int:
         return (self._fields.size(self._pairs[key][1]) or 0) if key in self._pairs else 0
 
@@ -131,7 +141,13 @@ def _letter(fields: Fields, node: Node, zone: ZoneInfo) -> Letter | None:
         size_bytes=mail.size("size"),
     )
     reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
-    return Letter(facts=facts, reverse_path=reverse_path, received_at=mail.received(zone))
+    return Letter(
+        facts=facts,
+        reverse_path=reverse_path,
+        received_at=mail.received(zone),
+        verdicts=mail.verdicts(),
+        reply=mail.flag("reply"),
+    )
 
 
 def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.mail.authentication import RESULTS
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
 from maild.rules.model import AllOf, AnyOf, Comparison, Condition, HasAttachment, NoneOf, SizeBetween
@@ -18,18 +19,15 @@ _BARE = {
     "subject": "contains",
     "text": "contains",
     "language": "is",
+    "spf": "is",
+    "dkim": "is",
+    "dmarc": "is",
 }
 _ADDRESSES = ("to", "from", "sender")
-_FLAGS = ("list", "auto_submitted", "bounce", "office_hours")
-_VERDICTS = ("language", "office_hours")
+_FLAGS = ("list", "auto_submitted", "bounce", "reply", "office_hours")
+_VERDICTS = ("language", "office_hours", "reply", *RESULTS)
 _GROUPS = ("all", "any", "none")
 KEYS = (*_BARE, "header", "attachment", "size", *_FLAGS, *_GROUPS)
-NOT_YET = {
-    "spf": "sender authentication",
-    "dkim": "sender authentication",
-    "dmarc": "sender authentication",
-    "reply": "an answer in a conversation",
-}
 _Bounds = tuple[int | None, int | None]
 
 
@@ -57,7 +55,7 @@ class ConditionReader:
         return parts[0] if len(parts) == 1 else AnyOf(parts=parts) if parts else None
 
     def _parts(self, node: Node, where: str, prefix: str) -> tuple[Condition, ...]:
-        pairs = self._fields.known(node, where, keys=KEYS, not_yet=NOT_YET)
+        pairs = self._fields.known(node, where, keys=KEYS)
         self._refuse_empty(node, f"{where} names no condition; without it a rule takes every mail")
         found = (self._condition(key, place, value, prefix) for key, (place, value) in pairs.items())
         return tuple(part for part in found if part is not None)
