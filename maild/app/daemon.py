@@ -32,6 +32,7 @@ from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
+from maild.intake.door import Door
 from maild.intake.space import Space
 from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
@@ -43,7 +44,7 @@ from maild.web.feed import Feed
 
 _DRAIN_S = 20.0
 _CHANCE_BITS = 21
-_PRELOAD = ("maild.router.reading", "maild.web.letter")
+_PRELOAD = ("maild.router.reading", "maild.intake.judging", "maild.web.letter")
 _log = structlog.get_logger()
 
 
@@ -127,6 +128,7 @@ class Daemon:
         intake = Intake(
             writer=database.writer,
             rulebook=rulebook,
+            door=Door(pool, settings.trusted_relays),
             space=space,
             spool_dir=data_dir,
             hostname=settings.server.hostname or socket.getfqdn(),

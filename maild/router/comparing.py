@@ -30,7 +30,10 @@ class Asked(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What one version of the rules would do for a recipient. No teams: it would be refused at the door."""
+    """What one version of the rules would do for a recipient.
+
+    No teams: it would be refused at the door. What a rule refuses counts as such, though it is too late for that.
+    """
 
     teams: tuple[str, ...]  # sorted
     tags: tuple[str, ...] = ()  # sorted
@@ -97,6 +100,8 @@ def compare_batch(
 def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
     if not ruleset.accepts(address):
         return Fate(())
+    if route.rejected is not None:
+        return Fate((), claimed=True)
     return Fate(
         teams=tuple(sorted(route.teams)),
         tags=tuple(sorted(route.tags)),

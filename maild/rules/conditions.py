@@ -61,6 +61,7 @@ class Reading(NamedTuple):
 
 
 _NOTHING = Reading((), "", whole=True, cut=False)
+_NOT_YET = Reading((), "not known yet", whole=False, cut=False)
 
 
 class Seen(NamedTuple):
@@ -72,13 +73,17 @@ class Seen(NamedTuple):
 
 
 class View:
-    """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
+    """A letter as the conditions see it: readings are kept, those of the recipient change with it.
 
-    __slots__ = ("body_whole", "header_whole", "letter", "readings", "recipient", "ruleset")
+    `known` are the keys of conditions of which something is known by now; None: of all.
+    """
 
-    def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
+    __slots__ = ("body_whole", "header_whole", "known", "letter", "readings", "recipient", "ruleset")
+
+    def __init__(self, ruleset: Ruleset, letter: Letter, known: frozenset[str] | None = None) -> None:
         self.ruleset = ruleset
         self.letter = letter
+        self.known = known
         self.recipient = Address(local="", domain="")
         self.readings: dict[str, Reading] = {}
         limit = letter.facts.source_only
@@ -106,6 +111,8 @@ def shorten(text: str) -> str:
 
 def _read(view: View, source: str) -> Reading:
     key, argument, form = _split(source)
+    if view.known is not None and key not in view.known:
+        return _NOT_YET
     reader = _READERS.get(key)
     if reader is None:
         return _JUDGES[key](view)
@@ -321,6 +328,8 @@ def _between(size: int, larger_than: int | None, smaller_than: int | None) -> bo
 
 
 def _size(condition: SizeBetween, view: View, seen: list[Seen]) -> Outcome:
+    if view.known is not None and "size" not in view.known:
+        return _note(seen, condition.label, _NOT_YET.shown, _UNKNOWN)
     size = view.letter.facts.size_bytes
     holds = _between(size, condition.larger_than, condition.smaller_than)
     return _note(seen, condition.label, str(size), _YES if holds else _NO)
@@ -339,6 +348,8 @@ def _form(text: str, test: Test) -> str:
 
 
 def _attachment(condition: HasAttachment, view: View, seen: list[Seen]) -> Outcome:
+    if view.known is not None and "attachment" not in view.known:
+        return _note(seen, condition.label, _NOT_YET.shown, _UNKNOWN)
     attachments = view.letter.facts.attachments
     shown = shorten(", ".join(f"{a.name} ({a.media_type}, {a.size_bytes})" for a in attachments))
     if any(_fits(condition, a) for a in attachments):

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring
 from typing import NamedTuple, assert_never
 
-from maild.mail.address import Address
+from maild.mail.address import Address, fold
 from maild.rules.conditions import Seen, View, evaluate
 from maild.rules.model import (
+    IMPLICIT,
     Action,
     Copy,
     Deliver,
@@ -21,6 +22,7 @@ from maild.rules.model import (
     Letter,
     Outcome,
     Priority,
+    Reject,
     Rule,
     Ruleset,
     SetPriority,
@@ -54,6 +56,7 @@ class Route:
 
     `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
     never empty; the place comes first, then copies. `problem` says in a word or two why the rules were given up.
+    `rejected`: what the sender would have been told in time; the team of the address holds the letter.
     """
 
     recipient: Address
@@ -66,6 +69,7 @@ class Route:
     actions: tuple[str, ...] = ()
     problem: str | None = None
     trace: tuple[Tried, ...] = ()
+    rejected: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,7 @@ class _Draft:
     rules: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
     trace: list[Tried] = field(default_factory=list)
+    rejected: Reject | None = None
 
 
 def route(ruleset: Ruleset, letter: Letter, recipient: Address) -> Route:
@@ -122,6 +127,8 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
     except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
         problem = f"{type(error).__name__} in the rules"
         return Route(recipient=recipient, address=name, teams=(team,), problem=problem, trace=tuple(draft.trace))
+    if draft.rejected is not None:
+        return _held(recipient, name, team, draft, draft.rejected)
     return Route(
         recipient=recipient,
         address=name,
@@ -135,17 +142,26 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
     )
 
 
+def _held(recipient: Address, name: str | None, team: str, draft: _Draft, rejected: Reject) -> Route:
+    """Keep what can no longer be refused: a bounce would go to whom the sender pretends to be (RFC 5321 §6.1)."""
+    return Route(
+        recipient=recipient,
+        address=name,
+        teams=(team,),
+        rules=tuple(draft.rules),
+        actions=tuple(draft.actions),
+        problem=f"rejected by rule {draft.rules[-1]} for this recipient, held",
+        trace=tuple(draft.trace),
+        rejected=rejected.text,
+    )
+
+
 def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
     trace = draft.trace
     for rule in ruleset.rules:
-        if rule.active is not None and not _in_force(rule, view):
-            trace.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
-            continue
         seen: list[Seen] = []
-        outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
-        if outcome is not _NO and rule.unless is not None:
-            outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
-        if outcome is not _YES:
+        outcome = matches(rule, view, seen)
+        if outcome is not _YES or (rule.rejection is not None and is_spared(view.recipient)):
             trace.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
             continue
         did = tuple([_describe(action) for action in rule.then])
@@ -160,9 +176,21 @@ def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
             return
 
 
-def _in_force(rule: Rule, view: View) -> bool:
-    zone = view.ruleset.organisation.timezone
-    return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
+def matches(rule: Rule, view: View, seen: list[Seen]) -> Outcome | None:
+    """Evaluate the conditions of a rule, noting each in `seen`; None when it is not in force on that day."""
+    if rule.active is not None:
+        zone = view.ruleset.organisation.timezone
+        if not rule.active.covers(view.letter.received_at.astimezone(zone).date()):
+            return None
+    outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
+    if outcome is not _NO and rule.unless is not None:
+        outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
+    return outcome
+
+
+def is_spared(recipient: Address) -> bool:
+    """Tell whether no rule may refuse mail to an address: complaints must arrive (RFC 5321 §4.5.1, RFC 2142)."""
+    return fold(recipient.local).partition("+")[0] in IMPLICIT
 
 
 def _apply(action: Action, draft: _Draft) -> None:
@@ -177,6 +205,8 @@ def _apply(action: Action, draft: _Draft) -> None:
             draft.tags.extend(action.tags)
         case SetPriority():
             draft.priority = action.priority
+        case Reject():
+            draft.rejected = action
         case _:
             assert_never(action)
 
@@ -193,6 +223,8 @@ def _describe(action: Action) -> str:
             return f"tag {', '.join(action.tags)}"
         case SetPriority():
             return f"priority {action.priority.name.lower()}"
+        case Reject():
+            return f"reject {action.text}"
         case _:
             assert_never(action)
 

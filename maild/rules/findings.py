@@ -43,6 +43,7 @@ class Code(StrEnum):
     BAD_SIZE = "bad-size"
     BAD_REGEX = "bad-regex"
     BAD_PLACEHOLDER = "bad-placeholder"
+    BAD_REJECT = "bad-reject"
     # What parts say of each other
     UNKNOWN_TEAM = "unknown-team"
     UNKNOWN_LIST = "unknown-list"
@@ -54,6 +55,8 @@ class Code(StrEnum):
     DUPLICATE_RULE = "duplicate-rule"
     CYCLE = "cycle"
     LIST_FILE = "list-file"
+    REJECT_TOO_LATE = "reject-too-late"
+    REJECT_AND_MORE = "reject-and-more"
     FAILED_TEST = "failed-test"
     # Warnings
     YAML_1_1 = "yaml-1.1"
@@ -65,6 +68,7 @@ class Code(StrEnum):
     NEGATION_IN_ANY = "negation-in-any"
     EXPIRED = "expired"
     NO_HOURS = "no-hours"
+    REJECT_BEHIND = "reject-behind"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from maild.rules.findings import Code, Findings, Spot
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
+from maild.rules.refusals import refusing
+from maild.rules.reject_reader import report_behind
 from maild.rules.rule_reader import RuleReader
 from maild.rules.rule_tests import read_tests, run_tests
 from maild.rules.texts import ReadList, read_lists, read_templates
@@ -115,10 +117,12 @@ class _Reading:
             rules=rules,
             tests=tests,
             asked=asked_by(rules),
+            refusing=refusing(rules),
         )
         run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
+        report_behind(self._findings, rules, reader.late, reader.places)
         report_rules(self._findings, rules, reader.places, self._today)
         return found
 

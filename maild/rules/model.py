@@ -204,7 +204,12 @@ class SetPriority:
     priority: Priority
 
 
-Action = Deliver | File | Copy | Tag | SetPriority
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    text: str  # for the SMTP reply: ASCII, one line
+
+
+Action = Deliver | File | Copy | Tag | SetPriority | Reject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +237,12 @@ class Rule:
     observe: bool = False
     active: Active | None = None
 
+    @property
+    def rejection(self) -> str | None:
+        """The text of a refusal: then it is all that the rule does."""
+        first = self.then[0] if self.then else None
+        return first.text if isinstance(first, Reject) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
@@ -256,6 +267,7 @@ class Expectation:
     rules: frozenset[str] | None = None
     priority: Priority | None = None
     state: State | None = None
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,7 +294,8 @@ class _Index:
 class Ruleset:
     """A whole rules file that may serve. `version` is the hex SHA-256 of its text and of its list files.
 
-    `asked` are the keys of all conditions: what no rule asks for need not be found out.
+    `asked` are the keys of all conditions: what no rule asks for need not be found out. `refusing` are the rules down
+    to the last that refuses mail at the door.
     """
 
     version: str
@@ -297,6 +310,7 @@ class Ruleset:
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
     asked: frozenset[str] = frozenset()
+    refusing: tuple[Rule, ...] = ()
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
+from maild.rules.refusals import Judgement, turned_away
 from maild.rules.yaml_nodes import Node, Sequence
 
 _RECEIVED = date(2026, 1, 1)
@@ -42,7 +43,7 @@ _MAIL = (
     *RESULTS,
     "received",
 )
-_EXPECT = ("teams", "tags", "rules", "priority", "state")
+_EXPECT = ("teams", "tags", "rules", "priority", "state", "rejected")
 _NO_TEST = {"file": "a mail from a file"}
 
 
@@ -169,6 +170,7 @@ def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
         rules=words("rules"),
         priority=Priority[priority.upper()] if priority else None,
         state=State(state) if state else None,
+        rejected="rejected" in pairs and bool(fields.flag(pairs["rejected"][1])),
     )
 
 
@@ -192,7 +194,11 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
             yield f"{quoted(f'{recipient.local}@{recipient.domain}')} would be refused: it is no address of ours"
             return
     routes = route_all(ruleset, test.letter, test.recipients)
+    refused = turned_away(ruleset, test.letter, test.recipients)
     merged = merge(routes)
+    if test.expect.rejected:
+        yield from _accepted(test, refused)
+        return
     if merged.problem:
         yield f"routing failed: {merged.problem}"
     placements, expect = merged.placements, test.expect
@@ -210,6 +216,15 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
     state = State.CLOSED if all(place.state is State.CLOSED for place in placements) else State.OPEN
     if expect.state not in (None, state):
         yield f"expected state {expect.state}, but found {state}"
+
+
+def _accepted(test: RuleTest, refused: list[Judgement | None]) -> Iterator[str]:
+    for recipient, judged in zip(test.recipients, refused, strict=True):
+        if judged is None:
+            yield f"expected to be rejected, but {quoted(f'{recipient.local}@{recipient.domain}')} would be accepted"
+    rules = frozenset(judged.rule for judged in refused if judged is not None)
+    if test.expect.rules is not None and test.expect.rules != rules:
+        yield f"expected rules {_words(test.expect.rules)}, but found {_words(rules)}"
 
 
 def _words(words: Iterable[str]) -> str:

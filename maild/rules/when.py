@@ -38,6 +38,7 @@ class ConditionReader:
         self._fields = fields
         self._operands = OperandReader(fields, names)
         self.office_hours: list[Node] = []  # where they are asked for
+        self.keys: list[Scalar] = []  # of all conditions that were read, groups left out
 
     def read(self, node: Node, where: str, prefix: str = "") -> Condition | None:
         """Read a mapping of conditions that must all hold; None when nothing usable stands there.
@@ -67,6 +68,7 @@ class ConditionReader:
     def _condition(self, key: str, place: Scalar, node: Node, prefix: str) -> Condition | None:
         if key in _GROUPS:
             return self._group(key, place, node, prefix)
+        self.keys.append(place)
         if key in _FLAGS:
             return self._flag(key, node, prefix)
         if key == "header":

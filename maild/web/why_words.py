@@ -60,6 +60,7 @@ _ACTIONS = {
     "tag": _("Tag"),
     "priority": _("Priority"),
     "file": _("Filed as"),
+    "reject": _("Refused with the words"),
 }
 _VALUES = {
     "priority": {"low": _("low"), "normal": _("normal"), "high": _("high")},

@@ -51,6 +51,19 @@ def test_route_believes_what_a_trusted_relay_says_of_the_sender(maild: Maild, si
         assert (found["tags"], [tried["outcome"] for tried in found["trace"]]) == (tags, outcomes), options
 
 
+def test_route_says_whom_the_door_would_refuse(maild: Maild, site: Path, letter: Path) -> None:
+    with (site / "rules.yaml").open("a", encoding="utf-8") as rules:
+        rules.write("rules:\n  - {id: r, when: {to: info, subject: grüße}, then: {reject: Keine Grüße}}\n")
+    refused = maild("route", letter, "--to", INFO)
+    assert (refused.code, refused.out) == (1, f"{INFO}: refused, 550 5.7.1 Keine Gruesse\n")
+    shared = maild("route", letter, "--to", INFO, "--to", "abuse@musterstadt.example", "--json")
+    assert [(found["accepted"], found.get("problem")) for found in shared.objects] == [
+        (True, "rejected by rule r for this recipient, held"),
+        (True, None),
+    ]
+    assert shared.code == 0
+
+
 def test_imported_mail_is_found_shown_and_traced_before_it_is_routed(maild: Maild, site: Path, letter: Path) -> None:
     result = maild("import", letter, "--to", INFO)
     assert (result.code, result.out) == (0, "imported 1, there already 0\n")
