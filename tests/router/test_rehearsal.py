@@ -207,3 +207,12 @@ def test_verdicts_and_replies_come_from_the_relay_and_the_archive(sqlite_databas
         0, NOW_MS + DAY_MS, lambda _: None
     )
     assert {kind.rules: changes.count for kind, changes in report.kinds.items()} == {("failed",): 1, ("answers",): 1}
+
+
+def test_mail_that_a_rule_would_refuse_is_counted_as_refused_by_it(sqlite_database: Database) -> None:
+    put(sqlite_database, 1, "eilt", *KITA)
+    put(sqlite_database, 2, "ruhig", *KITA)
+    report = rehearse(sqlite_database, RULES, RULES.replace("{copy: leitung, tag: eilt}", "{reject: Nein}"))
+    ((kind, changes),) = report.kinds.items()
+    assert (kind.old.teams, kind.new, kind.rules) == (("kita", "leitung"), Fate((), claimed=True), ("eilt",))
+    assert (changes.count, report.unmatched) == (1, {})

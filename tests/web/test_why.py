@@ -241,6 +241,7 @@ def test_a_condition_is_said_as_people_say_it(label: str, said: str) -> None:
         ("priority low", "Priorität: niedrig"),
         ("file closed", "Abgelegt als: erledigt"),
         ("tag a, b", "Kennzeichen: a, b"),
+        ("reject Keine Werbung", "Abgewiesen mit den Worten: Keine Werbung"),
         ("forward a@b.example", "forward a@b.example"),
     ],
 )
@@ -259,3 +260,17 @@ def test_an_action_is_said_as_people_say_it(did: str, said: str) -> None:
 )
 def test_a_value_is_said_as_people_say_it(label: str, value: str, said: str) -> None:
     assert WORDS.value(label, value) == said
+
+
+@pytest.mark.parametrize(
+    ("label", "german", "english"),
+    [
+        ("spf is pass", "SPF ist pass", "SPF is pass"),
+        ("dkim is none | fail", "DKIM ist none | fail", "DKIM is none | fail"),
+        ("unless dmarc is pass", "außer wenn DMARC ist pass", "except when DMARC is pass"),
+        ("reply is true", "Gehört zu einem Vorgang: ja", "Belongs to a conversation: yes"),
+    ],
+)
+def test_a_condition_is_said_in_both_languages(label: str, german: str, english: str) -> None:
+    assert WORDS.condition(label) == german
+    assert Words("en", str, str).condition(label) == english
