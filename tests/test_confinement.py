@@ -222,6 +222,19 @@ class TestPool:
         assert (found, hanging.done()) == ([1, 2, 3, 4, 5], False)
         assert await hanging == "wall"
 
+    async def test_who_gives_up_waiting_for_a_worker_to_start_does_not_end_it(self) -> None:
+        pool = Pool(1, bounds=QUICK)
+        (worker,) = pool._free
+        for _ in range(3):
+            waiting = asyncio.create_task(pool.run("tests.confined:add", 1, 1))
+            await asyncio.sleep(0)  # it has the worker, which needs far longer to start
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+        assert await pool.run("tests.confined:add", 1, 1) == 2
+        assert [free.pid for free in pool._free] == [worker.pid]
+        await pool.close()
+
     async def test_bulk_never_takes_the_last_free_worker(self, pool: Pool) -> None:
         bulk = [asyncio.create_task(pool.run("tests.confined:hang", wall_s=30, bulk=True)) for _ in range(3)]
         assert await pool.run("tests.confined:add", 1, 1) == 2

@@ -34,7 +34,9 @@ from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
+from maild.intake.door import Door
 from maild.intake.space import Space
+from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
 from maild.router.reading import Addressed, Order
 from maild.router.router import Router
@@ -44,7 +46,7 @@ from maild.web.feed import Feed
 
 _DRAIN_S = 20.0
 _CHANCE_BITS = 21
-_PRELOAD = ("maild.router.reading", "maild.web.letter")
+_PRELOAD = ("maild.router.reading", "maild.intake.judging", "maild.web.letter")
 _log = structlog.get_logger()
 
 
@@ -124,18 +126,20 @@ class Daemon:
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
+            relays=settings.trusted_relays,
         )
         if "router" in only:
             await self._run_router(router)
         intake = Intake(
             writer=database.writer,
             rulebook=rulebook,
+            door=Door(pool, settings.trusted_relays),
             space=space,
             spool_dir=data_dir,
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=_offer_to(router) if "router" in only else _leave_to_others,
+            on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
         )
         gauges = Gauges(
             database=database,
@@ -276,15 +280,15 @@ def _worker_count() -> int:
     return max(2, min(4, os.cpu_count() or 2))
 
 
-def _offer_to(router: Router) -> Callable[[Stored], None]:
-    return lambda stored: router.offer(_order(stored), stored.octets)
+def _offer_to(router: Router, relays: TrustedRelays) -> Callable[[Stored], None]:
+    return lambda stored: router.offer(_order(stored, relays), stored.octets)
 
 
 def _leave_to_others(_stored: Stored) -> None:
     """The router is another process: it finds the work item in the database."""
 
 
-def _order(stored: Stored) -> Order:
+def _order(stored: Stored, relays: TrustedRelays) -> Order:
     return Order(
         message_id=stored.message_id,
         direction="in",
@@ -293,4 +297,5 @@ def _order(stored: Stored) -> Order:
         addressed=tuple(Addressed(as_given=str(r.address), team=None) for r in stored.envelope.recipients),
         reference_bits=secrets.randbits(40),
         size=stored.size,
+        believed=relays.believed(stored.envelope.peer.ip),
     )

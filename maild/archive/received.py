@@ -5,17 +5,22 @@ Nothing here is shown to people by team: it is for who runs maild, and for who m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from maild.archive.replies import replies_between
 from maild.archive.schema import messages, recipients
 from maild.mail.ids import message_id_at
 
 
 class Received(NamedTuple):
-    """A message and those of its recipients that the rules were asked about."""
+    """A message and those of its recipients that the rules were asked about.
+
+    `peer_ip` is who handed it over, None for imported mail. `reply`: it joined an older conversation; None: not known.
+    """
 
     message_id: int
     received_ms: int
@@ -23,6 +28,8 @@ class Received(NamedTuple):
     digest: bytes
     size: int
     addresses: tuple[str, ...]
+    peer_ip: str | None
+    reply: bool | None
 
 
 def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
@@ -30,17 +37,22 @@ def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
     return connection.scalar(select(func.count()).select_from(messages).where(_within(since_ms, until_ms))) or 0
 
 
-def received(connection: Connection, since_ms: int, until_ms: int, page: int) -> Iterator[list[Received]]:
+def received(
+    connection: Connection, since_ms: int, until_ms: int, page: int, *, with_replies: bool = False
+) -> Iterator[list[Received]]:
     """Yield the incoming mail of a time, oldest first, at most `page` at once.
+
+    Whether a message is a reply is looked up when `with_replies` wants it.
 
     Left out: recipients for which the mail was a duplicate, and mail that was imported to a team, past the rules.
     """
     after = message_id_at(since_ms, 0) - 1
-    columns = (messages.c.id, messages.c.received_ms, messages.c.reverse_path, messages.c.digest, messages.c.size)
-    statement = select(*columns).where(_within(since_ms, until_ms)).order_by(messages.c.id)
+    names = ("id", "received_ms", "reverse_path", "digest", "size", "envelope")
+    statement = select(*[messages.c[name] for name in names]).where(_within(since_ms, until_ms)).order_by(messages.c.id)
     while rows := connection.execute(statement.where(messages.c.id > after).limit(page)).all():
         after = rows[-1].id
         addressed = _addresses(connection, rows[0].id, after)
+        answers = replies_between(connection, rows[0].id, after) if with_replies else {}
         yield [
             Received(
                 message_id=row.id,
@@ -49,6 +61,8 @@ def received(connection: Connection, since_ms: int, until_ms: int, page: int) ->
                 digest=bytes(row.digest),
                 size=row.size,
                 addresses=tuple(addressed.get(row.id, ())),
+                peer_ip=json.loads(row.envelope).get("ip"),
+                reply=answers.get(row.id),
             )
             for row in rows
         ]

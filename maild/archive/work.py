@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -29,6 +30,7 @@ class Waiting:
     digest: bytes
     size: int
     items: tuple[WorkItem, ...]
+    peer_ip: str | None = None  # who handed it over; None for imported mail
 
 
 def waiting_ids(connection: Connection, limit: int, after: int = 0) -> list[int]:
@@ -63,6 +65,7 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
             digest=bytes(row.digest),
             size=row.size,
             items=tuple(items[row.id]),
+            peer_ip=json.loads(row.envelope).get("ip"),
         )
         for row in rows
     ]

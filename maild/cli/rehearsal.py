@@ -39,7 +39,7 @@ def run(settings: Settings, names: tuple[str, ...], since: int | None, *, as_jso
 def _rehearse(settings: Settings, old: Ruleset, new: Ruleset, since_ms: int) -> Report:
     until_ms = now_ms() + 1
     with opened(settings) as database:
-        rehearsal = Rehearsal(database, old, new)
+        rehearsal = Rehearsal(database, old, new, settings.trusted_relays)
         total = rehearsal.count(since_ms, until_ms)
         with Progress("rehearsing", total) as progress:
             progress.say(counted(total, "message"))

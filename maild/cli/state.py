@@ -83,7 +83,8 @@ def _state(settings: Settings) -> dict[str, Any]:
             f"the rules serve, but their copy in {data_dir} could not be written; the log's rules.unkept says why"
         )
     if figures.problems:
-        wrong.append(f"{counted(figures.problems, 'message')} went to the fallback, because the rules failed on them")
+        marked = counted(figures.problems, "message")
+        wrong.append(f"{marked} need a look: the rules failed there, or meant to refuse what was accepted")
     if figures.waiting > _BACKLOG:
         wrong.append(f"{figures.waiting} messages wait to be routed")
     wrong += [sentence(orphan) for orphan in orphans]

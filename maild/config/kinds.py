@@ -111,6 +111,13 @@ def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(ip_network(_text(item), strict=False) for item in _list(value))
 
 
+def _texts(value: Any) -> tuple[str, ...]:
+    texts = tuple(_text(item) for item in _list(value))
+    if not all(text.strip() for text in texts):
+        raise ValueError
+    return texts
+
+
 def _database_url(value: Any) -> str:
     text = _text(value)
     if text and not text.startswith(("sqlite:///", "postgresql+psycopg://")):
@@ -173,5 +180,6 @@ ENDPOINTS = Kind(
     parse=_parse_list,
 )
 NETWORKS = Kind(expects='a list of networks such as ["10.0.0.0/8", "::1/128"]', read=_networks, parse=_parse_list)
+NAMES = Kind(expects='a list of names such as ["mx.musterstadt.example"]', read=_texts, parse=_parse_list)
 DATABASE_URL = Kind(expects='"sqlite:///PATH" or "postgresql+psycopg://user@host/name"', read=_database_url)
 BASE_URL = Kind(expects='an address such as "https://post.example" without a path', read=_base_url)

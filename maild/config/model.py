@@ -14,6 +14,7 @@ from maild.config.kinds import (
     DATABASE_URL,
     ENDPOINT,
     ENDPOINTS,
+    NAMES,
     NETWORKS,
     OPTIONAL_PATH,
     PATH,
@@ -25,6 +26,7 @@ from maild.config.kinds import (
     seconds,
     setting,
 )
+from maild.mail.authentication import TrustedRelays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,19 @@ class Smtp:
         NETWORKS,
         "Networks whose PROXY protocol header (version 1 or 2) is believed: the load balancers before maild.",
     )
+    trusted_relays: tuple[Network, ...] = setting(
+        (),
+        NETWORKS,
+        "Networks of the mail servers in front of maild whose `Authentication-Results` are believed, under the names "
+        "in `trusted_authserv_ids`. Such a server must remove fields that bear its own name from the mail that it "
+        "receives (RFC 8601 §5), or strangers can write them.",
+    )
+    trusted_authserv_ids: tuple[str, ...] = setting(
+        (),
+        NAMES,
+        "The names (authserv-id) under which `trusted_relays` write what SPF, DKIM and DMARC came to. Without both "
+        "settings the conditions `spf`, `dkim` and `dmarc` see `none`.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +259,11 @@ class Settings:
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     log: Log = field(default_factory=Log)
+
+    @property
+    def trusted_relays(self) -> TrustedRelays:
+        """Who in front of maild is believed when it says who a sender is."""
+        return TrustedRelays(networks=self.smtp.trusted_relays, authserv_ids=self.smtp.trusted_authserv_ids)
 
     @property
     def base_url(self) -> str:

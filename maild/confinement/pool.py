@@ -76,7 +76,9 @@ class Pool:
         return self._bulk_calls >= max(1, self._size - 1)
 
     def _lend(self) -> Worker:
-        worker = self._free.popleft()
+        """Lend a worker that has answered before, if there is one: another may still be starting."""
+        worker = next((free for free in self._free if free.ready), self._free[0])
+        self._free.remove(worker)
         self._busy.add(worker)
         return worker
 
@@ -122,10 +124,11 @@ class Pool:
 
     async def _call(self, worker: Worker, request: tuple[Any, ...], wall_s: float) -> Any:
         """Call one worker; on return it is fit for the next call, or dead."""
-        finished = False
+        finished = True  # nothing was said to it so far: who gives up waiting for its start does not end it
         try:
             if not worker.ready:
                 await self._await_ready(worker)
+            finished = False
             async with asyncio.timeout(wall_s):
                 worker.calls += 1
                 value = await self._exchange(worker, (wall_s, *request))

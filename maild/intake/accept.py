@@ -1,7 +1,8 @@
 """Acceptance: the reception that the SMTP edge talks to. When `accept` returns 250, responsibility is ours.
 
-It waits for one thing, the commit of the transaction that holds the octets, the envelope and the work items. A
-failure of ours is a 4xx, and the peer keeps the mail.
+It waits for the commit of the transaction that holds the octets, the envelope and the work items. Before that, where
+the rules have a `reject` that may concern the mail, it waits two seconds at most for their answer
+(`maild.intake.door`). A failure of ours is a 4xx, and the peer keeps the mail.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from maild.archive.commit import Acceptance, Accepted, Addressee, accept
 from maild.archive.writer import Writer
 from maild.errors import DiskFullError, TemporaryError
 from maild.intake.admit import admit
+from maild.intake.door import Door
 from maild.intake.space import Space
 from maild.intake.spool import Spool
 from maild.mail.address import Address
@@ -52,6 +54,7 @@ class Intake:
         *,
         writer: Writer,
         rulebook: Rulebook,
+        door: Door,
         space: Space,
         spool_dir: Path,
         hostname: str,
@@ -62,6 +65,7 @@ class Intake:
         """Wire the reception; `chance` gives random bits for ids, `on_stored` hears of mail after its commit."""
         self._writer = writer
         self._rulebook = rulebook
+        self._door = door
         self._space = space
         self._spool_dir = spool_dir
         self._hostname = hostname
@@ -77,12 +81,14 @@ class Intake:
         """Say 452 while the disk has no room, 451 while storage is not trusted; None to go on."""
         return None if self._space.has_room(size) else NO_ROOM
 
-    def admit(self, address: Address) -> Reply:
+    def admit(self, address: Address, reverse_path: Address | None) -> Reply:
         """Decide on one recipient by the serving rules."""
-        rules = self._rulebook.current
-        if self._nearby is None or self._nearby.version != rules.version:
-            self._nearby = Nearby(rules)
-        reply = admit(rules, address, self._nearby)
+        ruleset = self._rulebook.current
+        if self._nearby is None or self._nearby.version != ruleset.version:
+            self._nearby = Nearby(ruleset)
+        reply = admit(ruleset, address, self._nearby)
+        if reply.accepted and ruleset.refusing:
+            reply = self._door.at_rcpt(ruleset, address, reverse_path, self._now()) or reply
         if not reply.accepted:
             self.refused_count += 1
         return reply
@@ -92,7 +98,7 @@ class Intake:
         return Spool(self._spool_dir)
 
     async def accept(self, envelope: Envelope, spool: Spool) -> Reply:
-        """Make the message durable; 250 with its id only after the commit."""
+        """Make the message durable; 250 with its id only after the commit. 5xx when rules refuse it for everyone."""
         try:
             spool.finish()
             return await self._accept(envelope, spool)
@@ -105,6 +111,10 @@ class Intake:
 
     async def _accept(self, envelope: Envelope, spool: Spool) -> Reply:
         received_ms = int(self._now().timestamp() * 1000)
+        refusal = await self._door.at_end(self._rulebook.current, envelope, spool, received_ms)
+        if refusal is not None:
+            self.refused_count += 1
+            return refusal
         accepted = await self._writer.run(accept, self._acceptance(envelope, spool, received_ms))
         self.accepted_count += 1
         self._report(accepted, envelope, spool)

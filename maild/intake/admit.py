@@ -12,6 +12,7 @@ from maild.mail.address import Address, fold
 from maild.mail.reply import Reply
 from maild.rules.model import IMPLICIT, Ruleset, UnknownRecipient
 from maild.rules.nearby import Nearby
+from maild.rules.refusals import Judgement
 
 # Security: the ways in which a local part has asked servers to send mail on: `a%b@us`, `b!a@us`, `"a@b"@us`,
 # `"@a:b"@us`. maild relays nothing, but `unknown_recipient: fallback` must not make it say 250 to them either.
@@ -20,6 +21,11 @@ _ROUTING = frozenset('@%!:,;<>[]()\\"')
 ACCEPTED = Reply(code=250, enhanced="2.1.5", text="Ok")
 UNKNOWN = Reply(code=550, enhanced="5.1.1", text="Nobody here receives mail for this address")
 NOT_OURS = Reply(code=550, enhanced="5.7.1", text="Mail for this domain is not accepted here")
+
+
+def refusal(judged: Judgement) -> Reply:
+    """Return what a sender is told whom a rule refuses."""
+    return Reply(code=550, enhanced="5.7.1", text=judged.text)
 
 
 def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None) -> Reply:

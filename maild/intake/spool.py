@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from maild.archive.content import CHUNK_BYTES, compress
+from maild.archive.content import CHUNK_BYTES, compress, decompress
 
 
 class Spool:
@@ -46,6 +46,12 @@ class Spool:
     def octets(self) -> bytes | None:
         """The content itself while it fits in memory, else None."""
         return bytes(self._buffer) if self._fd is None else None
+
+    def beginning(self) -> bytes:
+        """Return the first octets, up to a chunk of them; raises OSError or DamagedError."""
+        if not self._lengths:
+            return bytes(self._buffer[:CHUNK_BYTES])
+        return decompress(os.pread(self._descriptor(), self._lengths[0], 0))
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the compressed chunks; the last one is compressed here, in the thread that asks."""

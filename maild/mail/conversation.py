@@ -39,10 +39,15 @@ class Tie(Enum):
     COPY = "copy"  # both carry the same Message-ID
 
 
+def takes_part(author: str, people: frozenset[str], *, ours: bool) -> bool:
+    """Say whether who wrote one message had part in another, whose `people` are given; `ours`: it was written here."""
+    return ours or (author != "" and author in people)
+
+
 def linked(this: Member, other: Member, tie: Tie) -> bool:
     """Say whether the tie joins the two conversations."""
-    into = this.ours or (this.author != "" and this.author in other.people)
-    back = other.ours or (other.author != "" and other.author in this.people)
+    into = takes_part(this.author, other.people, ours=this.ours)
+    back = takes_part(other.author, this.people, ours=other.ours)
     match tie:
         case Tie.CHILD:
             taken_part = into

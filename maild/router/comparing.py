@@ -8,14 +8,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maild.mail.address import Address
-from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.engine import Route, route_all
+from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
 from maild.rules.plan import Tried
 
 
 class Asked(NamedTuple):
-    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it."""
+    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it.
+
+    `believed` are the authserv-ids of a trusted relay that handed it over; `reply` is what the archive says.
+    """
 
     message_id: int
     received_ms: int
@@ -23,10 +26,15 @@ class Asked(NamedTuple):
     addresses: tuple[str, ...]
     size: int
     source_only: str | None = None
+    believed: tuple[str, ...] = ()
+    reply: bool | None = None
 
 
 class Fate(NamedTuple):
-    """What one version of the rules would do for a recipient. No teams: it would be refused at the door."""
+    """What one version of the rules would do for a recipient.
+
+    No teams: it would be refused at the door. What a rule refuses counts as such, though it is too late for that.
+    """
 
     teams: tuple[str, ...]  # sorted
     tags: tuple[str, ...] = ()  # sorted
@@ -76,6 +84,8 @@ def compare_batch(
             reverse_path=each.reverse_path,
             size=each.size,
             source_only=each.source_only,
+            believed=each.believed,
+            reply=each.reply,
         )
         recipients = [address for _, address in addresses]
         routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)
@@ -92,6 +102,8 @@ def compare_batch(
 def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
     if not ruleset.accepts(address):
         return Fate(())
+    if route.rejected is not None:
+        return Fate((), claimed=True)
     return Fate(
         teams=tuple(sorted(route.inboxes)),
         tags=tuple(sorted(route.tags)),

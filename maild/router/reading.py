@@ -11,13 +11,14 @@ from typing import NamedTuple
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
+from maild.archive.replies import Question
 from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
-from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.duties import ASSIGN, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all, trace_json
-from maild.rules.model import Priority, Ruleset
+from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.model import Letter, Priority, Ruleset
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
@@ -34,6 +35,9 @@ class Addressed(NamedTuple):
 class Order(NamedTuple):
     """One message to read. `source_only` is set for one that must not be read again.
 
+    `believed` are the authserv-ids of a trusted relay that handed it over. `reply`: whether it belongs to a
+    conversation we have; None: nobody has looked yet.
+
     The octets are not in here: they go beside the orders, because large ones then reach the worker uncopied.
     """
 
@@ -46,6 +50,8 @@ class Order(NamedTuple):
     size: int
     source_only: str | None = None
     state: str | None = None  # the place of imported mail, whatever the rules say
+    believed: tuple[str, ...] = ()
+    reply: bool | None = None
 
 
 class Reading(NamedTuple):
@@ -57,12 +63,22 @@ class Reading(NamedTuple):
 
 def read_batch(
     version: str, pickled_rules: bytes | None, unread: frozenset[str], orders: list[Order], *contents: bytes
-) -> list[Reading] | RulesWanted:
-    """Read messages under one version of the rules; see `read_one`. Runs in a worker process."""
+) -> list[Reading | Question] | RulesWanted:
+    """Read messages under one version of the rules; see `read_one`. Runs in a worker process.
+
+    Where a rule asks whether a message is a reply, and only the archive can say, the question is the answer.
+    """
     ruleset = kept_rules(version, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    return [read_one(ruleset, order, octets, unread) for order, octets in zip(orders, contents, strict=True)]
+    return [_answer(ruleset, order, octets, unread) for order, octets in zip(orders, contents, strict=True)]
+
+
+def _answer(ruleset: Ruleset, order: Order, octets: bytes, unread: frozenset[str]) -> Reading | Question:
+    letter = _letter(order, octets)
+    if letter.reply is None and letter.facts.references and "reply" in ruleset.asked:
+        return Question(order.message_id, _author(letter.facts), order.direction == "out", letter.facts.references)
+    return _reading(ruleset, order, letter, unread)
 
 
 def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: frozenset[str] = frozenset()) -> Reading:
@@ -70,13 +86,22 @@ def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: froze
 
     What comes to a team of `unread`, which nobody can read, comes to the fallback as well.
     """
-    letter = letter_of(
+    return _reading(ruleset, order, _letter(order, octets), unread)
+
+
+def _letter(order: Order, octets: bytes | None) -> Letter:
+    return letter_of(
         octets,
         received_ms=order.received_ms,
         reverse_path=order.reverse_path,
         size=order.size,
         source_only=order.source_only,
+        believed=order.believed,
+        reply=order.reply,
     )
+
+
+def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[str]) -> Reading:
     addresses = [address_of(a.as_given) for a in order.addressed if a.team is None]
     routes = route_all(ruleset, letter, [address for address in addresses if address is not None])
     if unread and order.state is None:
@@ -107,13 +132,13 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
             date_ms=facts.date_ms,
             subject=facts.subject[:_MAX_SUBJECT],
             from_name=sender.name[:_MAX_NAME] if sender else "",
-            from_mail=fold(sender.mail)[:_MAX_NAME] if sender else "",
+            from_mail=_author(facts),
             excerpt=facts.excerpt,
             attachments=len(facts.attachments),
             automatic=int(facts.automatic),
             source_only=facts.source_only,
         ),
-        author=fold(sender.mail)[:_MAX_NAME] if sender else "",
+        author=_author(facts),
         people=_people(ruleset, facts),
         message_key=facts.message_key,
         references=facts.references,
@@ -138,6 +163,10 @@ def _parents(ruleset: Ruleset, duties: tuple[Duty, ...]) -> tuple[tuple[str, str
     teams = {team_of(duty.team) for duty in duties if duty.kind == ASSIGN}
     lines = ((team, *ruleset.ancestors(team)) for team in sorted(teams))
     return tuple(dict.fromkeys(pair for line in lines for pair in pairwise(line)))
+
+
+def _author(facts: Facts) -> str:
+    return fold(facts.senders[0].mail)[:_MAX_NAME] if facts.senders else ""
 
 
 def _people(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:

@@ -20,8 +20,9 @@ from maild.archive.database import Database
 from maild.archive.received import Received, received, received_count
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError, TemporaryError
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.router.comparing import Asked, Change, Compared, Fate
-from maild.router.letters import RulesWanted
+from maild.rules.letters import RulesWanted
 from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"
@@ -100,9 +101,11 @@ class _Answer(NamedTuple):
 class Rehearsal:
     """Compares two versions of the rules on archived mail. Reads the archive, writes nothing."""
 
-    def __init__(self, database: Database, old: Ruleset, new: Ruleset) -> None:
+    def __init__(self, database: Database, old: Ruleset, new: Ruleset, relays: TrustedRelays = NO_RELAYS) -> None:
         """Prepare; worker processes start with the first message."""
         self._database = database
+        self._relays = relays
+        self._with_replies = "reply" in old.asked | new.asked
         self._key = f"{old.version}:{new.version}"
         self._pickled = pickle.dumps((old, new), protocol=5)
         self._of_thread = local()
@@ -145,7 +148,7 @@ class Rehearsal:
         with self._database.read() as connection:
             batch: list[Received] = []
             octets = 0
-            for page in received(connection, since_ms, until_ms, _PAGE):
+            for page in received(connection, since_ms, until_ms, _PAGE, with_replies=self._with_replies):
                 for message in page:
                     if batch and (len(batch) == _BATCH or octets + message.size > _BATCH_BYTES):
                         yield batch
@@ -159,10 +162,23 @@ class Rehearsal:
         wanted = [message for message in batch if message.addresses]
         if len(wanted) == 1 and wanted[0].size > _BATCH_BYTES:
             message = wanted[0]
-            return list(self._ask([(_asked(message), Streamed(message.size, lambda: self._stream(message.digest)))]))
+            return list(
+                self._ask([(self._asked(message), Streamed(message.size, lambda: self._stream(message.digest)))])
+            )
         with self._database.read() as connection:
             contents = read_many(connection, [message.digest for message in wanted])
-        return list(self._ask([(_asked(message), contents.get(message.digest)) for message in wanted]))
+        return list(self._ask([(self._asked(message), contents.get(message.digest)) for message in wanted]))
+
+    def _asked(self, message: Received) -> Asked:
+        return Asked(
+            message_id=message.message_id,
+            received_ms=message.received_ms,
+            reverse_path=message.reverse_path or None,
+            addresses=message.addresses,
+            size=message.size,
+            believed=self._relays.believed(message.peer_ip),
+            reply=message.reply,
+        )
 
     def _stream(self, digest: bytes) -> Iterator[bytes]:
         with self._database.read(mapped=False) as connection:
@@ -224,14 +240,4 @@ def _beside(fate: Fate, other: Fate) -> Fate:
         state="" if fate.state == other.state else fate.state,
         problem=None if fate.problem == other.problem else fate.problem,
         asks=tuple(asked for asked in fate.asks if asked not in other.asks),
-    )
-
-
-def _asked(message: Received) -> Asked:
-    return Asked(
-        message_id=message.message_id,
-        received_ms=message.received_ms,
-        reverse_path=message.reverse_path or None,
-        addresses=message.addresses,
-        size=message.size,
     )

@@ -19,12 +19,14 @@ from maild.archive.database import Database
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
+from maild.archive.replies import Question, replies
 from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.ids import format_id
-from maild.router.letters import RulesWanted
 from maild.router.reading import Addressed, Order, Reading, read_one
+from maild.rules.letters import RulesWanted
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -65,6 +67,7 @@ class Router:
         chance: Callable[[int], int],
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
         now_ms: Callable[[], int],
+        relays: TrustedRelays = NO_RELAYS,
     ) -> None:
         """Wire the router.
 
@@ -77,7 +80,9 @@ class Router:
             chance: gives so many random bits, for references.
             unread: names the teams that nobody can read now.
             now_ms: the wall clock, for when duties were made.
+            relays: whose word on a sender is believed.
         """
+        self._relays = relays
         self._database = database
         self._rulebook = rulebook
         self._pool = pool
@@ -187,6 +192,7 @@ class Router:
             reference_bits=self._chance(40),
             size=item.size,
             state="closed" if item.origin == "import" else None,
+            believed=self._relays.believed(item.peer_ip),
         )
 
     def _take(self) -> list[_Task]:
@@ -302,8 +308,26 @@ class Router:
             if self._pickled[0] != ruleset.version:
                 self._pickled = (ruleset.version, pickle.dumps(ruleset, protocol=5))
             readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], *what, bulk=bulk)
-        answer: list[Reading] = readings
-        return answer
+        answers: list[Reading | Question] = readings
+        questions = [answer for answer in answers if isinstance(answer, Question)]
+        if questions:
+            again = iter(await self._ask_again(ruleset, batch, questions, bulk=bulk))
+            return [next(again) if isinstance(answer, Question) else answer for answer in answers]
+        return [answer for answer in answers if isinstance(answer, Reading)]
+
+    async def _ask_again(
+        self, ruleset: Ruleset, batch: list[_Task], questions: list[Question], *, bulk: bool
+    ) -> list[Reading]:
+        """Tell the worker what it could not know: which messages belong to a conversation we have."""
+        told = await asyncio.to_thread(self._look_up, questions)
+        asking = [task for task in batch if task.order.message_id in told]
+        for task in asking:
+            task.order = task.order._replace(reply=told[task.order.message_id])
+        return await self._ask_worker(ruleset, asking, bulk=bulk)
+
+    def _look_up(self, questions: list[Question]) -> dict[int, bool]:
+        with self._database.read() as connection:
+            return replies(connection, questions)
 
     def _report(self, reading: Reading, filed: Filed) -> None:
         self.filed_count += 1

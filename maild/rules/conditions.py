@@ -15,6 +15,7 @@ from typing import NamedTuple, assert_never
 
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address
+from maild.mail.authentication import TEMPERROR
 from maild.mail.facts import Attachment, Automatic
 from maild.mail.language import language_of
 from maild.rules.calendar import written
@@ -60,6 +61,7 @@ class Reading(NamedTuple):
 
 
 _NOTHING = Reading((), "", whole=True, cut=False)
+_NOT_YET = Reading((), "not known yet", whole=False, cut=False)
 
 
 class Seen(NamedTuple):
@@ -71,13 +73,17 @@ class Seen(NamedTuple):
 
 
 class View:
-    """A letter as the conditions see it: readings are kept, those of the recipient change with it."""
+    """A letter as the conditions see it: readings are kept, those of the recipient change with it.
 
-    __slots__ = ("body_whole", "header_whole", "letter", "readings", "recipient", "ruleset")
+    `known` are the keys of conditions of which something is known by now; None: of all.
+    """
 
-    def __init__(self, ruleset: Ruleset, letter: Letter) -> None:
+    __slots__ = ("body_whole", "header_whole", "known", "letter", "readings", "recipient", "ruleset")
+
+    def __init__(self, ruleset: Ruleset, letter: Letter, known: frozenset[str] | None = None) -> None:
         self.ruleset = ruleset
         self.letter = letter
+        self.known = known
         self.recipient = Address(local="", domain="")
         self.readings: dict[str, Reading] = {}
         limit = letter.facts.source_only
@@ -105,6 +111,8 @@ def shorten(text: str) -> str:
 
 def _read(view: View, source: str) -> Reading:
     key, argument, form = _split(source)
+    if view.known is not None and key not in view.known:
+        return _NOT_YET
     reader = _READERS.get(key)
     if reader is None:
         return _JUDGES[key](view)
@@ -241,7 +249,29 @@ def _language(view: View) -> Reading:
     return _unclear("not clear") if found is None else Reading((found,), found, whole=True, cut=False)
 
 
-_JUDGES: dict[str, Callable[[View], Reading]] = {"office_hours": _office_hours, "language": _language}
+def _verdict(method: str) -> Callable[[View], Reading]:
+    def judge(view: View) -> Reading:
+        found: str = getattr(view.letter.verdicts, method)
+        return _unclear(found) if found == TEMPERROR else Reading((found,), found, whole=True, cut=False)
+
+    return judge
+
+
+def _reply(view: View) -> Reading:
+    if view.letter.reply is None or not (view.letter.reply or view.header_whole):
+        return _unclear("not known")
+    found = "true" if view.letter.reply else "false"
+    return Reading((found,), found, whole=True, cut=False)
+
+
+_JUDGES: dict[str, Callable[[View], Reading]] = {
+    "office_hours": _office_hours,
+    "language": _language,
+    "spf": _verdict("spf"),
+    "dkim": _verdict("dkim"),
+    "dmarc": _verdict("dmarc"),
+    "reply": _reply,
+}
 
 
 def evaluate(condition: Condition, view: View, seen: list[Seen]) -> Outcome:
@@ -298,6 +328,8 @@ def _between(size: int, larger_than: int | None, smaller_than: int | None) -> bo
 
 
 def _size(condition: SizeBetween, view: View, seen: list[Seen]) -> Outcome:
+    if view.known is not None and "size" not in view.known:
+        return _note(seen, condition.label, _NOT_YET.shown, _UNKNOWN)
     size = view.letter.facts.size_bytes
     holds = _between(size, condition.larger_than, condition.smaller_than)
     return _note(seen, condition.label, str(size), _YES if holds else _NO)
@@ -316,6 +348,8 @@ def _form(text: str, test: Test) -> str:
 
 
 def _attachment(condition: HasAttachment, view: View, seen: list[Seen]) -> Outcome:
+    if view.known is not None and "attachment" not in view.known:
+        return _note(seen, condition.label, _NOT_YET.shown, _UNKNOWN)
     attachments = view.letter.facts.attachments
     shown = shorten(", ".join(f"{a.name} ({a.media_type}, {a.size_bytes})" for a in attachments))
     if any(_fits(condition, a) for a in attachments):

@@ -12,14 +12,14 @@ from itertools import chain
 from json.encoder import encode_basestring
 from typing import assert_never
 
-from maild.mail.address import Address
+from maild.mail.address import Address, fold
 from maild.mail.inbox import confidential
 from maild.rules.conditions import Seen, View, evaluate
 from maild.rules.duties import HOLD, Asked, Duty, answerable, confided, duties
 from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
+    IMPLICIT,
     Action,
-    Confide,
     Copy,
     Deliver,
     File,
@@ -34,7 +34,7 @@ from maild.rules.model import (
     Tag,
 )
 from maild.rules.plan import Passed, Tried, plan_of
-from maild.rules.requested import Answer, Assign, Forward, Hold
+from maild.rules.requested import Answer, Assign, Confide, Forward, Hold, Reject
 
 _quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES
@@ -51,7 +51,8 @@ class Route:
     never empty; the place comes first, then copies. `actions` are those of the rules that matched, and what the address
     and its teams ask for. `problem` says in a word or two why the rules were given up. `steps` are the rules in order,
     those that were passed over together. `unread` are those of the teams that nobody could read, for whose sake the
-    last of `teams` was added: it is not the rules that say so, but whoever routes (see `also_to`).
+    last of `teams` was added: it is not the rules that say so, but whoever routes (see `also_to`). `rejected`: what the
+    sender would have been told in time; the team of the address holds the letter.
     """
 
     recipient: Address
@@ -67,6 +68,7 @@ class Route:
     steps: tuple[Tried | Passed, ...] = ()
     unread: tuple[str, ...] = ()
     duties: tuple[Duty, ...] = ()
+    rejected: str | None = None
 
     @property
     def trace(self) -> tuple[Tried, ...]:
@@ -114,6 +116,7 @@ class _Draft:
     actions: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     steps: list[Tried | Passed] = field(default_factory=list)
+    rejected: Reject | None = None
 
 
 def route(ruleset: Ruleset, letter: Letter, recipient: Address) -> Route:
@@ -144,6 +147,8 @@ def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
             steps=tuple(draft.steps),
             duties=_duties(ruleset, view, found, (team,), draft, failed=True),
         )
+    if draft.rejected is not None:
+        return _held(recipient, name, team, draft, draft.rejected)
     return _finished(ruleset, view, found, recipient, draft)
 
 
@@ -173,6 +178,21 @@ def _finished(ruleset: Ruleset, view: View, found: FunctionAddress | None, recip
     )
 
 
+def _held(recipient: Address, name: str | None, team: str, draft: _Draft, rejected: Reject) -> Route:
+    """Keep what can no longer be refused: a bounce would go to whom the sender pretends to be (RFC 5321 §6.1)."""
+    return Route(
+        recipient=recipient,
+        address=name,
+        teams=(team,),
+        confidential=draft.confidential,
+        rules=tuple(draft.rules),
+        actions=tuple(draft.actions),
+        problem=f"rejected by rule {draft.rules[-1]} for this recipient, held",
+        steps=tuple(draft.steps),
+        rejected=rejected.text,
+    )
+
+
 def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
     """Try the rules from top to bottom; those whose first comparison fails for certain are passed over together."""
     plan = plan_of(ruleset.rules)
@@ -199,14 +219,9 @@ def _try_rules(ruleset: Ruleset, view: View, draft: _Draft) -> None:
 
 def _try(rule: Rule, view: View, draft: _Draft) -> bool:
     """Try one rule; tell whether it is the last one."""
-    if rule.active is not None and not _in_force(rule, view):
-        draft.steps.append(Tried(rule.id, rule.line, None, (), (), rule.observe))
-        return False
     seen: list[Seen] = []
-    outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
-    if outcome is not _NO and rule.unless is not None:
-        outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
-    if outcome is not _YES:
+    outcome = matches(rule, view, seen)
+    if outcome is not _YES or (rule.rejection is not None and is_spared(view.recipient)):
         draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
         return False
     did = tuple([_describe(action, view) for action in rule.then])
@@ -220,9 +235,21 @@ def _try(rule: Rule, view: View, draft: _Draft) -> bool:
     return rule.ends
 
 
-def _in_force(rule: Rule, view: View) -> bool:
-    zone = view.ruleset.organisation.timezone
-    return rule.active is None or rule.active.covers(view.letter.received_at.astimezone(zone).date())
+def matches(rule: Rule, view: View, seen: list[Seen]) -> Outcome | None:
+    """Evaluate the conditions of a rule, noting each in `seen`; None when it is not in force on that day."""
+    if rule.active is not None:
+        zone = view.ruleset.organisation.timezone
+        if not rule.active.covers(view.letter.received_at.astimezone(zone).date()):
+            return None
+    outcome = _YES if rule.when is None else evaluate(rule.when, view, seen)
+    if outcome is not _NO and rule.unless is not None:
+        outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
+    return outcome
+
+
+def is_spared(recipient: Address) -> bool:
+    """Tell whether no rule may refuse mail to an address: complaints must arrive (RFC 5321 §4.5.1, RFC 2142)."""
+    return fold(recipient.local).partition("+")[0] in IMPLICIT
 
 
 def _apply(action: Action, rule: Rule, draft: _Draft) -> None:
@@ -241,6 +268,8 @@ def _apply(action: Action, rule: Rule, draft: _Draft) -> None:
             draft.confidential = True
         case Hold() | Forward() | Answer() | Assign():
             draft.asked.append((rule.id, action))
+        case Reject():
+            draft.rejected = action
         case _:
             assert_never(action)
 
@@ -268,6 +297,8 @@ def _describe(action: Action, view: View) -> str:
             return f"reply {action.template}{left_out}"
         case Assign():
             return f"assign {action.login}"
+        case Reject():
+            return f"reject {action.text}"
         case _:
             assert_never(action)
 

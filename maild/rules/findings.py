@@ -64,6 +64,7 @@ class Code(StrEnum):
     BAD_REGEX = "bad-regex"
     BAD_PLACEHOLDER = "bad-placeholder"
     BAD_PLACE = "bad-place"
+    BAD_REJECT = "bad-reject"
     # What parts say of each other
     UNKNOWN_TEAM = "unknown-team"
     UNKNOWN_LIST = "unknown-list"
@@ -76,6 +77,8 @@ class Code(StrEnum):
     CYCLE = "cycle"
     FORWARD_LOOP = "forward-loop"
     LIST_FILE = "list-file"
+    REJECT_TOO_LATE = "reject-too-late"
+    REJECT_AND_MORE = "reject-and-more"
     FAILED_TEST = "failed-test"
     # Warnings
     YAML_1_1 = "yaml-1.1"
@@ -87,6 +90,7 @@ class Code(StrEnum):
     NEGATION_IN_ANY = "negation-in-any"
     EXPIRED = "expired"
     NO_HOURS = "no-hours"
+    REJECT_BEHIND = "reject-behind"
     # What the rules and the people say of each other
     UNREAD_TEAM = "unread-team"
 

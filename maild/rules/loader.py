@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 
 from maild.errors import Diagnostic
 from maild.rules.addresses import read_addresses
+from maild.rules.asked import asked_by
 from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, Spot, nearest
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
+from maild.rules.refusals import refusing
+from maild.rules.reject_reader import report_behind
 from maild.rules.rule_reader import RuleReader
 from maild.rules.rule_tests import read_tests, run_tests
 from maild.rules.texts import ReadList, read_lists, read_templates
@@ -113,10 +116,13 @@ class _Reading:
             templates=templates,
             rules=rules,
             tests=tests,
+            asked=asked_by(rules),
+            refusing=refusing(rules),
         )
         run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
+        report_behind(self._findings, rules, reader.late, reader.places)
         report_rules(self._findings, rules, reader.places, self._today)
         return found
 

@@ -13,10 +13,11 @@ from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address, fold
+from maild.mail.authentication import UNKNOWN, Verdicts
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
-from maild.rules.requested import NextPlace, Request
+from maild.rules.requested import Confide, NextPlace, Reject, Request
 
 IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
 
@@ -207,12 +208,7 @@ class SetPriority:
     priority: Priority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confide:
-    """Put the mail where only the manager of each team and people named for it read."""
-
-
-Action = Deliver | File | Copy | Tag | SetPriority | Confide | Request
+Action = Deliver | File | Copy | Tag | SetPriority | Confide | Reject | Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,14 +236,25 @@ class Rule:
     observe: bool = False
     active: Active | None = None
 
+    @property
+    def rejection(self) -> str | None:
+        """The text of a refusal: then it is all that the rule does."""
+        first = self.then[0] if self.then else None
+        return first.text if isinstance(first, Reject) else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What the rules may look at: the message as read, its envelope and when it came (aware)."""
+    """What the rules may look at: the message as read, its envelope and when it came (aware).
+
+    `verdicts` are those of a trusted relay. `reply`: whether it belongs to a conversation we have; None: not known.
+    """
 
     facts: Facts
     reverse_path: Address | None
     received_at: datetime
+    verdicts: Verdicts = UNKNOWN
+    reply: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +267,7 @@ class Expectation:
     priority: Priority | None = None
     state: State | None = None
     confidential: bool | None = None
+    rejected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +292,11 @@ class _Index:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruleset:
-    """A whole rules file that may serve. `version` is the hex SHA-256 of its text and of its list files."""
+    """A whole rules file that may serve. `version` is the hex SHA-256 of its text and of its list files.
+
+    `asked` are the keys of all conditions: what no rule asks for need not be found out. `refusing` are the rules down
+    to the last that refuses mail at the door.
+    """
 
     version: str
     organisation: Organisation
@@ -297,6 +309,8 @@ class Ruleset:
     templates: Mapping[str, Template] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...] = ()
+    asked: frozenset[str] = frozenset()
+    refusing: tuple[Rule, ...] = ()
     _index: _Index = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

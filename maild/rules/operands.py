@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 from maild.errors import AddressError
 from maild.mail.address import compared, fold, parse_domain
+from maild.mail.authentication import RESULTS
 from maild.mail.language import LANGUAGES
 from maild.rules.conditions import NULL_PATH
 from maild.rules.fields import Fields
-from maild.rules.findings import Code, Place, nearest, quoted
+from maild.rules.findings import Code, Place, choice, nearest, quoted
 from maild.rules.names import Names
 from maild.rules.operators import (
     CACHED_PATTERNS,
@@ -85,7 +86,7 @@ class OperandReader:
             return [(bare, node)]
         if not node.pairs:
             self._fields.findings.error(node, Code.EMPTY, f"'{key}' is compared with nothing")
-        pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" else OPERATORS)
+        pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" or key in RESULTS else OPERATORS)
         return [(operator, value) for operator, (_, value) in pairs.items()]
 
     def _test(self, key: str, operator: str, node: Node) -> tuple[Test | None, str]:
@@ -125,6 +126,8 @@ class OperandReader:
 
     def _comparable(self, key: str, operator: str, value: _Value) -> str | None:
         """Return a value in the form in which it is compared; None when it was refused."""
+        if key in RESULTS and not self._result(key, value):
+            return None
         if operator != "is" or key not in _ADDRESSES:
             return fold(value.text) if key != "language" or self._language(value) else None
         if key == "to":
@@ -174,6 +177,14 @@ class OperandReader:
         known = f"known are {', '.join(LANGUAGES)}"
         hint = nearest(_CODES.get(code, code), LANGUAGES) or f"; {known}"
         text = f"{quoted(value.text)} is no language that maild can tell{hint}"
+        self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
+        return False
+
+    def _result(self, method: str, value: _Value) -> bool:
+        word, words = fold(value.text), RESULTS[method]
+        if word in words:
+            return True
+        text = f"{quoted(value.text)} is no result of {method}: {choice(words)}{nearest(word, words)}"
         self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
         return False
 

@@ -33,6 +33,16 @@ class Assign:
     login: str  # folded; people are not in the file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confide:
+    """Put the mail where only the manager of each team and people named for it read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    text: str  # for the SMTP reply: ASCII, one line
+
+
 Request = Hold | Forward | Answer | Assign
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from maild.mail.address import fold
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
-from maild.rules.model import Action, Active, Confide, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
+from maild.rules.model import Action, Active, Copy, Deliver, File, Priority, Rule, SetPriority, State, Tag
 from maild.rules.names import Names
 from maild.rules.next_places import read_elsewhere
-from maild.rules.requested import Answer, Assign, Forward, Hold
+from maild.rules.refusals import AT_THE_END
+from maild.rules.reject_reader import check_alone, check_conditions, read_reject
+from maild.rules.requested import Answer, Assign, Confide, Forward, Hold, Reject
 from maild.rules.when import ConditionReader
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
-ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential", "hold", "forward", "reply", "assign")
-NOT_YET = {
-    "reject": "a refusal at the door",
-}
+ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential", "hold", "forward", "reply", "assign", "reject")
+NOT_YET: dict[str, str] = {}
 _KEYS = ("id", "note", "when", "unless", "then", "mode", "active", "continue", "stop")
 _MAX_TAG = 64
 _MAX_REASON = 200
@@ -30,6 +30,7 @@ class RuleReader:
         self._names = names
         self.conditions = ConditionReader(fields, names)
         self.places: dict[str, Scalar] = {}
+        self.late: set[str] = set()  # ids of rules with conditions that are not known at the door
 
     def read(self, node: Node) -> tuple[Rule, ...]:
         found = [self._rule(item) for item in self._fields.items(node, "a list of rules")]
@@ -44,15 +45,21 @@ class RuleReader:
         if flags["continue"] and flags["stop"]:
             text = f"{where} says both 'continue' and 'stop'"
             self._fields.findings.error(pairs["stop"][0], Code.UNKNOWN_VALUE, text)
+        self.conditions.keys.clear()
         when = self.conditions.read(pairs["when"][1], "'when'") if "when" in pairs else None
         unless = self.conditions.read_unless(pairs["unless"][1]) if "unless" in pairs else None
         then = self._actions(pairs["then"][1]) if "then" in pairs else ()
         mode = self._fields.word(pairs["mode"][1], "mode", ("observe", "enforce")) if "mode" in pairs else None
         note = self._fields.text(pairs["note"][1], "a note") if "note" in pairs else None
         active = self._active(pairs["active"][1]) if "active" in pairs else None
+        if any(isinstance(action, Reject) for action in then):
+            check_alone(self._fields.findings, pairs, pairs["then"][1])
+            check_conditions(self._fields.findings, self.conditions.keys)
         if rule_id is None:
             return None
-        decides = any(isinstance(action, Deliver | File | Hold) for action in then)
+        if any(place.text not in AT_THE_END for place in self.conditions.keys):
+            self.late.add(rule_id)
+        decides = any(isinstance(action, Deliver | File | Hold | Reject) for action in then)
         return Rule(
             id=rule_id,
             line=node.line,
@@ -109,6 +116,8 @@ class RuleReader:
         if key == "tag":
             tags = self._tags(node)
             return Tag(tags=tags) if tags else None
+        if key == "reject":
+            return read_reject(self._fields, node)
         if key == "file":
             return File(state=State.CLOSED) if self._fields.word(node, "file", ("closed",)) else None
         if key == "confidential":

@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from maild.mail.address import Address
+from maild.mail.authentication import NONE, RESULTS, Verdicts
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
 from maild.mail.inbox import is_confidential, team_of
@@ -21,6 +22,7 @@ from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
+from maild.rules.refusals import Judgement, turned_away
 from maild.rules.yaml_nodes import Node, Sequence
 
 _RECEIVED = date(2026, 1, 1)
@@ -38,9 +40,11 @@ _MAIL = (
     "list",
     "auto_submitted",
     "bounce",
+    "reply",
+    *RESULTS,
     "received",
 )
-_EXPECT = ("teams", "tags", "rules", "priority", "state", "confidential")
+_EXPECT = ("teams", "tags", "rules", "priority", "state", "confidential", "rejected")
 _NO_TEST = {"file": "a mail from a file"}
 
 
@@ -103,6 +107,13 @@ class _Mail:
         media_type = inner.text("type") or "application/octet-stream"
         return Attachment(part=part, name=inner.text("name"), media_type=media_type, size_bytes=inner.size("size"))
 
+    def verdicts(self) -> Verdicts:
+        def word(method: str) -> str:
+            node = self._pairs[method][1] if method in self._pairs else None
+            return NONE if node is None else self._fields.word(node, method, RESULTS[method]) or NONE
+
+        return Verdicts(*map(word, Verdicts._fields))
+
     def size(self, key: str) -> int:
         return (self._fields.size(self._pairs[key][1]) or 0) if key in self._pairs else 0
 
@@ -132,7 +143,13 @@ def _letter(fields: Fields, node: Node, zone: ZoneInfo) -> Letter | None:
         size_bytes=mail.size("size"),
     )
     reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
-    return Letter(facts=facts, reverse_path=reverse_path, received_at=mail.received(zone))
+    return Letter(
+        facts=facts,
+        reverse_path=reverse_path,
+        received_at=mail.received(zone),
+        verdicts=mail.verdicts(),
+        reply=mail.flag("reply"),
+    )
 
 
 def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
@@ -155,6 +172,7 @@ def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
         priority=Priority[priority.upper()] if priority else None,
         state=State(state) if state else None,
         confidential=fields.flag(pairs["confidential"][1]) if "confidential" in pairs else None,
+        rejected="rejected" in pairs and bool(fields.flag(pairs["rejected"][1])),
     )
 
 
@@ -178,7 +196,11 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
             yield f"{quoted(f'{recipient.local}@{recipient.domain}')} would be refused: it is no address of ours"
             return
     routes = route_all(ruleset, test.letter, test.recipients)
+    refused = turned_away(ruleset, test.letter, test.recipients)
     merged = merge(routes)
+    if test.expect.rejected:
+        yield from _accepted(test, refused)
+        return
     if merged.problem:
         yield f"routing failed: {merged.problem}"
     placements, expect = merged.placements, test.expect
@@ -199,6 +221,15 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
     hidden = any(is_confidential(place.inbox) for place in placements)
     if expect.confidential not in (None, hidden):
         yield f"expected {'' if expect.confidential else 'not '}confidential, but found {'' if hidden else 'not '}so"
+
+
+def _accepted(test: RuleTest, refused: list[Judgement | None]) -> Iterator[str]:
+    for recipient, judged in zip(test.recipients, refused, strict=True):
+        if judged is None:
+            yield f"expected to be rejected, but {quoted(f'{recipient.local}@{recipient.domain}')} would be accepted"
+    rules = frozenset(judged.rule for judged in refused if judged is not None)
+    if test.expect.rules is not None and test.expect.rules != rules:
+        yield f"expected rules {_words(test.expect.rules)}, but found {_words(rules)}"
 
 
 def _words(words: Iterable[str]) -> str:

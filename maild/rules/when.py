@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.mail.authentication import RESULTS
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
 from maild.rules.model import AllOf, AnyOf, Comparison, Condition, HasAttachment, NoneOf, SizeBetween
@@ -18,18 +19,15 @@ _BARE = {
     "subject": "contains",
     "text": "contains",
     "language": "is",
+    "spf": "is",
+    "dkim": "is",
+    "dmarc": "is",
 }
 _ADDRESSES = ("to", "from", "sender")
-_FLAGS = ("list", "auto_submitted", "bounce", "office_hours")
-_VERDICTS = ("language", "office_hours")
+_FLAGS = ("list", "auto_submitted", "bounce", "reply", "office_hours")
+_VERDICTS = ("language", "office_hours", "reply", *RESULTS)
 _GROUPS = ("all", "any", "none")
 KEYS = (*_BARE, "header", "attachment", "size", *_FLAGS, *_GROUPS)
-NOT_YET = {
-    "spf": "sender authentication",
-    "dkim": "sender authentication",
-    "dmarc": "sender authentication",
-    "reply": "an answer in a conversation",
-}
 _Bounds = tuple[int | None, int | None]
 
 
@@ -40,6 +38,7 @@ class ConditionReader:
         self._fields = fields
         self._operands = OperandReader(fields, names)
         self.office_hours: list[Node] = []  # where they are asked for
+        self.keys: list[Scalar] = []  # of all conditions that were read, groups left out
 
     def read(self, node: Node, where: str, prefix: str = "") -> Condition | None:
         """Read a mapping of conditions that must all hold; None when nothing usable stands there.
@@ -57,7 +56,7 @@ class ConditionReader:
         return parts[0] if len(parts) == 1 else AnyOf(parts=parts) if parts else None
 
     def _parts(self, node: Node, where: str, prefix: str) -> tuple[Condition, ...]:
-        pairs = self._fields.known(node, where, keys=KEYS, not_yet=NOT_YET)
+        pairs = self._fields.known(node, where, keys=KEYS)
         self._refuse_empty(node, f"{where} names no condition; without it a rule takes every mail")
         found = (self._condition(key, place, value, prefix) for key, (place, value) in pairs.items())
         return tuple(part for part in found if part is not None)
@@ -69,6 +68,7 @@ class ConditionReader:
     def _condition(self, key: str, place: Scalar, node: Node, prefix: str) -> Condition | None:
         if key in _GROUPS:
             return self._group(key, place, node, prefix)
+        self.keys.append(place)
         if key in _FLAGS:
             return self._flag(key, node, prefix)
         if key == "header":

@@ -37,14 +37,16 @@ class Reception(Protocol):
 
         """
 
-    def admit(self, address: Address) -> Reply:
-        """Decide on one recipient."""
+    def admit(self, address: Address, reverse_path: Address | None) -> Reply:
+        """Decide on one recipient; `reverse_path` None is the null reverse-path."""
 
     def spool(self) -> SpoolLike:
         """Return a fresh spool for one message."""
 
     async def accept(self, envelope: Envelope, spool: SpoolLike) -> Reply:
         """Take the message; the reply is the final one, and 250 only once it is stored for good.
+
+        It may be a 5xx for the mail as a whole, when every recipient is refused.
 
         The spool belongs to the reception from here on. The session neither cancels this call when the peer
         goes away nor limits its time.

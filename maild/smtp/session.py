@@ -137,7 +137,7 @@ class Session(Dialogue):
         if len(transaction.recipients) >= self.limits.max_recipients and address not in transaction.recipients:
             self._refuse_recipient(_TOO_MANY_RECIPIENTS, address, transaction)
             return
-        reply = self.service.reception.admit(address)
+        reply = self.service.reception.admit(address, transaction.reverse_path)
         if not reply.accepted:
             self._refuse_recipient(reply, address, transaction)
             return

@@ -66,6 +66,7 @@ _ACTIONS = {
     "forward": _("To be sent on to"),
     "reply": _("Automatic answer"),
     "assign": _("Assigned to"),
+    "reject": _("Refused with the words"),
 }
 _NO_ANSWER = _("(not to automatic mail)")
 _VALUES = {

@@ -33,6 +33,37 @@ def test_route_shows_each_condition_and_the_value_it_saw(maild: Maild, site: Pat
     assert "nett" in shown.out
 
 
+def test_route_believes_what_a_trusted_relay_says_of_the_sender(maild: Maild, site: Path, letter: Path) -> None:
+    with (site / "rules.yaml").open("a", encoding="utf-8") as rules:
+        rules.write("rules:\n  - {id: r, when: {spf: fail}, then: {tag: failed}}\n")
+        rules.write("  - {id: a, when: {reply: true}, then: {tag: answer}}\n")
+    settings = site / "maild.toml"
+    trust = '[smtp]\ntrusted_relays = ["10.0.0.0/8"]\ntrusted_authserv_ids = ["mx.town.example"]\n'
+    settings.write_text(settings.read_text().replace("[smtp]\n", trust))
+    stamp = b"Authentication-Results: mx.town.example; spf=fail\r\nReceived: x\r\nIn-Reply-To: <a@b.example>\r\n"
+    letter.write_bytes(stamp + letter.read_bytes())
+    for options, tags, outcomes in (
+        (("--peer", "10.1.2.3"), ["failed"], ["yes", "cannot tell"]),
+        (("--peer", "192.0.2.1", "--reply"), ["answer"], ["no", "yes"]),
+        (("--no-reply",), [], ["no", "no"]),
+    ):
+        (found,) = maild("route", letter, "--to", INFO, *options, "--json").objects
+        assert (found["tags"], [tried["outcome"] for tried in found["trace"]]) == (tags, outcomes), options
+
+
+def test_route_says_whom_the_door_would_refuse(maild: Maild, site: Path, letter: Path) -> None:
+    with (site / "rules.yaml").open("a", encoding="utf-8") as rules:
+        rules.write("rules:\n  - {id: r, when: {to: info, subject: grüße}, then: {reject: Keine Grüße}}\n")
+    refused = maild("route", letter, "--to", INFO)
+    assert (refused.code, refused.out) == (1, f"{INFO}: refused, 550 5.7.1 Keine Gruesse\n")
+    shared = maild("route", letter, "--to", INFO, "--to", "abuse@musterstadt.example", "--json")
+    assert [(found["accepted"], found.get("problem")) for found in shared.objects] == [
+        (True, "rejected by rule r for this recipient, held"),
+        (True, None),
+    ]
+    assert shared.code == 0
+
+
 def test_imported_mail_is_found_shown_and_traced_before_it_is_routed(maild: Maild, site: Path, letter: Path) -> None:
     result = maild("import", letter, "--to", INFO)
     assert (result.code, result.out) == (0, "imported 1, there already 0\n")

@@ -236,4 +236,8 @@ def test_the_limits_of_reception_are_settings_with_the_same_defaults() -> None:
     assert {f.name: getattr(settings, f.name) for f in fields(Limits)} == {
         f.name: getattr(limits, f.name) for f in fields(Limits)
     }
-    assert {f.name for f in fields(Smtp)} - {f.name for f in fields(Limits)} == {"listen"}
+    assert {f.name for f in fields(Smtp)} - {f.name for f in fields(Limits)} == {
+        "listen",
+        "trusted_relays",
+        "trusted_authserv_ids",
+    }

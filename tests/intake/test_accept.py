@@ -10,9 +10,12 @@ from sqlalchemy import event, func, select
 
 from maild.archive.database import Database
 from maild.archive.schema import messages
+from maild.confinement import Pool
 from maild.intake.accept import Intake, Stored
+from maild.intake.door import Door
 from maild.intake.space import Space
 from maild.mail.address import parse_address, parse_path
+from maild.mail.authentication import NO_RELAYS
 from maild.mail.envelope import Envelope, Peer, Recipient
 from tests.web.office import Book, rules
 
@@ -31,6 +34,7 @@ class Reception:
         self.intake = Intake(
             writer=database.writer,
             rulebook=book,
+            door=Door(Pool(0), NO_RELAYS),
             space=Space(directory, min_free_bytes=0, reserve_bytes=0, now_ms=lambda: 0),
             spool_dir=directory,
             hostname="mx.musterstadt.example",

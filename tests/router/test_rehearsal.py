@@ -1,25 +1,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from ipaddress import ip_network
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from maild.archive.commit import Addressee, accept
 from maild.archive.database import Database
-from maild.archive.schema import chain_head, content, recipients
+from maild.archive.filing import file
+from maild.archive.schema import chain_head, content, messages, recipients
 from maild.errors import TemporaryError
+from maild.mail.authentication import TrustedRelays
 from maild.router.comparing import Fate
 from maild.router.rehearsal import Kind, Rehearsal, Report
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
-from tests.archive.samples import NOW_MS, acceptance
+from tests.archive.samples import NOW_MS, acceptance, filing
 
 DAY_MS = 86_400_000
 RULES = """\
@@ -195,3 +199,33 @@ def test_workers_that_always_die_give_no_result(sqlite_database: Database) -> No
                         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(TemporaryError, match="nothing was compared"):
             running.result()
+
+
+def test_verdicts_and_replies_come_from_the_relay_and_the_archive(sqlite_database: Database) -> None:
+    stamp = b"Authentication-Results: mx.town.example; spf=fail\r\nReceived: x\r\n"
+    for number, peer in enumerate(("10.0.0.7", "192.0.2.7")):
+        message_id = put(sqlite_database, number, "", octets=b"%bX: %d\r\n\r\n" % (stamp, number))
+        with sqlite_database.writing.begin() as connection:
+            values = {"envelope": json.dumps({"ip": peer})}
+            connection.execute(update(messages).where(messages.c.id == message_id).values(values))
+    for number, refers in ((2, ()), (3, ("2@c.example",))):
+        named = b"In-Reply-To: <2@c.example>\r\n" if refers else b""
+        message_id = put(sqlite_database, number, "", octets=b"%bX: %d\r\n\r\n" % (named, number))
+        letter = filing(message_id, key=f"{number}@c.example", refers=refers)
+        sqlite_database.writer.submit(file, letter).result()
+    more = "  - {id: failed, when: {spf: fail}, then: {tag: failed}}\n"
+    more += "  - {id: answers, when: {reply: true}, then: {tag: answer}}\n"
+    relays = TrustedRelays(networks=(ip_network("10.0.0.0/8"),), authserv_ids=("mx.town.example",))
+    report = Rehearsal(sqlite_database, rules(RULES), rules(RULES + more), relays).run(
+        0, NOW_MS + DAY_MS, lambda _: None
+    )
+    assert {kind.rules: changes.count for kind, changes in report.kinds.items()} == {("failed",): 1, ("answers",): 1}
+
+
+def test_mail_that_a_rule_would_refuse_is_counted_as_refused_by_it(sqlite_database: Database) -> None:
+    put(sqlite_database, 1, "eilt", *KITA)
+    put(sqlite_database, 2, "ruhig", *KITA)
+    report = rehearse(sqlite_database, RULES, RULES.replace("{copy: leitung, tag: eilt}", "{reject: Nein}"))
+    ((kind, changes),) = report.kinds.items()
+    assert (kind.old.teams, kind.new, kind.rules) == (("kita", "leitung"), Fate((), claimed=True), ("eilt",))
+    assert (changes.count, report.unmatched) == (1, {})

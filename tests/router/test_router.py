@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,9 +14,10 @@ from sqlalchemy import select, update
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.index import IndexDocument
-from maild.archive.schema import content, recipients, summaries
+from maild.archive.replies import Question
+from maild.archive.schema import content, entries, recipients, summaries, tags
 from maild.confinement import Pool
-from maild.router.reading import Addressed, Order, read_one
+from maild.router.reading import Addressed, Order, read_batch, read_one
 from maild.router.router import Router, _Task
 from maild.rules.loader import load
 from tests.archive.samples import NOW_MS, acceptance
@@ -40,9 +42,9 @@ class Documents:
 
 
 @asynccontextmanager
-async def routing(database: Database) -> AsyncIterator[Documents]:
+async def routing(database: Database, more: str = "") -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
-    ruleset, _ = load(RULES, "rules.yaml")
+    ruleset, _ = load(RULES + more, "rules.yaml")
     assert ruleset is not None
     book: Any = Book(ruleset)
     pool = Pool(2, preload=("maild.router.reading",))
@@ -130,11 +132,8 @@ async def test_a_mail_whose_content_rotted_is_filed_by_its_envelope_and_spoils_n
     assert found == {rotten: "missing"} | dict.fromkeys(others)
 
 
-async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelope(sqlite_database: Database) -> None:
-    ruleset, _ = load(RULES, "rules.yaml")
-    assert ruleset is not None
-    message_id = sqlite_database.writer.submit(accept, acceptance(1)).result().message_id
-    order = Order(
+def _order(message_id: int) -> Order:
+    return Order(
         message_id=message_id,
         direction="in",
         received_ms=NOW_MS,
@@ -143,6 +142,13 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
         reference_bits=7,
         size=9,
     )
+
+
+async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelope(sqlite_database: Database) -> None:
+    ruleset, _ = load(RULES, "rules.yaml")
+    assert ruleset is not None
+    message_id = sqlite_database.writer.submit(accept, acceptance(1)).result().message_id
+    order = _order(message_id)
     reading = read_one(ruleset, order, b"Subject: x\r\n\r\nx")
     poison = reading._replace(filing=reading.filing._replace(message_key="a@b", author="\ud800", people=("\ud800",)))
     poison = poison._replace(filing=poison.filing._replace(summary=poison.filing.summary._replace(subject="\ud800")))
@@ -162,3 +168,48 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
     with sqlite_database.read() as connection:
         assert connection.scalar(select(recipients.c.state)) == "problem"
         assert connection.scalar(select(summaries.c.problem)) == "UnicodeEncodeError in filing"
+
+
+REPLY_RULES = "rules:\n  - {id: answers, when: {reply: true}, then: {tag: answer}}\n"
+
+
+@pytest.mark.parametrize("padding", [b"", b"0123456789\r\n" * 150_000], ids=["small", "large"])
+async def test_a_rule_sees_whether_a_letter_belongs_to_a_conversation(
+    sqlite_database: Database, padding: bytes
+) -> None:
+    def letter(number: int, fields: bytes) -> int:
+        octets = b"Message-ID: <%d@c.example>\r\n%b\r\n%b" % (number, fields, padding)
+        return _store(sqlite_database, number, octets)
+
+    from_petra, to_first = b"From: petra@citizen.example\r\n", b"In-Reply-To: <1@c.example>\r\n"
+    async with routing(sqlite_database, REPLY_RULES):
+        letter(1, from_petra)
+    async with routing(sqlite_database, REPLY_RULES):
+        answer = letter(2, from_petra + to_first)
+        letter(3, b"From: eve@evil.example\r\n" + to_first)
+        letter(4, from_petra + b"References: <never@seen.example>\r\n")
+        letter(5, from_petra)
+    on = entries.c.conversation_id == tags.c.conversation_id
+    with sqlite_database.read() as connection:
+        tagged = connection.execute(select(tags.c.tag, entries.c.newest_id).join_from(tags, entries, on)).all()
+        filed = {r[0]: r[1] for r in connection.execute(select(summaries.c.message_id, summaries.c.problem))}
+    assert tagged == [("answer", answer)]
+    assert len(filed) == 5
+    assert set(filed.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("more", "octets", "told", "asks"),
+    [
+        (REPLY_RULES, b"In-Reply-To: <a@b.example>\r\n\r\nx", None, True),
+        (REPLY_RULES, b"In-Reply-To: <a@b.example>\r\n\r\nx", False, False),  # it was told
+        (REPLY_RULES, b"Subject: x\r\n\r\nx", None, False),  # it refers to nothing
+        ("", b"In-Reply-To: <a@b.example>\r\n\r\nx", None, False),  # no rule wants to know
+    ],
+)
+def test_the_worker_asks_for_replies_when_a_rule_does(more: str, octets: bytes, told: bool | None, asks: bool) -> None:
+    ruleset, _ = load(RULES + more, "rules.yaml")
+    assert ruleset is not None
+    answers = read_batch(ruleset.version, pickle.dumps(ruleset), frozenset(), [_order(1)._replace(reply=told)], octets)
+    assert isinstance(answers, list)
+    assert isinstance(answers[0], Question) == asks

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from maild.mail.address import Address, parse_address
+from maild.mail.authentication import Verdicts
 from maild.mail.facts import Attachment, Facts, Mailbox
 from maild.mail.header import Field
 from maild.rules.loader import load
@@ -71,6 +72,7 @@ def to(text: str = "kita.platzvergabe@a.example") -> Address:
 
 def letter(*, sender: str | None = "bounce@liste.example", at: datetime | None = None, **facts: Any) -> Letter:
     """Make a letter; `author`, `attachment` and `header` are short for their facts."""
+    verdicts, reply = Verdicts(**facts.pop("verdicts", {})), facts.pop("reply", False)
     author = facts.pop("author", "Max@Firma.example")
     facts.setdefault("senders", (Mailbox(name="", mail=author),))
     header = facts.pop("header", {})
@@ -84,4 +86,6 @@ def letter(*, sender: str | None = "bounce@liste.example", at: datetime | None =
         facts=Facts(**facts),
         reverse_path=None if sender is None else parse_address(sender),
         received_at=at or datetime(2026, 6, 1, 10, tzinfo=UTC),
+        verdicts=verdicts,
+        reply=reply,
     )

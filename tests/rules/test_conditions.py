@@ -161,6 +161,15 @@ OTHERS: list[tuple[str, dict[str, Any], Outcome]] = [
     ("{attachment: {smaller_than: 1MB}}", {"attachment": [PDF, ZIP]}, NO),
     ("{attachment: {name: '*.pdf', larger_than: 5MB}}", {"attachment": [PDF, ZIP]}, NO),  # of any one
     ("{attachment: {name: '*.zip', larger_than: 5MB}}", {"attachment": [PDF, ZIP]}, YES),
+    ("{spf: pass}", {"verdicts": {"spf": "pass"}}, YES),
+    ("{spf: Pass}", {"verdicts": {"spf": "softfail"}}, NO),
+    ("{spf: [fail, softfail]}", {"verdicts": {"spf": "softfail"}}, YES),
+    ("{dkim: {is: [none, fail]}}", {}, YES),  # nobody who is trusted has said anything
+    ("{dmarc: fail, dkim: none}", {"verdicts": {"dmarc": "fail"}}, YES),
+    ("{reply: true}", {"reply": True}, YES),
+    ("{reply: true}", {}, NO),
+    ("{reply: false}", {}, YES),
+    ("{reply: false}", {"reply": True}, NO),
 ]
 
 
@@ -194,6 +203,15 @@ CANNOT_TELL: list[tuple[str, dict[str, Any], Outcome]] = [
     ("{list: false}", {"source_only": "cpu"}, UNKNOWN),
     ("{list: true}", {"source_only": "cpu", "list_id": "x"}, YES),
     ("{list: false}", {"source_only": "cpu", "list_id": "x"}, NO),
+    # Who could not be asked has said nothing, whatever a rule would like to hear.
+    ("{spf: pass}", {"verdicts": {"spf": "temperror"}}, UNKNOWN),
+    ("{spf: temperror}", {"verdicts": {"spf": "temperror"}}, UNKNOWN),
+    ("{dkim: none}", {"verdicts": {"dkim": "temperror"}}, UNKNOWN),
+    ("{dmarc: permerror}", {"verdicts": {"dmarc": "permerror"}}, YES),
+    ("{reply: true}", {"reply": None}, UNKNOWN),
+    ("{reply: false}", {"reply": None}, UNKNOWN),
+    ("{reply: false}", {"source_only": "header"}, UNKNOWN),  # the references may stand in what was not read
+    ("{reply: true}", {"source_only": "header", "reply": True}, YES),
     # The envelope and the size are always known.
     ("{to: info}", {"source_only": "crash"}, NO),
     ("{sender: '@liste.example'}", {"source_only": "crash"}, YES),

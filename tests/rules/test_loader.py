@@ -192,14 +192,19 @@ BROKEN = [
         "unknown-key",
         "did you mean 'name'?",
     ),
+    (RULE.format("when: {dmarc: softfail}"), "9:19", "unknown-value", "no result of dmarc"),
+    (RULE.format("when: {spf: {is: soft-fail}}"), "9:22", "unknown-value", "did you mean 'softfail'?"),
+    (RULE.format("when: {spf: {contains: p}}"), "9:18", "unknown-key", "'contains'"),
+    (RULE.format("when: {reply: yes}"), "9:19", "wrong-kind", "did you mean 'true'?"),
+    ("tests: [{name: x, mail: {to: a@b.example, dkim: ok}, expect: {}}]\n", "7:49", "unknown-value", "dkim is"),
     ("tests: [{name: x}]\n", "7:9", "missing-key", "'expect'"),
     ("tests: [{name: x, mail: {to: a}, expect: {}}]\n", "7:30", "bad-address", "'a'"),
     ("tests: [{name: x, mail: {to: a@b.example}, expect: {}}]\n", "7:9", "failed-test", "no address of ours"),
 ]
 BROKEN.extend(
-    (RULE.format(f"when: {{{_key}: x}}"), "9:12", "not-yet", f"'{_key}'") for _key in ("spf", "dkim", "dmarc", "reply")
+    (RULE.format(f"when: {{{_key}: x}}"), f"9:{14 + len(_key)}", "unknown-value", f"no result of {_key}: none, pass, ")
+    for _key in ("spf", "dkim", "dmarc")
 )
-BROKEN.extend((f"rules: [{{id: r, then: {{{_key}: x}}}}]\n", "7:24", "not-yet", f"'{_key}'") for _key in ("reject",))
 _THEN = "rules: [{{id: r, then: {{{0}}}}}]\n"
 BROKEN += [
     (_THEN.format("hold: false"), "7:30", "unknown-value", "leave it out"),

@@ -39,6 +39,9 @@ CONDITIONS = st.sampled_from(
         "bounce: true",
         "office_hours: true",
         "language: [de, en]",
+        "spf: [pass, none]",
+        "dmarc: fail",
+        "reply: true",
         "size: {larger_than: 10}",
         "attachment: {name: '*'}",
         "any: [{subject: a}, {text: b}]",
@@ -93,6 +96,8 @@ def letters(draw: st.DrawFn) -> Letter:
         "size_bytes": draw(st.integers(0, 10**9)),
         "source_only": draw(st.sampled_from([None, None, "depth", "crash", "fields"])),
         "author": draw(st.sampled_from(["a@x.example", "", "x"]) | WORDS),
+        "verdicts": {key: draw(st.sampled_from(["none", "pass", "fail", "temperror"])) for key in ("spf", "dmarc")},
+        "reply": draw(st.sampled_from([None, True, False])),
         "attachment": draw(st.lists(st.tuples(WORDS, WORDS, st.integers(0, 100)), max_size=2)),
     }
     at = draw(st.datetimes(datetime(1990, 1, 1), datetime(2060, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001

@@ -29,7 +29,7 @@ class Forgetting:
 
 class Room:
     def ready(self, size): return None
-    def admit(self, address): return OK
+    def admit(self, address, reverse_path): return OK
     def spool(self): return Forgetting()
     async def accept(self, envelope, spool): return OK
 

@@ -74,7 +74,7 @@ class RuledRoom(Room):
 
     ruleset: Ruleset = field(default_factory=lambda: RULES["reject"])
 
-    def admit(self, address: Address) -> Reply:
+    def admit(self, address: Address, reverse_path: Address | None) -> Reply:
         return admit(self.ruleset, address)
 
 

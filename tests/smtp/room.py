@@ -72,7 +72,8 @@ class Room:
         del size
         return self.refusal
 
-    def admit(self, address: Address) -> Reply:
+    def admit(self, address: Address, reverse_path: Address | None) -> Reply:
+        del reverse_path
         if address.domain not in {"us.example", ""}:
             return FOREIGN
         if address.local.lower().partition("+")[0] in {"kita", "postmaster", "grüße"}:

@@ -103,6 +103,22 @@ def test_a_copy_says_by_which_rule_it_came(shared: Office) -> None:
     assert "Poststelle" not in said
 
 
+def test_what_a_rule_refuses_too_late_says_so(shared: Office) -> None:
+    before = shared.book.current
+    shared.book.current = rules(MORE + "  - {id: sperre, when: {subject: werbung}, then: {reject: Keine Werbung}}\n")
+    try:
+        number = shared.mail(letter("Werbung"))
+    finally:
+        shared.book.current = before
+    said = page_of(shared, number)
+    assert "Eine Regel weist diesen Brief ab. Es war zu spät, das dem Absender zu sagen;" in said
+    assert "Wirkung: Abgewiesen mit den Worten: Keine Werbung" in said
+    with shared.client("petra") as client:
+        shown = html.unescape(client.get(f"/c/{shared.reference(number)}").text)
+    assert "Eine Regel weist diesen Brief für einen seiner Empfänger ab." in shown
+    assert "sperre" not in shown
+
+
 def test_a_letter_beyond_the_limits_says_what_could_not_be_asked(shared: Office) -> None:
     said = page_of(shared, shared.mail(SOURCE_ONLY))
     assert "Sein Text und seine Anlagen konnten nicht gelesen werden (zu tief geschachtelt)" in said
@@ -231,6 +247,7 @@ def test_a_condition_is_said_as_people_say_it(label: str, said: str) -> None:
         ("reply frist (not to automatic mail)", "Automatische Antwort: frist (nicht auf automatische Post)"),
         ("assign eva", "Zugewiesen an: eva"),
         ("discard it", "discard it"),
+        ("reject Keine Werbung", "Abgewiesen mit den Worten: Keine Werbung"),
     ],
 )
 def test_an_action_is_said_as_people_say_it(did: str, said: str) -> None:
@@ -248,3 +265,17 @@ def test_an_action_is_said_as_people_say_it(did: str, said: str) -> None:
 )
 def test_a_value_is_said_as_people_say_it(label: str, value: str, said: str) -> None:
     assert WORDS.value(label, value) == said
+
+
+@pytest.mark.parametrize(
+    ("label", "german", "english"),
+    [
+        ("spf is pass", "SPF ist pass", "SPF is pass"),
+        ("dkim is none | fail", "DKIM ist none | fail", "DKIM is none | fail"),
+        ("unless dmarc is pass", "außer wenn DMARC ist pass", "except when DMARC is pass"),
+        ("reply is true", "Gehört zu einem Vorgang: ja", "Belongs to a conversation: yes"),
+    ],
+)
+def test_a_condition_is_said_in_both_languages(label: str, german: str, english: str) -> None:
+    assert WORDS.condition(label) == german
+    assert Words("en", str, str).condition(label) == english
