@@ -74,6 +74,7 @@ class Code(StrEnum):
     DUPLICATE_RULE = "duplicate-rule"
     CYCLE = "cycle"
     LIST_FILE = "list-file"
+    SAMPLE_FILE = "sample-file"
     FAILED_TEST = "failed-test"
     # Warnings
     YAML_1_1 = "yaml-1.1"
