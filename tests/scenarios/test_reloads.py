@@ -111,11 +111,8 @@ def routed(database: Path) -> dict[int, tuple[str, list[str], str]]:
     return found
 
 
-def test_a_hundred_reloads_lose_no_mail_and_none_is_routed_by_half_a_file(tmp_path: Path) -> None:
-    site = Site(tmp_path, read_by_admin=())
-    site.directory.joinpath("rules.yaml").write_text("".join(version(1_000)), encoding="utf-8")
-    site.start()
-    editor = Editor(site)
+def edited_under_way(site: Site, editor: Editor) -> list[str]:
+    """Change the rules while mail comes; return the ids of what was accepted."""
     wait(lambda: editor.events("daemon.ready") == 1, "not ready")
     writer = Writer(site.smtp_port)
     try:
@@ -123,7 +120,18 @@ def test_a_hundred_reloads_lose_no_mail_and_none_is_routed_by_half_a_file(tmp_pa
             editor.edit(number)
     finally:
         accepted = writer.end()
+    return accepted
+
+
+def test_a_hundred_reloads_lose_no_mail_and_none_is_routed_by_half_a_file(tmp_path: Path) -> None:
+    site = Site(tmp_path, read_by_admin=())
+    site.directory.joinpath("rules.yaml").write_text("".join(version(1_000)), encoding="utf-8")
+    site.start()
+    editor = Editor(site)
+    try:
+        accepted = edited_under_way(site, editor)
         wait(lambda: not json.loads(site.maild("status", "--json", expect=1))["waiting"], "mail waits")
+    finally:
         assert site.stop() == 0
     assert editor.events("rules.reloaded") >= RELOADS * 4 // 5
     assert editor.events("rules.refused") >= RELOADS // 5
