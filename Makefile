@@ -73,6 +73,7 @@ lock: ## resolve requirements/*.txt anew (needs uv)
 .PHONY: docs
 docs: .venv/dev.stamp ## generate the reference pages
 	$(BIN)/python -m maild.config.reference > docs/settings.md
+	$(BIN)/maild rules schema > docs/rules.schema.json
 
 .PHONY: screenshots
 screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (needs Chromium)

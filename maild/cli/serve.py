@@ -22,7 +22,8 @@ def _roles(ctx: click.Context, param: click.Parameter, value: str | None) -> fro
 def serve(only: frozenset[str]) -> None:
     """Run the daemon in the foreground.
 
-    Readiness goes to systemd when it asks. SIGHUP reloads rules and certificates; SIGTERM finishes what is in hand.
+    Readiness goes to systemd when it asks. Rules and certificates are taken up when their files change,
+    rules at once on SIGHUP; SIGTERM finishes what is in hand.
     """
     from maild.cli.daemon import run
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from maild.cli.times import since_ms
@@ -64,6 +66,40 @@ def rollback(number: int, *, reason: str, yes: bool) -> None:
     if not reason.strip():
         raise click.UsageError("the reason is empty; a few words will help whoever reads the history")
     run(settings(), number, reason.strip(), yes=yes)
+
+
+@verb("maild rules schema > rules.schema.json", group=rules, name="schema")
+def schema() -> None:
+    """Print the JSON Schema of the rules file, for editors.
+
+    An editor that knows YAML schemas then completes keys and words while one types, and underlines mistakes. The first
+    line of the rules file says where the schema is: `# yaml-language-server: $schema=rules.schema.json`.
+    """
+    import json
+
+    from maild.rules.schema import rules_schema
+
+    click.echo(json.dumps(rules_schema(), indent=2, ensure_ascii=False))
+
+
+@verb(
+    "maild rules test",
+    "maild rules test new.yaml --json",
+    group=rules,
+    name="test",
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
+def test(file: Path | None, *, as_json: bool) -> None:
+    """Run the tests of the rules file, or of FILE, and say how each came out.
+
+    Exits with 0 when all passed, 1 when one failed or there is none, 78 when the file has other errors: then nothing
+    can be tested.
+    """
+    from maild.cli.testing import run
+
+    if not run(file, as_json=as_json):
+        raise click.exceptions.Exit(1)
 
 
 @verb(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from collections.abc import Mapping as MappingOf
 from datetime import date, time
 
 from maild.errors import AddressError
@@ -57,28 +56,24 @@ class Fields:
         *,
         keys: Iterable[str],
         required: Iterable[str] = (),
-        not_yet: MappingOf[str, str] | None = None,
         missing_at: Place | None = None,
     ) -> Pairs:
-        """Return the pairs of a mapping whose keys are fixed; report those unknown, missing or not built yet.
+        """Return the pairs of a mapping whose keys are fixed; report those unknown or missing.
 
         Args:
             node: what stands there.
             where: what it describes, as `team 'kita'`.
             keys: the keys that work.
             required: those of them that must be there.
-            not_yet: keys of the language without effect so far, with what they are for.
             missing_at: where a missing key is reported, when not at the mapping.
         """
         if not isinstance(node, Mapping):
             self.wrong(node, f"a mapping for {where}")
             return {}
-        allowed, later, meant = frozenset(keys), not_yet or {}, ""
+        allowed, meant = frozenset(keys), ""
         for key, (place, _) in node.pairs.items():
-            if key in later:
-                self.findings.error(place, Code.NOT_YET, f"'{key}' ({later[key]}) has no effect in this version")
-            elif key not in allowed:
-                hint = nearest(key, (*allowed, *later))
+            if key not in allowed:
+                hint = nearest(key, allowed)
                 meant += hint
                 self.findings.error(place, Code.UNKNOWN_KEY, f"unknown key {quoted(key)} in {where}{hint}")
         for key in () if node.partial else required:

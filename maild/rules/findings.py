@@ -53,7 +53,6 @@ class Code(StrEnum):
     UNKNOWN_KEY = "unknown-key"
     UNKNOWN_VALUE = "unknown-value"
     EMPTY = "empty"
-    NOT_YET = "not-yet"
     # Single values
     BAD_NAME = "bad-name"
     BAD_ADDRESS = "bad-address"
@@ -79,6 +78,7 @@ class Code(StrEnum):
     LIST_FILE = "list-file"
     REJECT_TOO_LATE = "reject-too-late"
     REJECT_AND_MORE = "reject-and-more"
+    SAMPLE_FILE = "sample-file"
     FAILED_TEST = "failed-test"
     # Warnings
     YAML_1_1 = "yaml-1.1"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from maild.errors import Diagnostic
@@ -21,12 +22,12 @@ from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisati
 from maild.rules.refusals import refusing
 from maild.rules.reject_reader import report_behind
 from maild.rules.rule_reader import RuleReader
-from maild.rules.rule_tests import read_tests, run_tests
+from maild.rules.rule_tests import ReadSample, TestReader, TestResult, run_tests
 from maild.rules.texts import ReadList, read_lists, read_templates
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, parse
 
-_REQUIRED = ("version", "organisation", "domains", "teams", "fallback")
-_KEYS = (*_REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rules", "tests")
+REQUIRED = ("version", "organisation", "domains", "teams", "fallback")
+KEYS = (*REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rules", "tests")
 
 
 def load(
@@ -43,15 +44,45 @@ def load(
     Returns:
         The rules, or None when there is any error; and all findings, by place.
     """
+    found = load_tested(text, path, read_list, today=today)
+    return found.ruleset, found.diagnostics
+
+
+class Tested(NamedTuple):
+    """What became of a file: `results` are those of its tests, if it could be read that far."""
+
+    ruleset: Ruleset | None
+    diagnostics: tuple[Diagnostic, ...]
+    results: tuple[TestResult, ...] = ()
+
+
+def load_tested(
+    text: str,
+    path: str,
+    read_list: ReadList | None = None,
+    read_sample: ReadSample | None = None,
+    *,
+    today: date | None = None,
+) -> Tested:
+    """Read a rules file as `load` does, also the letters in files that its tests name.
+
+    Args:
+        text: as in `load`; so are `path`, `read_list` and `today`.
+        path: how diagnostics name it.
+        read_list: of the list files.
+        read_sample: reads the letter of that name; raises OSError or ValueError. None: such tests are left out.
+        today: the day.
+    """
     findings = Findings(path)
     root = parse(text, findings)
     if root is None:
         if not findings.refused:
             findings.error(Spot(1, 1), Code.EMPTY, "the file is empty")
-        return None, findings.sorted()
+        return Tested(None, findings.sorted())
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    ruleset = _Reading(findings, _hashed(read_list, digest), today).ruleset(root, digest)
-    return (None if findings.refused else ruleset), findings.sorted()
+    reading = _Reading(findings, _hashed(read_list, digest), read_sample, today)
+    ruleset = reading.ruleset(root, digest)
+    return Tested(None if findings.refused else ruleset, findings.sorted(), reading.results)
 
 
 def _hashed(read_list: ReadList | None, digest: hashlib._Hash) -> ReadList | None:
@@ -70,7 +101,11 @@ def _hashed(read_list: ReadList | None, digest: hashlib._Hash) -> ReadList | Non
 class _Reading:
     """One pass over a file, in an order in which every name is known before it is referred to."""
 
-    def __init__(self, findings: Findings, read_list: ReadList | None, today: date | None) -> None:
+    def __init__(
+        self, findings: Findings, read_list: ReadList | None, read_sample: ReadSample | None, today: date | None
+    ) -> None:
+        self.results: tuple[TestResult, ...] = ()
+        self._read_sample = read_sample
         self._findings = findings
         self._fields = Fields(findings)
         self._names = Names(findings)
@@ -79,7 +114,7 @@ class _Reading:
 
     def ruleset(self, root: Node, digest: hashlib._Hash) -> Ruleset | None:
         fields, names = self._fields, self._names
-        top = fields.known(root, "the rules file", keys=_KEYS, required=_REQUIRED)
+        top = fields.known(root, "the rules file", keys=KEYS, required=REQUIRED)
         if not isinstance(root, Mapping):
             return None
         self._version(top)
@@ -101,7 +136,7 @@ class _Reading:
         reader = RuleReader(fields, names)
         rules = reader.read(top["rules"][1]) if "rules" in top else ()
         zone = organisation.timezone if organisation is not None else ZoneInfo(DEFAULT_ZONE)
-        tests = read_tests(fields, names, top["tests"][1], zone) if "tests" in top else ()
+        tests = TestReader(fields, names, zone, self._read_sample).read(top["tests"][1]) if "tests" in top else ()
         if self._findings.refused or organisation is None or fallback is None:
             return None
         found = Ruleset(
@@ -119,7 +154,7 @@ class _Reading:
             asked=asked_by(rules),
             refusing=refusing(rules),
         )
-        run_tests(self._findings, found)
+        self.results = run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
         report_behind(self._findings, rules, reader.late, reader.places)
@@ -128,7 +163,7 @@ class _Reading:
 
     def _missed(self, root: Mapping, key: str) -> bool:
         """Tell whether a section is missing by mistake: it must be there, or stands there misspelt."""
-        return key in _REQUIRED or any(nearest(other, _KEYS).endswith(f"'{key}'?") for other in root.pairs)
+        return key in REQUIRED or any(nearest(other, KEYS).endswith(f"'{key}'?") for other in root.pairs)
 
     def _section(self, top: Pairs, key: str) -> Pairs:
         return self._fields.mapping(top[key][1], f"a mapping for '{key}'") if key in top else {}

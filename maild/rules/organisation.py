@@ -16,16 +16,18 @@ from maild.rules.next_places import read_also_deliver
 from maild.rules.yaml_nodes import Node, Scalar, Sequence
 
 DEFAULT_ZONE = "Europe/Berlin"
+ORGANISATION_KEYS = ("name", "language", "timezone", "holidays")
+PAGE_LANGUAGES = ("de", "en")
+TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "also_deliver")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
 def read_organisation(fields: Fields, node: Node) -> Organisation:
     """Read `organisation`."""
-    keys = ("name", "language", "timezone", "holidays")
-    pairs = fields.known(node, "organisation", keys=keys, required=("name",))
+    pairs = fields.known(node, "organisation", keys=ORGANISATION_KEYS, required=("name",))
     name = fields.text(pairs["name"][1], "the organisation's name") if "name" in pairs else None
-    language = fields.word(pairs["language"][1], "language", ("de", "en")) if "language" in pairs else None
+    language = fields.word(pairs["language"][1], "language", PAGE_LANGUAGES) if "language" in pairs else None
     zone = _zone(fields, pairs["timezone"][1]) if "timezone" in pairs else None
     return Organisation(
         name=name or "",
@@ -66,7 +68,7 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
     pairs = fields.known(
         node,
         f"team {quoted(key.text)}",
-        keys=("name", "office", "parent", "deputy", "hours", "also_deliver"),
+        keys=TEAM_KEYS,
         required=("name",),
     )
     return Team(

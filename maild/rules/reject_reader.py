@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Rule
-from maild.rules.requested import Reject
 from maild.rules.refusals import IN_HEADER
+from maild.rules.requested import Reject
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
 _MAX_TEXT = 200

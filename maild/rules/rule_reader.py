@@ -15,8 +15,8 @@ from maild.rules.when import ConditionReader
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
 ACTIONS = ("deliver", "file", "copy", "tag", "priority", "confidential", "hold", "forward", "reply", "assign", "reject")
-NOT_YET: dict[str, str] = {}
-_KEYS = ("id", "note", "when", "unless", "then", "mode", "active", "continue", "stop")
+KEYS = ("id", "note", "when", "unless", "then", "mode", "active", "continue", "stop")
+MODES = ("observe", "enforce")
 _MAX_TAG = 64
 _MAX_REASON = 200
 _MAX_LOGIN = 64
@@ -39,7 +39,7 @@ class RuleReader:
 
     def _rule(self, node: Node) -> Rule | None:
         where = f"rule {quoted(_written_id(node))}" if _written_id(node) else "a rule"
-        pairs = self._fields.known(node, where, keys=_KEYS, required=("id", "then"))
+        pairs = self._fields.known(node, where, keys=KEYS, required=("id", "then"))
         rule_id = self._id(pairs)
         flags = {key: self._flag(pairs, key) for key in ("continue", "stop")}
         if flags["continue"] and flags["stop"]:
@@ -49,7 +49,7 @@ class RuleReader:
         when = self.conditions.read(pairs["when"][1], "'when'") if "when" in pairs else None
         unless = self.conditions.read_unless(pairs["unless"][1]) if "unless" in pairs else None
         then = self._actions(pairs["then"][1]) if "then" in pairs else ()
-        mode = self._fields.word(pairs["mode"][1], "mode", ("observe", "enforce")) if "mode" in pairs else None
+        mode = self._fields.word(pairs["mode"][1], "mode", MODES) if "mode" in pairs else None
         note = self._fields.text(pairs["note"][1], "a note") if "note" in pairs else None
         active = self._active(pairs["active"][1]) if "active" in pairs else None
         if any(isinstance(action, Reject) for action in then):
@@ -97,7 +97,7 @@ class RuleReader:
         return Active(first=first, last=last)
 
     def _actions(self, node: Node) -> tuple[Action, ...]:
-        pairs = self._fields.known(node, "'then'", keys=ACTIONS, not_yet=NOT_YET)
+        pairs = self._fields.known(node, "'then'", keys=ACTIONS)
         if isinstance(node, Mapping) and not node.pairs:
             self._fields.findings.error(node, Code.EMPTY, "'then' does nothing")
         if "hold" in pairs and "file" in pairs:

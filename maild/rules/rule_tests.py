@@ -7,11 +7,13 @@ organisation's time zone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from maild.mail.address import Address
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_address
 from maild.mail.authentication import NONE, RESULTS, Verdicts
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
@@ -28,7 +30,7 @@ from maild.rules.yaml_nodes import Node, Sequence
 _RECEIVED = date(2026, 1, 1)
 _NOON = time(12)
 _SOMEONE = Address(local="someone", domain="elsewhere.invalid")  # who writes when the test does not say
-_MAIL = (
+MAIL_KEYS = (
     "to",
     "from",
     "sender",
@@ -43,26 +45,78 @@ _MAIL = (
     "reply",
     *RESULTS,
     "received",
+    "file",
 )
-_EXPECT = ("teams", "tags", "rules", "priority", "state", "confidential", "rejected")
-_NO_TEST = {"file": "a mail from a file"}
+EXPECT_KEYS = ("teams", "tags", "rules", "priority", "state", "confidential", "rejected")
+_SAID_BY_FILE = ("from", "subject", "text", "header", "attachment", "size", "list", "auto_submitted", "bounce")
+ReadSample = Callable[[str], Facts]
 
 
-def read_tests(fields: Fields, names: Names, node: Node, zone: ZoneInfo) -> tuple[RuleTest, ...]:
-    """Read `tests`; `zone` is the organisation's."""
-    found = (_test(fields, names, item, zone) for item in fields.items(node, "a list of tests"))
-    return tuple(test for test in found if test is not None)
+class TestReader:
+    """Reads the tests of one file."""
 
+    def __init__(self, fields: Fields, names: Names, zone: ZoneInfo, read_sample: ReadSample | None) -> None:
+        """`zone` is the organisation's; `read_sample` reads a letter by its file's name, None: there is no reader."""
+        self._fields = fields
+        self._names = names
+        self._zone = zone
+        self._read_sample = read_sample
 
-def _test(fields: Fields, names: Names, node: Node, zone: ZoneInfo) -> RuleTest | None:
-    pairs = fields.known(node, "a test", keys=("name", "mail", "expect"), required=("name", "mail", "expect"))
-    name = fields.text(pairs["name"][1], "the test's name") if "name" in pairs else None
-    letter = _letter(fields, pairs["mail"][1], zone) if "mail" in pairs else None
-    recipients = _recipients(fields, pairs["mail"][1]) if "mail" in pairs else ()
-    expect = _expectation(fields, names, pairs["expect"][1]) if "expect" in pairs else None
-    if name is None or letter is None or expect is None or not recipients:
-        return None
-    return RuleTest(name=name, line=node.line, column=node.column, letter=letter, recipients=recipients, expect=expect)
+    def read(self, node: Node) -> tuple[RuleTest, ...]:
+        """Read `tests`."""
+        found = [self._test(item) for item in self._fields.items(node, "a list of tests")]
+        return tuple(test for test in found if test is not None)
+
+    def _test(self, node: Node) -> RuleTest | None:
+        fields, keys = self._fields, ("name", "mail", "expect")
+        pairs = fields.known(node, "a test", keys=keys, required=keys)
+        name = fields.text(pairs["name"][1], "the test's name") if "name" in pairs else None
+        letter = self._letter(pairs["mail"][1]) if "mail" in pairs else None
+        recipients = _recipients(fields, pairs["mail"][1]) if "mail" in pairs else ()
+        expect = _expectation(fields, self._names, pairs["expect"][1]) if "expect" in pairs else None
+        if name is None or letter is None or expect is None or not recipients:
+            return None
+        return RuleTest(
+            name=name, line=node.line, column=node.column, letter=letter, recipients=recipients, expect=expect
+        )
+
+    def _letter(self, node: Node) -> Letter | None:
+        pairs = self._fields.known(node, "the test's mail", keys=MAIL_KEYS, required=("to",))
+        mail = _Mail(self._fields, pairs)
+        if "file" in pairs:
+            facts = self._sample(pairs)
+            author = None if facts is None else _first_sender(facts)
+        else:
+            author = mail.mailbox("from")
+            facts = _facts(mail, author)
+        reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
+        received_at = mail.received(self._zone)
+        if facts is None:
+            return None
+        return Letter(
+            facts=facts,
+            reverse_path=reverse_path,
+            received_at=received_at,
+            verdicts=mail.verdicts(),
+            reply=mail.flag("reply"),
+        )
+
+    def _sample(self, pairs: Pairs) -> Facts | None:
+        """Read the letter itself from its file; what it says is not said beside it."""
+        for key in _SAID_BY_FILE:
+            if key in pairs:
+                text = f"'{key}' stands beside 'file': the letter in the file says it"
+                self._fields.findings.error(pairs[key][0], Code.UNKNOWN_KEY, text)
+        name = self._fields.scalar(pairs["file"][1], "the name of a file such as samples/x.eml")
+        if name is None or self._read_sample is None:
+            return None
+        try:
+            return self._read_sample(name.text)
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            text = f"{quoted(name.text)} cannot be read: {reason}"
+            self._fields.findings.error(name, Code.SAMPLE_FILE, text)
+            return None
 
 
 def _recipients(fields: Fields, node: Node) -> tuple[Address, ...]:
@@ -123,15 +177,11 @@ class _Mail:
         return datetime.combine(day, at or _NOON, zone)
 
 
-def _letter(fields: Fields, node: Node, zone: ZoneInfo) -> Letter | None:
-    pairs = fields.known(node, "the test's mail", keys=_MAIL, required=("to",), not_yet=_NO_TEST)
-    mail = _Mail(fields, pairs)
-    author = mail.mailbox("from")
+def _facts(mail: _Mail, author: Address | None) -> Facts:
     header = mail.header()
-    names = {field.key for field in header}
-    is_list = mail.flag("list") or "list-id" in names
+    is_list = mail.flag("list") or "list-id" in {field.key for field in header}
     bounce = mail.flag("bounce")
-    facts = Facts(
+    return Facts(
         subject=mail.text("subject"),
         senders=() if author is None else (Mailbox(name="", mail=f"{author.local}@{author.domain}"),),
         automatic=Automatic.REPORT if bounce else Automatic.LIST if is_list else Automatic.PERSON,
@@ -142,18 +192,17 @@ def _letter(fields: Fields, node: Node, zone: ZoneInfo) -> Letter | None:
         fields=header,
         size_bytes=mail.size("size"),
     )
-    reverse_path = mail.mailbox("sender") if "sender" in pairs else author or _SOMEONE
-    return Letter(
-        facts=facts,
-        reverse_path=reverse_path,
-        received_at=mail.received(zone),
-        verdicts=mail.verdicts(),
-        reply=mail.flag("reply"),
-    )
+
+
+def _first_sender(facts: Facts) -> Address | None:
+    try:
+        return parse_address(facts.senders[0].mail) if facts.senders else None
+    except AddressError:  # what a header calls an address may be anything
+        return None
 
 
 def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
-    pairs = fields.known(node, "'expect'", keys=_EXPECT)
+    pairs = fields.known(node, "'expect'", keys=EXPECT_KEYS)
 
     def words(key: str) -> frozenset[str] | None:
         if key not in pairs:
@@ -183,17 +232,38 @@ def _is_empty_list(node: Node) -> bool:
     return isinstance(node, Sequence) and not node.items
 
 
-def run_tests(findings: Findings, ruleset: Ruleset) -> None:
+class Difference(NamedTuple):
+    """One thing that came out otherwise. `text` says it whole, for people."""
+
+    what: str
+    expected: tuple[str, ...]
+    found: tuple[str, ...]
+    text: str
+
+
+class TestResult(NamedTuple):
+    """How one test came out: as expected when there is no difference."""
+
+    name: str
+    line: int
+    differences: tuple[Difference, ...]
+
+
+def run_tests(findings: Findings, ruleset: Ruleset) -> tuple[TestResult, ...]:
     """Run every test of a file; report those that fail, with what was expected and what happened."""
-    for test in ruleset.tests:
-        if differences := "; ".join(_differences(ruleset, test)):
-            findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {differences}")
+    results = tuple(TestResult(test.name, test.line, tuple(_differences(ruleset, test))) for test in ruleset.tests)
+    for test, result in zip(ruleset.tests, results, strict=True):
+        if result.differences:
+            said = "; ".join(each.text for each in result.differences)
+            findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {said}")
+    return results
 
 
-def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
+def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:
     for recipient in test.recipients:
         if not ruleset.accepts(recipient):
-            yield f"{quoted(f'{recipient.local}@{recipient.domain}')} would be refused: it is no address of ours"
+            text = f"{quoted(f'{recipient.local}@{recipient.domain}')} would be refused: it is no address of ours"
+            yield Difference("accepted", ("true",), ("false",), text)
             return
     routes = route_all(ruleset, test.letter, test.recipients)
     refused = turned_away(ruleset, test.letter, test.recipients)
@@ -202,7 +272,7 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
         yield from _accepted(test, refused)
         return
     if merged.problem:
-        yield f"routing failed: {merged.problem}"
+        yield Difference("problem", (), (merged.problem,), f"routing failed: {merged.problem}")
     placements, expect = merged.placements, test.expect
     happened = {
         "teams": (expect.teams, frozenset(team_of(place.inbox) for place in placements)),
@@ -211,25 +281,32 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:
     }
     for what, (wanted, found) in happened.items():
         if wanted is not None and wanted != found:
-            yield f"expected {what} {_words(wanted)}, but found {_words(found)}{_why(routes, wanted, what)}"
+            text = f"expected {what} {_words(wanted)}, but found {_words(found)}{_why(routes, wanted, what)}"
+            yield Difference(what, tuple(sorted(wanted)), tuple(sorted(found)), text)
     priority = max(place.priority for place in placements)
     if expect.priority not in (None, priority):
-        yield f"expected priority {expect.priority.name.lower()}, but found {priority.name.lower()}"
+        yield _otherwise("priority", expect.priority.name.lower(), priority.name.lower())
     state = State.CLOSED if all(place.state is State.CLOSED for place in placements) else State.OPEN
     if expect.state not in (None, state):
-        yield f"expected state {expect.state}, but found {state}"
+        yield _otherwise("state", str(expect.state), str(state))
     hidden = any(is_confidential(place.inbox) for place in placements)
     if expect.confidential not in (None, hidden):
-        yield f"expected {'' if expect.confidential else 'not '}confidential, but found {'' if hidden else 'not '}so"
+        yield _otherwise("confidential", str(expect.confidential).lower(), str(hidden).lower())
 
 
-def _accepted(test: RuleTest, refused: list[Judgement | None]) -> Iterator[str]:
+def _otherwise(what: str, wanted: str, found: str) -> Difference:
+    return Difference(what, (wanted,), (found,), f"expected {what} {wanted}, but found {found}")
+
+
+def _accepted(test: RuleTest, refused: list[Judgement | None]) -> Iterator[Difference]:
     for recipient, judged in zip(test.recipients, refused, strict=True):
         if judged is None:
-            yield f"expected to be rejected, but {quoted(f'{recipient.local}@{recipient.domain}')} would be accepted"
+            text = f"expected to be rejected, but {quoted(f'{recipient.local}@{recipient.domain}')} would be accepted"
+            yield Difference("rejected", ("true",), ("false",), text)
     rules = frozenset(judged.rule for judged in refused if judged is not None)
     if test.expect.rules is not None and test.expect.rules != rules:
-        yield f"expected rules {_words(test.expect.rules)}, but found {_words(rules)}"
+        text = f"expected rules {_words(test.expect.rules)}, but found {_words(rules)}"
+        yield Difference("rules", tuple(sorted(test.expect.rules)), tuple(sorted(rules)), text)
 
 
 def _words(words: Iterable[str]) -> str:

@@ -19,8 +19,11 @@ from typing import Any
 from maild.errors import ConfigurationError, Diagnostic
 from maild.rules.durable import write_durably
 from maild.rules.findings import Code, Findings, Spot
-from maild.rules.loader import load
+from maild.rules.loader import load, load_tested
 from maild.rules.model import Ruleset
+from maild.rules.rule_tests import TestResult
+from maild.rules.samples import MAX_BYTES as MAX_SAMPLE
+from maild.rules.samples import SampleReader
 
 LAST_GOOD = "rules.last-good.json"
 _MAX_BYTES = 20_000_000
@@ -31,7 +34,8 @@ Stamp = tuple[int, ...]
 class Loaded:
     """A rules file as read: `ruleset` is None when `diagnostics` has an error. `lists`: its list files by name.
 
-    `stamps`: each file that was looked for, as it was just before it was read; None: it was not there.
+    `stamps`: each file that was looked for, as it was just before it was read; None: it was not there. `results`: of
+    the file's own tests, when it could be read that far.
     """
 
     ruleset: Ruleset | None
@@ -39,6 +43,7 @@ class Loaded:
     source: str
     lists: dict[str, str]
     stamps: Mapping[Path, Stamp | None] = field(default_factory=dict)
+    results: tuple[TestResult, ...] = ()
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -76,21 +81,38 @@ def read_text(source: str, folder: Path, *, shown: str, today: date | None = Non
     lists: dict[str, str] = {}
     stamps: dict[Path, Stamp | None] = {}
 
-    def read_list(name: str) -> str:
+    def beside(name: str) -> Path:
         stamps[folder / name] = stamp_of(folder / name)
-        lists[name] = _read_list(folder, name)
+        # Security: the name comes from the rules; only files beside them are theirs to quote in diagnostics.
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ValueError("a file that the rules name lies beside them or below")
+        return path
+
+    def read_list(name: str) -> str:
+        lists[name] = _read(beside(name))
         return lists[name]
 
-    ruleset, diagnostics = load(source, shown, read_list, today=today)
-    return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists, stamps=stamps)
+    with SampleReader() as samples:
+        found = load_tested(
+            source, shown, read_list, lambda name: samples.read(_octets(beside(name), MAX_SAMPLE)), today=today
+        )
+    return Loaded(
+        ruleset=found.ruleset,
+        diagnostics=found.diagnostics,
+        source=source,
+        lists=lists,
+        stamps=stamps,
+        results=found.results,
+    )
 
 
-def _read(path: Path) -> str:
-    """Return a regular file's text.
+def _octets(path: Path, limit: int) -> bytes:
+    """Return what a regular file holds.
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: no regular file, too large, or not UTF-8.
+        ValueError: no regular file, or too large.
     """
     # Security: a FIFO would hold the daemon for ever; it is opened without waiting and then refused.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -98,24 +120,22 @@ def _read(path: Path) -> str:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("it is not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            octets = file.read(_MAX_BYTES + 1)
+            octets = file.read(limit + 1)
     finally:
         os.close(descriptor)
-    if len(octets) > _MAX_BYTES:
-        raise ValueError(f"it has more than {_MAX_BYTES:,} octets")
+    if len(octets) > limit:
+        raise ValueError(f"it has more than {limit:,} octets")
+    return octets
+
+
+def _read(path: Path) -> str:
+    """Return a regular file's text; raises ValueError also when it is not UTF-8."""
+    octets = _octets(path, _MAX_BYTES)
     try:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise ValueError(f"line {line} is not UTF-8 text") from None
-
-
-def _read_list(folder: Path, name: str) -> str:
-    # Security: the name comes from the rules; only files beside them are theirs to quote in diagnostics.
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ValueError("a list file lies beside the rules file or below it")
-    return _read(path)
 
 
 def read_kept(folder: Path, shown: str) -> Loaded | None:

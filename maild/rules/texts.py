@@ -11,6 +11,7 @@ from maild.rules.model import Template, TextList
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 MAX_LIST_CHARACTERS = 20_000_000
+MAX_LIST_LINES = 500_000
 ReadList = Callable[[str], str]
 
 _PLACEHOLDER = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
@@ -61,6 +62,10 @@ def _file_entries(fields: Fields, name: Scalar, read_list: ReadList | None) -> t
         return ()
     if len(text) > MAX_LIST_CHARACTERS:
         text = f"{quoted(name.text)} has more than {MAX_LIST_CHARACTERS:,} characters"
+        fields.findings.error(name, Code.LIST_FILE, text)
+        return ()
+    if text.count("\n") > MAX_LIST_LINES:
+        text = f"{quoted(name.text)} has more than {MAX_LIST_LINES:,} lines"
         fields.findings.error(name, Code.LIST_FILE, text)
         return ()
     return tuple(entry for line in text.splitlines() if (entry := line.partition("#")[0].strip()))

@@ -11,7 +11,7 @@ from maild.rules.operands import OperandReader
 from maild.rules.operators import OneOf, Regex, Test
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
-_BARE = {
+BARE = {
     "to": "is",
     "detail": "is",
     "from": "is",
@@ -24,10 +24,10 @@ _BARE = {
     "dmarc": "is",
 }
 _ADDRESSES = ("to", "from", "sender")
-_FLAGS = ("list", "auto_submitted", "bounce", "reply", "office_hours")
+FLAGS = ("list", "auto_submitted", "bounce", "reply", "office_hours")
 _VERDICTS = ("language", "office_hours", "reply", *RESULTS)
-_GROUPS = ("all", "any", "none")
-KEYS = (*_BARE, "header", "attachment", "size", *_FLAGS, *_GROUPS)
+GROUPS = ("all", "any", "none")
+KEYS = (*BARE, "header", "attachment", "size", *FLAGS, *GROUPS)
 _Bounds = tuple[int | None, int | None]
 
 
@@ -66,10 +66,10 @@ class ConditionReader:
             self._fields.findings.error(node, Code.EMPTY, text)
 
     def _condition(self, key: str, place: Scalar, node: Node, prefix: str) -> Condition | None:
-        if key in _GROUPS:
+        if key in GROUPS:
             return self._group(key, place, node, prefix)
         self.keys.append(place)
-        if key in _FLAGS:
+        if key in FLAGS:
             return self._flag(key, node, prefix)
         if key == "header":
             return self._header(node, prefix)
@@ -161,7 +161,7 @@ class ConditionReader:
         )
 
     def _text(self, key: str, node: Node, prefix: str, *, shown: str) -> Condition | None:
-        tests = self._operands.tests(key, _BARE.get(key, "contains"), node)
+        tests = self._operands.tests(key, BARE.get(key, "contains"), node)
         return _joined(
             tuple(
                 Comparison(source=f"{key}|{_form(key, test)}", test=test, label=f"{prefix}{shown} {label}")

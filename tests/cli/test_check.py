@@ -58,7 +58,7 @@ def test_a_list_file_outside_the_folder_of_the_rules_is_not_read(maild: Maild, s
     (site / "rules.yaml").write_text(text + "lists: {x: {file: ../outside.txt}}\n", encoding="utf-8")
     result = maild("check")
     assert result.code == 1
-    assert "error[list-file]: '../outside.txt' cannot be read: a list file lies beside the rules file" in result.out
+    assert "error[list-file]: '../outside.txt' cannot be read: a file that the rules name lies beside" in result.out
 
 
 def _with_kita(site: Path) -> None:

@@ -10,7 +10,8 @@ from maild.mail.address import Address, parse_address
 from maild.mail.authentication import Verdicts
 from maild.mail.facts import Attachment, Facts, Mailbox
 from maild.mail.header import Field
-from maild.rules.loader import load
+from maild.mail.reading import facts_of
+from maild.rules.loader import load, load_tested
 from maild.rules.model import Letter, Ruleset
 
 TODAY = date(2026, 6, 1)
@@ -49,9 +50,18 @@ def read_list(name: str) -> str:
     return "# blocked\n@sperre.example\nmax@x.example # since May\n\n"
 
 
+def read_sample(name: str) -> Facts:
+    if name != "samples/eilt.eml":
+        raise FileNotFoundError(2, "No such file or directory", name)
+    return facts_of(b"From: a@b.example\r\nSubject: Es eilt\r\n\r\nBitte bald.\r\n")
+
+
 def codes(fragment: str) -> list[str]:
     """Return the codes of everything found in a fragment, completed."""
-    return [found.code for found in load(completed(fragment), "rules.yaml", read_list, today=TODAY)[1]]
+    return [
+        found.code
+        for found in load_tested(completed(fragment), "rules.yaml", read_list, read_sample, today=TODAY).diagnostics
+    ]
 
 
 def rules_of(fragment: str) -> Ruleset:

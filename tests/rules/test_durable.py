@@ -2,36 +2,42 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
+from maild.rules import durable
 from maild.rules.durable import write_durably
 
-ROOT = Path(__file__).parent.parent.parent
-# Kills itself before the line of the module that is run as the N-th.
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from maild.rules import durable
+TraceFunction = Callable[[FrameType, str, object], Any]
 
-left = int(sys.argv[2])
 
-def count(frame, event, _):
-    global left
-    if frame.f_code.co_filename != durable.__file__:
-        return None
-    if event == "line":
-        left -= 1
+def write_until_killed(path: Path, octets: bytes, line: int) -> int:
+    """Write in a child that kills itself before the line of the module that is run as the N-th; return its status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    left = line
+
+    def count(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        nonlocal left
+        if frame.f_code.co_filename != durable.__file__:
+            return None
+        left -= event == "line"
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-    return count
+        return count
 
-sys.settrace(count)
-durable.write_durably(Path(sys.argv[1]), b"new" * 100_000)
-"""
+    try:
+        sys.settrace(count)
+        write_durably(path, octets)
+        os._exit(0)
+    finally:
+        os._exit(1)
 
 
 def test_a_kill_at_any_line_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
@@ -40,14 +46,12 @@ def test_a_kill_at_any_line_leaves_the_old_file_or_the_new_one(tmp_path: Path) -
     kept = []
     for line in range(1, 100):
         path.write_bytes(old)
-        done = subprocess.run(
-            [sys.executable, "-c", _KILLED, str(path), str(line)], check=False, cwd=ROOT, timeout=60
-        )  # fmt: skip
+        status = write_until_killed(path, new, line)
         assert path.read_bytes() in (old, new)
         kept.append(path.read_bytes() == old)
-        if done.returncode == 0:
+        if status == 0:
             break
-        assert done.returncode == -signal.SIGKILL
+        assert os.WIFSIGNALED(status)
     assert kept == sorted(kept, reverse=True)
     assert kept.count(True) > 5
     assert kept.count(False) > 3

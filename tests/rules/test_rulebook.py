@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from maild.errors import ConfigurationError
+from maild.mail.address import parse_address
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import LAST_GOOD, Rulebook, read_kept, read_rules
+from maild.rules.samples import MAX_BYTES
 from tests.rules.samples import TODAY, completed
 
 GOOD = completed("teams: {poststelle: {name: Eins}}\n")
@@ -237,3 +239,48 @@ def test_a_list_file_may_be_a_link_within_the_folder(path: Path) -> None:
     (path.parent / "x.txt").symlink_to("real.txt")
     path.write_text(LISTED, encoding="utf-8")
     assert read_rules(path).diagnostics == ()
+
+
+SAMPLED = (
+    GOOD + "tests: [{name: T, mail: {to: abuse@musterstadt.example, file: x.eml}, expect: {teams: [poststelle]}}]\n"
+)
+
+
+def test_a_letter_in_a_file_is_read_in_a_process_of_its_own(path: Path) -> None:
+    (path.parent / "x.eml").write_bytes(b"From: a@b.example\nSubject: Hallo\n\nText\n")
+    path.write_text(SAMPLED, encoding="utf-8")
+    loaded = read_rules(path)
+    assert loaded.diagnostics == ()
+    assert loaded.ruleset is not None
+    letter = loaded.ruleset.tests[0].letter
+    assert (letter.facts.subject, letter.reverse_path, len(loaded.results)) == (
+        "Hallo",
+        parse_address("a@b.example"),
+        1,
+    )
+    assert path.parent / "x.eml" in loaded.stamps
+
+
+@pytest.mark.parametrize("file", ["/etc/passwd", "../secret.eml", "link.eml", "pipe", "missing.eml", "huge.eml"])
+def test_a_letter_lies_beside_the_rules_and_is_a_file_of_moderate_size(path: Path, file: str) -> None:
+    (path.parents[1] / "secret.eml").write_bytes(b"Subject: geheim\n\n")
+    (path.parent / "link.eml").symlink_to(path.parents[1] / "secret.eml")
+    os.mkfifo(path.parent / "pipe")
+    with (path.parent / "huge.eml").open("wb") as huge:
+        huge.truncate(MAX_BYTES + 1)
+    path.write_text(SAMPLED.replace("x.eml", file), encoding="utf-8")
+    assert [d.code for d in read_rules(path).diagnostics] == ["sample-file"]
+
+
+def test_what_the_letter_in_a_file_says_is_not_said_beside_it(path: Path) -> None:
+    (path.parent / "x.eml").write_bytes(b"Subject: Hallo\n\n")
+    path.write_text(SAMPLED.replace("file:", "subject: Servus, file:"), encoding="utf-8")
+    assert ["'subject' stands beside" in d.text for d in read_rules(path).diagnostics] == [True]
+
+
+def test_the_last_good_copy_serves_without_the_letters_of_its_tests(path: Path) -> None:
+    (path.parent / "x.eml").write_bytes(b"Subject: Hallo\n\n")
+    path.write_text(SAMPLED, encoding="utf-8")
+    version = rulebook(path).load_at_start().version
+    (path.parent / "x.eml").unlink()
+    assert rulebook(path).load_at_start().version == version

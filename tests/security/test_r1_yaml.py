@@ -9,7 +9,9 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -126,6 +128,32 @@ def test_an_alias_bomb_is_refused_without_being_unfolded() -> None:
     load(whole("alias bomb"), "rules.yaml")
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib < 20_000
+
+
+LISTED = "lists: {x: {file: x.txt}}\nrules: [{id: r, when: {from: {list: x}}, then: {tag: x}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (lambda file: file.truncate(100_000_000), "more than 20,000,000 octets"),
+        (lambda file: file.write(b"a\n" * 600_000), "more than 500,000 lines"),
+        (lambda file: file.write(b"\xff" * 100), "not UTF-8"),
+    ],
+    ids=["100 MB", "too many lines", "no text"],
+)
+def test_a_list_file_without_end_is_refused_in_bounded_memory(
+    write: Callable[[BinaryIO], object], said: str, tmp_path: Path
+) -> None:
+    with (tmp_path / "x.txt").open("wb") as file:
+        write(file)
+    (tmp_path / "rules.yaml").write_text(completed(LISTED), encoding="utf-8")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    loaded = read_rules(tmp_path / "rules.yaml")
+    assert loaded.ruleset is None
+    assert [d.code for d in loaded.diagnostics] == ["list-file"]
+    assert said in loaded.diagnostics[0].text
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
 
 
 def test_no_tag_of_python_is_ever_imported() -> None:
