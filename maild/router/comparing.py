@@ -23,6 +23,10 @@ class Asked(NamedTuple):
     size: int
     source_only: str | None = None
 
+    def by_envelope(self, limit: str) -> Asked:
+        """Ask about a message that broke this limit of its worker."""
+        return self._replace(source_only=limit)
+
 
 class Fate(NamedTuple):
     """What one version of the rules would do for a recipient. No teams: it would be refused at the door."""

@@ -270,3 +270,60 @@ def test_a_rollback_that_was_killed_can_be_repeated(maild: Maild, site: Path, tw
     assert maild("rules", "rollback", "1", "--reason", "x", "--yes").code == 0
     assert text_of(site) == two_versions[0]
     assert not (site / "rules.yaml.new").exists()
+
+
+def test_archived_mail_is_filed_by_the_rules_of_today_beside_a_daemon_and_put_back(
+    maild: Maild, site: Path, tmp_path: Path
+) -> None:
+    empty = maild("rules", "replays")
+    assert (empty.code, empty.err) == (1, "nothing has been filed anew yet\n")
+
+    def found(query: str) -> int:
+        return len(maild("search", query, "--json").objects)
+
+    with serving(site) as daemon:
+        daemon.ready()
+        import_letters(maild, tmp_path, 3)
+        until(lambda: found("team:poststelle") == 3, "routed")
+        text = text_of(site).replace("teams:\n", f"teams:\n{KITA}").replace("{team: poststelle", "{team: kita", 1)
+        (site / "rules.yaml").write_text(text, encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: len(maild("rules", "history", "--json").objects) == 2, "reloaded")
+        told = maild("rules", "replay", "--since", "3650d")
+        assert (told.code, told.out.splitlines()[:2]) == (1, ["      3  poststelle → kita", "         by its address"])
+        assert "version 2: 3 messages looked at: 3 would be filed anew; --yes does it" in told.err
+        done = maild("rules", "replay", "--query", "team:poststelle", "--yes", "--json")
+        (form,) = done.objects
+        assert [done.code, *(form[key] for key in ("replay", "messages", "changed", "kept", "unread"))] == [
+            0,
+            1,
+            3,
+            3,
+            0,
+            0,
+        ]
+        assert (found("team:poststelle"), found("team:kita")) == (0, 3)
+        assert maild("rules", "replay", "--since", "3650d").code == 0
+        (listed,) = maild("rules", "replays", "--json").objects
+        assert [listed[key] for key in ("query", "messages", "ended", "taken_back")] == [
+            "team:poststelle",
+            3,
+            True,
+            None,
+        ]
+        assert "--query team:poststelle  3         holds" in maild("rules", "replays").out
+        would = maild("rules", "replay", "--undo")
+        assert (would.code, "3 messages would be put back; --yes does it" in would.err) == (1, True)
+        undone = maild("rules", "replay", "--undo", "1", "--yes")
+        assert (undone.code, "3 messages put back" in undone.err) == (0, True)
+        assert (found("team:poststelle"), found("team:kita")) == (3, 0)
+    assert "taken back" in maild("rules", "replays").out
+    assert "there is no replay to take back" in maild("rules", "replay", "--undo").err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--yes",), ("--undo", "--since", "3d"), ("3", "--since", "3d"), ("--since", "soon"), ("--query", "(")],
+)
+def test_wrong_usage_of_replay_is_told(maild: Maild, site: Path, arguments: tuple[str, ...]) -> None:
+    assert maild("rules", "replay", *arguments).code == 2
