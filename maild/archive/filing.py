@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
 from maild.archive.inboxes import Arrival, place
+from maild.archive.observing import Observation, observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
@@ -61,6 +62,7 @@ class Filing(NamedTuple):
     rules_version: str
     trace: bytes
     problem: str | None = None
+    observations: tuple[Observation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
     _close_work_items(connection, work)
+    observe(connection, [(item.message_id, item.observations) for item in work])
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
 

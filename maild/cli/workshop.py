@@ -133,3 +133,19 @@ def replays(*, as_json: bool) -> None:
     from maild.cli.replaying import put_replays
 
     put_replays(as_json=as_json)
+
+
+@verb("maild rules observed", "maild rules observed kita-eilt --since 30d", group=rules, name="observed")
+@click.argument("rule", required=False)
+@click.option("--since", "since", metavar="D", callback=since_ms, help="Mail from this date on: 2026-05-31, 36h, 90d.")
+@json_option
+def observed(rule: str | None, since: int | None, *, as_json: bool) -> None:
+    """Say what rules in `mode: observe` would have done.
+
+    By rule: how much of the mail it matched, what it would have done with it, the newest messages. Exits with 1 when
+    none has matched.
+    """
+    from maild.cli.observed import run
+
+    if not run(rule, since, as_json=as_json):
+        raise click.exceptions.Exit(1)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
+from maild.archive.observing import Observation
 from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.router.letters import RulesWanted, address_of, kept_rules, letter_of
@@ -113,7 +114,20 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         rules_version=ruleset.version,
         trace=compress(f"[{','.join(map(trace_json, routes))}]".encode()),
         problem=merged.problem,
+        # Imported mail is of another time: it says nothing of what a rule would do now.
+        observations=() if order.state is not None else _observations(routes),
     )
+
+
+def _observations(routes: tuple[Route, ...]) -> tuple[Observation, ...]:
+    """Return what rules that only observe would have done, once for each recipient."""
+    found = (
+        Observation(tried.rule, f"{route.recipient.local}@{route.recipient.domain}", tried.did)
+        for route in routes
+        for tried in route.trace
+        if tried.observed and tried.did
+    )
+    return tuple({(each.rule, each.recipient): each for each in found}.values())
 
 
 def _people(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:

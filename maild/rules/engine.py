@@ -257,6 +257,8 @@ def _tried_json(tried: Tried) -> str:
         form += f',"conditions":[{",".join(conditions)}]'
     if did:
         form += f',"{"would" if observed else "did"}":{_list_json(did)}'
+    elif observed:
+        form += ',"observed":true'
     return form + "}"
 
 

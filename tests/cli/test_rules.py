@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from maild.archive.commit import accept
+from maild.archive.filing import file
+from maild.archive.observing import Observation
 from maild.archive.versions import BY_HAND, Version, record
 from maild.cli.store import carry_out
 from maild.config import load_settings
 from maild.rules.rulebook import Rulebook
+from tests.archive.samples import acceptance, filing
 from tests.cli.daemons import ROOT, serving, until
 from tests.cli.shell import Maild
 
@@ -319,6 +323,26 @@ def test_archived_mail_is_filed_by_the_rules_of_today_beside_a_daemon_and_put_ba
         assert (found("team:poststelle"), found("team:kita")) == (3, 0)
     assert "taken back" in maild("rules", "replays").out
     assert "there is no replay to take back" in maild("rules", "replay", "--undo").err
+
+
+def test_what_a_rule_would_have_done_is_told(maild: Maild, site: Path) -> None:
+    text = text_of(site) + "rules:\n  - {id: probe, mode: observe, when: {subject: eilt}, then: {tag: [a, b]}}\n"
+    serve(site, text)
+    told = maild("rules", "observed")
+    assert (told.code, told.out) == (1, "probe: 0 of 0 messages, 0.0%\n")
+    nobody = maild("rules", "observed", "nie")
+    assert (nobody.code, nobody.err) == (1, "rule 'nie' does not observe, and never has\n")
+    settings = load_settings(site / "maild.toml", {})
+    taken = acceptance(1, to=(INFO,))
+    message_id = carry_out(settings, accept, taken).message_id
+    noted = filing(message_id)._replace(observations=(Observation("probe", INFO, ("tag a, b",)),))
+    carry_out(settings, file, noted)
+    told = maild("rules", "observed", "--since", "3650d")
+    assert told.code == 0
+    assert told.out.splitlines()[:2] == ["probe: 1 of 1 message, 100.0%", "      1  would have: tag a, b"]
+    (form,) = maild("rules", "observed", "probe", "--json").objects
+    assert (form["rule"], form["observes"], form["messages"], form["of"]) == ("probe", True, 1, 1)
+    assert form["would"] == [{"actions": ["tag a, b"], "recipients": 1}]
 
 
 @pytest.mark.parametrize(
