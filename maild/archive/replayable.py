@@ -77,8 +77,8 @@ def replayable(connection: Connection, chosen: Chosen, page: int) -> Iterator[li
     statement = _rows(*columns).where(*_within(chosen)).order_by(m.id)
     for where in _pages(connection, chosen, page):
         rows = connection.execute(statement.where(where).limit(page)).all()
-        addressed = _addresses(connection, [row.id for row in rows])
-        yield [_replayable(row, addressed[row.id]) for row in rows if row.id in addressed]
+        found = addressed(connection, [row.id for row in rows])
+        yield [_replayable(row, found[row.id]) for row in rows if row.id in found]
 
 
 def _replayable(row: Row[Any], addresses: tuple[str, ...]) -> Replayable:
@@ -119,7 +119,8 @@ def _within(chosen: Chosen) -> tuple[ColumnElement[bool], ...]:
     return (messages.c.id >= low, messages.c.id < high, messages.c.direction == "in", ~by_hand)
 
 
-def _addresses(connection: Connection, ids: list[int]) -> dict[int, tuple[str, ...]]:
+def addressed(connection: Connection, ids: list[int]) -> dict[int, tuple[str, ...]]:
+    """Return the recipients of messages that the rules decided about, as they were given."""
     found: dict[int, tuple[str, ...]] = {}
     for message_id, address in connection.execute(
         select(recipients.c.message_id, recipients.c.address)

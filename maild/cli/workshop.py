@@ -149,3 +149,16 @@ def observed(rule: str | None, since: int | None, *, as_json: bool) -> None:
 
     if not run(rule, since, as_json=as_json):
         raise click.exceptions.Exit(1)
+
+
+@verb("maild rules make-test 38G1827KM0281", group=rules, name="make-test")
+@click.argument("message", metavar="ID")
+def make_test(message: str) -> None:
+    """Print a test of an archived message, for `tests` in the rules file.
+
+    People have placeholders; of subject and text only the words remain that rules looked at. What more had to stay, so
+    that the test has the outcome of the message, is said in the entry and on stderr.
+    """
+    from maild.cli.test_making import run
+
+    run(message)

@@ -166,8 +166,13 @@ def _is_empty_list(node: Node) -> bool:
 def run_tests(findings: Findings, ruleset: Ruleset) -> None:
     """Run every test of a file; report those that fail, with what was expected and what happened."""
     for test in ruleset.tests:
-        for difference in _differences(ruleset, test):
+        for difference in differences(ruleset, test):
             findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {difference}")
+
+
+def differences(ruleset: Ruleset, test: RuleTest) -> tuple[str, ...]:
+    """Return what of a test is not as it expects; nothing when it holds."""
+    return tuple(_differences(ruleset, test))
 
 
 def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[str]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from maild.web import conversations, directory, finding, inboxes, machine, messages, rules_observed, signing, why
+from maild.web import (
+    conversations,
+    directory,
+    finding,
+    inboxes,
+    machine,
+    messages,
+    rules_observed,
+    rules_test,
+    signing,
+    why,
+)
 from maild.web.events import Streams
 from maild.web.gate import Access, Page
 from maild.web.services import Services
@@ -31,6 +42,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/raw", endpoint=messages.raw, access=Access.READ),
         Page(path="/m/{id}/source", endpoint=messages.source, access=Access.READ),
         Page(path="/m/{id}/why", endpoint=why.why, access=Access.READ),
+        Page(path="/m/{id}/test", endpoint=rules_test.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         Page(path="/rules/observed", endpoint=rules_observed.page, access=Access.RULES),
         Page(path="/search", endpoint=finding.find, access=Access.READ),

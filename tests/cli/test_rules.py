@@ -296,6 +296,12 @@ def test_archived_mail_is_filed_by_the_rules_of_today_beside_a_daemon_and_put_ba
         told = maild("rules", "replay", "--since", "3650d")
         assert (told.code, told.out.splitlines()[:2]) == (1, ["      3  poststelle → kita", "         by its address"])
         assert "version 2: 3 messages looked at: 3 would be filed anew; --yes does it" in told.err
+        number = maild("search", "team:poststelle", "--json").objects[0]["id"]
+        made = maild("rules", "make-test", number)
+        assert (made.code, made.err) == (0, "")
+        assert 'from: "a@example.org"\n' in made.out
+        assert 'to: ["info@musterstadt.example"]\n    subject: "…"\n' in made.out
+        assert "eheim" not in made.out
         done = maild("rules", "replay", "--query", "team:poststelle", "--yes", "--json")
         (form,) = done.objects
         assert [done.code, *(form[key] for key in ("replay", "messages", "changed", "kept", "unread"))] == [
@@ -337,6 +343,8 @@ def test_what_a_rule_would_have_done_is_told(maild: Maild, site: Path) -> None:
     message_id = carry_out(settings, accept, taken).message_id
     noted = filing(message_id)._replace(observations=(Observation("probe", INFO, ("tag a, b",)),))
     carry_out(settings, file, noted)
+    none = maild("rules", "make-test", "7")
+    assert none.code == 2
     told = maild("rules", "observed", "--since", "3650d")
     assert told.code == 0
     assert told.out.splitlines()[:2] == ["probe: 1 of 1 message, 100.0%", "      1  would have: tag a, b"]
