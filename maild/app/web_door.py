@@ -66,6 +66,7 @@ async def open_web(
         now_ms=now_ms,
         feed=feed,
         readiness=gauges.unready,
+        relays=settings.trusted_relays,
         metrics=gauges.exposition,
     )
     server = make_server(services)

@@ -19,6 +19,7 @@ from maild.archive.commit import lock_head
 from maild.archive.duties import record
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
+from maild.archive.observing import Observation, observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
@@ -73,6 +74,7 @@ class Filing(NamedTuple):
     duties: tuple[Duty, ...] = ()
     parents: tuple[tuple[str, str], ...] = ()
     at_ms: int = 0
+    observations: tuple[Observation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
     _close_work_items(connection, work)
     count(connection, [(item.message_id, item.hits) for item in work])
+    observe(connection, [(item.message_id, item.observations) for item in work])
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
 

@@ -6,6 +6,7 @@ A letter from outside by a person reopens what was closed or waiting; a report o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,30 @@ def place(connection: Connection, arrivals: list[Arrival]) -> None:
             entry.waiting_since_ms = _waiting_since(connection, entry.conversation_id, entry.team)
     _write(connection, list(known.values()))
     _INSERT_TAGS.run(connection, tag_rows)
+
+
+def entry_by_rules(team: str, arrivals: Iterable[Arrival]) -> dict[str, Any] | None:
+    """Return what the rules alone make of an entry, letter by letter as they came; None when there is no letter.
+
+    The columns are those of `entries`, without its key. Where a person had no hand in an entry, it is like this.
+    """
+    entry: _Entry | None = None
+    answered, letters = 0, list[int]()
+    for arrival in arrivals:
+        for state, priority in [(place[1], place[2]) for place in arrival.places if place[0] == team]:
+            if entry is None:
+                entry = _opened(arrival, team, state, priority)
+            else:
+                _moved_on(entry, arrival, priority)
+            if not arrival.incoming:
+                answered = max(answered, arrival.message_id)
+            elif arrival.by_person:
+                letters.append(arrival.message_id)
+    if entry is None:
+        return None
+    oldest = min((letter for letter in letters if letter > answered), default=None)
+    entry.waiting_since_ms = None if oldest is None else id_ms(oldest)
+    return {name: getattr(entry, name) for name in _COLUMNS}
 
 
 def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from maild.archive.content import DamagedError, decompress
 from maild.archive.queries import Message, message
+from maild.archive.replay import last_refiled
 from maild.archive.schema import messages, recipients, rules_versions, summaries
 from maild.policy.visible import Visible
 from maild.rules.conceal import Curtain, Told
@@ -35,7 +36,8 @@ class Provenance:
     """Why a message is in the reader's inboxes.
 
     `routes` are those of visible teams, in the order of the recipients; None when what was kept cannot be read.
-    `put_into` are visible teams into which an import put it without asking the rules.
+    `put_into` are visible teams into which an import put it without asking the rules. `refiled_ms`: when it was filed
+    anew, by rules that had not routed it at first.
     """
 
     message: Message
@@ -43,6 +45,7 @@ class Provenance:
     rules: RulesServed | None
     routes: tuple[Told, ...] | None
     put_into: tuple[str, ...]
+    refiled_ms: int | None = None
 
 
 def provenance(connection: Connection, *, visible: Visible, rules: Ruleset, message_id: int) -> Provenance:
@@ -67,6 +70,7 @@ def provenance(connection: Connection, *, visible: Visible, rules: Ruleset, mess
         rules=None if row is None else _served(connection, row.rules_version),
         routes=() if row is None else _told(bytes(row.trace), Curtain(rules, teams)),
         put_into=tuple(dict.fromkeys(put_into)),
+        refiled_ms=last_refiled(connection, message_id),
     )
 
 

@@ -28,8 +28,7 @@ def run(settings: Settings, names: tuple[str, ...], since: int | None, *, as_jso
     if as_json:
         put_json(_to_json(old, new, since, report))
     else:
-        for line in _lines(report):
-            click.echo(plain(line))
+        put_kinds(report.kinds)
         _put_teams(report)
         _put_unmatched(report)
         _note_figures(old, new, since, report)
@@ -46,12 +45,23 @@ def _rehearse(settings: Settings, old: Ruleset, new: Ruleset, since_ms: int) -> 
             return rehearsal.run(since_ms, until_ms, progress.advance)
 
 
-def _ranked(report: Report) -> list[tuple[Kind, Changes]]:
-    return sorted(report.kinds.items(), key=lambda item: (-item[1].count, item[0].old.teams, item[0].new.teams))
+def _ranked(kinds: dict[Kind, Changes]) -> list[tuple[Kind, Changes]]:
+    return sorted(kinds.items(), key=lambda item: (-item[1].count, item[0].old.teams, item[0].new.teams))
 
 
-def _lines(report: Report) -> Iterator[str]:
-    for kind, changes in _ranked(report):
+def put_kinds(kinds: dict[Kind, Changes]) -> None:
+    """Print each sort of change, the commonest first, with some messages to look at."""
+    for line in _lines(kinds):
+        click.echo(plain(line))
+
+
+def kinds_json(kinds: dict[Kind, Changes]) -> list[dict[str, Any]]:
+    """Return the same for programs."""
+    return [_change_json(kind, changes) for kind, changes in _ranked(kinds)]
+
+
+def _lines(kinds: dict[Kind, Changes]) -> Iterator[str]:
+    for kind, changes in _ranked(kinds):
         yield f"{changes.count:>7,}  {_what(kind.old, kind.new)}"
         yield f"         {_why(kind)}"
         for example in reversed(changes.examples):
@@ -122,7 +132,7 @@ def _to_json(old: Named, new: Named, since: int | None, report: Report) -> dict[
         "recipients": report.recipients,
         "unread": report.unread,
         "changed": report.changed,
-        "changes": [_change_json(kind, changes) for kind, changes in _ranked(report)],
+        "changes": kinds_json(report.kinds),
         "teams": {
             team: {"now": report.before[team], "then": report.after[team]}
             for team in sorted(report.before | report.after)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import pwd
 import signal
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import click
 from sqlalchemy import Connection
 
 from maild.archive.versions import Version, ever_served, sign
+from maild.cli.account import account
 from maild.cli.rules import errors_of, shown_path
 from maild.cli.state import reloadable
 from maild.cli.store import carry_out, reading
@@ -51,7 +51,7 @@ def run(settings: Settings, number: int, reason: str, *, yes: bool) -> None:
             digest=loaded.ruleset.version,
             source=source,
             loaded_ms=now_ms(),
-            author=_author(),
+            author=account(),
             reason=f"rollback to {number}: {reason}",
         )
         _replace(path, present, source, unknown=unknown)
@@ -113,14 +113,6 @@ def _sign(settings: Settings, version: Version, number: int) -> None:
         note(f"maild: the file is in place, but author and reason could not be recorded: {error}")
         return
     note(f"version {number} is back, as version {signed}" if signed != number else f"version {number} is the newest")
-
-
-def _author() -> str:
-    """Return the account of who types this, also behind `sudo -u maild`."""
-    try:
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"#{os.getuid()}"
 
 
 def _tell_daemon(settings: Settings, source: str) -> None:

@@ -135,3 +135,78 @@ def diff(names: tuple[str, ...], *, since: int | None, as_text: bool, as_json: b
         same = run(here, names, since, as_json=as_json)
     if not same:
         raise click.exceptions.Exit(1)
+
+
+@verb(
+    "maild rules replay --since 30d",
+    "maild rules replay --query 'team:poststelle subject:rechnung' --yes",
+    "maild rules replay --undo --yes",
+    group=rules,
+    name="replay",
+)
+@click.option("--since", metavar="D", help="Mail from this date on: 2026-05-31, 36h, 90d.")
+@click.option("--query", metavar="Q", default="", help="Mail that a search finds.")
+@click.option("--undo", is_flag=True, help="Take a replay back: the newest, or that of NUMBER.")
+@click.argument("number", required=False, type=click.IntRange(min=1))
+@yes_option
+@json_option
+@click.pass_context
+def replay(
+    ctx: click.Context, *, since: str | None, query: str, undo: bool, number: int | None, yes: bool, as_json: bool
+) -> None:
+    """File archived mail by the rules that serve now.
+
+    Mail comes to lie where the rules of today put it. Nothing is sent or acknowledged again. What people made of an
+    inbox stays: states, assignees, tags; and where somebody has worked on a letter, a copy of it. Without --yes it says
+    what it would do, and exits with 1 when that is anything. One that was cut off goes on when it is asked for again.
+    """
+    from maild.archive.replay import Selection
+    from maild.cli import replaying
+
+    if undo is (since is not None or bool(query)) or (number is not None and not undo):
+        raise click.UsageError("say --since D, --query Q or both; or --undo [NUMBER]")
+    if undo:
+        same = replaying.run_undo(number, yes=yes, as_json=as_json)
+    else:
+        selection = Selection(since=since or "", query=query)
+        same = replaying.run(selection, since_ms(ctx, ctx.command.params[0], since), yes=yes, as_json=as_json)
+    if not same:
+        raise click.exceptions.Exit(1)
+
+
+@verb("maild rules replays", "maild rules replays --json", group=rules, name="replays")
+@json_option
+def replays(*, as_json: bool) -> None:
+    """List every replay, newest first."""
+    from maild.cli.replaying import put_replays
+
+    put_replays(as_json=as_json)
+
+
+@verb("maild rules observed", "maild rules observed kita-eilt --since 30d", group=rules, name="observed")
+@click.argument("rule", required=False)
+@click.option("--since", "since", metavar="D", callback=since_ms, help="Mail from this date on: 2026-05-31, 36h, 90d.")
+@json_option
+def observed(rule: str | None, since: int | None, *, as_json: bool) -> None:
+    """Say what rules in `mode: observe` would have done.
+
+    By rule: how much of the mail it matched, what it would have done with it, the newest messages. Exits with 1 when
+    none has matched.
+    """
+    from maild.cli.observed import run
+
+    if not run(rule, since, as_json=as_json):
+        raise click.exceptions.Exit(1)
+
+
+@verb("maild rules make-test 38G1827KM0281", group=rules, name="make-test")
+@click.argument("message", metavar="ID")
+def make_test(message: str) -> None:
+    """Print a test of an archived message, for `tests` in the rules file.
+
+    People have placeholders; of subject and text only the words remain that rules looked at. What more had to stay, so
+    that the test has the outcome of the message, is said in the entry and on stderr.
+    """
+    from maild.cli.test_making import run
+
+    run(message)

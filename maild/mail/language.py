@@ -80,6 +80,13 @@ def _languages_by_word() -> dict[str, tuple[str, ...]]:
     return found
 
 
+def words_that_tell(text: str) -> list[str]:
+    """Return the function words in a text, folded, each once: they tell its language, and nothing of its writer."""
+    own = [line for line in text[:_READ].split("\n") if not line.lstrip().startswith(">")]
+    words = dict.fromkeys(_WORD.findall(fold("\n".join(own))))
+    return [word for word in words if word in _languages_by_word()]
+
+
 def language_of(text: str) -> str | None:
     """Return the ISO 639-1 code of a text's language, one of `LANGUAGES`; None when it cannot be told.
 

@@ -29,6 +29,10 @@ class Asked(NamedTuple):
     believed: tuple[str, ...] = ()
     reply: bool | None = None
 
+    def by_envelope(self, limit: str) -> Asked:
+        """Ask about a message that broke this limit of its worker."""
+        return self._replace(source_only=limit)
+
 
 class Fate(NamedTuple):
     """What one version of the rules would do for a recipient.

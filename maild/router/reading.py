@@ -11,6 +11,7 @@ from typing import NamedTuple
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
+from maild.archive.observing import Observation
 from maild.archive.replies import Question
 from maild.mail.address import fold
 from maild.mail.facts import Facts
@@ -19,6 +20,7 @@ from maild.rules.duties import ASSIGN, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all, trace_json
 from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Letter, Priority, Ruleset
+from maild.rules.plan import Tried
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
@@ -151,7 +153,19 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),
         duties=duties,
         parents=_parents(ruleset, duties),
+        observations=() if order.state is not None else _observations(routes),
     )
+
+
+def _observations(routes: tuple[Route, ...]) -> tuple[Observation, ...]:
+    """Return what rules that only observe would have done, once for each recipient."""
+    found = (
+        Observation(step.rule, f"{route.recipient.local}@{route.recipient.domain}", step.did)
+        for route in routes
+        for step in route.steps
+        if isinstance(step, Tried) and step.observed and step.did
+    )
+    return tuple({(each.rule, each.recipient): each for each in found}.values())
 
 
 def _duties(order: Order, merged: Merged) -> tuple[Duty, ...]:

@@ -1,35 +1,27 @@
 """A rehearsal: all archived mail of a time, routed by two versions of the rules side by side, and nothing done.
 
-Mail is hostile input: it is read in worker processes alone, one for each core. This process only fetches octets and
-counts answers.
+Mail is hostile input: it is read in worker processes alone (`maild.router.readers`); here answers are counted.
 """
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
-from threading import local
 from typing import NamedTuple
 
-from maild.archive.content import DamagedError, chunks, read_many
 from maild.archive.database import Database
 from maild.archive.received import Received, received, received_count
-from maild.confinement import ConfinementError, Streamed, StreamError, Worker
-from maild.errors import NotFoundError, TemporaryError
+from maild.confinement import Worker
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.router.comparing import Asked, Change, Compared, Fate
-from maild.rules.letters import RulesWanted
+from maild.router.readers import Question, Readers
 from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"
-_PRELOAD = ("maild.router.comparing",)
 _PAGE = 512  # messages fetched at once
-_BATCH = 64  # of them, read in one call of a worker
-_BATCH_BYTES = 1_000_000
 _EXAMPLES = 3
 
 
@@ -83,19 +75,12 @@ class Report:
             self._add(change)
 
     def _add(self, change: Change) -> None:
-        seen = self.kinds.setdefault(_kind(change), Changes())
-        seen.count += 1
-        seen.examples.append(Example(change.message_id, change.received_ms, change.address))
+        sort_in(self.kinds, change)
         if change.old.claimed and not change.new.claimed:
             local_part, _, domain = change.address.lower().rpartition("@")
             # Without the detail: anyone may have written any number of them.
             address = f"{local_part.partition('+')[0]}@{domain}"
             self.unmatched[address, not change.new.teams] += 1
-
-
-class _Answer(NamedTuple):
-    compared: Compared
-    unread: int = 0
 
 
 class Rehearsal:
@@ -106,10 +91,16 @@ class Rehearsal:
         self._database = database
         self._relays = relays
         self._with_replies = "reply" in old.asked | new.asked
-        self._key = f"{old.version}:{new.version}"
-        self._pickled = pickle.dumps((old, new), protocol=5)
-        self._of_thread = local()
-        self._workers: list[Worker] = []
+        pickled = pickle.dumps((old, new), protocol=5)
+        key = f"{old.version}:{new.version}"
+        self._readers = Readers[Received, Asked](
+            database, Question(function=_COMPARE, key=key, rules=pickled, asked=self._asked)
+        )
+
+    @property
+    def workers(self) -> list[Worker]:
+        """The processes that read."""
+        return self._readers.workers
 
     def count(self, since_ms: int, until_ms: int) -> int:
         """Count the messages that `run` will go through."""
@@ -119,57 +110,22 @@ class Rehearsal:
     def run(self, since_ms: int, until_ms: int, progress: Callable[[int], None]) -> Report:
         """Return what differs in the mail of a time; `progress` hears of each batch of messages."""
         report = Report()
-        size = max(2, os.cpu_count() or 2)
-        under_way: deque[tuple[int, Future[list[_Answer]]]] = deque()
-
-        def take() -> None:
-            messages, future = under_way.popleft()
-            for compared, unread in future.result():
-                report.add(compared)
-                report.unread += unread
-            report.messages += messages
-            progress(messages)
-
-        with ThreadPoolExecutor(size, thread_name_prefix="rehearsal") as threads:
-            try:
-                for batch in self._batches(since_ms, until_ms):
-                    under_way.append((len(batch), threads.submit(self._compare, batch)))
-                    if len(under_way) > 2 * size:
-                        take()
-                while under_way:
-                    take()
-            finally:
-                threads.shutdown(cancel_futures=True)
-                for worker in self._workers:
-                    worker.kill()
+        with closing(self._readers.run(self._pages(since_ms, until_ms))) as answers:
+            for messages, batch in answers:
+                for compared, unread in batch:
+                    report.add(compared)
+                    report.unread += unread
+                report.messages += messages
+                progress(messages)
         return report
 
-    def _batches(self, since_ms: int, until_ms: int) -> Iterator[list[Received]]:
+    def _pages(self, since_ms: int, until_ms: int) -> Iterator[list[Received]]:
         with self._database.read() as connection:
-            batch: list[Received] = []
-            octets = 0
-            for page in received(connection, since_ms, until_ms, _PAGE, with_replies=self._with_replies):
-                for message in page:
-                    if batch and (len(batch) == _BATCH or octets + message.size > _BATCH_BYTES):
-                        yield batch
-                        batch, octets = [], 0
-                    batch.append(message)
-                    octets += message.size
-            if batch:
-                yield batch
+            yield from received(connection, since_ms, until_ms, _PAGE, with_replies=self._with_replies)
 
-    def _compare(self, batch: list[Received]) -> list[_Answer]:
-        wanted = [message for message in batch if message.addresses]
-        if len(wanted) == 1 and wanted[0].size > _BATCH_BYTES:
-            message = wanted[0]
-            return list(
-                self._ask([(self._asked(message), Streamed(message.size, lambda: self._stream(message.digest)))])
-            )
-        with self._database.read() as connection:
-            contents = read_many(connection, [message.digest for message in wanted])
-        return list(self._ask([(self._asked(message), contents.get(message.digest)) for message in wanted]))
-
-    def _asked(self, message: Received) -> Asked:
+    def _asked(self, message: Received) -> Asked | None:
+        if not message.addresses:
+            return None
         return Asked(
             message_id=message.message_id,
             received_ms=message.received_ms,
@@ -180,49 +136,12 @@ class Rehearsal:
             reply=message.reply,
         )
 
-    def _stream(self, digest: bytes) -> Iterator[bytes]:
-        with self._database.read(mapped=False) as connection:
-            yield from chunks(connection, digest)
 
-    def _ask(self, messages: list[tuple[Asked, bytes | Streamed | None]]) -> Iterator[_Answer]:
-        readable = [(asked, content) for asked, content in messages if content is not None]
-        for asked, content in messages:
-            if content is None:
-                yield self._by_envelope(asked, "missing")
-        if not readable:
-            return
-        try:
-            yield _Answer(self._call([a for a, _ in readable], [content for _, content in readable]))
-        except ConfinementError as error:
-            if len(readable) == 1:
-                yield self._by_envelope(readable[0][0], error.kind)
-                return
-            # One of them is poison; alone it spoils no other.
-            for message in readable:
-                yield from self._ask([message])
-        except (DamagedError, NotFoundError, StreamError):
-            yield self._by_envelope(readable[0][0], "missing")
-
-    def _by_envelope(self, asked: Asked, limit: str) -> _Answer:
-        try:
-            return _Answer(self._call([asked._replace(source_only=limit)], [b""]), unread=1)
-        except ConfinementError as error:
-            # Nothing of the mail was read: it is this program, or the machine, and no result would be true.
-            raise TemporaryError(f"the worker processes do not answer ({error}); nothing was compared") from error
-
-    def _call(self, asked: list[Asked], contents: list[bytes | Streamed]) -> Compared:
-        answer = self._worker().call(_COMPARE, self._key, None, asked, *contents)
-        if isinstance(answer, RulesWanted):
-            answer = self._worker().call(_COMPARE, self._key, self._pickled, asked, *contents)
-        compared: Compared = answer
-        return compared
-
-    def _worker(self) -> Worker:
-        worker: Worker | None = getattr(self._of_thread, "worker", None)
-        if worker is None or worker.dead:
-            worker = self._of_thread.worker = Worker(preload=_PRELOAD)
-            self._workers.append(worker)
-        return worker
+def sort_in(kinds: dict[Kind, Changes], change: Change) -> None:
+    """Count a change with its like."""
+    seen = kinds.setdefault(_kind(change), Changes())
+    seen.count += 1
+    seen.examples.append(Example(change.message_id, change.received_ms, change.address))
 
 
 def _kind(change: Change) -> Kind:

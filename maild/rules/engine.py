@@ -385,6 +385,8 @@ def _step_json(step: Tried | Passed) -> str:
         form += f',"conditions":[{",".join(conditions)}]'
     if did:
         form += f',"{"would" if observed else "did"}":{_list_json(did)}'
+    elif observed:
+        form += ',"observed":true'
     return form + "}"
 
 

@@ -93,7 +93,8 @@ class Plan:
         self.marks = bytes(gate is None or index in self.opens for index, gate in enumerate(self._gates))
 
     def _gate(self, index: int, rule: Rule) -> _Gate | None:
-        first = None if rule.active is not None else _first(rule.when)
+        # One that only observes says so wherever it stands in a trace: it is tried alone.
+        first = None if rule.active is not None or rule.observe else _first(rule.when)
         if first is None or not isinstance(first.test, OneOf | Contains) or len(first.test.values) > _MANY:
             return None
         sieve = self._sieves.get(first.source)

@@ -88,7 +88,7 @@ def _attempt(form: Any) -> Attempt | None:
             if isinstance(item, list | tuple) and len(item) == 3
         ),
         did=_texts(form.get("would")) or _texts(form.get("did")),
-        observed="would" in form,
+        observed="would" in form or form.get("observed") is True,
     )
 
 

@@ -251,12 +251,17 @@ class TestResult(NamedTuple):
 
 def run_tests(findings: Findings, ruleset: Ruleset) -> tuple[TestResult, ...]:
     """Run every test of a file; report those that fail, with what was expected and what happened."""
-    results = tuple(TestResult(test.name, test.line, tuple(_differences(ruleset, test))) for test in ruleset.tests)
+    results = tuple(TestResult(test.name, test.line, differences(ruleset, test)) for test in ruleset.tests)
     for test, result in zip(ruleset.tests, results, strict=True):
         if result.differences:
             said = "; ".join(each.text for each in result.differences)
             findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {said}")
     return results
+
+
+def differences(ruleset: Ruleset, test: RuleTest) -> tuple[Difference, ...]:
+    """Return what of a test is not as it expects; nothing when it holds."""
+    return tuple(_differences(ruleset, test))
 
 
 def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from maild.archive.lists import changes, newest_revision
+from maild.archive.replay import newest_step
 from maild.archive.sessions import find_session
 from maild.policy.grants import visible
 from maild.policy.visible import Visible
@@ -62,7 +63,7 @@ class Streams:
 
 async def _events(visit: Visit) -> AsyncIterator[str]:
     feed = visit.services.feed
-    seen = await visit.read(newest_revision)
+    seen, moved = await visit.read(newest_revision), await visit.read(newest_step)
     looks = 0
     with feed.subscribe() as subscription:
         yield "retry: 3000\n: listening\n\n"
@@ -77,6 +78,10 @@ async def _events(visit: Visit) -> AsyncIterator[str]:
             if newest > seen:
                 changed |= await visit.read(changes, visible=may_see, after=seen)
                 seen = newest
+            if (step := await visit.read(newest_step)) != moved:
+                # Mail was filed anew. Which inboxes it left is not told; each page asks for its own.
+                changed |= may_see.teams
+                moved = step
             looks += 1
             if changed:
                 yield f"event: inbox\ndata: {json.dumps({'teams': sorted(changed)})}\n\n"

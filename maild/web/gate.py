@@ -37,6 +37,7 @@ class Access(Enum):
     SIGNED_IN = "signed-in"  # an account; what it concerns is its own
     READ = "read"  # mail: each object is looked up within the teams that the person may read
     RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
+    RULES = "rules"  # reads and changes the rules: the permission
     OPERATE = "operate"  # the machine itself, or the permission
 
 
@@ -76,6 +77,9 @@ class Gate:
             return turned_away
         token, is_new = self._token(request, session)
         form: Mapping[str, str] = {}
+        # Security: before the form is read, which may be a large one here.
+        if self._page.access is Access.RULES and not self._visit(request, session, token, form).may(Permission.RULES):
+            raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
             form = await read_form(request, self._services.settings)
             require_own_form(request, form, form_token(token), self._services.settings)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from maild.web import conversations, directory, finding, holding, inboxes, machine, messages, signing, why
+from maild.web import (
+    conversations,
+    directory,
+    finding,
+    holding,
+    inboxes,
+    machine,
+    messages,
+    rules_observed,
+    rules_test,
+    signing,
+    why,
+)
 from maild.web.events import Streams
 from maild.web.gate import Access, Page
 from maild.web.services import Services
@@ -32,7 +44,9 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/source", endpoint=messages.source, access=Access.READ),
         Page(path="/m/{id}/release", endpoint=holding.let_go, access=Access.RESPOND, methods=_POST),
         Page(path="/m/{id}/why", endpoint=why.why, access=Access.READ),
+        Page(path="/m/{id}/test", endpoint=rules_test.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
+        Page(path="/rules/observed", endpoint=rules_observed.page, access=Access.RULES),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
         Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),

@@ -11,6 +11,7 @@ from maild.archive.database import Database
 from maild.archive.passwords import STANDARD, Cost
 from maild.archive.sessions import Lifetime
 from maild.confinement import Pool
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.rules.model import Ruleset
 from maild.web.feed import Feed
 
@@ -50,7 +51,8 @@ class Services:
     """Everything that a page may need.
 
     `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
-    rules, in single words; nothing when it is ready. `metrics` is the text of /metrics.
+    rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
+    whose word on a sender is believed.
     """
 
     database: Database
@@ -61,3 +63,4 @@ class Services:
     feed: Feed = field(default_factory=Feed)
     readiness: Callable[[], tuple[str, ...]] = tuple
     metrics: Callable[[], bytes] = bytes
+    relays: TrustedRelays = NO_RELAYS

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from maild.archive.provenance import Provenance, provenance
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_id
+from maild.policy.roles import Permission
 from maild.rules.conceal import Told
 from maild.rules.recorded import NO, NOT_IN_FORCE, Attempt
 from maild.web.language import catalogue
@@ -74,6 +75,7 @@ async def why(visit: Visit) -> Response:
         words=Words(visit.language, name, partial(size, language=visit.language)),
         team_name=name,
         day=partial(day, language=visit.language),
+        may_test=bool(routes) and visit.may(Permission.RULES),
     )
 
 

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from maild.archive.commit import accept
+from maild.archive.filing import file
+from maild.archive.observing import Observation
 from maild.archive.versions import BY_HAND, Version, record
 from maild.cli.store import carry_out
 from maild.config import load_settings
 from maild.rules.rulebook import Rulebook
+from tests.archive.samples import acceptance, filing
 from tests.cli.daemons import ROOT, serving, until
 from tests.cli.shell import Maild
 
@@ -270,3 +274,88 @@ def test_a_rollback_that_was_killed_can_be_repeated(maild: Maild, site: Path, tw
     assert maild("rules", "rollback", "1", "--reason", "x", "--yes").code == 0
     assert text_of(site) == two_versions[0]
     assert not (site / "rules.yaml.new").exists()
+
+
+def test_archived_mail_is_filed_by_the_rules_of_today_beside_a_daemon_and_put_back(
+    maild: Maild, site: Path, tmp_path: Path
+) -> None:
+    empty = maild("rules", "replays")
+    assert (empty.code, empty.err) == (1, "nothing has been filed anew yet\n")
+
+    def found(query: str) -> int:
+        return len(maild("search", query, "--json").objects)
+
+    with serving(site) as daemon:
+        daemon.ready()
+        import_letters(maild, tmp_path, 3)
+        until(lambda: found("team:poststelle") == 3, "routed")
+        text = text_of(site).replace("teams:\n", f"teams:\n{KITA}").replace("{team: poststelle", "{team: kita", 1)
+        (site / "rules.yaml").write_text(text, encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: len(maild("rules", "history", "--json").objects) == 2, "reloaded")
+        told = maild("rules", "replay", "--since", "3650d")
+        assert (told.code, told.out.splitlines()[:2]) == (1, ["      3  poststelle → kita", "         by its address"])
+        assert "version 2: 3 messages looked at: 3 would be filed anew; --yes does it" in told.err
+        number = maild("search", "team:poststelle", "--json").objects[0]["id"]
+        made = maild("rules", "make-test", number)
+        assert (made.code, made.err) == (0, "")
+        assert 'from: "a@example.org"\n' in made.out
+        assert 'to: ["info@musterstadt.example"]\n    subject: "…"\n' in made.out
+        assert "eheim" not in made.out
+        done = maild("rules", "replay", "--query", "team:poststelle", "--yes", "--json")
+        (form,) = done.objects
+        assert [done.code, *(form[key] for key in ("replay", "messages", "changed", "kept", "unread"))] == [
+            0,
+            1,
+            3,
+            3,
+            0,
+            0,
+        ]
+        assert (found("team:poststelle"), found("team:kita")) == (0, 3)
+        assert maild("rules", "replay", "--since", "3650d").code == 0
+        (listed,) = maild("rules", "replays", "--json").objects
+        assert [listed[key] for key in ("query", "messages", "ended", "taken_back")] == [
+            "team:poststelle",
+            3,
+            True,
+            None,
+        ]
+        assert "--query team:poststelle  3         holds" in maild("rules", "replays").out
+        would = maild("rules", "replay", "--undo")
+        assert (would.code, "3 messages would be put back; --yes does it" in would.err) == (1, True)
+        undone = maild("rules", "replay", "--undo", "1", "--yes")
+        assert (undone.code, "3 messages put back" in undone.err) == (0, True)
+        assert (found("team:poststelle"), found("team:kita")) == (3, 0)
+    assert "taken back" in maild("rules", "replays").out
+    assert "there is no replay to take back" in maild("rules", "replay", "--undo").err
+
+
+def test_what_a_rule_would_have_done_is_told(maild: Maild, site: Path) -> None:
+    text = text_of(site) + "rules:\n  - {id: probe, mode: observe, when: {subject: eilt}, then: {tag: [a, b]}}\n"
+    serve(site, text)
+    told = maild("rules", "observed")
+    assert (told.code, told.out) == (1, "probe: 0 of 0 messages, 0.0%\n")
+    nobody = maild("rules", "observed", "nie")
+    assert (nobody.code, nobody.err) == (1, "rule 'nie' does not observe, and never has\n")
+    settings = load_settings(site / "maild.toml", {})
+    taken = acceptance(1, to=(INFO,))
+    message_id = carry_out(settings, accept, taken).message_id
+    noted = filing(message_id)._replace(observations=(Observation("probe", INFO, ("tag a, b",)),))
+    carry_out(settings, file, noted)
+    none = maild("rules", "make-test", "7")
+    assert none.code == 2
+    told = maild("rules", "observed", "--since", "3650d")
+    assert told.code == 0
+    assert told.out.splitlines()[:2] == ["probe: 1 of 1 message, 100.0%", "      1  would have: tag a, b"]
+    (form,) = maild("rules", "observed", "probe", "--json").objects
+    assert (form["rule"], form["observes"], form["messages"], form["of"]) == ("probe", True, 1, 1)
+    assert form["would"] == [{"actions": ["tag a, b"], "recipients": 1}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("--yes",), ("--undo", "--since", "3d"), ("3", "--since", "3d"), ("--since", "soon"), ("--query", "(")],
+)
+def test_wrong_usage_of_replay_is_told(maild: Maild, site: Path, arguments: tuple[str, ...]) -> None:
+    assert maild("rules", "replay", *arguments).code == 2

@@ -193,7 +193,7 @@ def test_workers_that_always_die_give_no_result(sqlite_database: Database) -> No
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(run)
         while not ended.wait(0.001):
-            for worker in tuple(rehearsal._workers):
+            for worker in tuple(rehearsal.workers):
                 if not worker.dead:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(worker.pid, signal.SIGKILL)

@@ -48,6 +48,17 @@ def test_what_the_engine_writes_is_read_back() -> None:
     )
 
 
+def test_an_observing_rule_is_marked_also_when_it_did_not_match() -> None:
+    rules = rules_of(f"{WHOLE}rules:\n  - {{id: p, mode: observe, when: {{subject: x}}, then: {{tag: t}}}}\n")
+    form = json.loads(trace_json(route(rules, letter(subject="y"), to("kita@a.example"))))
+    read = read_recorded(form)
+    assert read is not None
+    assert (read.attempts[0].observed, read.attempts[0].did) == (True, ())
+    del form["trace"][0]["observed"]  # as it was written before
+    assert (older := read_recorded(form)) is not None
+    assert not older.attempts[0].observed
+
+
 @pytest.mark.parametrize("form", [None, [], {}, "x", 7, {"recipient": 7}, {"teams": ["a"]}])
 def test_what_is_no_route_is_none(form: object) -> None:
     assert read_recorded(form) is None

@@ -7,8 +7,12 @@ import re
 
 import pytest
 
+from maild.archive.replay import Beginning, Selection
+from maild.archive.replayable import Chosen
 from maild.archive.versions import Version, record
 from maild.policy.roles import Role
+from maild.router.replaying import Replaying
+from maild.rules.model import Ruleset
 from maild.web.why_words import Words
 from tests.browser.samples import SOURCE_ONLY
 from tests.web.office import RULES, Office, letter, rules, shown_id
@@ -159,6 +163,31 @@ def test_the_version_of_the_rules_is_named_as_far_as_it_is_kept(shared: Office) 
     kept = Version(digest=digest, source="", loaded_ms=shared.clock.ms - 7_200_000, author="", reason="")
     (version,) = (shared.database.writer.submit(record, kept).result(),)
     assert f"Fassung {version} Prüfsumme {digest[:12]} Geladen vor 2 Stunden" in page_of(shared, number)
+
+
+def test_a_letter_that_was_filed_anew_says_so(office: Office) -> None:
+    office.user("petra", (Role.READER, "kita"))
+    number = office.mail(letter("Dringend: neu"), "info@musterstadt.example")
+    new = rules(RULES.replace("info: {team: poststelle", "info: {team: kita"))
+    replay(office, new)
+    assert "Die Regeln wurden neu angewendet ( vor 2 Stunden ): Nach ihnen liegt der Brief hier." in page_of(
+        office, number
+    )
+    kept = Version(digest=new.version, source="", loaded_ms=0, author="", reason="")
+    office.database.writer.submit(record, kept).result()
+    said = page_of(office, number)
+    assert "Die Regeln wurden neu angewendet ( vor 2 Stunden ): Nach Fassung 1 liegt der Brief hier." in said
+    assert "info@musterstadt.example Adresse info Team der Adresse" in said
+
+
+def replay(office: Office, new: Ruleset) -> None:
+    office.book.current = new
+    at_ms = office.clock.ms - 7_200_000
+    beginning = Beginning(
+        at_ms=at_ms, author="petra", selection=Selection(since="", query=""), rules_version=new.version
+    )
+    chosen = Chosen(0, office.clock.ms + 1)
+    assert Replaying(office.database, new).run(chosen, beginning, lambda _: None)[1].moved == 1
 
 
 def test_a_trace_that_cannot_be_read_is_a_sentence_and_no_error(office: Office) -> None:

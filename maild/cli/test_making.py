@@ -1,0 +1,58 @@
+"""What `maild rules make-test` prints: a test of an archived message, with its people replaced."""
+
+from __future__ import annotations
+
+import pickle
+
+import click
+
+from maild.archive import content
+from maild.archive.queries import message
+from maild.archive.replayable import addressed
+from maild.archive.replies import replies_between
+from maild.cli.store import reading
+from maild.cli.verb import note, settings
+from maild.cli.versions import serving
+from maild.confinement import ConfinementError, Worker
+from maild.errors import MaildError
+from maild.mail.ids import format_id, parse_id
+from maild.policy.visible import OPERATOR
+from maild.router.test_making import MAKE, Wanted
+from maild.rules.test_writing import Written
+
+_WHY_NONE = "no test can have its outcome: rules look at what a test cannot say, or were never asked about it"
+
+
+def run(text: str) -> None:
+    """Print the entry to stdout, what it still has of the message to stderr; exit with 1 when there can be none."""
+    number = parse_id(text)
+    if number is None:
+        raise click.UsageError(f"'{text}' is not the id of a message; ids look like {format_id(1 << 62)}")
+    here = settings()
+    rules = serving(here).ruleset
+    with reading(here) as connection:
+        found = message(connection, visible=OPERATOR, message_id=number)
+        octets = content.read(connection, found.digest)
+        addresses = addressed(connection, [number]).get(number, ())
+        joined = replies_between(connection, number, number).get(number)
+    believed = here.trusted_relays.believed(found.envelope.get("ip"))
+    wanted = Wanted(found.received_ms, found.reverse_path or None, addresses, found.size, believed, joined)
+    written = _made(rules.version, pickle.dumps(rules, protocol=5), wanted, octets)
+    if not written.entry:
+        note(f"{format_id(number)}: {_WHY_NONE}")
+        raise click.exceptions.Exit(1)
+    click.echo(written.entry, nl=False)
+    for part, looking in written.kept:
+        sake = f", which {', '.join(looking)} looked at" if looking else ""
+        note(f"'{part}' holds something of the message{sake}")
+
+
+def _made(version: str, rules: bytes, wanted: Wanted, octets: bytes) -> Written:
+    worker = Worker(preload=("maild.router.test_making",))
+    try:
+        written: Written = worker.call(MAKE, version, rules, wanted, octets)
+    except ConfinementError as error:
+        raise MaildError(f"the message cannot be read within the limits ({error.kind})") from error
+    finally:
+        worker.kill()
+    return written

@@ -1,0 +1,121 @@
+"""What runs in a worker process of a replay: read a message once more, and ask the rules that serve now about it.
+
+Only of mail that would lie elsewhere, or otherwise, does anything come back.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from maild.archive.content import DamagedError, compress, decompress
+from maild.archive.replayable import Places, places_of
+from maild.router.comparing import Fate
+from maild.rules.engine import also_to, merge, route_all, trace_json
+from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.model import Priority, Ruleset
+from maild.rules.places import acts, placements, recorded_routes
+from maild.rules.recorded import Recorded
+
+
+class Reviewed(NamedTuple):
+    """One message to route again. `trace`: the routes that it took; `source_only` as for the router."""
+
+    message_id: int
+    received_ms: int
+    reverse_path: str | None
+    addresses: tuple[str, ...]
+    size: int
+    imported: bool
+    trace: bytes
+    believed: tuple[str, ...] = ()  # as for the router
+    reply: bool | None = None
+    unread: frozenset[str] = frozenset()  # inboxes that nobody can read
+    source_only: str | None = None
+
+    def by_envelope(self, limit: str) -> Reviewed:
+        """Ask about a message that broke this limit of its worker."""
+        return self._replace(source_only=limit)
+
+
+class Moved(NamedTuple):
+    """A message whose places are others now. `rules` are those that act otherwise; none: its address."""
+
+    message_id: int
+    received_ms: int
+    address: str
+    old: Fate
+    new: Fate
+    rules: tuple[str, ...]
+    trace: bytes
+    problem: str | None
+
+
+def review_batch(
+    key: str, pickled_rules: bytes | None, asked: list[Reviewed], *contents: bytes
+) -> list[Moved] | RulesWanted:
+    """Return what would lie elsewhere. Runs in a worker process."""
+    ruleset: Ruleset | None = kept_rules(key, pickled_rules)
+    if ruleset is None:
+        return RulesWanted()
+    found = (_review(ruleset, each, octets) for each, octets in zip(asked, contents, strict=True))
+    return [moved for moved in found if moved is not None]
+
+
+def _review(ruleset: Ruleset, asked: Reviewed, octets: bytes) -> Moved | None:
+    try:
+        old = recorded_routes(json.loads(decompress(asked.trace)))
+    except (DamagedError, ValueError):
+        old = None
+    if old is None:  # where it was put is not known, so nothing could be said of where it would leave
+        return None
+    letter = letter_of(
+        octets,
+        received_ms=asked.received_ms,
+        reverse_path=asked.reverse_path,
+        size=asked.size,
+        source_only=asked.source_only,
+        believed=asked.believed,
+        reply=asked.reply,
+    )
+    addresses = [address for text in asked.addresses if (address := address_of(text)) is not None]
+    routes = route_all(ruleset, letter, addresses)
+    if not asked.imported:
+        # What the fallback has for the sake of a team without readers stays there when the team gets one.
+        unread = asked.unread | {team for route in old for team in route.unread}
+        routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
+    merged = merge(routes)
+    before = places_of(placements(old), imported=asked.imported)
+    after = places_of(merged.placements, imported=asked.imported)
+    if before == after:
+        return None
+    trace = f"[{','.join(map(trace_json, routes))}]"
+    return Moved(
+        message_id=asked.message_id,
+        received_ms=asked.received_ms,
+        address=asked.addresses[0],
+        old=_fate(before),
+        new=_fate(after),
+        rules=_differing(old, recorded_routes(json.loads(trace)) or ()),
+        trace=compress(trace.encode()),
+        problem=merged.problem,
+    )
+
+
+def _fate(places: Places) -> Fate:
+    """Return the outcome for a message as a whole."""
+    found = places.values()
+    return Fate(
+        teams=tuple(sorted(places)),
+        tags=tuple(sorted({tag for place in found for tag in place.tags})),
+        priority=Priority(max((place.priority for place in found), default=Priority.NORMAL)).name.lower(),
+        state="closed" if all(place.state == "closed" for place in found) else "open",
+        claimed=True,
+    )
+
+
+def _differing(old: tuple[Recorded, ...], new: tuple[Recorded, ...]) -> tuple[str, ...]:
+    """Return the ids of the rules that act on one of the two ways only, or act otherwise, for any recipient."""
+    did = {(n, rule): act for n, route in enumerate(old) for rule, act in acts(route).items()}
+    does = {(n, rule): act for n, route in enumerate(new) for rule, act in acts(route).items()}
+    return tuple(sorted({key[1] for key in did.keys() | does.keys() if did.get(key) != does.get(key)}))

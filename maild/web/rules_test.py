@@ -1,0 +1,90 @@
+"""Make a test of this message: an entry for the rules file, with the message's people replaced.
+
+For who may read the message and edit the rules. The test has the recipients of the reader's inboxes alone: that the
+same letter went to others stays unsaid.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+from starlette.responses import Response
+
+from maild.archive import content
+from maild.archive.provenance import provenance
+from maild.archive.replies import replies_between
+from maild.confinement import ConfinementError
+from maild.errors import NotFoundError
+from maild.mail.ids import parse_id
+from maild.policy.roles import Permission
+from maild.router.test_making import MAKE, Wanted
+from maild.rules.letters import RulesWanted
+from maild.rules.test_writing import Written
+from maild.web.language import catalogue
+from maild.web.shell import shell_of
+from maild.web.visit import Visit
+
+
+def _(text: str) -> str:
+    """Mark words for translation."""
+    return text
+
+
+_PARTS = {
+    "from": _("Sender"),
+    "sender": _("Envelope sender"),
+    "to": _("Recipient"),
+    "subject": _("Subject"),
+    "text": _("Text"),
+    "header": _("Header field"),
+    "attachment": _("Attachment"),
+    "size": _("Size"),
+    "received": _("Received"),
+    "reply": _("Belongs to a conversation"),
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
+}
+
+
+async def page(visit: Visit) -> Response:
+    """Show the test of a message."""
+    number = parse_id(visit.request.path_params["id"])
+    # One answer for what is not there, what may not be read, and who may not edit rules.
+    if number is None or not visit.may(Permission.RULES):
+        raise NotFoundError("there is nothing here that you may see")
+    rules = visit.services.rulebook.current
+    found = await visit.read(provenance, visible=visit.visible, rules=rules, message_id=number)
+    told = [told.route.recipient for told in found.routes or () if told.known]
+    message = found.message
+    joined = await visit.read(replies_between, number, number)
+    wanted = Wanted(
+        received_ms=message.received_ms,
+        reverse_path=message.reverse_path or None,
+        addresses=tuple(dict.fromkeys(told)),
+        size=message.size,
+        believed=visit.services.relays.believed(str(message.envelope.get("ip"))),
+        reply=joined.get(number),
+    )
+    written = await _written(visit, wanted, await visit.read(content.read, message.digest))
+    say = catalogue(visit.language).gettext
+    return visit.page(
+        "rules_test.html",
+        shell=await shell_of(visit),
+        message=message,
+        entry=written.entry,
+        kept=[(say(_PARTS.get(part, part)), looking) for part, looking in written.kept],
+    )
+
+
+async def _written(visit: Visit, wanted: Wanted, octets: bytes) -> Written:
+    rules = visit.services.rulebook.current
+    pool = visit.services.pool
+    try:
+        written = await pool.run(MAKE, rules.version, None, wanted, octets)
+        if isinstance(written, RulesWanted):
+            written = await pool.run(MAKE, rules.version, pickle.dumps(rules, protocol=5), wanted, octets)
+    except ConfinementError:
+        return Written(entry="", kept=())
+    made: Written = written
+    return made
