@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from maild.archive.schema import messages, recipients
 from maild.mail.ids import message_id_at
@@ -30,17 +30,21 @@ def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
     return connection.scalar(select(func.count()).select_from(messages).where(_within(since_ms, until_ms))) or 0
 
 
-def received(connection: Connection, since_ms: int, until_ms: int, page: int) -> Iterator[list[Received]]:
-    """Yield the incoming mail of a time, oldest first, at most `page` at once.
+def received(
+    connection: Connection, since_ms: int, until_ms: int, page: int, *, newest_first: bool = False
+) -> Iterator[list[Received]]:
+    """Yield the incoming mail of a time, oldest first unless told otherwise, at most `page` at once.
 
     Left out: recipients for which the mail was a duplicate, and mail that was imported to a team, past the rules.
     """
-    after = message_id_at(since_ms, 0) - 1
     columns = (messages.c.id, messages.c.received_ms, messages.c.reverse_path, messages.c.digest, messages.c.size)
-    statement = select(*columns).where(_within(since_ms, until_ms)).order_by(messages.c.id)
-    while rows := connection.execute(statement.where(messages.c.id > after).limit(page)).all():
-        after = rows[-1].id
-        addressed = _addresses(connection, rows[0].id, after)
+    order = messages.c.id.desc() if newest_first else messages.c.id
+    statement = select(*columns).where(_within(since_ms, until_ms)).order_by(order).limit(page)
+    further = true()
+    while rows := connection.execute(statement.where(further)).all():
+        first, last = rows[0].id, rows[-1].id
+        further = messages.c.id < last if newest_first else messages.c.id > last
+        addressed = _addresses(connection, min(first, last), max(first, last))
         yield [
             Received(
                 message_id=row.id,

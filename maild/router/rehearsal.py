@@ -72,19 +72,23 @@ class Report:
     after: Counter[str] = field(default_factory=Counter)
     unmatched: Counter[tuple[str, bool]] = field(default_factory=Counter)  # address, whether it would be refused
 
-    def add(self, compared: Compared) -> None:
-        """Count a batch."""
+    def add(self, compared: Compared, *, newest_first: bool = False) -> None:
+        """Count a batch. Examples are kept oldest first, in whatever order the batches come."""
         self.recipients += compared.recipients
         self.before.update(compared.before)
         self.after.update(compared.after)
         self.changed += len(compared.changes)
         for change in compared.changes:
-            self._add(change)
+            self._add(change, newest_first=newest_first)
 
-    def _add(self, change: Change) -> None:
+    def _add(self, change: Change, *, newest_first: bool) -> None:
         seen = self.kinds.setdefault(_kind(change), Changes())
         seen.count += 1
-        seen.examples.append(Example(change.message_id, change.received_ms, change.address))
+        example = Example(change.message_id, change.received_ms, change.address)
+        if not newest_first:
+            seen.examples.append(example)
+        elif len(seen.examples) < _EXAMPLES:
+            seen.examples.appendleft(example)
         if change.old.claimed and not change.new.claimed:
             local_part, _, domain = change.address.lower().rpartition("@")
             # Without the detail: anyone may have written any number of them.
@@ -113,8 +117,19 @@ class Rehearsal:
         with self._database.read() as connection:
             return received_count(connection, since_ms, until_ms)
 
-    def run(self, since_ms: int, until_ms: int, progress: Callable[[int], None]) -> Report:
-        """Return what differs in the mail of a time; `progress` hears of each batch of messages."""
+    def run(
+        self,
+        since_ms: int,
+        until_ms: int,
+        progress: Callable[[int], None],
+        *,
+        enough: Callable[[int], bool] | None = None,
+    ) -> Report:
+        """Return what differs in the mail of a time; `progress` hears of each batch of messages.
+
+        With `enough` the newest mail comes first, and ends when it says so of the number of messages taken so far.
+        """
+        newest_first, taken = enough is not None, 0
         report = Report()
         size = max(2, os.cpu_count() or 2)
         under_way: deque[tuple[int, Future[list[_Answer]]]] = deque()
@@ -122,14 +137,17 @@ class Rehearsal:
         def take() -> None:
             messages, future = under_way.popleft()
             for compared, unread in future.result():
-                report.add(compared)
+                report.add(compared, newest_first=newest_first)
                 report.unread += unread
             report.messages += messages
             progress(messages)
 
         with ThreadPoolExecutor(size, thread_name_prefix="rehearsal") as threads:
             try:
-                for batch in self._batches(since_ms, until_ms):
+                for batch in self._batches(since_ms, until_ms, newest_first=newest_first):
+                    if enough is not None and enough(taken):
+                        break
+                    taken += len(batch)
                     under_way.append((len(batch), threads.submit(self._compare, batch)))
                     if len(under_way) > 2 * size:
                         take()
@@ -141,11 +159,11 @@ class Rehearsal:
                     worker.kill()
         return report
 
-    def _batches(self, since_ms: int, until_ms: int) -> Iterator[list[Received]]:
+    def _batches(self, since_ms: int, until_ms: int, *, newest_first: bool) -> Iterator[list[Received]]:
         with self._database.read() as connection:
             batch: list[Received] = []
             octets = 0
-            for page in received(connection, since_ms, until_ms, _PAGE):
+            for page in received(connection, since_ms, until_ms, _PAGE, newest_first=newest_first):
                 for message in page:
                     if batch and (len(batch) == _BATCH or octets + message.size > _BATCH_BYTES):
                         yield batch

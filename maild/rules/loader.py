@@ -27,7 +27,7 @@ _KEYS = (*_REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "ru
 
 
 def load(
-    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None
+    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None, tested: bool = True
 ) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
     """Read a rules file.
 
@@ -36,6 +36,7 @@ def load(
         path: how diagnostics name it.
         read_list: returns the text of a list file by the name that stands in `lists`; raises OSError or ValueError.
         today: with it, rules whose time is over are warned of.
+        tested: without, the tests are not run: for a look at rules that may not serve.
 
     Returns:
         The rules, or None when there is any error; and all findings, by place.
@@ -47,7 +48,7 @@ def load(
             findings.error(Spot(1, 1), Code.EMPTY, "the file is empty")
         return None, findings.sorted()
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    ruleset = _Reading(findings, _hashed(read_list, digest), today).ruleset(root, digest)
+    ruleset = _Reading(findings, _hashed(read_list, digest), today, tested=tested).ruleset(root, digest)
     return (None if findings.refused else ruleset), findings.sorted()
 
 
@@ -67,7 +68,8 @@ def _hashed(read_list: ReadList | None, digest: hashlib._Hash) -> ReadList | Non
 class _Reading:
     """One pass over a file, in an order in which every name is known before it is referred to."""
 
-    def __init__(self, findings: Findings, read_list: ReadList | None, today: date | None) -> None:
+    def __init__(self, findings: Findings, read_list: ReadList | None, today: date | None, *, tested: bool) -> None:
+        self._tested = tested
         self._findings = findings
         self._fields = Fields(findings)
         self._names = Names(findings)
@@ -114,7 +116,8 @@ class _Reading:
             rules=rules,
             tests=tests,
         )
-        run_tests(self._findings, found)
+        if self._tested:
+            run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
         report_rules(self._findings, rules, reader.places, self._today)

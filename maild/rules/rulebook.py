@@ -53,7 +53,7 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
     return read_text(source, path.parent, shown=shown or str(path), today=today)
 
 
-def read_text(source: str, folder: Path, *, shown: str, today: date | None = None) -> Loaded:
+def read_text(source: str, folder: Path, *, shown: str, today: date | None = None, tested: bool = True) -> Loaded:
     """Check a text as if it were a rules file in `folder`, where its list files are; never raises."""
     lists: dict[str, str] = {}
 
@@ -61,7 +61,7 @@ def read_text(source: str, folder: Path, *, shown: str, today: date | None = Non
         lists[name] = _read_list(folder, name)
         return lists[name]
 
-    ruleset, diagnostics = load(source, shown, read_list, today=today)
+    ruleset, diagnostics = load(source, shown, read_list, today=today, tested=tested)
     return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)
 
 

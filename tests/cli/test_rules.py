@@ -60,7 +60,7 @@ def test_the_history_lists_every_version_the_newest_first(maild: Maild, site: Pa
         ["NUMBER", "SINCE"], ["2", "2026-09-21"], ["1", "2026-09-21"]
     ]  # fmt: skip
     newest, oldest = maild("rules", "history", "--json").objects
-    assert set(newest) == {"number", "digest", "date", "author", "reason"}
+    assert set(newest) == {"number", "digest", "date", "author", "reason", "approved_by"}
     assert (newest["number"], oldest["number"], newest["date"]) == (2, 1, "2026-09-21T14:13:20Z")
 
 
@@ -270,3 +270,15 @@ def test_a_rollback_that_was_killed_can_be_repeated(maild: Maild, site: Path, tw
     assert maild("rules", "rollback", "1", "--reason", "x", "--yes").code == 0
     assert text_of(site) == two_versions[0]
     assert not (site / "rules.yaml.new").exists()
+
+
+def test_where_two_must_agree_one_alone_rolls_nothing_back(
+    maild: Maild, site: Path, two_versions: tuple[str, str]
+) -> None:
+    with (site / "maild.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[rules]\napproval = "two"\n')
+    refused = maild("rules", "rollback", "1", "--reason", "x", "--yes")
+    assert refused.code == 1
+    assert "two people must agree" in refused.err
+    assert "/rules/history/1" in refused.err
+    assert text_of(site) == two_versions[1]

@@ -182,3 +182,16 @@ def test_workers_that_always_die_give_no_result(sqlite_database: Database) -> No
                         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(TemporaryError, match="nothing was compared"):
             running.result()
+
+
+def test_the_newest_mail_comes_first_when_there_may_be_enough(database: Database) -> None:
+    for number in range(150):
+        put(database, number, "eilt", days_ago=150 - number)
+    new = RULES.replace("copy: leitung", "copy: kita")
+    rehearsal = Rehearsal(database, rules(RULES), rules(new))
+    report = rehearsal.run(0, NOW_MS, lambda _: None, enough=lambda taken: taken >= 100)
+    assert 100 <= report.messages < 150
+    (changes,) = report.kinds.values()
+    assert changes.count == report.messages
+    newest = [NOW_MS - days * DAY_MS for days in (3, 2, 1)]
+    assert [example.received_ms for example in changes.examples] == newest
