@@ -137,8 +137,18 @@ class Daemon:
             # A host that only receives mail neither loads nor needs the pages.
             from maild.app.web_door import open_web  # noqa: PLC0415
 
+            async def reload_rules() -> None:
+                _reload(rulebook)
+
             web = await open_web(
-                settings, database=database, rulebook=rulebook, pool=pool, feed=feed, gauges=gauges, now_ms=now_ms
+                settings,
+                database=database,
+                rulebook=rulebook,
+                pool=pool,
+                feed=feed,
+                gauges=gauges,
+                now_ms=now_ms,
+                reload_rules=reload_rules,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port

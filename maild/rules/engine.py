@@ -197,6 +197,11 @@ def _describe(action: Action) -> str:
             assert_never(action)
 
 
+def described(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule does, as traces say it."""
+    return tuple(_describe(action) for action in rule.then)
+
+
 def merge(routes: Iterable[Route]) -> Merged:
     """Merge the routes of a letter's recipients: once in each team's inbox, whichever addresses it came by.
 

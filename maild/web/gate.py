@@ -36,6 +36,7 @@ class Access(Enum):
     SIGNED_IN = "signed-in"  # an account; what it concerns is its own
     READ = "read"  # mail: each object is looked up within the teams that the person may read
     RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
+    RULES = "rules"  # reads and changes the rules: the permission
     OPERATE = "operate"  # the machine itself, or the permission
 
 
@@ -50,6 +51,7 @@ class Page:
     endpoint: Endpoint
     access: Access
     methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
+    max_body_bytes: int | None = None  # of a form; else what the settings say
 
 
 def cookie_name(services: Services, name: str) -> str:
@@ -75,8 +77,11 @@ class Gate:
             return turned_away
         token, is_new = self._token(request, session)
         form: Mapping[str, str] = {}
+        # Security: before the form is read, which may be a large one here.
+        if self._page.access is Access.RULES and not self._visit(request, session, token, form).may(Permission.RULES):
+            raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
-            form = await read_form(request, self._services.settings)
+            form = await read_form(request, self._services.settings, self._page.max_body_bytes)
             require_own_form(request, form, form_token(token), self._services.settings)
         visit = self._visit(request, session, token, form)
         if self._page.access is Access.OPERATE and not self._may_operate(visit):

@@ -1,0 +1,103 @@
+"""R5: the pages on which rules are edited: no other site, no hostile text and no large form gets anywhere by them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from maild.web.gate import Access
+from tests.security.crawling import FORMS, Objects, pages
+from tests.web.office import Office, letter
+from tests.web.workshop import TESTED, fields, open_shop, review, save, token
+
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE = TESTED.replace("  - id: eilt\n", f'  - id: eilt\n    note: "{SCRIPT}\' onload=x"\n').replace(
+    "name: Bauamt", "name: '<img src=x onerror=alert(2)>'"
+)
+ONE = Objects(team="kita", reference="0000-0001", id="0000000000001")
+
+
+def _state(office: Office, text: str) -> tuple[str, list[object]]:
+    with office.database.read() as connection:
+        tables = ("rules_versions", "rules_proposals")
+        return text, [connection.exec_driver_sql(f"SELECT * FROM {table}").all() for table in tables]
+
+
+@pytest.mark.parametrize("approval", ["one", "two"])
+def test_a_form_from_elsewhere_changes_no_rules(office: Office, approval: str) -> None:
+    shop = open_shop(office, approval=approval)
+    with office.client("rita") as client:
+        sent = {**fields(review(client, TESTED + "# neu\n").text, "/rules/save"), "reason": "x"}
+        before = _state(office, shop.text)
+        own = token(client)
+        for headers, proof in (
+            ({}, "0" * 64),
+            ({"sec-fetch-site": "cross-site"}, own),
+            ({"origin": "https://evil.example"}, own),
+        ):
+            for page in pages(office):
+                if page.access is Access.RULES and "POST" in page.methods:
+                    form = {**FORMS[page.path], **sent, "token": proof}
+                    assert client.post(ONE.path(page), data=form, headers=headers).status_code == 403, page.path
+            assert _state(office, shop.text) == before
+        for page in pages(office):
+            if page.access is Access.RULES and "GET" in page.methods:
+                client.get(ONE.path(page), headers={"sec-fetch-site": "cross-site"})
+        assert _state(office, shop.text) == before
+
+
+def test_what_stands_in_rules_is_text_on_every_page(office: Office) -> None:
+    open_shop(office, HOSTILE)
+    office.mail(letter("Dringend"))
+    with office.client("rita") as client:
+        reviewed = review(client, HOSTILE.replace("tag: eilt,", f'tag: "{SCRIPT}",'))
+        changed = HOSTILE.replace("tags: [eilt], ", "").replace("- name: Dringendes eilt", f'- name: "{SCRIPT}"')
+        reason = save(client, review(client, changed + "# x\n"), f"{SCRIPT}")
+        assert reason.status_code == 303, reason.text
+        shown = [reviewed.text]
+        shown += [client.get(ONE.path(page)).text for page in pages(office) if page.path.startswith("/rules")
+                  and "GET" in page.methods]  # fmt: skip
+        shown += [client.get("/rules/history/2").text]
+        shown += [client.post("/rules/check", data={"token": token(client), "text": f"{SCRIPT}: ["}).text]
+        shown += [client.post("/rules/new", data={"token": token(client), "f_id": SCRIPT, "f_note": '"><b>'}).text]
+    assert any("&lt;script&gt;" in page for page in shown)
+    for page in shown:
+        assert "<script>alert" not in page
+        assert "<img" not in page
+        assert "<b>" not in page
+        assert not re.search(r"<[^>]+\son\w+=", page)
+
+
+def test_a_path_with_a_rule_that_no_rule_is_called_by_is_answered_plainly(office: Office) -> None:
+    open_shop(office)
+    with office.client("rita") as client:
+        for name in ("%3Cscript%3E", "%2e%2e%2fetc", "x" * 900, "eilt%00", "eilt/../../save"):
+            assert client.get(f"/rules/rule/{name}").status_code == 404, name
+
+
+def test_a_form_of_twenty_megabytes_is_refused_and_a_large_file_is_not(office: Office) -> None:
+    shop = open_shop(office)
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    with office.client("rita") as rita, office.client("petra") as petra:
+        huge = b"text=" + b"a" * 20_000_000
+        assert rita.post("/rules/save", content=huge, headers=form).status_code == 413
+        chunks = (b"a" * 100_000 for _ in range(200))
+        assert rita.post("/rules/review", content=chunks, headers=form).status_code == 413
+        # Who may not edit rules is turned away before anything is read, and other forms stay small.
+        assert petra.post("/rules/save", content=huge[:7_000_000], headers=form).status_code == 403
+        assert rita.post("/language", content=huge[:70_000], headers=form).status_code == 413
+        large = TESTED + "# Füllung: äöü\n" * 60_000
+        assert save(rita, review(rita, large)).status_code == 303
+    assert shop.text == large
+
+
+def test_a_text_that_would_be_a_bomb_is_told_as_what_it_is(office: Office) -> None:
+    shop = open_shop(office)
+    bomb = "a: &a [x, x]\n" + "".join(f"b{n}: [*a, *a]\n" for n in range(50))
+    with office.client("rita") as client:
+        for text, code in ((bomb, "alias"), ("[" * 5_000, "too-deep"), ("\x00", "syntax"), ("", "empty")):
+            page = review(client, text).text
+            assert f">{code}</code>" in page, code
+            assert 'name="reason"' not in page
+    assert shop.text == TESTED
