@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
+from babel.numbers import format_decimal
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -123,6 +124,7 @@ class Workshop:
             asked=asked,
             own=asked is not None and asked.author == visit.person.login,
             stale=stale,
+            number=partial(format_decimal, locale=visit.language),
         )
 
     async def save(self, visit: Visit) -> Response:

@@ -51,7 +51,7 @@ class Shop:
             self.rulebook.reload()
 
 
-def open_shop(office: Office, text: str = TESTED, *, approval: str = "one") -> Shop:
+def open_shop(office: Office, text: str = TESTED, *, approval: str = "one", people: bool = True) -> Shop:
     """Give an office a rules file; people: rita and ralf edit rules, petra manages a team, ada is administrator."""
     folder = office.database.data_dir / "site"
     folder.mkdir()
@@ -75,10 +75,11 @@ def open_shop(office: Office, text: str = TESTED, *, approval: str = "one") -> S
 
     settings = replace(office.services.settings, approval=approval)
     office.services = replace(office.services, rulebook=rulebook, settings=settings, reload_rules=reload)
-    for login in ("rita", "ralf"):
-        office.user(login, (Role.RULE_EDITOR, None))
-    office.user("petra", (Role.MANAGER, "kita"))
-    office.user("ada", (Role.ADMINISTRATOR, None))
+    if people:
+        for login in ("rita", "ralf"):
+            office.user(login, (Role.RULE_EDITOR, None))
+        office.user("petra", (Role.MANAGER, "kita"))
+        office.user("ada", (Role.ADMINISTRATOR, None))
     return Shop(office=office, rulebook=rulebook, path=path, folder=folder)
 
 
