@@ -53,11 +53,24 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
     return read_text(source, path.parent, shown=shown or str(path), today=today)
 
 
-def read_text(source: str, folder: Path, *, shown: str, today: date | None = None, tested: bool = True) -> Loaded:
-    """Check a text as if it were a rules file in `folder`, where its list files are; never raises."""
+def read_text(
+    source: str,
+    folder: Path,
+    *,
+    shown: str,
+    today: date | None = None,
+    tested: bool = True,
+    may_read: Callable[[str], bool] | None = None,
+) -> Loaded:
+    """Check a text as if it were a rules file in `folder`, where its list files are; never raises.
+
+    With `may_read` only the list files are read whose names it allows.
+    """
     lists: dict[str, str] = {}
 
     def read_list(name: str) -> str:
+        if may_read is not None and not may_read(name):
+            raise ValueError("a list file that is new in the rules lies in the folder 'lists' beside them")
         lists[name] = _read_list(folder, name)
         return lists[name]
 

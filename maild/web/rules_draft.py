@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from maild.archive.versions import newest_of, source_of
+from maild.archive.versions import ever_served, newest_of, source_of
 from maild.errors import Diagnostic
 from maild.rules.editing import with_line_ends
 from maild.rules.findings import Code
@@ -97,20 +99,31 @@ def is_stale(visit: Visit, draft: Draft) -> bool:
     return draft.base_text != visit.services.rulebook.source
 
 
-async def check(visit: Visit, text: str) -> Checked:
-    """Check a text as if it were the rules file, with its tests."""
+async def check(visit: Visit, text: str, *, by_hand: bool = False) -> Checked:
+    """Check a text as if it were the rules file, with its tests; `by_hand` when it comes from the disk itself."""
     rulebook = visit.services.rulebook
     zone = rulebook.current.organisation.timezone
     today = datetime.fromtimestamp(visit.now_ms / 1000, zone).date()
 
+    known = by_hand or await visit.read(ever_served, text)
+    may_read = None if known else partial(_may_read, rulebook.current)
+
     def look(*, tested: bool = True) -> Loaded:
-        return read_text(text, rulebook.path.parent, shown=rulebook.path.name, today=today, tested=tested)
+        folder, shown = rulebook.path.parent, rulebook.path.name
+        return read_text(text, folder, shown=shown, today=today, tested=tested, may_read=may_read)
 
     loaded = await run_in_threadpool(look)
     rehearsable = loaded.ruleset
     if loaded.ruleset is None and all(d.code == Code.FAILED_TEST for d in loaded.diagnostics if d.severity == "error"):
         rehearsable = (await run_in_threadpool(look, tested=False)).ruleset
     return _checked(loaded, rehearsable)
+
+
+def _may_read(serving: Ruleset, name: str) -> bool:
+    # Security: diagnostics quote the lines of list files, and beside the rules lie files with secrets. Who edits in the
+    # browser has no account on this machine, and chooses among the files that are meant for it.
+    parts = PurePosixPath(name).parts
+    return any(kept.file == name for kept in serving.lists.values()) or (parts[:1] == ("lists",) and ".." not in parts)
 
 
 def findings_of(diagnostics: tuple[Diagnostic, ...], source: str) -> tuple[Finding, ...]:

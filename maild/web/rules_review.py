@@ -238,7 +238,7 @@ class Workshop:
         if there is None or there in (self._services.rulebook.source.encode(), mine.encode()):
             return False
         try:
-            return (await check(visit, there.decode("utf-8"))).ruleset is not None
+            return (await check(visit, there.decode("utf-8"), by_hand=True)).ruleset is not None
         except UnicodeDecodeError:
             return False
 

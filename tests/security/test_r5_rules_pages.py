@@ -112,3 +112,35 @@ def test_a_text_that_would_be_a_bomb_is_told_as_what_it_is(office: Office) -> No
             assert f">{code}</code>" in page, code
             assert 'name="reason"' not in page
     assert shop.text == TESTED
+
+
+def test_an_editor_in_the_browser_reads_no_file_of_the_machine_by_a_list(office: Office) -> None:
+    own = TESTED.replace("rules:\n", "lists: {alt: {file: sperrliste.txt}}\nrules:\n", 1)
+    folder = office.database.data_dir / "site"
+    folder.mkdir()
+    (folder / "sperrliste.txt").write_text("a@b.example\n")
+    (folder / "lists").mkdir()
+    (folder / "lists" / "neu.txt").write_text("b@c.example\n")
+    (folder / "lists" / "link.txt").symlink_to("/etc/hostname")
+    (folder / "maild.toml").write_text("password = geheim\n")
+    shop = open_shop(office, own)
+    with office.client("rita") as client:
+        for name, allowed in (
+            ("sperrliste.txt", True),
+            ("lists/neu.txt", True),
+            ("maild.toml", False),
+            ("./maild.toml", False),
+            ("lists/../maild.toml", False),
+            ("lists/link.txt", False),
+            ("/etc/passwd", False),
+        ):
+            text = own.replace("  - id: eilt\n", "  - {id: n, when: {to: {list: neu}}, then: {tag: x}}\n  - id: eilt\n")
+            page = review(client, text.replace("lists: {", f"lists: {{neu: {{file: {name}}}, ")).text
+            assert ("list-file" not in page) is allowed, name
+            assert "geheim" not in page
+            assert "root:" not in page
+        # What an administrator wrote on the machine is taken as it is, and so is a way back to it.
+        shop.by_hand(own.replace("sperrliste.txt", "maild.toml"), reload=True)
+        shop.by_hand(own, reload=True)
+        reviewed = client.post("/rules/history/2/back", data={"token": token(client)})
+        assert "list-file" not in reviewed.text

@@ -54,7 +54,7 @@ class Shop:
 def open_shop(office: Office, text: str = TESTED, *, approval: str = "one", people: bool = True) -> Shop:
     """Give an office a rules file; people: rita and ralf edit rules, petra manages a team, ada is administrator."""
     folder = office.database.data_dir / "site"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     path = folder / "rules.yaml"
     path.write_bytes(text.encode())
     rulebook = Rulebook(path, folder)
