@@ -22,10 +22,7 @@ Scheme = Literal["light", "dark"]
 RULES_PAGES = {
     "rules": "/rules",
     "rules-form": "/rules/rule/eilt",
-    "rules-new": "/rules/new",
     "rules-edit": "/rules/edit",
-    "rules-history": "/rules/history",
-    "rules-version": "/rules/history/1",
 }
 _IN_DOCS = ("rules", "rules-form")  # of these: in German, wide and light alone
 
@@ -98,8 +95,9 @@ def _shoot_rules(page: Page, base: str, folder: Path) -> None:
     for name in _IN_DOCS:
         page.goto(base + RULES_PAGES[name])
         page.screenshot(path=folder / f"{name}-de-wide.png")
+    page.set_viewport_size({"width": WIDTHS["wide"][0], "height": 1180})  # all of it: its end is what matters
     go_to_review(page, base)
-    page.screenshot(path=folder / "rules-review-de-wide.png", full_page=True)
+    page.screenshot(path=folder / "rules-review-de-wide.png")
 
 
 def _scheme(name: str) -> Scheme:
