@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -368,6 +371,33 @@ def test_whatever_the_form_says_no_other_line_changes_and_the_file_says_it(
     others = [replace(rule, line=0) for rule in old.rules if rule.id != form.id]
     assert [replace(rule, line=0) for rule in fresh.rules if rule.id != form.id] == others
     assert (fresh.teams, fresh.addresses, fresh.fallback) == (old.teams, old.addresses, old.fallback)
+
+
+PIECES = st.one_of(
+    st.sampled_from(
+        ["\n", "  ", "- ", "#", ": ", "{", "}", "[", "]", "|", ">", "'", '"', "? ", "\t", "\r", "\u2028", "...\n"]
+    ),
+    st.text(max_size=3),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_file_an_edit_comes_about_or_is_refused_with_a_word(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from([TEXT, EXAMPLE]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(text)))
+        text = text[:at] + data.draw(PIECES) + text[at + data.draw(st.integers(0, 4)) :]
+    edits: tuple[Callable[[str], str], ...] = (
+        lambda rule: change_rule(text, replace(NEW, id=rule)),
+        lambda rule: observe_rule(text, rule, observe=True),
+        lambda rule: delete_rule(text, rule),
+        lambda rule: move_rule(text, rule, up=True),
+        lambda rule: add_rule(text, replace(NEW, id=f"{rule}-2")),
+    )
+    for edit, name in product(edits, ("eins", "zwei", "drei", "vier", "kita-eilt", "kammern", "newsletter")):
+        with contextlib.suppress(EditError):
+            rules_in(edit(name))
 
 
 MIXED = "a\r\nb\nc\r\nd"

@@ -102,6 +102,17 @@ def test_a_proposal_whose_rules_have_changed_cannot_be_approved(shop: Shop) -> N
         assert proposal(connection, int(path.rpartition("/")[2])).decision is None
 
 
+def test_what_was_made_from_older_rules_is_shown_as_a_conflict_and_not_proposed(shop: Shop) -> None:
+    with shop.office.client("rita") as client:
+        reviewed = review(client, NEW)
+        shop.by_hand("# von Hand\n" + TESTED, reload=True)
+        answer = save(client, reviewed)
+        assert answer.status_code == 409
+        assert "Beide Änderungen vertragen sich." in words(answer.text)
+    with shop.office.database.read() as connection:
+        assert waiting_proposals(connection) == []
+
+
 def test_a_rollback_needs_the_second_person_too(shop: Shop) -> None:
     path = propose(shop)
     with shop.office.client("ralf") as ralf:

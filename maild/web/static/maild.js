@@ -112,19 +112,24 @@ function goTo(line, column) {
   editor.scrollTop = (line - 5) * parseFloat(getComputedStyle(editor).lineHeight);
 }
 
-let asked = 0;
+let looking = false;
+let lookAgain = false;
 
 async function look() {
-  const mine = ++asked;
+  // One question at a time: a large file takes the server a second or two.
+  lookAgain = looking;
+  if (looking) return;
+  looking = true;
   const body = new URLSearchParams({ token: editor.form.elements.token.value, text: editor.value });
   try {
     const answer = await fetch(editor.dataset.check, { method: "POST", body, credentials: "same-origin" });
-    if (!answer.ok || answer.redirected) return;
-    const found = page(await answer.text()).getElementById("found");
-    if (found && mine === asked) document.getElementById("found").replaceChildren(...document.importNode(found, true).childNodes);
+    const found = answer.ok && !answer.redirected && page(await answer.text()).getElementById("found");
+    if (found) document.getElementById("found").replaceChildren(...document.importNode(found, true).childNodes);
   } catch {
     // The next change, or the button, asks again.
   }
+  looking = false;
+  if (lookAgain) look();
 }
 
 if (editor) {
