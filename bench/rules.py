@@ -21,10 +21,11 @@ from bench.site import rules as town
 from maild.mail.address import parse_address
 from maild.mail.reading import facts_of
 from maild.router.reading import Addressed, Order, read_one
-from maild.rules.engine import route, trace_json
+from maild.rules.engine import route
 from maild.rules.loader import load
 from maild.rules.model import Letter, Ruleset
 from maild.rules.rulebook import Loaded, read_rules
+from maild.rules.trace_form import trace_json
 
 _ROUNDS = 7
 _ENTRIES = 100_000

@@ -30,8 +30,9 @@ from maild.mail.facts import Facts
 from maild.mail.message import parse
 from maild.mail.reading import facts_of
 from maild.router.reading import Addressed, Order, read_batch
-from maild.rules.engine import merge, route_all, trace_json
+from maild.rules.engine import merge, route_all
 from maild.rules.model import Letter, Ruleset
+from maild.rules.trace_form import trace_json
 
 _BATCH = 32
 _INDEX_BATCH = 500  # what 0.2 s of a busy daemon brings

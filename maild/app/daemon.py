@@ -150,12 +150,20 @@ class Daemon:
             space=space,
             readers=readers,
         )
+        watch = self._watch(rulebook)
         if "web" in only:
             # A host that only receives mail neither loads nor needs the pages.
             from maild.app.web_door import open_web  # noqa: PLC0415
 
             web = await open_web(
-                settings, database=database, rulebook=rulebook, pool=pool, feed=feed, gauges=gauges, now_ms=now_ms
+                settings,
+                database=database,
+                rulebook=rulebook,
+                pool=pool,
+                feed=feed,
+                gauges=gauges,
+                now_ms=now_ms,
+                reload_rules=watch.reload,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port
@@ -166,7 +174,6 @@ class Daemon:
                 stack.push_async_callback(server.drain, _DRAIN_S)
             self.smtp_ports = [server.port for server in servers]
         self._signals()
-        self._watch(rulebook)
         await self._watchdog(database)
 
     async def until_stopped(self) -> None:
@@ -237,11 +244,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
 
-    def _watch(self, rulebook: Rulebook) -> None:
+    def _watch(self, rulebook: Rulebook) -> RulesWatch:
         watch = RulesWatch(rulebook)
         running = asyncio.create_task(watch.run(), name="rules")
         self._stack.callback(running.cancel)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
+        return watch
 
     async def _watchdog(self, database: Database) -> None:
         interval_s = watchdog_interval_s()

@@ -41,17 +41,21 @@ class RulesWatch:
         """Look until cancelled."""
         while True:
             try:
-                await (self._reload() if self._asked.is_set() else self._look())
+                await (self._answer() if self._asked.is_set() else self._look())
             except Exception as error:  # noqa: BLE001 - a worker's attempt: the next look tries again
                 _log.error("rules.failed", error=type(error).__name__)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._asked.wait(), self._look_s)
 
-    async def _reload(self) -> None:
+    async def _answer(self) -> None:
         self._asked.clear()
         notify("RELOADING=1")
-        self._take_up(await asyncio.to_thread(self._rulebook.read))
+        await self.reload()
         notify("READY=1")
+
+    async def reload(self) -> None:
+        """Read the files and let them serve; returns when they do, or are refused."""
+        self._take_up(await asyncio.to_thread(self._rulebook.read))
 
     async def _look(self) -> None:
         rulebook = self._rulebook

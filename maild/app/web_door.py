@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -51,6 +51,7 @@ async def open_web(
     feed: Feed,
     gauges: Gauges,
     now_ms: Callable[[], int],
+    reload_rules: Callable[[], Awaitable[None]],
 ) -> Web:
     """Serve the pages."""
     listen = settings.web.listen
@@ -62,12 +63,15 @@ async def open_web(
         database=database,
         rulebook=rulebook,
         pool=pool,
-        settings=WebSettings(base_url=settings.base_url, language=settings.server.language),
+        settings=WebSettings(
+            base_url=settings.base_url, language=settings.server.language, approval=settings.rules.approval
+        ),
         now_ms=now_ms,
         feed=feed,
         readiness=gauges.unready,
         relays=settings.trusted_relays,
         metrics=gauges.exposition,
+        reload_rules=reload_rules,
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

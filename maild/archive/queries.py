@@ -107,6 +107,14 @@ def missing() -> NotFoundError:
     return NotFoundError("there is nothing here that you may see")
 
 
+def readable(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> frozenset[int]:
+    """Return those of these messages that may be read."""
+    statement = select(filings.c.message_id).where(
+        filings.c.message_id.in_(sorted(set(message_ids))), allowed(filings.c.team, visible)
+    )
+    return frozenset(connection.scalars(statement))
+
+
 def require_team(team: str, visible: Visible) -> None:
     """Refuse a team that may not be seen; raises NotFoundError."""
     if not visible.everything and team not in visible.teams:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select, true
 
 from maild.archive.replies import replies_between
 from maild.archive.schema import messages, recipients
@@ -38,21 +38,30 @@ def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
 
 
 def received(
-    connection: Connection, since_ms: int, until_ms: int, page: int, *, with_replies: bool = False
+    connection: Connection,
+    since_ms: int,
+    until_ms: int,
+    page: int,
+    *,
+    with_replies: bool = False,
+    newest_first: bool = False,
 ) -> Iterator[list[Received]]:
-    """Yield the incoming mail of a time, oldest first, at most `page` at once.
+    """Yield the incoming mail of a time, oldest first unless told otherwise, at most `page` at once.
 
     Whether a message is a reply is looked up when `with_replies` wants it.
 
     Left out: recipients for which the mail was a duplicate, and mail that was imported to a team, past the rules.
     """
-    after = message_id_at(since_ms, 0) - 1
     names = ("id", "received_ms", "reverse_path", "digest", "size", "envelope")
-    statement = select(*[messages.c[name] for name in names]).where(_within(since_ms, until_ms)).order_by(messages.c.id)
-    while rows := connection.execute(statement.where(messages.c.id > after).limit(page)).all():
-        after = rows[-1].id
-        addressed = _addresses(connection, rows[0].id, after)
-        answers = replies_between(connection, rows[0].id, after) if with_replies else {}
+    order = messages.c.id.desc() if newest_first else messages.c.id
+    columns = [messages.c[name] for name in names]
+    statement = select(*columns).where(_within(since_ms, until_ms)).order_by(order).limit(page)
+    further = true()
+    while rows := connection.execute(statement.where(further)).all():
+        low, high = sorted((rows[0].id, rows[-1].id))
+        further = messages.c.id < low if newest_first else messages.c.id > high
+        addressed = _addresses(connection, low, high)
+        answers = replies_between(connection, low, high) if with_replies else {}
         yield [
             Received(
                 message_id=row.id,

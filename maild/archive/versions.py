@@ -22,6 +22,7 @@ class Version:
     loaded_ms: int
     author: str
     reason: str
+    approved_by: str | None = None  # the second person, where one must agree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Recorded:
     loaded_ms: int
     author: str
     reason: str
+    approved_by: str | None = None
 
 
 def history(connection: Connection) -> list[Recorded]:
@@ -61,13 +63,36 @@ def ever_served(connection: Connection, source: str) -> bool:
     return bool(connection.scalar(select(exists().where(rules_versions.c.source == source))))
 
 
-def _listed() -> Select[tuple[int, str, int, str, str]]:
+def octets_ever_served(connection: Connection, octets: bytes) -> bool:
+    """Say whether what a file holds is the text of any version."""
+    try:
+        return ever_served(connection, octets.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def newest_of(connection: Connection, digest: str) -> Recorded | None:
+    """Return the newest version with a hash; None when it was not kept."""
+    row = connection.execute(
+        _listed().where(rules_versions.c.digest == digest).order_by(rules_versions.c.number.desc()).limit(1)
+    ).first()
+    return None if row is None else _recorded(row)
+
+
+def _listed() -> Select[tuple[int, str, int, str, str, str | None]]:
     table = rules_versions.c
-    return select(table.number, table.digest, table.loaded_ms, table.author, table.reason)
+    return select(table.number, table.digest, table.loaded_ms, table.author, table.reason, table.approved_by)
 
 
-def _recorded(row: Row[tuple[int, str, int, str, str]]) -> Recorded:
-    return Recorded(number=row.number, digest=row.digest, loaded_ms=row.loaded_ms, author=row.author, reason=row.reason)
+def _recorded(row: Row[tuple[int, str, int, str, str, str | None]]) -> Recorded:
+    return Recorded(
+        number=row.number,
+        digest=row.digest,
+        loaded_ms=row.loaded_ms,
+        author=row.author,
+        reason=row.reason,
+        approved_by=row.approved_by,
+    )
 
 
 def record(connection: Connection, versions: list[Version]) -> Sequence[int]:
@@ -89,6 +114,7 @@ def record(connection: Connection, versions: list[Version]) -> Sequence[int]:
                 loaded_ms=version.loaded_ms,
                 author=version.author,
                 reason=version.reason,
+                approved_by=version.approved_by,
             )
         )
         numbers.append(number)
@@ -106,6 +132,6 @@ def sign(connection: Connection, versions: list[Version]) -> Sequence[int]:
         connection.execute(
             update(rules_versions)
             .where(rules_versions.c.number == number, found_by_daemon)
-            .values(author=version.author, reason=version.reason)
+            .values(author=version.author, reason=version.reason, approved_by=version.approved_by)
         )
     return numbers

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
 
-from maild.archive.versions import Version, ever_served, sign
+from maild.archive.versions import Version, octets_ever_served, sign
 from maild.cli.account import account
 from maild.cli.rules import errors_of, shown_path
 from maild.cli.state import reloadable
@@ -23,8 +19,8 @@ from maild.cli.times import now_ms
 from maild.cli.verb import note
 from maild.cli.versions import find_version, old_text, put_lines
 from maild.config import Settings
-from maild.errors import ConfigurationError, MaildError, TemporaryError
-from maild.rules.durable import write_durably
+from maild.errors import ConfigurationError, ForbiddenError, MaildError, TemporaryError
+from maild.rules import placing
 from maild.rules.rulebook import LAST_GOOD
 
 _PATIENCE_S = 5.0
@@ -33,13 +29,12 @@ _LOOK_S = 0.05
 
 def run(settings: Settings, number: int, reason: str, *, yes: bool) -> None:
     """Put a version back, or show what that would change."""
-    # Through a link, the file that it leads to is replaced; the link stays.
-    path = settings.server.rules.resolve()
-    with _alone(path.parent):
+    _refuse_alone(settings, number)
+    with placing.alone(settings.server.rules) as path:
         with reading(settings) as connection:
             _, source = find_version(connection, number)
-            present = _present(path)
-            unknown = present is not None and not _served(connection, present)
+            present = placing.present(path)
+            unknown = present is not None and not octets_ever_served(connection, present)
         loaded = old_text(settings, number, source)
         if loaded.ruleset is None:
             note(f"version {number} served once, but would not load today; nothing was changed")
@@ -59,32 +54,14 @@ def run(settings: Settings, number: int, reason: str, *, yes: bool) -> None:
     _tell_daemon(settings, source)
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second rollback out until the first has said what it did."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TemporaryError(f"another rollback is at work in {folder}") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _present(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-
-
-def _served(connection: Connection, present: bytes) -> bool:
-    try:
-        return ever_served(connection, present.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
+def _refuse_alone(settings: Settings, number: int) -> None:
+    """Refuse where two must agree: who is on this machine can write the file, and that is recorded as what it is."""
+    if settings.rules.approval == "two":
+        raise ForbiddenError(
+            f"two people must agree on the rules here: propose it at {settings.base_url}/rules/history/{number}. "
+            f"In an emergency put the text there yourself, which is recorded as made by hand: "
+            f"maild rules show {number} > FILE, then mv FILE {shown_path(settings.server.rules)}"
+        )
 
 
 def _preview(shown: str, present: bytes, source: str, number: int, *, unknown: bool) -> None:
@@ -98,11 +75,9 @@ def _replace(path: Path, present: bytes | None, source: str, *, unknown: bool) -
     if present == source.encode():
         note(f"{shown_path(path)} holds this text already")
         return
-    if unknown and present is not None:
-        aside = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}")
-        write_durably(aside, present)
+    aside = placing.place(path, present, source, unknown=unknown)
+    if aside is not None:
         note(f"what {shown_path(path)} held never served; it is kept as {shown_path(aside)}")
-    write_durably(path, source.encode())
 
 
 def _sign(settings: Settings, version: Version, number: int) -> None:

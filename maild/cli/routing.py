@@ -19,9 +19,10 @@ from maild.mail.address import Address, parse_address
 from maild.mail.authentication import verdicts_of
 from maild.mail.facts import Facts
 from maild.mail.reply import Reply
-from maild.rules.engine import route, trace_json
+from maild.rules.engine import route
 from maild.rules.model import Letter, Ruleset
 from maild.rules.refusals import turned_away
+from maild.rules.trace_form import trace_json
 
 _EMPTY: dict[str, Any] = {"teams": [], "tags": [], "priority": "normal", "rules": [], "actions": [], "trace": []}
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_bytes, put_json, put_table
 from maild.config import Settings
 from maild.errors import ConfigurationError, NotFoundError
+from maild.rules.difference import difference
 from maild.rules.findings import Code
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Loaded, read_kept, read_rules, read_text
@@ -88,7 +88,8 @@ def put_version(settings: Settings, number: int, *, as_json: bool) -> None:
         put_json({**_to_json(version), "source": source})
         return
     why = f": {version.reason}" if version.reason else ""
-    note(plain(f"version {number}, since {local(version.loaded_ms)}, by {version.author}{why}"))
+    agreed = f", approved by {version.approved_by}" if version.approved_by else ""
+    note(plain(f"version {number}, since {local(version.loaded_ms)}, by {version.author}{agreed}{why}"))
     if sys.stdout.isatty():
         click.echo(plain(source), nl=False)
     else:
@@ -110,6 +111,7 @@ def _to_json(version: Recorded) -> dict[str, Any]:
         "date": rfc3339(version.loaded_ms),
         "author": version.author,
         "reason": version.reason,
+        "approved_by": version.approved_by,
     }
 
 
@@ -131,18 +133,6 @@ def put_lines(old: str, new: str, old_name: str, new_name: str) -> None:
         heading = line.startswith(("+++ ", "--- "))
         colour = None if heading or not coloured else _COLOURS.get(line[:1])
         click.echo(click.style(plain(line), fg=colour, bold=True if heading and coloured else None))
-
-
-def difference(old: str, new: str, old_name: str, new_name: str) -> Iterator[str]:
-    """Yield the lines of a unified difference, without their ends."""
-    yield from difflib.unified_diff(_lines(old), _lines(new), old_name, new_name, lineterm="")
-
-
-def _lines(text: str) -> list[str]:
-    lines = text.split("\n")
-    if lines[-1]:
-        return [*lines[:-1], f"{lines[-1]}  (no line end)"]
-    return lines[:-1]
 
 
 def named_rules(settings: Settings, names: tuple[str, ...]) -> tuple[Named, Named]:

@@ -63,6 +63,18 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How the rules may be changed. Where they are is `rules` under `[server]`."""
+
+    approval: str = setting(
+        "one",
+        choice("one", "two"),
+        '"two": a change made in the browser takes effect when a second rule editor has approved it, and nobody '
+        "approves their own. Who may write the file on this machine can still do so; that is recorded as made by hand.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """Where envelopes, conversations, people and, by default, the octets of mail are kept."""
 
@@ -253,6 +265,7 @@ class Settings:
 
     path: Path | None = None
     server: Server = field(default_factory=Server)
+    rules: Rules = field(default_factory=Rules)
     database: Database = field(default_factory=Database)
     content: Content = field(default_factory=Content)
     smtp: Smtp = field(default_factory=Smtp)

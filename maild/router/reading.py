@@ -17,10 +17,11 @@ from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.rules.duties import ASSIGN, Duty
-from maild.rules.engine import Merged, Route, also_to, merge, route_all, trace_json
+from maild.rules.engine import Merged, Route, also_to, merge, route_all
 from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Letter, Priority, Ruleset
 from maild.rules.plan import Tried
+from maild.rules.trace_form import trace_json
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character

@@ -21,6 +21,7 @@ from maild.router.readers import Question, Readers
 from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"
+_SMALL_PAGE = 64  # where it may be enough after any of them
 _PAGE = 512  # messages fetched at once
 _EXAMPLES = 3
 
@@ -65,17 +66,17 @@ class Report:
     after: Counter[str] = field(default_factory=Counter)
     unmatched: Counter[tuple[str, bool]] = field(default_factory=Counter)  # address, whether it would be refused
 
-    def add(self, compared: Compared) -> None:
-        """Count a batch."""
+    def add(self, compared: Compared, *, newest_first: bool = False) -> None:
+        """Count a batch. Examples are kept oldest first, in whatever order the batches come."""
         self.recipients += compared.recipients
         self.before.update(compared.before)
         self.after.update(compared.after)
         self.changed += len(compared.changes)
         for change in compared.changes:
-            self._add(change)
+            self._add(change, newest_first=newest_first)
 
-    def _add(self, change: Change) -> None:
-        sort_in(self.kinds, change)
+    def _add(self, change: Change, *, newest_first: bool) -> None:
+        sort_in(self.kinds, change, newest_first=newest_first)
         if change.old.claimed and not change.new.claimed:
             local_part, _, domain = change.address.lower().rpartition("@")
             # Without the detail: anyone may have written any number of them.
@@ -107,21 +108,43 @@ class Rehearsal:
         with self._database.read() as connection:
             return received_count(connection, since_ms, until_ms)
 
-    def run(self, since_ms: int, until_ms: int, progress: Callable[[int], None]) -> Report:
-        """Return what differs in the mail of a time; `progress` hears of each batch of messages."""
+    def run(
+        self,
+        since_ms: int,
+        until_ms: int,
+        progress: Callable[[int], None],
+        *,
+        enough: Callable[[int], bool] | None = None,
+    ) -> Report:
+        """Return what differs in the mail of a time; `progress` hears of each batch of messages.
+
+        With `enough` the newest mail comes first, and ends when it says so of the number of messages taken so far.
+        """
         report = Report()
-        with closing(self._readers.run(self._pages(since_ms, until_ms))) as answers:
+        with closing(self._readers.run(self._pages(since_ms, until_ms, enough))) as answers:
             for messages, batch in answers:
                 for compared, unread in batch:
-                    report.add(compared)
+                    report.add(compared, newest_first=enough is not None)
                     report.unread += unread
                 report.messages += messages
                 progress(messages)
         return report
 
-    def _pages(self, since_ms: int, until_ms: int) -> Iterator[list[Received]]:
+    def _pages(self, since_ms: int, until_ms: int, enough: Callable[[int], bool] | None) -> Iterator[list[Received]]:
+        taken = 0
         with self._database.read() as connection:
-            yield from received(connection, since_ms, until_ms, _PAGE, with_replies=self._with_replies)
+            for page in received(
+                connection,
+                since_ms,
+                until_ms,
+                _PAGE if enough is None else _SMALL_PAGE,
+                with_replies=self._with_replies,
+                newest_first=enough is not None,
+            ):
+                if enough is not None and enough(taken):
+                    return
+                taken += len(page)
+                yield page
 
     def _asked(self, message: Received) -> Asked | None:
         if not message.addresses:
@@ -137,11 +160,15 @@ class Rehearsal:
         )
 
 
-def sort_in(kinds: dict[Kind, Changes], change: Change) -> None:
+def sort_in(kinds: dict[Kind, Changes], change: Change, *, newest_first: bool = False) -> None:
     """Count a change with its like."""
     seen = kinds.setdefault(_kind(change), Changes())
     seen.count += 1
-    seen.examples.append(Example(change.message_id, change.received_ms, change.address))
+    example = Example(change.message_id, change.received_ms, change.address)
+    if not newest_first:
+        seen.examples.append(example)
+    elif len(seen.examples) < _EXAMPLES:
+        seen.examples.appendleft(example)
 
 
 def _kind(change: Change) -> Kind:

@@ -11,11 +11,12 @@ from typing import NamedTuple
 from maild.archive.content import DamagedError, compress, decompress
 from maild.archive.replayable import Places, places_of
 from maild.router.comparing import Fate
-from maild.rules.engine import also_to, merge, route_all, trace_json
+from maild.rules.engine import also_to, merge, route_all
 from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Priority, Ruleset
 from maild.rules.places import acts, placements, recorded_routes
 from maild.rules.recorded import Recorded
+from maild.rules.trace_form import trace_json
 
 
 class Reviewed(NamedTuple):

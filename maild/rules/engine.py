@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from json.encoder import encode_basestring
 from typing import assert_never
 
 from maild.mail.address import Address, fold
@@ -36,11 +35,8 @@ from maild.rules.model import (
 from maild.rules.plan import Passed, Tried, plan_of
 from maild.rules.requested import Answer, Assign, Confide, Forward, Hold, Reject
 
-_quoted = encode_basestring  # a text as a JSON string
 _NO, _YES = Outcome.NO, Outcome.YES
-_WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
 LEFT_OUT = " (not to automatic mail)"  # of a reply in a trace
-_PRIORITIES = {priority: priority.name.lower() for priority in Priority}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,7 +270,7 @@ def _apply(action: Action, rule: Rule, draft: _Draft) -> None:
             assert_never(action)
 
 
-def _describe(action: Action, view: View) -> str:
+def _describe(action: Action, view: View | None = None) -> str:
     match action:
         case Deliver():
             return f"deliver {', '.join(action.teams)}"
@@ -293,7 +289,7 @@ def _describe(action: Action, view: View) -> str:
         case Forward():
             return f"forward {', '.join(map(str, action.addresses))}"
         case Answer():
-            left_out = "" if answerable(view.ruleset, view.letter) else LEFT_OUT
+            left_out = "" if view is None or answerable(view.ruleset, view.letter) else LEFT_OUT
             return f"reply {action.template}{left_out}"
         case Assign():
             return f"assign {action.login}"
@@ -301,6 +297,11 @@ def _describe(action: Action, view: View) -> str:
             return f"reject {action.text}"
         case _:
             assert_never(action)
+
+
+def described(rule: Rule) -> tuple[str, ...]:
+    """Return what a rule does, as traces say it."""
+    return tuple(_describe(action) for action in rule.then)
 
 
 def also_to(fallback: str, route: Route, unread: frozenset[str]) -> Route:
@@ -346,54 +347,3 @@ def _place(inbox: str, routes: list[Route]) -> Placement:
         priority=max([each.priority for each in routes]),
         tags=tuple(sorted({tag for each in routes for tag in each.tags})),
     )
-
-
-def trace_json(route: Route) -> str:
-    """Write a route as compact JSON: empty parts left out, conditions as [label, value, outcome].
-
-    Every mail has one: written piece by piece, it takes a fourth of what values for an encoder take.
-    """
-    pieces = [f'"recipient":{_quoted(f"{route.recipient.local}@{route.recipient.domain}")}']
-    if route.address is not None:
-        pieces.append(f'"address":{_quoted(route.address)}')
-    pieces.append(f'"teams":{_list_json(route.teams)}')
-    if route.tags:
-        pieces.append(f'"tags":{_list_json(route.tags)}')
-    pieces.append(f'"priority":"{_PRIORITIES[route.priority]}","state":"{route.state.value}"')
-    if route.confidential:
-        pieces.append('"confidential":true')
-    if route.rules:
-        pieces.append(f'"rules":{_list_json(route.rules)}')
-    if route.actions:
-        pieces.append(f'"actions":{_list_json(route.actions)}')
-    if route.unread:
-        pieces.append(f'"unread":{_list_json(route.unread)}')
-    if route.problem is not None:
-        pieces.append(f'"problem":{_quoted(route.problem)}')
-    if route.steps:
-        pieces.append(f'"trace":[{",".join([_step_json(step) for step in route.steps])}]')
-    return f"{{{','.join(pieces)}}}"
-
-
-def _step_json(step: Tried | Passed) -> str:
-    if isinstance(step, Passed):
-        return step.plan.tried_json(*step[1:])
-    rule, line, outcome, seen, did, observed = step
-    form = f'{{"rule":{_quoted(rule)},"line":{line},"outcome":"{_WORDS[outcome]}"'
-    if seen:
-        conditions = [f'[{_quoted(label)},{_quoted(value)},"{_WORDS[found]}"]' for label, value, found in seen]
-        form += f',"conditions":[{",".join(conditions)}]'
-    if did:
-        form += f',"{"would" if observed else "did"}":{_list_json(did)}'
-    elif observed:
-        form += ',"observed":true'
-    return form + "}"
-
-
-def _list_json(texts: tuple[str, ...]) -> str:
-    return f"[{','.join([_quoted(text) for text in texts])}]"
-
-
-def outcome_word(outcome: Outcome | None) -> str:
-    """Name an outcome for people."""
-    return _WORDS[outcome]

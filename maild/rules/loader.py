@@ -31,7 +31,7 @@ KEYS = (*REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rule
 
 
 def load(
-    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None
+    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None, tested: bool = True
 ) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
     """Read a rules file.
 
@@ -40,11 +40,12 @@ def load(
         path: how diagnostics name it.
         read_list: returns the text of a list file by the name that stands in `lists`; raises OSError or ValueError.
         today: with it, rules whose time is over are warned of.
+        tested: without, the tests are not run: for a look at rules that may not serve.
 
     Returns:
         The rules, or None when there is any error; and all findings, by place.
     """
-    found = load_tested(text, path, read_list, today=today)
+    found = load_tested(text, path, read_list, today=today, tested=tested)
     return found.ruleset, found.diagnostics
 
 
@@ -63,6 +64,7 @@ def load_tested(
     read_sample: ReadSample | None = None,
     *,
     today: date | None = None,
+    tested: bool = True,
 ) -> Tested:
     """Read a rules file as `load` does, also the letters in files that its tests name.
 
@@ -72,6 +74,7 @@ def load_tested(
         read_list: of the list files.
         read_sample: reads the letter of that name; raises OSError or ValueError. None: such tests are left out.
         today: the day.
+        tested: as in `load`.
     """
     findings = Findings(path)
     root = parse(text, findings)
@@ -80,7 +83,7 @@ def load_tested(
             findings.error(Spot(1, 1), Code.EMPTY, "the file is empty")
         return Tested(None, findings.sorted())
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    reading = _Reading(findings, _hashed(read_list, digest), read_sample, today)
+    reading = _Reading(findings, _hashed(read_list, digest), read_sample, today, tested=tested)
     ruleset = reading.ruleset(root, digest)
     return Tested(None if findings.refused else ruleset, findings.sorted(), reading.results)
 
@@ -102,9 +105,16 @@ class _Reading:
     """One pass over a file, in an order in which every name is known before it is referred to."""
 
     def __init__(
-        self, findings: Findings, read_list: ReadList | None, read_sample: ReadSample | None, today: date | None
+        self,
+        findings: Findings,
+        read_list: ReadList | None,
+        read_sample: ReadSample | None,
+        today: date | None,
+        *,
+        tested: bool,
     ) -> None:
         self.results: tuple[TestResult, ...] = ()
+        self._tested = tested
         self._read_sample = read_sample
         self._findings = findings
         self._fields = Fields(findings)
@@ -154,7 +164,8 @@ class _Reading:
             asked=asked_by(rules),
             refusing=refusing(rules),
         )
-        self.results = run_tests(self._findings, found)
+        if self._tested:
+            self.results = run_tests(self._findings, found)
         report_unused(self._findings, names.defined, names.used)
         report_hours(self._findings, reader.conditions.office_hours, teams.values())
         report_behind(self._findings, rules, reader.late, reader.places)

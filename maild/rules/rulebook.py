@@ -13,10 +13,11 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from maild.errors import ConfigurationError, Diagnostic
+from maild.mail.facts import Facts
 from maild.rules.durable import write_durably
 from maild.rules.findings import Code, Findings, Spot
 from maild.rules.loader import load, load_tested
@@ -76,8 +77,19 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
     return replace(loaded, stamps={**stamps, **loaded.stamps})
 
 
-def read_text(source: str, folder: Path, *, shown: str, today: date | None = None) -> Loaded:
-    """Check a text as if it were a rules file in `folder`, where its list files are; never raises."""
+def read_text(
+    source: str,
+    folder: Path,
+    *,
+    shown: str,
+    today: date | None = None,
+    tested: bool = True,
+    may_read: Callable[[str], bool] | None = None,
+) -> Loaded:
+    """Check a text as if it were a rules file in `folder`, where its list files are; never raises.
+
+    With `may_read` only the list files are read whose names it allows, and letters in `samples/` alone.
+    """
     lists: dict[str, str] = {}
     stamps: dict[Path, Stamp | None] = {}
 
@@ -90,13 +102,20 @@ def read_text(source: str, folder: Path, *, shown: str, today: date | None = Non
         return path
 
     def read_list(name: str) -> str:
+        if may_read is not None and not may_read(name):
+            raise ValueError("a list file that is new in the rules lies in the folder 'lists' beside them")
         lists[name] = _read(beside(name))
         return lists[name]
 
+    def read_sample(name: str) -> Facts:
+        # Security: how a test comes out says something of the file, to whoever may try rules on it.
+        parts = PurePosixPath(name).parts
+        if may_read is not None and (parts[:1] != ("samples",) or ".." in parts):
+            raise ValueError("a letter that a test names lies in the folder 'samples' beside the rules")
+        return samples.read(_octets(beside(name), MAX_SAMPLE))
+
     with SampleReader() as samples:
-        found = load_tested(
-            source, shown, read_list, lambda name: samples.read(_octets(beside(name), MAX_SAMPLE)), today=today
-        )
+        found = load_tested(source, shown, read_list, read_sample, today=today, tested=tested)
     return Loaded(
         ruleset=found.ruleset,
         diagnostics=found.diagnostics,

@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -20,20 +21,27 @@ from maild.web.services import WebSettings
 _MAX_FIELDS = 50
 
 
-async def read_form(request: Request, settings: WebSettings) -> Mapping[str, str]:
+async def read_form(request: Request, settings: WebSettings, max_body_bytes: int | None = None) -> Mapping[str, str]:
     """Return the fields of an urlencoded form; raises HTTPException 400, 408, 413 or 415."""
+    most = settings.max_body_bytes if max_body_bytes is None else max_body_bytes
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise HTTPException(415)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            body = await _body(request, settings.max_body_bytes)
+            body = await _body(request, most)
     except TimeoutError:
         raise HTTPException(408) from None
     try:
-        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        if len(body) > settings.max_body_bytes:
+            return await run_in_threadpool(_fields, body)
+        return _fields(body)
     except ValueError:
         raise HTTPException(400) from None
+
+
+def _fields(body: bytes) -> Mapping[str, str]:
+    return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

@@ -52,6 +52,7 @@ class Page:
     endpoint: Endpoint
     access: Access
     methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
+    max_body_bytes: int | None = None  # of a form; else what the settings say
 
 
 def cookie_name(services: Services, name: str) -> str:
@@ -81,7 +82,7 @@ class Gate:
         if self._page.access is Access.RULES and not self._visit(request, session, token, form).may(Permission.RULES):
             raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
-            form = await read_form(request, self._services.settings)
+            form = await read_form(request, self._services.settings, self._page.max_body_bytes)
             require_own_form(request, form, form_token(token), self._services.settings)
         visit = self._visit(request, session, token, form)
         if self._page.access is Access.OPERATE and not self._may_operate(visit):

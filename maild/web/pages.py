@@ -35,6 +35,7 @@ class Surroundings:
     path: str
     query: str
     person: Principal | None
+    may_rules: bool = False  # edit them
 
 
 class Pages:

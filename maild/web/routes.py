@@ -11,16 +11,21 @@ from maild.web import (
     machine,
     messages,
     rules_observed,
+    rules_pages,
     rules_test,
     signing,
     why,
 )
 from maild.web.events import Streams
-from maild.web.gate import Access, Page
+from maild.web.gate import Access, Endpoint, Page
+from maild.web.rules_editor import Editor
+from maild.web.rules_review import Workshop
 from maild.web.services import Services
 from maild.web.signing import Desk
 
+_GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
+_MAX_RULES_BYTES = 8_000_000  # of a form that carries the rules file, in which an umlaut takes six octets
 
 
 def pages_of(services: Services) -> tuple[Page, ...]:
@@ -46,7 +51,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/why", endpoint=why.why, access=Access.READ),
         Page(path="/m/{id}/test", endpoint=rules_test.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
-        Page(path="/rules/observed", endpoint=rules_observed.page, access=Access.RULES),
+        *_rules_pages(services),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
         Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
@@ -62,4 +67,32 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
         Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
         Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )
+
+
+def _rules_pages(services: Services) -> tuple[Page, ...]:
+    workshop = Workshop(services)
+    editor = Editor(workshop)
+
+    def page(path: str, endpoint: Endpoint, methods: frozenset[str] = _POST) -> Page:
+        return Page(path=path, endpoint=endpoint, access=Access.RULES, methods=methods, max_body_bytes=_MAX_RULES_BYTES)
+
+    return (
+        page("/rules", rules_pages.overview, _GET),
+        page("/rules/edit", editor.text, _GET),
+        page("/rules/edit", editor.text),
+        page("/rules/check", editor.look),
+        page("/rules/new", editor.new, _GET),
+        page("/rules/new", editor.new),
+        page("/rules/rule/{rule}", editor.rule, _GET),
+        page("/rules/rule/{rule}", editor.rule),
+        page("/rules/act", editor.act),
+        page("/rules/review", workshop.review),
+        page("/rules/save", workshop.save),
+        page("/rules/observed", rules_observed.page, _GET),
+        page("/rules/history", rules_pages.versions, _GET),
+        page("/rules/history/{number}", rules_pages.version, _GET),
+        page("/rules/history/{number}/back", workshop.roll_back),
+        page("/rules/proposals/{number}", workshop.proposal, _GET),
+        page("/rules/proposals/{number}", workshop.decide),
     )

@@ -19,8 +19,10 @@ from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
 from maild.router.test_making import MAKE, Wanted
 from maild.rules.letters import RulesWanted
+from maild.rules.test_appending import UnfitError, appended
 from maild.rules.test_writing import Written
 from maild.web.language import catalogue
+from maild.web.rules_draft import Draft, fresh_draft
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
 
@@ -73,8 +75,17 @@ async def page(visit: Visit) -> Response:
         shell=await shell_of(visit),
         message=message,
         entry=written.entry,
+        draft=None if not written.entry else _draft(visit, written.entry),
         kept=[(say(_PARTS.get(part, part)), looking) for part, looking in written.kept],
     )
+
+
+def _draft(visit: Visit, entry: str) -> Draft | None:
+    """Return the rules with the test in them; None where only a person can put it in."""
+    try:
+        return fresh_draft(visit, appended(visit.services.rulebook.source, entry))
+    except UnfitError:
+        return None
 
 
 async def _written(visit: Visit, wanted: Wanted, octets: bytes) -> Written:

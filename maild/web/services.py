@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -11,16 +12,29 @@ from maild.archive.database import Database
 from maild.archive.passwords import STANDARD, Cost
 from maild.archive.sessions import Lifetime
 from maild.confinement import Pool
+from maild.errors import Diagnostic
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.rules.model import Ruleset
 from maild.web.feed import Feed
 
 
 class Rulebook(Protocol):
-    """Holds the rules that serve now."""
+    """Holds the rules that serve now, their text, and what became of the newest file."""
 
     @property
     def current(self) -> Ruleset: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def refused(self) -> tuple[Diagnostic, ...]: ...
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]: ...
+
+
+async def _reload_nothing() -> None:
+    """Leave the rules as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +47,7 @@ class WebSettings:
     password_cost: Cost = STANDARD
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 20.0
+    approval: str = "one"  # of changes of the rules: "two" people must agree
 
     @property
     def secure(self) -> bool:
@@ -52,7 +67,7 @@ class Services:
 
     `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
-    whose word on a sender is believed.
+    whose word on a sender is believed. `reload_rules` takes up the newest rules file.
     """
 
     database: Database
@@ -64,3 +79,4 @@ class Services:
     readiness: Callable[[], tuple[str, ...]] = tuple
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS
+    reload_rules: Callable[[], Awaitable[None]] = _reload_nothing

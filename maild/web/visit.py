@@ -105,6 +105,7 @@ class Visit:
             path=self.request.url.path,
             query=self.request.url.query,
             person=self.principal,
+            may_rules=self.may(Permission.RULES),
         )
 
     def go(self, path: str) -> RedirectResponse:

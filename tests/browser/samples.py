@@ -104,6 +104,7 @@ def plain(subject: str, name: str, text: str, *, key: str, parent: str = "") -> 
 def furnish(office: Office) -> dict[str, str]:
     """Fill an office with people and letters; returns references by name."""
     petra = office.user("petra", (Role.MANAGER, "kita"), (Role.READER, "poststelle"), (Role.RESPONDER, "mitglieder"),
+                        (Role.RULE_EDITOR, None),
                         name="Petra Maurer")  # fmt: skip
     office.user("jonas", (Role.RESPONDER, "kita"), name="Jonas Weiß")
     office.user("neu", name="Neue Kollegin")

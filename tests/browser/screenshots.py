@@ -19,6 +19,14 @@ WIDTHS = {"wide": (1280, 860), "narrow": (390, 844)}
 Scheme = Literal["light", "dark"]
 
 
+RULES_PAGES = {
+    "rules": "/rules",
+    "rules-form": "/rules/rule/eilt",
+    "rules-edit": "/rules/edit",
+}
+_IN_DOCS = ("rules", "rules-form")  # of these: in German, wide and light alone
+
+
 def sign_in(page: Page, base: str, login: str = "petra") -> None:
     """Sign in as a person does."""
     page.goto(f"{base}/login")
@@ -46,6 +54,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
         "sessions": "/sessions",
         "directory": "/directory",
         "not-found": "/c/0000-0000",
+        **RULES_PAGES,
     }
 
 
@@ -63,10 +72,32 @@ def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path)
         for name, path in pages.items():
             if name == "sign-in":
                 sign_in(page, base)
+            elif name in RULES_PAGES:
+                continue
             elif scheme == "light" or name in _ALSO_DARK:
                 page.goto(base + path)
                 page.screenshot(path=folder / f"{name}-{language}-{width}{'-dark' * (scheme == 'dark')}.png")
+        if (language, width, scheme) == ("de", "wide", "light"):
+            _shoot_rules(page, base, folder)
         context.close()
+
+
+def go_to_review(page: Page, base: str) -> None:
+    """Have a rule observe a change: its form, filled in, and on to the review."""
+    page.goto(f"{base}/rules/rule/eilt")
+    page.select_option("select[name=f_copy1]", "poststelle")
+    page.fill("#f_subject", "dringend\nfrist")
+    page.click("main button.primary")
+    page.wait_for_selector("#rehearsal-title")
+
+
+def _shoot_rules(page: Page, base: str, folder: Path) -> None:
+    for name in _IN_DOCS:
+        page.goto(base + RULES_PAGES[name])
+        page.screenshot(path=folder / f"{name}-de-wide.png")
+    page.set_viewport_size({"width": WIDTHS["wide"][0], "height": 1180})  # all of it: its end is what matters
+    go_to_review(page, base)
+    page.screenshot(path=folder / "rules-review-de-wide.png")
 
 
 def _scheme(name: str) -> Scheme:

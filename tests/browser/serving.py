@@ -15,6 +15,7 @@ import uvicorn
 
 from maild.app.web_door import make_server
 from tests.web.office import Office, office_in
+from tests.web.workshop import open_shop
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def serving(folder: Path) -> Iterator[tuple[str, Office]]:
         base_url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         with office_in(folder, base_url=base_url) as office:
             office.clock.ms = int(time.time() * 1000)
+            open_shop(office, people=False)
             services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
             office.services = services
             server = make_server(services)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from maild.archive.commit import accept
@@ -18,7 +19,9 @@ from maild.config import load_settings
 from maild.rules.rulebook import Rulebook
 from tests.archive.samples import acceptance, filing
 from tests.cli.daemons import ROOT, serving, until
-from tests.cli.shell import Maild
+from tests.cli.shell import PASSWORD, Maild
+from tests.web.office import token_in
+from tests.web.workshop import fields
 
 INFO = "info@musterstadt.example"
 KITA = "  kita: {name: Kita}\n"
@@ -64,7 +67,7 @@ def test_the_history_lists_every_version_the_newest_first(maild: Maild, site: Pa
         ["NUMBER", "SINCE"], ["2", "2026-09-21"], ["1", "2026-09-21"]
     ]  # fmt: skip
     newest, oldest = maild("rules", "history", "--json").objects
-    assert set(newest) == {"number", "digest", "date", "author", "reason"}
+    assert set(newest) == {"number", "digest", "date", "author", "reason", "approved_by"}
     assert (newest["number"], oldest["number"], newest["date"]) == (2, 1, "2026-09-21T14:13:20Z")
 
 
@@ -359,3 +362,35 @@ def test_what_a_rule_would_have_done_is_told(maild: Maild, site: Path) -> None:
 )
 def test_wrong_usage_of_replay_is_told(maild: Maild, site: Path, arguments: tuple[str, ...]) -> None:
     assert maild("rules", "replay", *arguments).code == 2
+
+
+def test_where_two_must_agree_one_alone_rolls_nothing_back(
+    maild: Maild, site: Path, two_versions: tuple[str, str]
+) -> None:
+    with (site / "maild.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[rules]\napproval = "two"\n')
+    refused = maild("rules", "rollback", "1", "--reason", "x", "--yes")
+    assert refused.code == 1
+    assert "two people must agree" in refused.err
+    assert "/rules/history/1" in refused.err
+    assert text_of(site) == two_versions[1]
+
+
+def test_a_save_in_the_browser_is_in_force_when_its_answer_comes(maild: Maild, site: Path) -> None:
+    assert maild("grant", "petra", "rule-editor").code == 0
+    new = text_of(site).replace("addresses:\n", "addresses:\n  neu: {team: poststelle}\n", 1)
+    with serving(site) as daemon:
+        address = f"http://127.0.0.1:{daemon.ready()['web']}"
+        with httpx2.Client(base_url=address, timeout=60, headers={"accept-language": "de"}) as client:
+            page = client.get("/login").text
+            client.post("/login", data={"token": token_in(page), "login": "petra", "password": PASSWORD})
+            sent = fields(client.get("/rules/edit").text, "/rules/review")
+            reviewed = client.post("/rules/review", data={**sent, "text": new.replace("\n", "\r\n")})
+            save = {**fields(reviewed.text, "/rules/save"), "reason": "neue Adresse"}
+            assert client.post("/rules/save", data=save).headers["location"] == "/rules?saved=2"
+        daemon.send("neu@musterstadt.example", "Subject: an die neue\r\n\r\nHallo\r\n")
+        assert daemon.stop() == 0
+        assert [event["number"] for event in daemon.events("rules.saved")] == [2]
+    assert text_of(site) == new
+    newest, _ = maild("rules", "history", "--json").objects
+    assert (newest["author"], newest["reason"]) == ("petra", "neue Adresse")

@@ -229,3 +229,16 @@ def test_mail_that_a_rule_would_refuse_is_counted_as_refused_by_it(sqlite_databa
     ((kind, changes),) = report.kinds.items()
     assert (kind.old.teams, kind.new, kind.rules) == (("kita", "leitung"), Fate((), claimed=True), ("eilt",))
     assert (changes.count, report.unmatched) == (1, {})
+
+
+def test_the_newest_mail_comes_first_when_there_may_be_enough(database: Database) -> None:
+    for number in range(150):
+        put(database, number, "eilt", days_ago=150 - number)
+    new = RULES.replace("copy: leitung", "copy: kita")
+    rehearsal = Rehearsal(database, rules(RULES), rules(new))
+    report = rehearsal.run(0, NOW_MS, lambda _: None, enough=lambda taken: taken >= 100)
+    assert 100 <= report.messages < 150
+    (changes,) = report.kinds.values()
+    assert changes.count == report.messages
+    newest = [NOW_MS - days * DAY_MS for days in (3, 2, 1)]
+    assert [example.received_ms for example in changes.examples] == newest

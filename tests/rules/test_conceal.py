@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 from maild.rules.conceal import Curtain, Told
-from maild.rules.engine import route, trace_json
+from maild.rules.engine import route
 from maild.rules.model import Ruleset
 from maild.rules.recorded import read_recorded
+from maild.rules.trace_form import trace_json
 from tests.rules.samples import letter, rules_of, to
 
 ADDRESSES = """teams:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from maild.errors import Diagnostic
 from maild.mail.address import Address
 from maild.mail.facts import Automatic
-from maild.rules.engine import merge, route, route_all, trace_json
+from maild.rules.engine import merge, route, route_all
 from maild.rules.loader import load
 from maild.rules.model import Letter, Ruleset
+from maild.rules.trace_form import trace_json
 from tests.rules.samples import TODAY, WHOLE, completed, letter, read_list, rules_of
 
 EXAMPLE = (Path(__file__).parents[2] / "rules.example.yaml").read_text(encoding="utf-8")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.rules.engine import route, trace_json
+from maild.rules.engine import route
 from maild.rules.recorded import Attempt, Condition, Recorded, read_recorded
+from maild.rules.trace_form import trace_json
 from tests.rules.samples import WHOLE, letter, rules_of, to
 
 RULES = rules_of(

@@ -29,6 +29,8 @@ class Objects:
     id: str
     part: str = "2"
     name: str = "maild.css"
+    rule: str = "eilt"
+    number: str = "1"
 
     def path(self, page: Page) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
@@ -43,6 +45,15 @@ FORMS = {
     "/login": {"login": "x", "password": "y"},
     "/logout": {},
     "/language": {"language": "en"},
+    "/rules/edit": {"text": "version: 1"},
+    "/rules/check": {"text": "version: 1"},
+    "/rules/new": {"f_id": "neu", "f_tag": "x"},
+    "/rules/rule/{rule}": {"do": "apply", "f_tag": "x"},
+    "/rules/act": {"rule": "eilt", "act": "delete"},
+    "/rules/review": {"text": "version: 1"},
+    "/rules/save": {"text": "version: 1", "reason": "x"},
+    "/rules/history/{number}/back": {},
+    "/rules/proposals/{number}": {"decision": "approved"},
 }
 
 

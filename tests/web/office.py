@@ -22,6 +22,7 @@ from maild.archive.passwords import Cost, hash_password
 from maild.archive.sessions import Lifetime
 from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
+from maild.errors import Diagnostic
 from maild.mail.ids import format_id, message_id_at
 from maild.policy.roles import Role
 from maild.router.reading import Addressed, Order, read_one
@@ -78,6 +79,10 @@ class Book:
     """The rules that serve now; a test may change them."""
 
     current: Ruleset
+    source: str = RULES
+    path: Path = Path("rules.yaml")
+    refused: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 @dataclass

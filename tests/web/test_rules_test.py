@@ -29,6 +29,7 @@ def entry_of(office: Office, number: int, language: str = "de") -> tuple[str, st
     assert page.status_code == 200
     found = re.search(r"<pre[^>]*>(.*?)</pre>", page.text, re.DOTALL)
     main = page.text[page.text.index("<main") : page.text.index("</main>")]
+    main = re.sub(r"<textarea.*</textarea>", "", main, flags=re.DOTALL)  # the rules, which an editor of rules reads
     return html.unescape(found[1]) if found else "", html.unescape(re.sub(r"<[^>]+>", " ", main))
 
 
@@ -45,6 +46,15 @@ def test_the_page_shows_a_test_that_loads_and_tells_what_it_holds(shared: Office
     with shared.client("beides") as client:
         link = f'href="/m/{shown_id(number)}/test">Einen Test aus diesem Brief machen</a>'
         assert link in client.get(f"/m/{shown_id(number)}/why").text
+
+
+def test_it_goes_on_to_the_review_with_every_other_line_as_it_was(shared: Office) -> None:
+    number = shared.mail(letter("Dringend: Platz"))
+    with shared.client("beides") as client:
+        page = client.get(f"/m/{shown_id(number)}/test").text
+    found = re.search(r'<textarea name="text" hidden>\n(.*?)</textarea>', page, re.DOTALL)
+    assert found is not None
+    assert html.unescape(found[1]) == appended(shared.services.rulebook.source, entry_of(shared, number)[0])
 
 
 def test_only_recipients_of_the_readers_inboxes_are_in_it(shared: Office) -> None:

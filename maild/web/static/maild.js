@@ -100,6 +100,53 @@ document.getElementById("fresh")?.querySelector("a").addEventListener("click", (
   location.reload();
 });
 
+// --- the rules as text: what is wrong is said while one types, and its line is gone to ---
+
+const editor = document.querySelector("textarea[data-check]");
+
+function goTo(line, column) {
+  const lines = editor.value.split("\n");
+  const at = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
+  editor.focus();
+  editor.setSelectionRange(at + column - 1, at + (lines[line - 1] ?? "").length);
+  editor.scrollTop = (line - 5) * parseFloat(getComputedStyle(editor).lineHeight);
+}
+
+let looking = false;
+let lookAgain = false;
+
+async function look() {
+  // One question at a time: a large file takes the server a second or two.
+  lookAgain = looking;
+  if (looking) return;
+  looking = true;
+  const body = new URLSearchParams({ token: editor.form.elements.token.value, text: editor.value });
+  try {
+    const answer = await fetch(editor.dataset.check, { method: "POST", body, credentials: "same-origin" });
+    const found = answer.ok && !answer.redirected && page(await answer.text()).getElementById("found");
+    if (found) document.getElementById("found").replaceChildren(...document.importNode(found, true).childNodes);
+  } catch {
+    // The next change, or the button, asks again.
+  }
+  looking = false;
+  if (lookAgain) look();
+}
+
+if (editor) {
+  let pause = 0;
+  editor.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(look, 400);
+  });
+  document.getElementById("found").addEventListener("click", (event) => {
+    const link = event.target.closest("[data-line]");
+    if (!link) return;
+    event.preventDefault();
+    goTo(Number(link.dataset.line), Number(link.dataset.column));
+  });
+  if (Number(editor.dataset.start)) goTo(Number(editor.dataset.start), 1);
+}
+
 // --- keys ---
 
 function step(by) {

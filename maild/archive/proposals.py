@@ -1,0 +1,140 @@
+"""Changes of the rules that wait for a second person, where `[rules] approval` is two.
+
+Invariant: nobody decides on their own; an author may only withdraw. A proposal is decided once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from maild.archive.schema import rules_proposals
+from maild.errors import ForbiddenError, NotFoundError
+
+
+class Decision(StrEnum):
+    """What became of a proposal. A refusal is kept with its reason: `rejected: REASON`."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProposal:
+    """A change somebody asks for; `base_digest` is the version that it was made from."""
+
+    base_digest: str
+    source: str
+    author: str
+    reason: str
+    made_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A change that was asked for. Without a `decision` it waits."""
+
+    id: int
+    base_digest: str
+    source: str
+    author: str
+    reason: str
+    made_ms: int
+    decision: Decision | None
+    answer: str  # the reason of a refusal
+    decided_by: str | None
+    decided_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What `by` says to a proposal."""
+
+    proposal_id: int
+    decision: Decision
+    by: str
+    at_ms: int
+    answer: str = ""
+
+
+def propose(connection: Connection, proposals: list[NewProposal]) -> Sequence[int]:
+    """Keep proposals; return their ids. A unit of work."""
+    numbers: list[int] = []
+    for new in proposals:
+        values = {name: getattr(new, name) for name in NewProposal.__dataclass_fields__}
+        numbers += connection.execute(insert(rules_proposals).returning(rules_proposals.c.id), values).scalars()
+    return numbers
+
+
+def decide(connection: Connection, verdicts: list[Verdict]) -> Sequence[None]:
+    """Decide on proposals that wait. A unit of work.
+
+    Raises:
+        NotFoundError: there is none, or it is decided already.
+        ForbiddenError: an author decides on their own, or another one withdraws.
+    """
+    for verdict in verdicts:
+        waiting = proposal(connection, verdict.proposal_id)
+        if waiting.decision is not None:
+            raise NotFoundError("the proposal is decided")
+        # Security: the page asks the same; here it holds for two requests that come at the same time, too.
+        if (verdict.by == waiting.author) is not (verdict.decision is Decision.WITHDRAWN):
+            raise ForbiddenError("nobody approves or declines their own proposal, nor withdraws another's")
+        said = f"{verdict.decision}: {verdict.answer}" if verdict.answer else str(verdict.decision)
+        connection.execute(
+            update(rules_proposals)
+            .where(rules_proposals.c.id == verdict.proposal_id, rules_proposals.c.decision.is_(None))
+            .values(decision=said, decided_by=verdict.by, decided_ms=verdict.at_ms)
+        )
+    return [None] * len(verdicts)
+
+
+def proposal(connection: Connection, number: int) -> Proposal:
+    """Return a proposal; raises NotFoundError."""
+    for found in _found(connection, rules_proposals.c.id == number, 1):
+        return found
+    raise NotFoundError("there is no such proposal")
+
+
+def waiting_proposals(connection: Connection) -> list[Proposal]:
+    """Return what waits for a decision, the oldest first."""
+    return _found(connection, rules_proposals.c.decision.is_(None), 100)[::-1]
+
+
+def decided_proposals(connection: Connection, author: str, since_ms: int) -> list[Proposal]:
+    """Return what others have decided on an author's proposals since a time, the newest first."""
+    return _found(
+        connection,
+        (rules_proposals.c.author == author)
+        & (rules_proposals.c.decided_ms >= since_ms)
+        & (rules_proposals.c.decided_by != author),
+        10,
+    )
+
+
+def _found(connection: Connection, condition: ColumnElement[bool], most: int) -> list[Proposal]:
+    rows = connection.execute(
+        select(rules_proposals).where(condition).order_by(rules_proposals.c.id.desc()).limit(most)
+    )
+    found = []
+    for row in rows:
+        decision, _, answer = (row.decision or "").partition(": ")
+        found.append(
+            Proposal(
+                id=row.id,
+                base_digest=row.base_digest,
+                source=row.source,
+                author=row.author,
+                reason=row.reason,
+                made_ms=row.made_ms,
+                decision=Decision(decision) if decision else None,
+                answer=answer,
+                decided_by=row.decided_by,
+                decided_ms=row.decided_ms,
+            )
+        )
+    return found

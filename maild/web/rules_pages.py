@@ -1,0 +1,112 @@
+"""Reading the rules in the browser: what serves, who answers for which address, and every version that ever served."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from maild.archive.hits import hits_since
+from maild.archive.proposals import Proposal, decided_proposals, waiting_proposals
+from maild.archive.versions import Recorded, history, recorded, source_of
+from maild.errors import NotFoundError
+from maild.rules.difference import difference
+from maild.web.rules_draft import findings_of
+from maild.web.rules_words import DECIDED, RuleWords
+from maild.web.shell import shell_of
+from maild.web.times import day
+from maild.web.visit import Visit
+
+DAY_MS = 86_400_000
+HIT_DAYS = 30
+_NEWS_MS = 14 * DAY_MS
+_MOST_LINES = 3_000
+
+
+async def overview(visit: Visit) -> Response:
+    """Show the rules that serve, and what waits."""
+    rulebook = visit.services.rulebook
+    rules, words = rulebook.current, RuleWords(visit)
+    versions, hits, waiting, decided = await visit.read(_around, visit)
+    newest = next((v for v in versions if v.digest == rules.version), None)
+    return visit.page(
+        "rules.html",
+        shell=await shell_of(visit),
+        rules=rules,
+        told=[words.told(rule) for rule in rules.rules],
+        team=words.team,
+        hits=hits,
+        hit_days=HIT_DAYS,
+        version=newest,
+        waiting=waiting,
+        decided=decided,
+        decisions=DECIDED,
+        refused=findings_of(rulebook.refused, "") if rulebook.refused else (),
+        warnings=findings_of(rulebook.warnings, rulebook.source),
+        file=rulebook.path.name,
+        saved=newest is not None and visit.request.query_params.get("saved") == str(newest.number),
+        proposed=visit.request.query_params.get("proposed", ""),
+        day=partial(day, language=visit.language),
+        two=visit.services.settings.approval == "two",
+    )
+
+
+def _around(
+    connection: Connection, visit: Visit
+) -> tuple[list[Recorded], dict[str, int], list[Proposal], list[Proposal]]:
+    hits = hits_since(connection, visit.now_ms // DAY_MS - HIT_DAYS)
+    decided = decided_proposals(connection, visit.person.login, visit.now_ms - _NEWS_MS)
+    return history(connection), hits, waiting_proposals(connection), decided
+
+
+async def versions(visit: Visit) -> Response:
+    """List every version."""
+    return visit.page(
+        "rules_history.html",
+        shell=await shell_of(visit),
+        versions=await visit.read(history),
+        serving=visit.services.rulebook.current.version,
+    )
+
+
+async def version(visit: Visit) -> Response:
+    """Show one version: its text, and what it changed."""
+    number = version_number(visit)
+    found, source, before = await visit.read(_version, number)
+    lines = await run_in_threadpool(shown_difference, before, source)
+    return visit.page(
+        "rules_version.html",
+        shell=await shell_of(visit),
+        version=found,
+        source=source,
+        lines=lines,
+        serving=visit.services.rulebook.source == source,
+        base=visit.services.rulebook.current.version,
+    )
+
+
+def version_number(visit: Visit) -> int:
+    """Return the number in the path; raises NotFoundError when it is none."""
+    text = visit.request.path_params["number"]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFoundError("no number")
+    return int(text)
+
+
+def _version(connection: Connection, number: int) -> tuple[Recorded, str, str]:
+    before = source_of(connection, number - 1) if number > 1 else ""
+    return recorded(connection, number), source_of(connection, number), before
+
+
+def shown_difference(old: str, new: str) -> list[tuple[str, str]]:
+    """Return the lines of a difference, each with its sign (`+`, `-`, ` ` or `@`)."""
+    lines: list[tuple[str, str]] = []
+    for line in difference(old, new, "", ""):
+        if line.startswith(("--- ", "+++ ")) and len(lines) < 2 and not lines:
+            continue
+        lines.append((line[:1], line if line[:1] == "@" else line[1:]))
+        if len(lines) > _MOST_LINES:
+            return [*lines, ("@", "…")]
+    return lines

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from maild.archive.database import Database
+from maild.archive.proposals import (
+    Decision,
+    NewProposal,
+    Verdict,
+    decide,
+    decided_proposals,
+    proposal,
+    propose,
+    waiting_proposals,
+)
+from maild.errors import ForbiddenError, NotFoundError
+
+ASKED = NewProposal(base_digest="a" * 64, source="zwei", author="petra", reason="Kita zieht um", made_ms=1_000)
+
+
+def ask(database: Database, **change: str) -> int:
+    return int(database.writer.submit(propose, replace(ASKED, **change)).result())  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("by", "decision", "allowed"),
+    [
+        ("jonas", Decision.APPROVED, True),
+        ("jonas", Decision.REJECTED, True),
+        ("jonas", Decision.WITHDRAWN, False),
+        ("petra", Decision.APPROVED, False),
+        ("petra", Decision.REJECTED, False),
+        ("petra", Decision.WITHDRAWN, True),
+    ],
+)
+def test_another_decides_and_the_author_withdraws(
+    database: Database, by: str, decision: Decision, *, allowed: bool
+) -> None:
+    number = ask(database)
+    verdict = Verdict(proposal_id=number, decision=decision, by=by, at_ms=2_000)
+    if not allowed:
+        with pytest.raises(ForbiddenError):
+            database.writer.submit(decide, verdict).result()
+    else:
+        database.writer.submit(decide, verdict).result()
+    with database.read() as connection:
+        found = proposal(connection, number)
+        assert (found.decision, found.decided_by) == ((decision, by) if allowed else (None, None))
+        assert [p.id for p in waiting_proposals(connection)] == ([] if allowed else [number])
+
+
+def test_a_proposal_is_decided_once_and_keeps_the_answer(database: Database) -> None:
+    first, second = ask(database), ask(database, reason="noch einer")
+    refusal = Verdict(proposal_id=first, decision=Decision.REJECTED, by="jonas", at_ms=2_000, answer="zu weit: alle")
+    database.writer.submit(decide, refusal).result()
+    with pytest.raises(NotFoundError):
+        database.writer.submit(decide, replace(refusal, decision=Decision.APPROVED)).result()
+    with database.read() as connection:
+        assert proposal(connection, first).answer == "zu weit: alle"
+        assert [p.id for p in waiting_proposals(connection)] == [second]
+        assert [p.id for p in decided_proposals(connection, "petra", 1_500)] == [first]
+        assert decided_proposals(connection, "petra", 2_500) == []
+        with pytest.raises(NotFoundError):
+            proposal(connection, second + 7)

@@ -1,0 +1,133 @@
+"""Where two must agree: who may do what with a proposal, and when it takes effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from maild.archive.proposals import proposal, waiting_proposals
+from tests.web.office import Office
+from tests.web.workshop import TESTED, Shop, fields, open_shop, review, save, token, words
+
+NEW = TESTED.replace("priority: high", "priority: low")
+
+
+@pytest.fixture
+def shop(office: Office) -> Shop:
+    return open_shop(office, approval="two")
+
+
+def propose(shop: Shop, login: str = "rita", text: str = NEW) -> str:
+    """Propose a change; return its path."""
+    with shop.office.client(login) as client:
+        answer = save(client, review(client, text), "weniger eilig")
+        assert answer.status_code == 303, answer.text
+        number = answer.headers["location"].removeprefix("/rules?proposed=")
+        return f"/rules/proposals/{number}"
+
+
+def test_a_save_is_a_proposal_and_changes_nothing(shop: Shop) -> None:
+    path = propose(shop)
+    assert shop.text == TESTED
+    assert len(shop.history()) == 1
+    with shop.office.client("rita") as rita, shop.office.client("ralf") as ralf:
+        assert "rita schlägt eine Änderung vor: weniger eilig" in words(rita.get("/rules").text)
+        page = ralf.get(path).text
+        assert "Proposal" in words(ralf.get(path, headers={"accept-language": "en"}).text)
+        for part in ("Vorgeschlagen von rita", "Was sich im Text ändert", "Probelauf", "weniger eilig"):
+            assert part in words(page)
+        assert 'value="approved"' in page
+        own = rita.get(path).text
+        assert 'value="approved"' not in own
+        assert 'value="withdrawn"' in own
+
+
+MATRIX = [
+    ("rita", "approved", 403),
+    ("rita", "rejected", 403),
+    ("rita", "withdrawn", 303),
+    ("ralf", "approved", 303),
+    ("ralf", "rejected", 303),
+    ("ralf", "withdrawn", 403),
+    ("petra", "approved", 403),
+    ("ada", "approved", 403),
+    ("ralf", "burned", 403),
+]
+
+
+@pytest.mark.parametrize(("login", "decision", "status"), MATRIX)
+def test_nobody_approves_their_own_and_nobody_without_the_role_anything(
+    shop: Shop, login: str, decision: str, status: int
+) -> None:
+    path = propose(shop)
+    with shop.office.client(login) as client:
+        sent = {"token": token(client), "decision": decision, "reason": "zu viel auf einmal"}
+        assert client.post(path, data=sent).status_code == status
+        if status == 303:
+            assert client.post(path, data=sent).status_code == 404
+    in_force = (login, decision) == ("ralf", "approved")
+    assert shop.text == (NEW if in_force else TESTED)
+    assert (shop.rulebook.source == NEW) is in_force
+    with shop.office.database.read() as connection:
+        assert bool(waiting_proposals(connection)) is (status != 303)
+    if in_force:
+        newest = shop.history()[0]
+        assert (newest.author, newest.approved_by, newest.reason) == ("rita", "ralf", "weniger eilig")
+
+
+def test_who_declines_says_why_and_the_author_reads_it(shop: Shop) -> None:
+    path = propose(shop)
+    with shop.office.client("ralf") as ralf, shop.office.client("rita") as rita:
+        answer = ralf.post(path, data={"token": token(ralf), "decision": "rejected", "reason": " "})
+        assert answer.status_code == 400
+        assert "Nennen Sie den Grund" in words(answer.text)
+        sent = {**fields(answer.text, path), "decision": "rejected", "reason": "erst im Januar: bitte"}
+        assert ralf.post(path, data=sent).status_code == 303
+        said = words(rita.get("/rules").text)
+        assert "hat ralf entschieden: abgelehnt: erst im Januar: bitte" in said
+        assert "schlägt eine Änderung vor" not in said
+
+
+def test_a_proposal_whose_rules_have_changed_cannot_be_approved(shop: Shop) -> None:
+    path = propose(shop)
+    by_hand = "# von Hand\n" + TESTED
+    for noticed in (False, True):
+        shop.by_hand(by_hand, reload=noticed)
+        with shop.office.client("ralf") as client:
+            answer = client.post(path, data={"token": token(client), "decision": "approved"})
+        assert answer.status_code == 409
+        assert "Nicht freigegeben: Die Regeln haben sich seit dem Vorschlag geändert" in words(answer.text)
+        assert 'value="approved"' not in answer.text
+        assert shop.text == by_hand
+    with shop.office.database.read() as connection:
+        assert proposal(connection, int(path.rpartition("/")[2])).decision is None
+
+
+def test_what_was_made_from_older_rules_is_shown_as_a_conflict_and_not_proposed(shop: Shop) -> None:
+    with shop.office.client("rita") as client:
+        reviewed = review(client, NEW)
+        shop.by_hand("# von Hand\n" + TESTED, reload=True)
+        answer = save(client, reviewed)
+        assert answer.status_code == 409
+        assert "Beide Änderungen vertragen sich." in words(answer.text)
+    with shop.office.database.read() as connection:
+        assert waiting_proposals(connection) == []
+
+
+def test_a_rollback_needs_the_second_person_too(shop: Shop) -> None:
+    path = propose(shop)
+    with shop.office.client("ralf") as ralf:
+        assert ralf.post(path, data={"token": token(ralf), "decision": "approved"}).status_code == 303
+        page = ralf.get("/rules/history/1").text
+        reviewed = ralf.post("/rules/history/1/back", data=fields(page, "/rules/history/1/back"))
+        answer = save(ralf, reviewed)
+        assert answer.headers["location"].startswith("/rules?proposed=")
+    assert shop.text == NEW
+
+
+def test_where_one_is_enough_a_second_may_still_decide_what_was_proposed_before(shop: Shop) -> None:
+    path = propose(shop)
+    with shop.office.client("ralf") as ralf:
+        for wrong in ("/rules/proposals/99", "/rules/proposals/x"):
+            assert ralf.get(wrong).status_code == 404
+        assert ralf.post(path, data={"token": "0" * 64, "decision": "approved"}).status_code == 403
+    assert shop.text == TESTED
