@@ -46,7 +46,7 @@ class Readers:
             return frozenset()
         if answer is not None and answer[0] is held and answer[1] == rules.version:
             return answer[2]
-        found = frozenset(orphan.team.id for orphan in orphans(held, rules, self._now_ms()))
+        found = frozenset(orphan.inbox for orphan in orphans(held, rules, self._now_ms()))
         self._answer = (held, rules.version, found)
         return found
 

@@ -12,34 +12,54 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from maild.archive.accounts import open_grants
+from maild.mail.inbox import confidential
 from maild.policy.grants import Grant, unread
 from maild.rules.model import Ruleset, Team
-from maild.rules.reach import receiving
+from maild.rules.reach import confiding, receiving
 
 Held = Mapping[int, tuple[Grant, ...]]  # by the id of the person: see `open_grants`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """A team that mail comes to and nobody can read; `addresses` are the names of those that lead there."""
+    """An inbox that mail comes to and nobody can read; `addresses` are the names of those that lead there."""
 
     team: Team
     addresses: tuple[str, ...]
     is_fallback: bool
+    confidential: bool = False
+
+    @property
+    def inbox(self) -> str:
+        """The name of the inbox."""
+        return confidential(self.team.id) if self.confidential else self.team.id
 
 
 def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
-    """Return the teams that mail comes to and nobody can read, in the order of the rules."""
-    missing = unread_teams(held, rules, now_ms)
-    return tuple(
+    """Return the inboxes that mail comes to and nobody can read, in the order of the rules, confidential ones last."""
+    missing, reached = _unread(held, rules, now_ms), receiving(rules)
+    found = [
         Orphan(team=rules.teams[team], addresses=addresses, is_fallback=team == rules.fallback)
-        for team, addresses in receiving(rules).items()
+        for team, addresses in reached.items()
         if team in missing
-    )
+    ]
+    inner = {team for team in confiding(rules) if confidential(team) in missing}
+    if inner and confidential(rules.fallback) in missing:
+        inner.add(rules.fallback)  # which would stand in for them
+    found += [
+        Orphan(team=team, addresses=reached.get(team.id, ()), is_fallback=team.id == rules.fallback, confidential=True)
+        for team in rules.teams.values()
+        if team.id in inner
+    ]
+    return tuple(found)
 
 
 def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return all teams of the rules that nobody can read, whether or not mail comes to them."""
+    return _unread(held, rules, now_ms) & rules.teams.keys()
+
+
+def _unread(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     return unread(_all(held.values()), {team.id: team.parent for team in rules.teams.values()}, now_ms)
 
 

@@ -30,7 +30,7 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
             path=path,
             line=orphan.team.line,
             column=orphan.team.column,
-            severity="error" if orphan.is_fallback else "warning",
+            severity="error" if orphan.is_fallback and not orphan.confidential else "warning",
             code=Code.UNREAD_TEAM.value,
             text=sentence(orphan),
         )
@@ -41,6 +41,11 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
 def sentence(orphan: Orphan) -> str:
     """Say that nobody can read a team, what becomes of its mail, and what to do."""
     team = orphan.team.id
+    if orphan.confidential:
+        return (
+            f"nobody can read the confidential inbox of team '{team}', so its mail goes to that of the fallback, too, "
+            f"if somebody reads that; `maild grant LOGIN {team} manager`, or `{orphan.inbox} reader`, gives it a reader"
+        )
     goes = (
         "where everything goes that nobody else claims"
         if orphan.is_fallback

@@ -63,11 +63,12 @@ def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str
 
 
 def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:
-    """Return the teams that nobody can read, given what everybody with an open account was granted.
+    """Return the teams, and confidential inboxes, that nobody can read, given what all open accounts were granted.
 
     Who is absent counts as a reader here: whether anybody is there at all is another question.
     """
-    return frozenset(teams) - teams_with(grants, Permission.READ, teams, now_ms)
+    inboxes = frozenset(teams) | frozenset(map(confidential, teams))
+    return inboxes - teams_with(grants, Permission.READ, teams, now_ms)
 
 
 def visible(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> Visible:

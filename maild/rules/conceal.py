@@ -122,7 +122,8 @@ class Curtain:
 
         Whoever stands in must know for whom; but a team that is not in the directory is "".
         """
-        if not route.unread or route.teams[-1] not in self._teams:
+        stands_in = confidential(route.teams[-1]) if route.confidential else route.teams[-1]
+        if not route.unread or stands_in not in self._teams:
             return ()
         public = {address.team for address in self._rules.addresses if address.listed}
         return tuple(team if team in self._teams or team in public else "" for team in route.unread)

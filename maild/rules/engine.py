@@ -309,8 +309,9 @@ def also_to(fallback: str, route: Route, unread: frozenset[str]) -> Route:
 
     Nothing is added where the fallback has the letter anyway, or where nobody reads the fallback either.
     """
-    missing = tuple(team for team in route.teams if team in unread)
-    if not missing or fallback in route.teams or fallback in unread:
+    missing = tuple(team for team, inbox in zip(route.teams, route.inboxes, strict=True) if inbox in unread)
+    stands_in = confidential(fallback) if route.confidential else fallback
+    if not missing or fallback in route.teams or stands_in in unread:
         return route
     return replace(route, teams=(*route.teams, fallback), unread=missing)
 

@@ -15,6 +15,7 @@ from maild.archive.database import Database
 from maild.archive.readers import find_orphans, unread_teams
 from maild.policy.roles import Role
 from tests.archive.samples import NOW_MS
+from tests.web.office import RULES as RULES_TEXT
 from tests.web.office import rules
 
 RULES = rules()
@@ -59,3 +60,19 @@ def test_a_team_that_nothing_comes_to_is_no_orphan_though_nobody_reads_it(databa
     assert _orphans(database) == []
     with database.read() as connection:
         assert unread_teams(open_grants(connection), RULES, NOW_MS) == {"mitglieder"}
+
+
+def test_a_confidential_inbox_that_mail_comes_to_wants_a_manager_or_somebody_named(database: Database) -> None:
+    confiding = "rules:\n  - {id: schutz, when: {to: kita, subject: schutz}, then: {confidential: true}}\n"
+    ruleset = rules(RULES_TEXT.replace("rules:\n", confiding))
+
+    def found() -> list[tuple[str, bool]]:
+        with database.read() as connection:
+            return [(orphan.inbox, orphan.is_fallback) for orphan in find_orphans(connection, ruleset, NOW_MS)]
+
+    _person(database, "petra", "poststelle", "kita", "mitglieder", "bauamt")
+    assert found() == [("poststelle:confidential", True), ("kita:confidential", False)]
+    _person(database, "nora", "poststelle:confidential")
+    assert found() == [("kita:confidential", False)]
+    _person(database, "lena", "kita:confidential")
+    assert found() == []

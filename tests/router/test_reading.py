@@ -8,7 +8,11 @@ from maild.archive.provenance import routes_in
 from maild.router.reading import Addressed, Order, Reading, read_one
 from tests.web.office import NOW_MS, RULES, letter, rules
 
-RULESET = rules(RULES + "  - {id: nach-bau, when: {subject: bauen}, then: {deliver: [bauamt, poststelle]}}\n")
+RULESET = rules(
+    RULES
+    + "  - {id: nach-bau, when: {subject: bauen}, then: {deliver: [bauamt, poststelle]}}\n"
+    + "  - {id: geheim, when: {subject: geheim}, then: {confidential: true}}\n"
+)
 KITA, BAU, INFO = (f"{name}@musterstadt.example" for name in ("kita", "bauamt", "info"))
 
 
@@ -50,6 +54,18 @@ def test_what_comes_to_a_team_that_nobody_reads_comes_to_the_fallback_as_well(
     assert {place.team for place in filing.places} == teams
     assert {place.priority for place in filing.places} == {2}
     assert {place.tags for place in filing.places} == {("eilt",)}
+
+
+@pytest.mark.parametrize(
+    ("unread", "inboxes"),
+    [
+        ({"bauamt"}, {"bauamt:confidential"}),  # its confidential inbox somebody reads
+        ({"bauamt:confidential"}, {"bauamt:confidential", "poststelle:confidential"}),
+        ({"bauamt:confidential", "poststelle:confidential"}, {"bauamt:confidential"}),
+    ],
+)
+def test_for_a_confidential_inbox_the_fallbacks_confidential_one_stands_in(unread: set[str], inboxes: set[str]) -> None:
+    assert {place.team for place in read(BAU, unread=unread, subject="Geheim").filing.places} == inboxes
 
 
 def test_the_trace_says_for_which_teams_the_fallback_stands_in() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from maild.archive.commit import Addressee, accept
 from maild.archive.content import chunks, read_many
@@ -99,6 +99,7 @@ class Archive:
     def __init__(self, database: Database, text: str = FIRST) -> None:
         self.database = database
         self.rules = rules(text)
+        self.unread: frozenset[str] = frozenset()
         self._number = 0
 
     def mail(self, subject: str, *to: str, origin: str = "smtp", key: str = "", parent: str = "", **more: Any) -> int:
@@ -126,7 +127,7 @@ class Archive:
             addressed=tuple(Addressed(as_given=i.address, team=i.team) for i in item.items),
             state="closed" if item.origin == "import" else None,
         )  # fmt: skip
-        reading = read_one(self.rules, order, octets)
+        reading = read_one(self.rules, order, octets, self.unread)
         self.database.writer.submit(file, reading.filing).result()
 
     def replay(self, text: str = SECOND, *, since: str = "", workers: bool = False, **chosen: Any) -> Tally:
@@ -551,3 +552,39 @@ def database_beside(tmp_path: Any, sqlite_template: Any) -> Any:
     database.start()
     yield database
     database.close()
+
+
+CONFIDING = HEAD + "rules:\n  - {id: schutz, when: {subject: schutz}, then: {confidential: true}}\n"
+
+
+def test_what_becomes_confidential_does_not_stay_open_for_anybodys_work(archive: Archive) -> None:
+    number = archive.mail("Schutz", KITA)
+    entry = archive.entry(number, "kita")
+    with archive.database.writing.begin() as connection:
+        of_entry = (entries.c.conversation_id == entry.conversation_id, entries.c.team == "kita")
+        connection.execute(update(entries).where(*of_entry).values(state="waiting"))
+    before = archive.rows(filings, entries)
+    tally = archive.replay(CONFIDING)
+    assert (tally.moved, tally.kept, archive.teams(number)) == (1, 0, {"kita:confidential"})
+    assert archive.undo().restored == 1
+    assert archive.rows(filings, entries) == before
+
+
+def test_what_answers_a_confidential_letter_does_not_come_into_the_open_inbox_by_a_replay(archive: Archive) -> None:
+    archive.rules = rules(CONFIDING)
+    first = archive.mail("Schutz", KITA, INFO, key="a@b.example")
+    answer = archive.mail("Nachtrag", INFO, parent="a@b.example")
+    assert archive.teams(first) == {"kita:confidential", "poststelle:confidential"}
+    assert archive.teams(answer) == {"poststelle:confidential"}
+    moving = CONFIDING + "  - {id: moved, when: {subject: nachtrag}, then: {deliver: kita}}\n"
+    archive.replay(moving)
+    assert archive.teams(answer) == {"kita:confidential"}
+    assert archive.replay(moving).moved == 0
+
+
+def test_what_the_fallback_has_for_the_sake_of_others_stays_there(archive: Archive) -> None:
+    archive.unread = frozenset({"kita"})
+    number = archive.mail("Es eilt", KITA)
+    assert archive.teams(number) == {"kita", "poststelle", "leitung"}
+    archive.replay()
+    assert archive.teams(number) == {"kita", "poststelle"}
