@@ -21,6 +21,7 @@ from maild.mail.facts import Facts
 from maild.mail.reply import Reply
 from maild.rules.engine import route
 from maild.rules.model import Letter, Ruleset
+from maild.rules.nearby import Nearby
 from maild.rules.refusals import turned_away
 from maild.rules.trace_form import trace_json
 
@@ -61,7 +62,8 @@ def route_on_paper(
 
 def _replies(ruleset: Ruleset, letter: Letter, addresses: list[Address]) -> list[Reply]:
     """Return what each recipient would be answered, if all of them were those of one transaction."""
-    replies = {address: admit(ruleset, address) for address in addresses}
+    nearby = Nearby(ruleset)
+    replies = {address: admit(ruleset, address, nearby) for address in addresses}
     ours = [address for address, reply in replies.items() if reply.accepted]
     for address, judged in zip(ours, turned_away(ruleset, letter, ours), strict=True):
         if judged is not None:
