@@ -22,6 +22,7 @@ from maild.mail.reply import Reply
 from maild.rules.engine import route
 from maild.rules.model import Letter, Ruleset
 from maild.rules.nearby import Nearby
+from maild.rules.recorded import each_rule
 from maild.rules.refusals import turned_away
 from maild.rules.trace_form import trace_json
 
@@ -57,6 +58,7 @@ def route_on_paper(
     replies = _replies(ruleset, letter, addresses)
     for address, reply in zip(addresses, replies, strict=True):
         outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
+        outcome["trace"] = each_rule(outcome.get("trace"))
         yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
 
 

@@ -8,6 +8,7 @@ outcome is no, and all that it saw is that one value. What a trace shows is the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate, groupby
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
@@ -19,7 +20,6 @@ from maild.rules.wordlist import WordList
 _quoted = encode_basestring  # a text as a JSON string
 _MANY = 100  # values of one comparison: beyond, it is quicker alone
 _NO = Outcome.NO
-_TAIL = ',"no"]]}'
 
 
 class Tried(NamedTuple):
@@ -37,11 +37,20 @@ class Tried(NamedTuple):
 
 
 class _Gate(NamedTuple):
-    """The comparison a rule begins with, and the JSON before the value that it sees when it fails."""
+    """The comparison a rule begins with, and how a trace names the rule when that fails."""
 
     source: str
     label: str
-    head: str
+    entry: str  # JSON, with a comma
+
+
+class _Run(NamedTuple):
+    """Rules in a row that begin with the same reading, as traces name them: each from one of `at` to the next."""
+
+    source: str
+    first: int
+    text: str
+    at: tuple[int, ...]
 
 
 class _Sieve:
@@ -80,16 +89,14 @@ class Plan:
     `marks`: of each rule 1 when it cannot just be passed over. `opens`: by rule, the reading that it first asks for.
     """
 
-    __slots__ = ("_between", "_gates", "_sieves", "_sources", "marks", "opens", "rules")
+    __slots__ = ("_gates", "_runs", "_sieves", "marks", "opens", "rules")
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
         self.opens: dict[int, str] = {}
         self._sieves: dict[str, _Sieve] = {}
         self._gates = [self._gate(index, rule) for index, rule in enumerate(rules)]
-        # What stands between the values that two rules saw; a trace of many rules is then one join.
-        self._between = [f"{_TAIL},{gate.head}" if gate is not None else "" for gate in (*self._gates, None)]
-        self._sources = [gate.source if gate is not None else "" for gate in self._gates]
+        self._runs = self._in_a_row()
         self.marks = bytes(gate is None or index in self.opens for index, gate in enumerate(self._gates))
 
     def _gate(self, index: int, rule: Rule) -> _Gate | None:
@@ -102,8 +109,20 @@ class Plan:
             sieve = self._sieves[first.source] = _Sieve()
             self.opens[index] = first.source
         sieve.add(index, first.test)
-        head = f'{{"rule":{_quoted(rule.id)},"line":{rule.line},"outcome":"no","conditions":[[{_quoted(first.label)},'
-        return _Gate(first.source, first.label, head)
+        return _Gate(first.source, first.label, f"[{_quoted(rule.id)},{rule.line},{_quoted(first.label)}],")
+
+    def _in_a_row(self) -> list[_Run | None]:
+        """Return the run that each rule is part of."""
+        found: list[_Run | None] = [None] * len(self._gates)
+        for source, numbered in groupby(enumerate(self._gates), key=lambda pair: pair[1] and pair[1].source):
+            if source is None:
+                continue
+            gates = [(number, gate) for number, gate in numbered if gate is not None]
+            at = tuple(accumulate((len(gate.entry) for _, gate in gates), initial=0))
+            run = _Run(source, gates[0][0], "".join(gate.entry for _, gate in gates), at)
+            for number, _ in gates:
+                found[number] = run
+        return found
 
     def passing(self, source: str, reading: Reading) -> Iterator[int]:
         """Yield the rules, of those that begin with this reading, that must be tried."""
@@ -116,15 +135,16 @@ class Plan:
                 seen = (Seen(gate.label, shown[gate.source], _NO),)
                 yield Tried(rule.id, rule.line, _NO, seen, (), rule.observe)
 
-    def tried_json(self, first: int, last: int, shown: Mapping[str, str]) -> str:
-        """Write the same as JSON, without the brackets around."""
-        values = {source: _quoted(value) for source, value in shown.items()}
-        pieces = [""] * (2 * (last - first) + 1)
-        pieces[::2] = self._between[first : last + 1]
-        pieces[0] = pieces[0].removeprefix(_TAIL + ",")
-        pieces[-1] = _TAIL
-        pieces[1::2] = [values[source] for source in self._sources[first:last]]
-        return "".join(pieces)
+    def passed_json(self, first: int, last: int, shown: Mapping[str, str]) -> Iterator[str]:
+        """Write the same as JSON: those that begin with the same reading together, and what it was once."""
+        while first < last:
+            run = self._runs[first]
+            if run is None:  # every rule that may be passed over is part of a run
+                return
+            end = min(last, run.first + len(run.at) - 1)
+            named = run.text[run.at[first - run.first] : run.at[end - run.first] - 1]
+            yield f'{{"passed":[{named}],"saw":{_quoted(shown[run.source])}}}'
+            first = end
 
 
 class Passed(NamedTuple):

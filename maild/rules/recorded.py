@@ -59,7 +59,7 @@ def read_recorded(form: object) -> Recorded | None:
     if not isinstance(form, Mapping) or not isinstance(form.get("recipient"), str):
         return None
     address, problem = form.get("address"), form.get("problem")
-    attempts = [_attempt(item) for item in _items(form.get("trace"))]
+    attempts = [_attempt(item) for item in each_rule(form.get("trace"))]
     return Recorded(
         recipient=form["recipient"],
         address=None if address is None else str(address),
@@ -72,6 +72,21 @@ def read_recorded(form: object) -> Recorded | None:
         attempts=tuple(attempt for attempt in attempts if attempt is not None),
         unread=_texts(form.get("unread")),
     )
+
+
+def each_rule(trace: object) -> list[Any]:
+    """Return a stored trace with an item for each rule, those that were passed over together, too."""
+    found: list[Any] = []
+    for item in _items(trace):
+        if isinstance(item, Mapping) and "passed" in item:
+            named = [each for each in _items(item["passed"]) if isinstance(each, list | tuple) and len(each) == 3]
+            found += [
+                {"rule": rule, "line": line, "outcome": NO, "conditions": [[label, item.get("saw", ""), NO]]}
+                for rule, line, label in named
+            ]
+        else:
+            found.append(item)
+    return found
 
 
 def _attempt(form: Any) -> Attempt | None:
