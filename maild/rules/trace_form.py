@@ -57,8 +57,3 @@ def _step_json(step: Tried | Passed) -> str:
 
 def _list_json(texts: tuple[str, ...]) -> str:
     return f"[{','.join([_quoted(text) for text in texts])}]"
-
-
-def outcome_word(outcome: Outcome | None) -> str:
-    """Name an outcome for people."""
-    return _WORDS[outcome]
