@@ -26,6 +26,7 @@ from maild.rules.rule_tests import TestReader, differences
 from maild.rules.single_conditions import key_of, singles
 from maild.rules.test_reduction import body_of, lines_looked_at, looked_at, masked
 from maild.rules.yaml_nodes import parse
+from maild.rules.yaml_text import quoted
 
 _PLACEHOLDERS = "example.org"
 _NULL = "<>"
@@ -294,7 +295,7 @@ def _entry(name: str, mail: dict[str, Value], merged: Merged, comments: dict[str
         said["state"] = "closed"
     if expect.confidential:
         said["confidential"] = True
-    lines = [f"- name: {_quoted(name)}", "  mail:"]
+    lines = [f"- name: {quoted(name)}", "  mail:"]
     for key, value in mail.items():
         comment = f"  # {comments[key]}" if key in comments else ""
         lines.append(f"    {key}: {_form(value)}{comment}")
@@ -311,18 +312,9 @@ def _form(value: Value) -> str:
         case list():
             return f"[{', '.join(_form(item) for item in value)}]"
         case dict():
-            return f"{{{', '.join(f'{_quoted(key)}: {_form(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{quoted(key)}: {_form(item)}' for key, item in value.items())}}}"
         case _:
-            return _quoted(value)
-
-
-def _quoted(text: str) -> str:
-    """Write a text as YAML reads it back, whatever is in it."""
-    escaped = "".join(_ESCAPES.get(c) or (c if c.isprintable() else f"\\U{ord(c):08x}") for c in text)
-    return f'"{escaped}"'
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+            return quoted(value)
 
 
 def _read(ruleset: Ruleset, entry: str) -> RuleTest | None:
