@@ -18,7 +18,7 @@ from maild.archive.content import DamagedError, chunks, read_many
 from maild.archive.database import Database
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError, TemporaryError
-from maild.rules.letters import RulesWanted
+from maild.rules.in_worker import RulesWanted
 
 _BATCH = 64  # messages read in one call of a worker
 _BATCH_BYTES = 1_000_000

@@ -12,7 +12,7 @@ from maild.archive.content import DamagedError, compress, decompress
 from maild.archive.replayable import Places, places_of
 from maild.router.comparing import Fate
 from maild.rules.engine import also_to, merge, route_all
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Priority, Ruleset
 from maild.rules.places import acts, placements, recorded_routes
 from maild.rules.recorded import Recorded
@@ -20,7 +20,7 @@ from maild.rules.trace_form import trace_json
 
 
 class Reviewed(NamedTuple):
-    """One message to route again. `trace`: the routes that it took; `source_only` as for the router."""
+    """One message to route again, with its circumstances. `trace`: the routes that it took."""
 
     message_id: int
     received_ms: int
@@ -29,7 +29,7 @@ class Reviewed(NamedTuple):
     size: int
     imported: bool
     trace: bytes
-    believed: tuple[str, ...] = ()  # as for the router
+    believed: tuple[str, ...] = ()
     reply: bool | None = None
     unread: frozenset[str] = frozenset()  # inboxes that nobody can read
     source_only: str | None = None
@@ -70,17 +70,7 @@ def _review(ruleset: Ruleset, asked: Reviewed, octets: bytes) -> Moved | None:
         old = None
     if old is None:  # where it was put is not known, so nothing could be said of where it would leave
         return None
-    letter = letter_of(
-        octets,
-        received_ms=asked.received_ms,
-        reverse_path=asked.reverse_path,
-        size=asked.size,
-        source_only=asked.source_only,
-        believed=asked.believed,
-        reply=asked.reply,
-    )
-    addresses = [address for text in asked.addresses if (address := address_of(text)) is not None]
-    routes = route_all(ruleset, letter, addresses)
+    routes = route_all(ruleset, letter_of(octets, asked), addresses_of(asked.addresses))
     if not asked.imported:
         # What the fallback has for the sake of a team without readers stays there when the team gets one.
         unread = asked.unread | {team for route in old for team in route.unread}

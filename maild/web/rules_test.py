@@ -18,7 +18,7 @@ from maild.errors import NotFoundError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
 from maild.router.test_making import MAKE, Wanted
-from maild.rules.letters import RulesWanted
+from maild.rules.in_worker import RulesWanted
 from maild.rules.test_appending import UnfitError, appended
 from maild.rules.test_writing import Written
 from maild.web.language import catalogue
