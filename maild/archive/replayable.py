@@ -19,7 +19,7 @@ from maild.archive.filing import Place
 from maild.archive.schema import messages, recipients, summaries
 from maild.mail.ids import message_id_at
 from maild.rules.engine import Placement
-from maild.rules.places import placements, recorded_routes
+from maild.rules.recorded_places import placements, recorded_routes
 
 IMPORT = "import"
 Places = dict[str, Place]  # by team

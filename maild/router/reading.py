@@ -11,7 +11,7 @@ from typing import NamedTuple
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
-from maild.archive.observing import Observation
+from maild.archive.observations import Observation
 from maild.archive.replies import Question
 from maild.mail.address import fold
 from maild.mail.facts import Facts

@@ -27,8 +27,8 @@ from maild.archive.proposals import (
 )
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
-from maild.rules import placing
-from maild.rules.merging import merged
+from maild.rules import rules_file
+from maild.rules.text_merge import merged
 from maild.web.language import catalogue
 from maild.web.rules_draft import Draft, check, draft_of, fresh_draft, is_stale
 from maild.web.rules_pages import shown_difference, version_number
@@ -114,7 +114,7 @@ class Workshop:
             rule=rule,
             reason=visit.form.get("reason", "")[:_MAX_REASON] if reason is None else reason,
             fault=FAULTS.get(fault, ""),
-            writable=await run_in_threadpool(placing.may_be_written, rulebook.path),
+            writable=await run_in_threadpool(rules_file.may_be_written, rulebook.path),
             put_aside=await self._would_put_aside(visit),
             path=str(rulebook.path),
             file=rulebook.path.name,
@@ -197,15 +197,15 @@ class Workshop:
             return "refused"
         began_ms = self._services.now_ms()
         try:
-            with placing.alone(rulebook.path) as target:
-                there = await run_in_threadpool(placing.present, target)
+            with rules_file.alone(rulebook.path) as target:
+                there = await run_in_threadpool(rules_file.present, target)
                 if await self._is_newer(visit, there, draft.text):
                     await self._services.reload_rules()
                     return "stale"
                 if is_stale(visit, draft):
                     return "stale"
                 unknown = there is not None and not await visit.read(octets_ever_served, there)
-                await run_in_threadpool(placing.place, target, there, draft.text, unknown=unknown)
+                await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
                 await self._services.reload_rules()
         except TemporaryError:
             return "busy"
@@ -244,7 +244,7 @@ class Workshop:
 
     async def _would_put_aside(self, visit: Visit) -> bool:
         try:
-            there = await run_in_threadpool(placing.present, self._services.rulebook.path.resolve())
+            there = await run_in_threadpool(rules_file.present, self._services.rulebook.path.resolve())
         except OSError:
             return False
         return there is not None and not await visit.read(octets_ever_served, there)

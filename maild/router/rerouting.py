@@ -14,12 +14,12 @@ from maild.router.comparing import Fate
 from maild.rules.engine import also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Priority, Ruleset
-from maild.rules.places import acts, placements, recorded_routes
 from maild.rules.recorded import Recorded
+from maild.rules.recorded_places import acts, placements, recorded_routes
 from maild.rules.trace_form import trace_json
 
 
-class Reviewed(NamedTuple):
+class Reroute(NamedTuple):
     """One message to route again, with its circumstances. `trace`: the routes that it took."""
 
     message_id: int
@@ -34,7 +34,7 @@ class Reviewed(NamedTuple):
     unread: frozenset[str] = frozenset()  # inboxes that nobody can read
     source_only: str | None = None
 
-    def by_envelope(self, limit: str) -> Reviewed:
+    def by_envelope(self, limit: str) -> Reroute:
         """Ask about a message that broke this limit of its worker."""
         return self._replace(source_only=limit)
 
@@ -52,18 +52,18 @@ class Moved(NamedTuple):
     problem: str | None
 
 
-def review_batch(
-    key: str, pickled_rules: bytes | None, asked: list[Reviewed], *contents: bytes
+def reroute_batch(
+    key: str, pickled_rules: bytes | None, asked: list[Reroute], *contents: bytes
 ) -> list[Moved] | RulesWanted:
     """Return what would lie elsewhere. Runs in a worker process."""
     ruleset: Ruleset | None = kept_rules(key, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    found = (_review(ruleset, each, octets) for each, octets in zip(asked, contents, strict=True))
+    found = (_reroute(ruleset, each, octets) for each, octets in zip(asked, contents, strict=True))
     return [moved for moved in found if moved is not None]
 
 
-def _review(ruleset: Ruleset, asked: Reviewed, octets: bytes) -> Moved | None:
+def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
     try:
         old = recorded_routes(json.loads(decompress(asked.trace)))
     except (DamagedError, ValueError):
