@@ -31,7 +31,7 @@ from maild.rules import rules_file
 from maild.rules.text_merge import merged
 from maild.web.language import catalogue
 from maild.web.rules_draft import Draft, check, draft_of, fresh_draft, is_stale
-from maild.web.rules_pages import shown_difference, version_number
+from maild.web.rules_reading import shown_difference, version_number
 from maild.web.rules_rehearsal import DAYS, Stage, rehearse_or_say
 from maild.web.rules_words import FAULTS, RuleWords
 from maild.web.services import Services

@@ -17,10 +17,10 @@ from maild.confinement import ConfinementError
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
-from maild.router.test_making import MAKE, Wanted
+from maild.router.making_tests import MAKE, Wanted
 from maild.rules.in_worker import RulesWanted
-from maild.rules.test_appending import UnfitError, appended
-from maild.rules.test_writing import Written
+from maild.rules.making_tests import Written
+from maild.rules.tests_section import UnfitError, appended
 from maild.web.language import catalogue
 from maild.web.rules_draft import Draft, fresh_draft
 from maild.web.shell import shell_of

@@ -22,9 +22,9 @@ from maild.rules.findings import Findings
 from maild.rules.model import Comparison, Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
 from maild.rules.operators import Test
+from maild.rules.redaction import body_of, lines_looked_at, looked_at, masked
 from maild.rules.rule_tests import TestReader, differences
 from maild.rules.single_conditions import key_of, singles
-from maild.rules.test_reduction import body_of, lines_looked_at, looked_at, masked
 from maild.rules.yaml_nodes import parse
 from maild.rules.yaml_text import quoted
 

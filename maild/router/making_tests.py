@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
+from maild.rules.making_tests import Written, write_test
 from maild.rules.model import Ruleset
-from maild.rules.test_writing import Written, write_test
 
-MAKE = "maild.router.test_making:make_test"
+MAKE = "maild.router.making_tests:make_test"
 
 
 class Wanted(NamedTuple):
