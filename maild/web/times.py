@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
+from babel.dates import format_date, format_time, format_timedelta, get_day_names
 from markupsafe import Markup
 
 from maild.web.language import catalogue
@@ -41,11 +41,6 @@ def full(ms: int, zone: tzinfo, language: str) -> str:
 def day(of: date, language: str) -> str:
     """Say a day: `30.06.2026`."""
     return format_date(of, format="medium", locale=language)
-
-
-def day_and_time(ms: int, zone: tzinfo, language: str) -> str:
-    """Say a time shortly and exactly."""
-    return format_datetime(moment(ms, zone), format="short", locale=language)
 
 
 def span(ms: int, language: str) -> str:
