@@ -21,7 +21,7 @@ from maild.rules.engine import Merged, Route, also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Letter, Priority, Ruleset
 from maild.rules.plan import Tried
-from maild.rules.trace_form import trace_json
+from maild.rules.trace_form import routes_json
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
@@ -133,7 +133,7 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         places=tuple(places.values()),
         reference_bits=order.reference_bits,
         rules_version=ruleset.version,
-        trace=compress(f"[{','.join(map(trace_json, routes))}]".encode()),
+        trace=compress(routes_json(routes).encode()),
         problem=merged.problem,
         # Imported mail is of another time: it says nothing of what a rule does now.
         hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from maild.archive.content import DamagedError, compress, decompress
-from maild.archive.replayable import Places, places_of
+from maild.archive.content import compress
+from maild.archive.replayable import Places, kept_routes, places_of
 from maild.router.comparing import Fate
 from maild.rules.engine import also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Priority, Ruleset
 from maild.rules.recorded import Recorded
 from maild.rules.recorded_places import acts, placements, recorded_routes
-from maild.rules.trace_form import trace_json
+from maild.rules.trace_form import routes_json
 
 
 class Reroute(NamedTuple):
@@ -64,10 +64,7 @@ def reroute_batch(
 
 
 def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
-    try:
-        old = recorded_routes(json.loads(decompress(asked.trace)))
-    except (DamagedError, ValueError):
-        old = None
+    old = kept_routes(asked.trace)
     if old is None:  # where it was put is not known, so nothing could be said of where it would leave
         return None
     routes = route_all(ruleset, letter_of(octets, asked), addresses_of(asked.addresses))
@@ -80,7 +77,7 @@ def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
     after = places_of(merged.placements, imported=asked.imported)
     if before == after:
         return None
-    trace = f"[{','.join(map(trace_json, routes))}]"
+    trace = routes_json(routes)
     return Moved(
         message_id=asked.message_id,
         received_ms=asked.received_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from json.encoder import encode_basestring
 
 from maild.rules.engine import Route
@@ -11,6 +12,11 @@ from maild.rules.plan import Passed, Tried
 _quoted = encode_basestring  # a text as a JSON string
 _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
 _PRIORITIES = {priority: priority.name.lower() for priority in Priority}
+
+
+def routes_json(routes: Iterable[Route]) -> str:
+    """Write the routes of a message, one for each recipient."""
+    return f"[{','.join(map(trace_json, routes))}]"
 
 
 def trace_json(route: Route) -> str:
