@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from maild.web.language import catalogue
 
-_WEEK_MS = 7 * 86_400_000
+DAY_MS = 86_400_000
+_WEEK_MS = 7 * DAY_MS
 _MINUTE_MS = 60_000
 # Years that every calendar and browser agrees on; dates beyond come from broken mail.
 _FIRST_MS, _LAST_MS = -2_208_988_800_000, 4_102_444_800_000
