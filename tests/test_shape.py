@@ -105,6 +105,14 @@ def test_no_file_speaks_of_one_machine_or_of_what_is_left_to_do() -> None:
     assert found == []
 
 
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/flow.md"])
+def test_a_page_about_the_code_names_modules_that_exist(page: str) -> None:
+    rooms = "|".join(p.name for p in PACKAGE.iterdir() if p.is_dir())
+    named = re.findall(rf"`((?:{rooms})\.(?!yaml\b)[a-z_0-9]+)", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert {name for name in named if not (PACKAGE / f"{name.replace('.', '/')}.py").is_file()} == set()
+
+
 def test_markdown_links_lead_somewhere() -> None:
     broken = set()
     for page in (p for p in tracked() if p.suffix == ".md"):

@@ -55,7 +55,7 @@ class Dutiful(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class RecordedDuty:
     """A duty as it stands. `held`: a hold of the same message and team waits, so that it must not be done yet."""
 
     id: int
@@ -183,16 +183,16 @@ def _may_have_it(connection: Connection, item: Dutiful, duty: Duty) -> bool:
 
 def duties_of(
     connection: Connection, *, visible: Visible, message_ids: Iterable[int]
-) -> dict[int, tuple[Recorded, ...]]:
+) -> dict[int, tuple[RecordedDuty, ...]]:
     """Return the duties of messages, in any state, as far as they are of visible teams; none of a message: no key."""
-    found: dict[int, tuple[Recorded, ...]] = {}
+    found: dict[int, tuple[RecordedDuty, ...]] = {}
     where = (duties.c.message_id.in_(list(message_ids)), allowed(duties.c.team, visible))
     for duty in _read(connection, _query().where(*where).order_by(duties.c.id)):
         found[duty.message_id] = (*found.get(duty.message_id, ()), duty)
     return found
 
 
-def duty(connection: Connection, *, visible: Visible, duty_id: int) -> Recorded:
+def duty(connection: Connection, *, visible: Visible, duty_id: int) -> RecordedDuty:
     """Return one duty. Raises NotFoundError."""
     found = _read(connection, _query().where(duties.c.id == duty_id, allowed(duties.c.team, visible)))
     if not found:
@@ -202,7 +202,7 @@ def duty(connection: Connection, *, visible: Visible, duty_id: int) -> Recorded:
 
 def waiting_duties(
     connection: Connection, *, visible: Visible, limit: int, after: int = 0, kinds: Iterable[str] = KINDS
-) -> list[Recorded]:
+) -> list[RecordedDuty]:
     """Return duties that wait, oldest first, beyond the id `after`."""
     where = (
         _WAITING,
@@ -254,12 +254,12 @@ def _query() -> Select[Any]:
     return select(duties, _holding().label("held"))
 
 
-def _read(connection: Connection, statement: Select[Any]) -> list[Recorded]:
+def _read(connection: Connection, statement: Select[Any]) -> list[RecordedDuty]:
     return [_recorded(row) for row in connection.execute(statement).mappings()]
 
 
-def _recorded(row: RowMapping) -> Recorded:
-    return Recorded(**{**row, "held": bool(row["held"])})
+def _recorded(row: RowMapping) -> RecordedDuty:
+    return RecordedDuty(**{**row, "held": bool(row["held"])})
 
 
 # --- units of work ------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def _end(connection: Connection, change: Ending) -> bool:
     return True
 
 
-def _waits_behind(connection: Connection, hold: Recorded) -> bool:
+def _waits_behind(connection: Connection, hold: RecordedDuty) -> bool:
     behind = select(duties.c.id).where(
         duties.c.message_id == hold.message_id,
         duties.c.team == hold.team,

@@ -19,7 +19,7 @@ from maild.archive.commit import lock_head
 from maild.archive.duties import record
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
-from maild.archive.observing import Observation, observe
+from maild.archive.observations import Observation, observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads

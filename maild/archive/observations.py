@@ -1,4 +1,4 @@
-"""What rules in `mode: observe` would have done, counted for whoever decides about the rule.
+"""What rules in `mode: observe` would have done: written with the filing, counted for whoever decides about the rule.
 
 Counts are of all mail: they say nothing of any letter. Which letters there were is told by their ids alone, and whether
 the reader may open them.
@@ -9,15 +9,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select
 
+from maild.archive.prepared import Prepared
 from maild.archive.queries import allowed
 from maild.archive.schema import filings, messages, observations
 from maild.mail.ids import id_ms, message_id_at
 from maild.policy.visible import Visible
 
 _EXAMPLES = 5
+_INSERT = Prepared(insert(observations))
+
+
+class Observation(NamedTuple):
+    """A rule that only observes has matched a message's recipient. `would`: actions as in a trace."""
+
+    rule: str
+    recipient: str
+    would: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +52,16 @@ class Observed:
     messages: int
     would: tuple[tuple[tuple[str, ...], int], ...]
     examples: tuple[Example, ...]  # the newest first
+
+
+def observe(connection: Connection, found: Iterable[tuple[int, tuple[Observation, ...]]]) -> None:
+    """Write what was observed of messages that are being filed."""
+    rows = [
+        {"rule": each.rule, "message_id": message_id, "recipient": each.recipient, "would": json.dumps(each.would)}
+        for message_id, several in found
+        for each in several
+    ]
+    _INSERT.run(connection, rows)
 
 
 def mail_count(connection: Connection, since_ms: int) -> int:

@@ -5,7 +5,6 @@ Source: RFC 9106 §4 (second recommended option, 64 MiB); OWASP ASVS 5.0 §6.2
 
 from __future__ import annotations
 
-import hmac
 import itertools
 import re
 import secrets
@@ -110,8 +109,3 @@ def _is_a_walk(text: str) -> bool:
     """Tell whether most characters merely follow the one before: 123456…, abcdef…, aaaa…."""
     steps = sum(1 for a, b in itertools.pairwise(text) if abs(ord(a) - ord(b)) <= 1)
     return steps * 3 >= (len(text) - 1) * 2
-
-
-def same(a: bytes, b: bytes) -> bool:
-    """Compare secrets in time that does not depend on them."""
-    return hmac.compare_digest(a, b)

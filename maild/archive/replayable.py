@@ -19,7 +19,8 @@ from maild.archive.filing import Place
 from maild.archive.schema import messages, recipients, summaries
 from maild.mail.ids import message_id_at
 from maild.rules.engine import Placement
-from maild.rules.places import placements, recorded_routes
+from maild.rules.recorded import Recorded
+from maild.rules.recorded_places import placements, recorded_routes
 
 IMPORT = "import"
 Places = dict[str, Place]  # by team
@@ -48,12 +49,17 @@ class Chosen(NamedTuple):
     ids: tuple[int, ...] | None = None
 
 
-def places_in(trace: bytes, *, imported: bool) -> Places | None:
-    """Return where the kept routes put a message; None when they cannot be read."""
+def kept_routes(trace: bytes) -> tuple[Recorded, ...] | None:
+    """Return the routes that a message took; None when not all of them can be read."""
     try:
-        routes = recorded_routes(json.loads(decompress(trace)))
+        return recorded_routes(json.loads(decompress(trace)))
     except (DamagedError, ValueError):
         return None
+
+
+def places_in(trace: bytes, *, imported: bool) -> Places | None:
+    """Return where the kept routes put a message; None when they cannot be read."""
+    routes = kept_routes(trace)
     return None if routes is None else places_of(placements(routes), imported=imported)
 
 

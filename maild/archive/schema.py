@@ -5,7 +5,11 @@ message ids are. Teams are the ids of rules.yaml. Columns that hold JSON say so;
 
     content ─┐ the octets, compressed, in chunks, addressed by SHA-256
     messages ┴─ recipients (one work item each) ─ summaries (what the router read)
-                                                └ filings ─ entries ─ conversations
+                                                ├ filings ─ entries ─ conversations
+                                                ├ duties, observations, rule_hits (what the rules asked for)
+                                                └ replayed ─ replays (what later rules moved)
+
+    rules_proposals ─ rules_versions      users ─ grants, sessions
 """
 
 from __future__ import annotations
@@ -128,7 +132,7 @@ message_refs = Table(
     sqlite_with_rowid=False,
 )
 
-# Which team may read which message, and as part of which conversation. This table is the truth of access.
+# Which inbox has which message, and as part of which conversation. This table is the truth of access.
 filings = Table(
     "filings",
     metadata,
@@ -202,7 +206,7 @@ rules_proposals = Table(
     Column("author", Text, nullable=False),  # login
     Column("reason", Text, nullable=False),
     Column("made_ms", BigInteger, nullable=False),
-    Column("decision", Text),  # NULL: waits; approved | rejected | withdrawn
+    Column("decision", Text),  # NULL: waits; approved | withdrawn | rejected, the reason behind it: `rejected: …`
     Column("decided_by", Text),
     Column("decided_ms", BigInteger),
 )
@@ -254,7 +258,7 @@ replays = Table(
     Column("id", Identity64, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("author", Text, nullable=False),
-    Column("selection", Text, nullable=False),  # since and query, as given
+    Column("selection", Text, nullable=False),  # JSON: since and query, as given; whether it came to its end
     Column("rules_version", Text, nullable=False),
     Column("taken_back_ms", BigInteger),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from maild.archive.duties import Ending, Recorded, Release, duty, end, release, waiting_duties
+from maild.archive.duties import Ending, RecordedDuty, Release, duty, end, release, waiting_duties
 from maild.cli.store import carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
@@ -81,20 +81,20 @@ def give_up(number: int, *, yes: bool) -> None:
     note(plain(f"given up: {what}"))
 
 
-def _waiting(connection: Connection) -> Iterator[Recorded]:
+def _waiting(connection: Connection) -> Iterator[RecordedDuty]:
     after = 0
     while page := waiting_duties(connection, visible=OPERATOR, limit=_PAGE, after=after):
         yield from page
         after = page[-1].id
 
 
-def _row(found: Recorded) -> tuple[str, ...]:
+def _row(found: RecordedDuty) -> tuple[str, ...]:
     held = "held" if found.held else ""
     message = format_id(found.message_id)
     return (str(found.id), local(found.made_ms), message, found.team, found.kind, found.target, _by(found), held)
 
 
-def _by(found: Recorded) -> str:
+def _by(found: RecordedDuty) -> str:
     if found.rule:
         return f"rule {found.rule}"
     if found.kind == HOLD:
@@ -106,7 +106,7 @@ def _operator() -> str:
     return f"{getpass.getuser()} on the command line"
 
 
-def _form(found: Recorded) -> dict[str, Any]:
+def _form(found: RecordedDuty) -> dict[str, Any]:
     return {
         "id": found.id,
         "message": format_id(found.message_id),

@@ -20,7 +20,7 @@ from maild.cli.verb import note
 from maild.cli.versions import find_version, old_text, put_lines
 from maild.config import Settings
 from maild.errors import ConfigurationError, ForbiddenError, MaildError, TemporaryError
-from maild.rules import placing
+from maild.rules import rules_file
 from maild.rules.rulebook import LAST_GOOD
 
 _PATIENCE_S = 5.0
@@ -30,10 +30,10 @@ _LOOK_S = 0.05
 def run(settings: Settings, number: int, reason: str, *, yes: bool) -> None:
     """Put a version back, or show what that would change."""
     _refuse_alone(settings, number)
-    with placing.alone(settings.server.rules) as path:
+    with rules_file.alone(settings.server.rules) as path:
         with reading(settings) as connection:
             _, source = find_version(connection, number)
-            present = placing.present(path)
+            present = rules_file.present(path)
             unknown = present is not None and not octets_ever_served(connection, present)
         loaded = old_text(settings, number, source)
         if loaded.ruleset is None:
@@ -75,7 +75,7 @@ def _replace(path: Path, present: bytes | None, source: str, *, unknown: bool) -
     if present == source.encode():
         note(f"{shown_path(path)} holds this text already")
         return
-    aside = placing.place(path, present, source, unknown=unknown)
+    aside = rules_file.replace(path, present, source, unknown=unknown)
     if aside is not None:
         note(f"what {shown_path(path)} held never served; it is kept as {shown_path(aside)}")
 

@@ -207,6 +207,6 @@ def make_test(message: str) -> None:
     People have placeholders; of subject and text only the words remain that rules looked at. What more had to stay, so
     that the test has the outcome of the message, is said in the entry and on stderr.
     """
-    from maild.cli.test_making import run
+    from maild.cli.making_tests import run
 
     run(message)

@@ -26,7 +26,7 @@ from maild.mail.authentication import TrustedRelays
 from maild.mail.envelope import Envelope
 from maild.mail.facts import Facts
 from maild.mail.reply import Reply
-from maild.rules.letters import RulesWanted
+from maild.rules.in_worker import RulesWanted
 from maild.rules.model import Letter, Outcome, Ruleset
 from maild.rules.refusals import Judgement, judge_by_envelope
 

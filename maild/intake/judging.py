@@ -5,19 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Outcome, Ruleset
 from maild.rules.refusals import Judgement, judge_by_header
 
 
 class Transaction(NamedTuple):
-    """What is known of a mail besides its header. `size` is of all of it."""
+    """What is known of a mail besides its header. `size` is of all of it; whether it is a reply nobody has looked."""
 
     received_ms: int
     reverse_path: str | None
     recipients: tuple[str, ...]
     size: int
     believed: tuple[str, ...]
+    source_only: str | None = None
+    reply: bool | None = None
 
 
 def judge(
@@ -27,14 +29,7 @@ def judge(
     ruleset: Ruleset | None = kept_rules(version, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    letter = letter_of(
-        header,
-        received_ms=transaction.received_ms,
-        reverse_path=transaction.reverse_path,
-        size=transaction.size,
-        source_only=None,
-        believed=transaction.believed,
-    )
+    letter = letter_of(header, transaction)
     letter = replace(letter, facts=replace(letter.facts, size_bytes=transaction.size))
     addresses = [address_of(text) for text in transaction.recipients]
     if None in addresses:

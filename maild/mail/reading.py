@@ -27,7 +27,6 @@ _MOST_ATTACHMENTS = 500
 _LONGEST_KEY = 998
 _KEY = re.compile(r"<([^<>]{1,2000})>")
 _CID = re.compile(r"cid:([^\s\"'<>)]{1,998})", re.IGNORECASE)
-_REPORTS = frozenset({"delivery-status", "disposition-notification", "feedback-report", "tlsrpt"})
 _REPORT_TYPES = frozenset({"message/delivery-status", "message/disposition-notification"})
 _AUTOMATIC_PRECEDENCE = frozenset({"bulk", "junk", "auto_reply", "auto-reply"})
 _AUTOMATIC_FIELDS = frozenset(

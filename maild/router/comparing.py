@@ -9,16 +9,13 @@ from typing import NamedTuple
 
 from maild.mail.address import Address
 from maild.rules.engine import Route, route_all
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
 from maild.rules.plan import Tried
 
 
 class Asked(NamedTuple):
-    """One message to compare. `source_only` is set for one that must not be read: its envelope speaks for it.
-
-    `believed` are the authserv-ids of a trusted relay that handed it over; `reply` is what the archive says.
-    """
+    """One message to compare, with its circumstances. One that must not be read is compared by its envelope."""
 
     message_id: int
     received_ms: int
@@ -82,15 +79,7 @@ def compare_batch(
     for each, octets in zip(asked, contents, strict=True):
         addresses = [(text, address) for text in each.addresses if (address := address_of(text)) is not None]
         count += len(addresses)
-        letter = letter_of(
-            octets,
-            received_ms=each.received_ms,
-            reverse_path=each.reverse_path,
-            size=each.size,
-            source_only=each.source_only,
-            believed=each.believed,
-            reply=each.reply,
-        )
+        letter = letter_of(octets, each)
         recipients = [address for _, address in addresses]
         routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)
         for (text, address), was, would in routes:

@@ -11,17 +11,17 @@ from typing import NamedTuple
 from maild.archive.content import compress
 from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
-from maild.archive.observing import Observation
+from maild.archive.observations import Observation
 from maild.archive.replies import Question
 from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.rules.duties import ASSIGN, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Letter, Priority, Ruleset
 from maild.rules.plan import Tried
-from maild.rules.trace_form import trace_json
+from maild.rules.trace_form import routes_json
 
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
@@ -36,10 +36,7 @@ class Addressed(NamedTuple):
 
 
 class Order(NamedTuple):
-    """One message to read. `source_only` is set for one that must not be read again.
-
-    `believed` are the authserv-ids of a trusted relay that handed it over. `reply`: whether it belongs to a
-    conversation we have; None: nobody has looked yet.
+    """One message to read, with its circumstances.
 
     The octets are not in here: they go beside the orders, because large ones then reach the worker uncopied.
     """
@@ -78,7 +75,7 @@ def read_batch(
 
 
 def _answer(ruleset: Ruleset, order: Order, octets: bytes, unread: frozenset[str]) -> Reading | Question:
-    letter = _letter(order, octets)
+    letter = letter_of(octets, order)
     if letter.reply is None and letter.facts.references and "reply" in ruleset.asked:
         return Question(order.message_id, _author(letter.facts), order.direction == "out", letter.facts.references)
     return _reading(ruleset, order, letter, unread)
@@ -89,24 +86,12 @@ def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: froze
 
     What comes to a team of `unread`, which nobody can read, comes to the fallback as well.
     """
-    return _reading(ruleset, order, _letter(order, octets), unread)
-
-
-def _letter(order: Order, octets: bytes | None) -> Letter:
-    return letter_of(
-        octets,
-        received_ms=order.received_ms,
-        reverse_path=order.reverse_path,
-        size=order.size,
-        source_only=order.source_only,
-        believed=order.believed,
-        reply=order.reply,
-    )
+    return _reading(ruleset, order, letter_of(octets, order), unread)
 
 
 def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[str]) -> Reading:
-    addresses = [address_of(a.as_given) for a in order.addressed if a.team is None]
-    routes = route_all(ruleset, letter, [address for address in addresses if address is not None])
+    addresses = addresses_of(addressed.as_given for addressed in order.addressed if addressed.team is None)
+    routes = route_all(ruleset, letter, addresses)
     if unread and order.state is None:
         routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
@@ -148,7 +133,7 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         places=tuple(places.values()),
         reference_bits=order.reference_bits,
         rules_version=ruleset.version,
-        trace=compress(f"[{','.join(map(trace_json, routes))}]".encode()),
+        trace=compress(routes_json(routes).encode()),
         problem=merged.problem,
         # Imported mail is of another time: it says nothing of what a rule does now.
         hits=() if order.state is not None else tuple(rule for route in routes for rule in route.rules),

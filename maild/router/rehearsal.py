@@ -1,6 +1,6 @@
 """A rehearsal: all archived mail of a time, routed by two versions of the rules side by side, and nothing done.
 
-Mail is hostile input: it is read in worker processes alone (`maild.router.readers`); here answers are counted.
+Mail is hostile input: it is read in worker processes alone (`maild.router.survey`); here answers are counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from maild.archive.received import Received, received, received_count
 from maild.confinement import Worker
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.router.comparing import Asked, Change, Compared, Fate
-from maild.router.readers import Question, Readers
+from maild.router.survey import Question, Survey
 from maild.rules.model import Ruleset
 
 _COMPARE = "maild.router.comparing:compare_batch"
@@ -94,14 +94,14 @@ class Rehearsal:
         self._with_replies = "reply" in old.asked | new.asked
         pickled = pickle.dumps((old, new), protocol=5)
         key = f"{old.version}:{new.version}"
-        self._readers = Readers[Received, Asked](
+        self._survey = Survey[Received, Asked](
             database, Question(function=_COMPARE, key=key, rules=pickled, asked=self._asked)
         )
 
     @property
     def workers(self) -> list[Worker]:
         """The processes that read."""
-        return self._readers.workers
+        return self._survey.workers
 
     def count(self, since_ms: int, until_ms: int) -> int:
         """Count the messages that `run` will go through."""
@@ -121,7 +121,7 @@ class Rehearsal:
         With `enough` the newest mail comes first, and ends when it says so of the number of messages taken so far.
         """
         report = Report()
-        with closing(self._readers.run(self._pages(since_ms, until_ms, enough))) as answers:
+        with closing(self._survey.run(self._pages(since_ms, until_ms, enough))) as answers:
             for messages, batch in answers:
                 for compared, unread in batch:
                     report.add(compared, newest_first=enough is not None)

@@ -22,12 +22,12 @@ from maild.archive.writer import Unit
 from maild.errors import TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.router.comparing import Change
-from maild.router.readers import Answer, Question, Readers
 from maild.router.rehearsal import Changes, Kind, sort_in
-from maild.router.reviewing import Moved, Reviewed
+from maild.router.rerouting import Moved, Reroute
+from maild.router.survey import Answer, Question, Survey
 from maild.rules.model import Ruleset
 
-_REVIEW = "maild.router.reviewing:review_batch"
+_REROUTE = "maild.router.rerouting:reroute_batch"
 _PAGE = 512  # messages fetched at once
 _UNIT = 32  # messages moved in one transaction: short enough that a daemon's 250 does not wait for it
 _TRIES = 5  # while a daemon holds the database; each waits for seconds
@@ -118,12 +118,12 @@ class Replaying:
     def answers(self, pages: Iterator[list[Replayable]]) -> Generator[tuple[int, list[Answer]]]:
         """Yield what workers say of the messages, a list of `Moved`, batch by batch."""
         pickled = pickle.dumps(self.rules, protocol=5)
-        question = Question(function=_REVIEW, key=self.rules.version, rules=pickled, asked=self.asked_about)
-        return Readers[Replayable, Reviewed](self._database, question).run(pages)
+        question = Question(function=_REROUTE, key=self.rules.version, rules=pickled, asked=self.asked_about)
+        return Survey[Replayable, Reroute](self._database, question).run(pages)
 
-    def asked_about(self, message: Replayable) -> Reviewed:
+    def asked_about(self, message: Replayable) -> Reroute:
         """Return what a worker is asked about a message, beside its octets."""
-        return Reviewed(
+        return Reroute(
             message_id=message.message_id,
             received_ms=message.received_ms,
             reverse_path=message.reverse_path or None,

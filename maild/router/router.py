@@ -26,7 +26,7 @@ from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.ids import format_id
 from maild.router.reading import Addressed, Order, Reading, read_one
-from maild.rules.letters import RulesWanted
+from maild.rules.in_worker import RulesWanted
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 

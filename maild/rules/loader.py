@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 from maild.errors import Diagnostic
 from maild.rules.addresses import read_addresses
-from maild.rules.asked import asked_by
 from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, Spot, nearest
@@ -23,6 +22,7 @@ from maild.rules.refusals import refusing
 from maild.rules.reject_reader import report_behind
 from maild.rules.rule_reader import RuleReader
 from maild.rules.rule_tests import ReadSample, TestReader, TestResult, run_tests
+from maild.rules.single_conditions import asked_by
 from maild.rules.texts import ReadList, read_lists, read_templates
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, parse
 

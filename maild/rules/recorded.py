@@ -1,6 +1,6 @@
 """A route as it is kept beside a message: read back, for whoever explains it on a terminal or on a page.
 
-`maild.rules.engine.trace_json` writes the form. It is stored for ever: whatever an older or a newer maild wrote is
+`maild.rules.trace_form` writes the form. It is stored for ever: whatever an older or a newer maild wrote is
 read as far as it goes, and what cannot be read at all is None, never an error.
 """
 

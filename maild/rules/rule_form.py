@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
+from maild.rules.yaml_text import scalar
 
 KEPT = ("unless", "active", "continue", "stop")
 FLAGS = ("list", "auto_submitted", "bounce")
@@ -18,8 +19,6 @@ TEXTS = {"to": "is", "from": "is", "subject": "contains", "text": "contains"}
 PRIORITIES = ("low", "normal", "high")
 _ACTIONS = frozenset({"deliver", "copy", "tag", "priority", "file"})
 _TRUTH = {"true": True, "false": False}
-_PLAIN = re.compile(r"[^\W\d_](?:[\w./+-]|(?<=\S) (?=\S))*")
-_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -202,23 +201,3 @@ def _then(form: RuleForm) -> Iterable[str]:
 
 def _one_or_more(values: tuple[str, ...]) -> str:
     return scalar(values[0]) if len(values) == 1 else f"[{', '.join(scalar(value) for value in values)}]"
-
-
-def scalar(text: str) -> str:
-    """Write a text so that every YAML reader takes it for this text, in any place."""
-    if _PLAIN.fullmatch(text) and text.isprintable() and text.lower() not in _WORDS:
-        return text
-    return '"' + "".join(_escaped(c) for c in text) + '"'
-
-
-def _escaped(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    if c == "\n":
-        return "\\n"
-    if c.isprintable():
-        return c
-    return f"\\U{ord(c):08x}" if ord(c) > 0xFFFF else f"\\u{ord(c):04x}"
-
-
-FIELDS = tuple(f.name for f in fields(RuleForm))

@@ -14,6 +14,11 @@ _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell"
 _PRIORITIES = {priority: priority.name.lower() for priority in Priority}
 
 
+def routes_json(routes: Iterable[Route]) -> str:
+    """Write the routes of a message, one for each recipient."""
+    return f"[{','.join(map(trace_json, routes))}]"
+
+
 def trace_json(route: Route) -> str:
     """Write a route as compact JSON: empty parts left out, conditions as [label, value, outcome].
 
@@ -59,8 +64,3 @@ def _step_json(step: Tried | Passed) -> Iterable[str]:
 
 def _list_json(texts: tuple[str, ...]) -> str:
     return f"[{','.join([_quoted(text) for text in texts])}]"
-
-
-def outcome_word(outcome: Outcome | None) -> str:
-    """Name an outcome for people."""
-    return _WORDS[outcome]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from maild.archive.duties import OURSELVES, Recorded
+from maild.archive.duties import OURSELVES, RecordedDuty
 from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, REPLY
 from maild.web.language import catalogue
 
@@ -53,7 +53,7 @@ class Line:
     release: str | None
 
 
-def lines(found: Iterable[Recorded], language: str, may_release: frozenset[str]) -> list[Line]:
+def lines(found: Iterable[RecordedDuty], language: str, may_release: frozenset[str]) -> list[Line]:
     """Return what is to be said of a letter's duties, what holds it first; what was carried out speaks for itself."""
     said: dict[str, Line] = {}
     for duty in found:
@@ -68,7 +68,7 @@ def lines(found: Iterable[Recorded], language: str, may_release: frozenset[str])
     return sorted(said.values(), key=lambda line: not line.holds)
 
 
-def _text(duty: Recorded, language: str) -> str | None:
+def _text(duty: RecordedDuty, language: str) -> str | None:
     words = _words(duty)
     if words is None:
         return None
@@ -81,7 +81,7 @@ def _text(duty: Recorded, language: str) -> str | None:
     return _BRACES.sub(lambda found: values[int(found[1])], say(words))
 
 
-def _words(duty: Recorded) -> str | None:
+def _words(duty: RecordedDuty) -> str | None:
     kind, forwards = duty.kind, duty.target.startswith("forward:")
     table: Mapping[str, str] = _HELD_BACK if duty.held else _WAITING
     if duty.state == "done":

@@ -12,7 +12,6 @@ import struct
 
 MAX_IMAGE_BYTES = 3_000_000
 MAX_PIXELS = 50_000_000
-INLINE_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _DATA_URI = re.compile(r"data:image/[a-z0-9.+-]{1,20};base64,\s*", re.IGNORECASE)
 _JPEG_FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC3})
 

@@ -10,9 +10,9 @@ from maild.web import (
     inboxes,
     machine,
     messages,
+    rules_making_tests,
     rules_observed,
-    rules_pages,
-    rules_test,
+    rules_reading,
     signing,
     why,
 )
@@ -49,7 +49,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/source", endpoint=messages.source, access=Access.READ),
         Page(path="/m/{id}/release", endpoint=holding.let_go, access=Access.RESPOND, methods=_POST),
         Page(path="/m/{id}/why", endpoint=why.why, access=Access.READ),
-        Page(path="/m/{id}/test", endpoint=rules_test.page, access=Access.READ),
+        Page(path="/m/{id}/test", endpoint=rules_making_tests.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         *_rules_pages(services),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
@@ -78,7 +78,7 @@ def _rules_pages(services: Services) -> tuple[Page, ...]:
         return Page(path=path, endpoint=endpoint, access=Access.RULES, methods=methods, max_body_bytes=_MAX_RULES_BYTES)
 
     return (
-        page("/rules", rules_pages.overview, _GET),
+        page("/rules", rules_reading.overview, _GET),
         page("/rules/edit", editor.text, _GET),
         page("/rules/edit", editor.text),
         page("/rules/check", editor.look),
@@ -90,8 +90,8 @@ def _rules_pages(services: Services) -> tuple[Page, ...]:
         page("/rules/review", workshop.review),
         page("/rules/save", workshop.save),
         page("/rules/observed", rules_observed.page, _GET),
-        page("/rules/history", rules_pages.versions, _GET),
-        page("/rules/history/{number}", rules_pages.version, _GET),
+        page("/rules/history", rules_reading.versions, _GET),
+        page("/rules/history/{number}", rules_reading.version, _GET),
         page("/rules/history/{number}/back", workshop.roll_back),
         page("/rules/proposals/{number}", workshop.proposal, _GET),
         page("/rules/proposals/{number}", workshop.decide),

@@ -13,12 +13,11 @@ from starlette.responses import Response
 from maild.archive.observations import mail_count, observed
 from maild.errors import NotFoundError
 from maild.web.shell import shell_of, team_name
-from maild.web.times import size
+from maild.web.times import DAY_MS, size
 from maild.web.visit import Visit
 from maild.web.why_words import Words
 
 DAYS = (7, 30, 90)
-_DAY_MS = 86_400_000
 
 
 async def page(visit: Visit) -> Response:
@@ -28,7 +27,7 @@ async def page(visit: Visit) -> Response:
         raise NotFoundError("there is no such list")
     rules = visit.services.rulebook.current
     observing = {rule.id: rule for rule in rules.rules if rule.observe}
-    since_ms = visit.now_ms - int(days) * _DAY_MS
+    since_ms = visit.now_ms - int(days) * DAY_MS
     found = await visit.read(observed, visible=visit.visible, since_ms=since_ms, rules=tuple(observing))
     mail = await visit.read(mail_count, since_ms)
     return visit.page(

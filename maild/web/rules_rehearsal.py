@@ -20,12 +20,12 @@ from maild.router.comparing import Fate
 from maild.router.rehearsal import Changes, Kind, Rehearsal, Report
 from maild.rules.model import Ruleset
 from maild.web.services import Services
+from maild.web.times import DAY_MS
 from maild.web.visit import Visit
 
 DAYS = (30, 90)
 MOST_MESSAGES = 20_000
 LIMIT_S = 20.0
-_DAY_MS = 86_400_000
 _KEPT_MS = 600_000  # a page that is shown again after a small mistake need not read all mail again
 _MOST_KINDS = 50
 _MOST_ADDRESSES = 20
@@ -103,7 +103,7 @@ class Stage:
         return await visit.read(_rehearsed, kept, visit.visible)
 
     def _run(self, old: Ruleset, new: Ruleset, now_ms: int, days: int) -> tuple[int, Report]:
-        since_ms, until_ms = now_ms - days * _DAY_MS, now_ms + 1
+        since_ms, until_ms = now_ms - days * DAY_MS, now_ms + 1
         rehearsal = Rehearsal(self._services.database, old, new)
         total = rehearsal.count(since_ms, until_ms)
         return total, rehearsal.run(since_ms, until_ms, lambda _: None, enough=self._enough())

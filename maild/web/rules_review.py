@@ -27,11 +27,11 @@ from maild.archive.proposals import (
 )
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
-from maild.rules import placing
-from maild.rules.merging import merged
+from maild.rules import rules_file
+from maild.rules.text_merge import merged
 from maild.web.language import catalogue
 from maild.web.rules_draft import Draft, check, draft_of, fresh_draft, is_stale
-from maild.web.rules_pages import shown_difference, version_number
+from maild.web.rules_reading import shown_difference, version_number
 from maild.web.rules_rehearsal import DAYS, Stage, rehearse_or_say
 from maild.web.rules_words import FAULTS, RuleWords
 from maild.web.services import Services
@@ -92,9 +92,7 @@ class Workshop:
             return await self._conflict(visit, draft)
         rulebook = self._services.rulebook
         checked = await check(visit, draft.text)
-        days = next(
-            (d for d in DAYS if str(d) == visit.form.get("days", visit.request.query_params.get("days"))), DAYS[0]
-        )
+        days = _days(visit)
         stale = is_stale(visit, draft)
         rehearsed, no_rehearsal = await rehearse_or_say(
             self._stage, visit, None if stale else checked.rehearsable, days
@@ -114,7 +112,7 @@ class Workshop:
             rule=rule,
             reason=visit.form.get("reason", "")[:_MAX_REASON] if reason is None else reason,
             fault=FAULTS.get(fault, ""),
-            writable=await run_in_threadpool(placing.may_be_written, rulebook.path),
+            writable=await run_in_threadpool(rules_file.may_be_written, rulebook.path),
             put_aside=await self._would_put_aside(visit),
             path=str(rulebook.path),
             file=rulebook.path.name,
@@ -143,7 +141,7 @@ class Workshop:
         outcome = await self._place(visit, draft, _Signature(author=visit.person.login, reason=reason))
         if outcome == "stale":
             return await self._conflict(visit, draft)
-        if not outcome.isdigit():
+        if isinstance(outcome, str):
             return await again(fault=outcome, status=409 if outcome == "busy" else 400)
         return visit.go(f"/rules?saved={outcome}")
 
@@ -169,10 +167,11 @@ class Workshop:
         if decision is Decision.REJECTED and not answer:
             return await self.show(visit, draft, asked=asked, fault="reason", status=400)
         if decision is Decision.APPROVED and draft.text != self._services.rulebook.source:
-            outcome = "stale" if is_stale(visit, draft) else await self._place(
-                visit, draft, _Signature(author=asked.author, reason=asked.reason, approved_by=me)
-            )  # fmt: skip
-            if not outcome.isdigit():
+            if is_stale(visit, draft):
+                return await self.show(visit, draft, asked=asked, fault="stale", status=409)
+            signature = _Signature(author=asked.author, reason=asked.reason, approved_by=me)
+            outcome = await self._place(visit, draft, signature)
+            if isinstance(outcome, str):
                 return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
         await visit.write(
             decide, Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
@@ -189,23 +188,23 @@ class Workshop:
         number = await visit.write(propose, new)
         return visit.go(f"/rules?proposed={number}")
 
-    async def _place(self, visit: Visit, draft: Draft, signature: _Signature) -> str:
-        """Write the file, take it up, sign it; return the version's number, or in a word why not."""
+    async def _place(self, visit: Visit, draft: Draft, signature: _Signature) -> int | str:
+        """Write the file, take it up, sign it; return the version's number (0: unsigned), or in a word why not."""
         rulebook = self._services.rulebook
         checked = await check(visit, draft.text)
         if checked.ruleset is None:
             return "refused"
         began_ms = self._services.now_ms()
         try:
-            with placing.alone(rulebook.path) as target:
-                there = await run_in_threadpool(placing.present, target)
+            with rules_file.alone(rulebook.path) as target:
+                there = await run_in_threadpool(rules_file.present, target)
                 if await self._is_newer(visit, there, draft.text):
                     await self._services.reload_rules()
                     return "stale"
                 if is_stale(visit, draft):
                     return "stale"
                 unknown = there is not None and not await visit.read(octets_ever_served, there)
-                await run_in_threadpool(placing.place, target, there, draft.text, unknown=unknown)
+                await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
                 await self._services.reload_rules()
         except TemporaryError:
             return "busy"
@@ -223,15 +222,15 @@ class Workshop:
         )
         return await self._sign(visit, version)
 
-    async def _sign(self, visit: Visit, version: Version) -> str:
+    async def _sign(self, visit: Visit, version: Version) -> int:
         try:
-            number = await visit.write(sign, version)
+            number: int = await visit.write(sign, version)
         except MaildError:
             # The rules matter more than their history: what was wanted is in place, and serves.
             _log.error("rules.unsigned", version=version.digest[:12], user=visit.person.user_id)
-            return "0"
+            return 0
         _log.info("rules.saved", version=version.digest[:12], number=number, user=visit.person.user_id)
-        return str(number)
+        return number
 
     async def _is_newer(self, visit: Visit, there: bytes | None, mine: str) -> bool:
         """Tell whether the file holds something that would serve, and that the author has not seen."""
@@ -244,7 +243,7 @@ class Workshop:
 
     async def _would_put_aside(self, visit: Visit) -> bool:
         try:
-            there = await run_in_threadpool(placing.present, self._services.rulebook.path.resolve())
+            there = await run_in_threadpool(rules_file.present, self._services.rulebook.path.resolve())
         except OSError:
             return False
         return there is not None and not await visit.read(octets_ever_served, there)
@@ -262,6 +261,12 @@ class Workshop:
             theirs=await run_in_threadpool(shown_difference, draft.base_text, serving),
             yours=await run_in_threadpool(shown_difference, draft.base_text, draft.text),
         )
+
+
+def _days(visit: Visit) -> int:
+    """Return of how many days the mail is to be rehearsed."""
+    said = visit.form.get("days", visit.request.query_params.get("days"))
+    return next((days for days in DAYS if str(days) == said), DAYS[0])
 
 
 async def _draft_in(visit: Visit, asked: Proposal) -> Draft:

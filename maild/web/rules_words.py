@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import assert_never
 
 from maild.rules.engine import described
-from maild.rules.model import (
-    AllOf,
-    AnyOf,
-    Comparison,
-    Condition,
-    HasAttachment,
-    NoneOf,
-    Rule,
-    SizeBetween,
-)
+from maild.rules.model import Rule
+from maild.rules.single_conditions import singles
 from maild.web.language import catalogue
 from maild.web.shell import team_name
 from maild.web.times import day, size
@@ -84,8 +74,8 @@ class RuleWords:
         """Say a rule."""
         return Told(
             rule=rule,
-            when=tuple(self.why.condition(label) for label in _labels(rule.when)),
-            unless=tuple(self.why.condition(label) for label in _labels(rule.unless)),
+            when=tuple(self.why.condition(single.label) for single in singles(rule.when)),
+            unless=tuple(self.why.condition(single.label) for single in singles(rule.unless)),
             then=tuple(self.why.action(did) for did in described(rule)),
             active=self._active(rule),
         )
@@ -98,16 +88,3 @@ class RuleWords:
         words = [say(_("from %(day)s")) % {"day": day(first, self._language)}] if first else []
         words += [say(_("until %(day)s")) % {"day": day(last, self._language)}] if last else []
         return " ".join(words)
-
-
-def _labels(condition: Condition | None) -> Iterator[str]:
-    match condition:
-        case None:
-            return
-        case AllOf() | AnyOf() | NoneOf():
-            for part in condition.parts:
-                yield from _labels(part)
-        case Comparison() | SizeBetween() | HasAttachment():
-            yield condition.label
-        case _:
-            assert_never(condition)

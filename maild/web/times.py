@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from babel.dates import format_date, format_datetime, format_time, format_timedelta, get_day_names
+from babel.dates import format_date, format_time, format_timedelta, get_day_names
 from markupsafe import Markup
 
 from maild.web.language import catalogue
 
-_WEEK_MS = 7 * 86_400_000
+DAY_MS = 86_400_000
+_WEEK_MS = 7 * DAY_MS
 _MINUTE_MS = 60_000
 # Years that every calendar and browser agrees on; dates beyond come from broken mail.
 _FIRST_MS, _LAST_MS = -2_208_988_800_000, 4_102_444_800_000
@@ -41,11 +42,6 @@ def full(ms: int, zone: tzinfo, language: str) -> str:
 def day(of: date, language: str) -> str:
     """Say a day: `30.06.2026`."""
     return format_date(of, format="medium", locale=language)
-
-
-def day_and_time(ms: int, zone: tzinfo, language: str) -> str:
-    """Say a time shortly and exactly."""
-    return format_datetime(moment(ms, zone), format="short", locale=language)
 
 
 def span(ms: int, language: str) -> str:

@@ -25,7 +25,7 @@ _ANSWERS = {
     "not in force": _("not in force on that day"),
 }
 _PREFIXES = {"unless": _("except when"), "any:": _("one of:"), "all:": _("all of:"), "none:": _("none of:")}
-_KEYS = {
+KEYS = {
     "to": _("Recipient"),
     "detail": _("Detail of the address (after the +)"),
     "from": _("Sender"),
@@ -40,7 +40,7 @@ _KEYS = {
     "dmarc": "DMARC",
     "language": _("Language"),
 }
-_FLAGS = {
+FLAGS = {
     "auto_submitted": _("Sent automatically"),
     "bounce": _("Delivery report"),
     "list": _("From a mailing list"),
@@ -74,8 +74,8 @@ _VALUES = {
     "file": {"open": _("open"), "closed": _("closed")},
 }
 _PREFIX = re.compile(r"(unless|any:|all:|none:) ")
-_FLAG = re.compile(rf"({'|'.join(_FLAGS)}) is (true|false)")
-_COMPARED = re.compile(rf"({'|'.join(_KEYS)})( \S+)? ({'|'.join(_OPERATORS)}) (.*)", re.DOTALL)
+_FLAG = re.compile(rf"({'|'.join(FLAGS)}) is (true|false)")
+_COMPARED = re.compile(rf"({'|'.join(KEYS)})( \S+)? ({'|'.join(_OPERATORS)}) (.*)", re.DOTALL)
 _BOUND = re.compile(r"(larger|smaller) than (\d+)")
 
 
@@ -103,7 +103,7 @@ class Words:
     def value(self, label: str, value: str) -> str:
         """Say what the condition saw."""
         key = _PREFIX.sub("", label).partition(" ")[0]
-        if key in _FLAGS and value in {"true", "false"}:
+        if key in FLAGS and value in {"true", "false"}:
             return self._truth(value)
         if key == "size" and value.isascii() and value.isdigit() and len(value) < 16:
             return self._size(int(value))
@@ -142,13 +142,13 @@ class Words:
     def _asked(self, text: str) -> str:
         flag = _FLAG.fullmatch(text)
         if flag is not None:
-            return f"{self._say(_FLAGS[flag[1]])}: {self._truth(flag[2])}"
+            return f"{self._say(FLAGS[flag[1]])}: {self._truth(flag[2])}"
         compared = _COMPARED.fullmatch(text)
         if compared is not None and compared[1] != "attachment":
             key, argument, operator, operand = compared.groups(default="")
-            return f"{self._say(_KEYS[key])}{argument} {self._say(_OPERATORS[operator])} {operand}"
+            return f"{self._say(KEYS[key])}{argument} {self._say(_OPERATORS[operator])} {operand}"
         key, _space, rest = text.partition(" ")
-        return f"{self._known(_KEYS, key)} {_BOUND.sub(self._bound, rest)}"
+        return f"{self._known(KEYS, key)} {_BOUND.sub(self._bound, rest)}"
 
     def _bound(self, found: re.Match[str]) -> str:
         words = _("larger than %(size)s") if found[1] == "larger" else _("smaller than %(size)s")

@@ -11,7 +11,7 @@ from maild.archive import duties
 from maild.archive.accounts import Disabling, NewGrant, NewUser, add_grants, add_users, disable_users
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.duties import Ending, Recorded, Release
+from maild.archive.duties import Ending, RecordedDuty, Release
 from maild.archive.filing import Filed, file
 from maild.archive.lists import inbox
 from maild.archive.schema import entries
@@ -38,7 +38,7 @@ def _file(
     return filed
 
 
-def _of(database: Database, message_id: int, visible: Visible = OPERATOR) -> tuple[Recorded, ...]:
+def _of(database: Database, message_id: int, visible: Visible = OPERATOR) -> tuple[RecordedDuty, ...]:
     with database.read() as connection:
         return duties.duties_of(connection, visible=visible, message_ids=[message_id]).get(message_id, ())
 

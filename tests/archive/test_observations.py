@@ -7,8 +7,7 @@ import pytest
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
-from maild.archive.observations import Example, Observed, mail_count, observed
-from maild.archive.observing import Observation
+from maild.archive.observations import Example, Observation, Observed, mail_count, observed
 from maild.mail.address import Address
 from maild.policy.visible import NOTHING, OPERATOR, Visible
 from maild.router.reading import Addressed, Order, read_one

@@ -12,7 +12,7 @@ import pytest
 
 from maild.archive.commit import accept
 from maild.archive.filing import file
-from maild.archive.observing import Observation
+from maild.archive.observations import Observation
 from maild.archive.versions import BY_HAND, Version, record
 from maild.cli.store import carry_out
 from maild.config import load_settings

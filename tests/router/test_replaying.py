@@ -35,10 +35,10 @@ from maild.archive.work import waiting
 from maild.errors import NotFoundError, TemporaryError
 from maild.policy.visible import Visible
 from maild.router import replaying
-from maild.router.readers import Answer
 from maild.router.reading import Addressed, Order, read_one
 from maild.router.replaying import Replaying, Tally, undo
-from maild.router.reviewing import review_batch
+from maild.router.rerouting import reroute_batch
+from maild.router.survey import Answer
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
 from tests.archive.samples import NOW_MS, acceptance
@@ -89,7 +89,7 @@ class Here(Replaying):
                     octets = read_many(connection, [message.digest for message in some])
                 asked = [self.asked_about(message) for message in some]
                 rules_here = pickle.dumps(self.rules)
-                found = review_batch(self.rules.version, rules_here, asked, *(octets[m.digest] for m in some))
+                found = reroute_batch(self.rules.version, rules_here, asked, *(octets[m.digest] for m in some))
                 yield len(some), [Answer(found)]
 
 

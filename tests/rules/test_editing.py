@@ -24,7 +24,8 @@ from maild.rules.editing import (
 )
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
-from maild.rules.rule_form import Operand, RuleForm, scalar
+from maild.rules.rule_form import Operand, RuleForm
+from maild.rules.yaml_text import scalar
 
 EXAMPLE = (Path(__file__).parents[2] / "rules.example.yaml").read_text(encoding="utf-8")
 HEAD = """\

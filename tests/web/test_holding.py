@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from maild.archive.duties import OURSELVES, Recorded
+from maild.archive.duties import OURSELVES, RecordedDuty
 from maild.policy.roles import Role
 from maild.web.duty_words import lines
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
@@ -124,12 +124,12 @@ def test_who_may_answer_in_the_team_above_is_assigned_what_comes_below(holding: 
     assert "Konnte bund nicht zugewiesen werden" in _said(holding, "petra", f"/m/{shown_id(elsewhere)}")
 
 
-def _duty(**how: object) -> Recorded:
+def _duty(**how: object) -> RecordedDuty:
     values: dict[str, object] = {
         "id": 1, "message_id": 1, "team": "kita", "kind": "hold", "target": "", "rule": "r", "state": "waiting",
         "made_ms": 1, "ended_ms": None, "ended_by": None, "held": False,
     }  # fmt: skip
-    return Recorded(**{**values, **how})  # type: ignore[arg-type]
+    return RecordedDuty(**{**values, **how})  # type: ignore[arg-type]
 
 
 SAID = [

@@ -10,7 +10,7 @@ import pytest
 from maild.archive.hits import hits_since
 from maild.archive.schema import rule_hits
 from maild.policy.roles import Role
-from maild.rules import placing
+from maild.rules import rules_file
 from tests.web.office import NOW_MS, Office, letter
 from tests.web.workshop import TESTED, Shop, fields, open_shop, review, save, token, words
 
@@ -279,8 +279,8 @@ def test_a_file_that_may_not_be_written_is_told_before_and_after(shop: Shop, mon
     with shop.office.client("rita") as client:
         reviewed = review(client, TESTED + "# neu\n")
         # Root may write everywhere: what a read-only file system answers is said here.
-        monkeypatch.setattr(placing, "write_durably", _read_only)
-        monkeypatch.setattr(placing, "may_be_written", lambda _path: False)
+        monkeypatch.setattr(rules_file, "write_durably", _read_only)
+        monkeypatch.setattr(rules_file, "may_be_written", lambda _path: False)
         answer = save(client, reviewed)
         assert answer.status_code == 400
         assert "maild darf die Regeldatei nicht schreiben" in words(answer.text)
@@ -297,7 +297,7 @@ def _read_only(path: Path, _octets: bytes) -> None:
 def test_two_saves_at_once_are_one_after_the_other(shop: Shop) -> None:
     with shop.office.client("rita") as client:
         reviewed = review(client, TESTED + "# neu\n")
-        with placing.alone(shop.path):
+        with rules_file.alone(shop.path):
             answer = save(client, reviewed)
         assert answer.status_code == 409
         assert "Gerade wird eine andere Änderung der Regeln gespeichert" in words(answer.text)

@@ -9,7 +9,7 @@ import pytest
 
 from maild.policy.roles import Role
 from maild.rules.loader import load
-from maild.rules.test_appending import appended
+from maild.rules.tests_section import appended
 from tests.browser.samples import SOURCE_ONLY
 from tests.web.office import RULES, Office, letter, shown_id
 

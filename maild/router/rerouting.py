@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from maild.archive.content import DamagedError, compress, decompress
-from maild.archive.replayable import Places, places_of
+from maild.archive.content import compress
+from maild.archive.replayable import Places, kept_routes, places_of
 from maild.router.comparing import Fate
 from maild.rules.engine import also_to, merge, route_all
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Priority, Ruleset
-from maild.rules.places import acts, placements, recorded_routes
 from maild.rules.recorded import Recorded
-from maild.rules.trace_form import trace_json
+from maild.rules.recorded_places import acts, placements, recorded_routes
+from maild.rules.trace_form import routes_json
 
 
-class Reviewed(NamedTuple):
-    """One message to route again. `trace`: the routes that it took; `source_only` as for the router."""
+class Reroute(NamedTuple):
+    """One message to route again, with its circumstances. `trace`: the routes that it took."""
 
     message_id: int
     received_ms: int
@@ -29,12 +29,12 @@ class Reviewed(NamedTuple):
     size: int
     imported: bool
     trace: bytes
-    believed: tuple[str, ...] = ()  # as for the router
+    believed: tuple[str, ...] = ()
     reply: bool | None = None
     unread: frozenset[str] = frozenset()  # inboxes that nobody can read
     source_only: str | None = None
 
-    def by_envelope(self, limit: str) -> Reviewed:
+    def by_envelope(self, limit: str) -> Reroute:
         """Ask about a message that broke this limit of its worker."""
         return self._replace(source_only=limit)
 
@@ -52,35 +52,22 @@ class Moved(NamedTuple):
     problem: str | None
 
 
-def review_batch(
-    key: str, pickled_rules: bytes | None, asked: list[Reviewed], *contents: bytes
+def reroute_batch(
+    key: str, pickled_rules: bytes | None, asked: list[Reroute], *contents: bytes
 ) -> list[Moved] | RulesWanted:
     """Return what would lie elsewhere. Runs in a worker process."""
     ruleset: Ruleset | None = kept_rules(key, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    found = (_review(ruleset, each, octets) for each, octets in zip(asked, contents, strict=True))
+    found = (_reroute(ruleset, each, octets) for each, octets in zip(asked, contents, strict=True))
     return [moved for moved in found if moved is not None]
 
 
-def _review(ruleset: Ruleset, asked: Reviewed, octets: bytes) -> Moved | None:
-    try:
-        old = recorded_routes(json.loads(decompress(asked.trace)))
-    except (DamagedError, ValueError):
-        old = None
+def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
+    old = kept_routes(asked.trace)
     if old is None:  # where it was put is not known, so nothing could be said of where it would leave
         return None
-    letter = letter_of(
-        octets,
-        received_ms=asked.received_ms,
-        reverse_path=asked.reverse_path,
-        size=asked.size,
-        source_only=asked.source_only,
-        believed=asked.believed,
-        reply=asked.reply,
-    )
-    addresses = [address for text in asked.addresses if (address := address_of(text)) is not None]
-    routes = route_all(ruleset, letter, addresses)
+    routes = route_all(ruleset, letter_of(octets, asked), addresses_of(asked.addresses))
     if not asked.imported:
         # What the fallback has for the sake of a team without readers stays there when the team gets one.
         unread = asked.unread | {team for route in old for team in route.unread}
@@ -90,7 +77,7 @@ def _review(ruleset: Ruleset, asked: Reviewed, octets: bytes) -> Moved | None:
     after = places_of(merged.placements, imported=asked.imported)
     if before == after:
         return None
-    trace = f"[{','.join(map(trace_json, routes))}]"
+    trace = routes_json(routes)
     return Moved(
         message_id=asked.message_id,
         received_ms=asked.received_ms,

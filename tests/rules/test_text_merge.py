@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maild.rules.merging import merged
+from maild.rules.text_merge import merged
 
 BASE = "a\nb\nc\nd\ne\n"
 

@@ -17,14 +17,15 @@ from maild.confinement import ConfinementError
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
-from maild.router.test_making import MAKE, Wanted
-from maild.rules.letters import RulesWanted
-from maild.rules.test_appending import UnfitError, appended
-from maild.rules.test_writing import Written
+from maild.router.making_tests import MAKE, Wanted
+from maild.rules.in_worker import RulesWanted
+from maild.rules.making_tests import Written
+from maild.rules.tests_section import UnfitError, appended
 from maild.web.language import catalogue
 from maild.web.rules_draft import Draft, fresh_draft
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
+from maild.web.why_words import FLAGS, KEYS
 
 
 def _(text: str) -> str:
@@ -32,21 +33,7 @@ def _(text: str) -> str:
     return text
 
 
-_PARTS = {
-    "from": _("Sender"),
-    "sender": _("Envelope sender"),
-    "to": _("Recipient"),
-    "subject": _("Subject"),
-    "text": _("Text"),
-    "header": _("Header field"),
-    "attachment": _("Attachment"),
-    "size": _("Size"),
-    "received": _("Received"),
-    "reply": _("Belongs to a conversation"),
-    "spf": "SPF",
-    "dkim": "DKIM",
-    "dmarc": "DMARC",
-}
+_PARTS = {**KEYS, **FLAGS, "received": _("Received")}
 
 
 async def page(visit: Visit) -> Response:

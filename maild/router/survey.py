@@ -1,4 +1,4 @@
-"""Worker processes that read much archived mail, one for each core: a question is asked of every message.
+"""A survey: one question, asked of much archived mail by worker processes, one for each core.
 
 Mail is hostile input: it is read in worker processes alone. This process only fetches octets and passes answers on, in
 the order of the messages.
@@ -18,7 +18,7 @@ from maild.archive.content import DamagedError, chunks, read_many
 from maild.archive.database import Database
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError, TemporaryError
-from maild.rules.letters import RulesWanted
+from maild.rules.in_worker import RulesWanted
 
 _BATCH = 64  # messages read in one call of a worker
 _BATCH_BYTES = 1_000_000
@@ -65,7 +65,7 @@ class Question(Generic[S, Q]):
     asked: Callable[[S], Q | None]
 
 
-class Readers(Generic[S, Q]):
+class Survey(Generic[S, Q]):
     """Asks one question of many messages. Reads the archive, writes nothing."""
 
     def __init__(self, database: Database, question: Question[S, Q]) -> None:
@@ -79,7 +79,7 @@ class Readers(Generic[S, Q]):
         """Yield the answers batch by batch, with the number of messages of the batch."""
         size = max(2, os.cpu_count() or 2)
         under_way: deque[tuple[int, Future[list[Answer]]]] = deque()
-        with ThreadPoolExecutor(size, thread_name_prefix="readers") as threads:
+        with ThreadPoolExecutor(size, thread_name_prefix="survey") as threads:
             try:
                 for batch in _batches(pages):
                     under_way.append((len(batch), threads.submit(self._ask_batch, batch)))

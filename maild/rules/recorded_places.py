@@ -13,7 +13,7 @@ _NOBODY = Address(local="", domain="")
 
 
 def recorded_routes(forms: object) -> tuple[Recorded, ...] | None:
-    """Return the routes in what `trace_json` wrote, one for each recipient; None where there are none to be read."""
+    """Return the routes in what `routes_json` wrote, one for each recipient; None where there are none to be read."""
     if not isinstance(forms, list):
         return None
     found = [read_recorded(form) for form in forms]

@@ -17,8 +17,8 @@ from maild.confinement import ConfinementError, Worker
 from maild.errors import MaildError
 from maild.mail.ids import format_id, parse_id
 from maild.policy.visible import OPERATOR
-from maild.router.test_making import MAKE, Wanted
-from maild.rules.test_writing import Written
+from maild.router.making_tests import MAKE, Wanted
+from maild.rules.making_tests import Written
 
 _WHY_NONE = "no test can have its outcome: rules look at what a test cannot say, or were never asked about it"
 
@@ -48,7 +48,7 @@ def run(text: str) -> None:
 
 
 def _made(version: str, rules: bytes, wanted: Wanted, octets: bytes) -> Written:
-    worker = Worker(preload=("maild.router.test_making",))
+    worker = Worker(preload=("maild.router.making_tests",))
     try:
         written: Written = worker.call(MAKE, version, rules, wanted, octets)
     except ConfinementError as error:

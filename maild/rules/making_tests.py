@@ -19,26 +19,14 @@ from maild.mail.language import words_that_tell
 from maild.rules.engine import Merged, merge, route_all
 from maild.rules.fields import Fields
 from maild.rules.findings import Findings
-from maild.rules.model import (
-    AllOf,
-    AnyOf,
-    Comparison,
-    Condition,
-    Expectation,
-    HasAttachment,
-    Letter,
-    NoneOf,
-    Priority,
-    Ruleset,
-    RuleTest,
-    SizeBetween,
-    State,
-)  # fmt: skip
+from maild.rules.model import Comparison, Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
 from maild.rules.operators import Test
+from maild.rules.redaction import body_of, lines_looked_at, looked_at, masked
 from maild.rules.rule_tests import TestReader, differences
-from maild.rules.test_reduction import body_of, lines_looked_at, looked_at, masked
+from maild.rules.single_conditions import key_of, singles
 from maild.rules.yaml_nodes import parse
+from maild.rules.yaml_text import quoted
 
 _PLACEHOLDERS = "example.org"
 _NULL = "<>"
@@ -240,47 +228,32 @@ def _attachments(letter: Letter) -> Iterator[Value]:
 # --- what the rules look at -----------------------------------------------------------------------------------
 
 
-def _comparisons(condition: Condition | None) -> Iterator[Comparison | HasAttachment | SizeBetween]:
-    match condition:
-        case AllOf() | AnyOf() | NoneOf():
-            for part in condition.parts:
-                yield from _comparisons(part)
-        case Comparison() | HasAttachment() | SizeBetween():
-            yield condition
-        case None:
-            return
-
-
 def _tests_by_source(ruleset: Ruleset) -> dict[str, tuple[Test, ...]]:
     """Return what is asked of each reading of a mail: `subject`, `header:x-prio`."""
     found: dict[str, list[Test]] = {"subject": [], "text": []}
     for rule in ruleset.rules:
-        for each in (*_comparisons(rule.when), *_comparisons(rule.unless)):
+        for each in singles(rule.when, rule.unless):
             if isinstance(each, Comparison):
                 found.setdefault(each.source.partition("|")[0], []).append(each.test)
     return {source: tuple(tests) for source, tests in found.items()}
 
 
-_SOURCES = {
+# The conditions that look at a part, where they are not called as it is.
+_KEYS = {
     "from": ("from", "sender"), "to": ("to", "detail"), "text": ("text", "language"), "received": ("office_hours",),
 }  # fmt: skip
 
 
 def _looking(ruleset: Ruleset, part: str, merged: Merged) -> tuple[str, ...]:
     """Return the rules that look at a part: those that matched, when there are any of them."""
+    keys = _KEYS.get(part, (part,))
     found = [
         rule.id
         for rule in ruleset.rules
-        if any(_looks_at(each, part) for each in (*_comparisons(rule.when), *_comparisons(rule.unless)))
+        if any(key_of(each) in keys for each in singles(rule.when, rule.unless))
         or (part == "received" and rule.active is not None)
     ]
     return tuple(rule for rule in found if rule in merged.rules) or tuple(found)
-
-
-def _looks_at(condition: Comparison | HasAttachment | SizeBetween, part: str) -> bool:
-    if not isinstance(condition, Comparison):
-        return part == ("size" if isinstance(condition, SizeBetween) else "attachment")
-    return condition.source.partition("|")[0].partition(":")[0] in _SOURCES.get(part, (part,))
 
 
 # --- the text -------------------------------------------------------------------------------------------------
@@ -322,7 +295,7 @@ def _entry(name: str, mail: dict[str, Value], merged: Merged, comments: dict[str
         said["state"] = "closed"
     if expect.confidential:
         said["confidential"] = True
-    lines = [f"- name: {_quoted(name)}", "  mail:"]
+    lines = [f"- name: {quoted(name)}", "  mail:"]
     for key, value in mail.items():
         comment = f"  # {comments[key]}" if key in comments else ""
         lines.append(f"    {key}: {_form(value)}{comment}")
@@ -339,18 +312,9 @@ def _form(value: Value) -> str:
         case list():
             return f"[{', '.join(_form(item) for item in value)}]"
         case dict():
-            return f"{{{', '.join(f'{_quoted(key)}: {_form(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{quoted(key)}: {_form(item)}' for key, item in value.items())}}}"
         case _:
-            return _quoted(value)
-
-
-def _quoted(text: str) -> str:
-    """Write a text as YAML reads it back, whatever is in it."""
-    escaped = "".join(_ESCAPES.get(c) or (c if c.isprintable() else f"\\U{ord(c):08x}") for c in text)
-    return f'"{escaped}"'
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+            return quoted(value)
 
 
 def _read(ruleset: Ruleset, entry: str) -> RuleTest | None:

@@ -13,10 +13,10 @@ from maild.mail.facts import Automatic, Mailbox
 from maild.mail.inbox import team_of
 from maild.rules.engine import merge, route_all
 from maild.rules.loader import load
+from maild.rules.making_tests import Kept, Written, write_test
 from maild.rules.model import Ruleset
-from maild.rules.test_appending import UnfitError, appended
-from maild.rules.test_reduction import masked
-from maild.rules.test_writing import Kept, Written, write_test
+from maild.rules.redaction import masked
+from maild.rules.tests_section import UnfitError, appended
 from tests.rules.samples import WHOLE, completed, letter, read_list, rules_of, to
 
 KITA, INFO = to("kita@a.example"), to("info@a.example")

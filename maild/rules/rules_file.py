@@ -1,4 +1,4 @@
-"""Putting a text in the place of the rules file: as a whole or not at all, and nothing of anybody's is lost by it.
+"""The rules file itself, replaced by a text: as a whole or not at all, and nothing of anybody's is lost by it.
 
 Both the command line and the pages write the file through this, one at a time. Through a link, the file that it leads
 to is replaced; the link stays. Text that never served is put aside, beside the file.
@@ -46,11 +46,11 @@ def present(path: Path) -> bytes | None:
 
 
 def may_be_written(path: Path) -> bool:
-    """Tell whether `place` would have a chance: the folder of the file lets this process write."""
+    """Tell whether `replace` would have a chance: the folder of the file lets this process write."""
     return os.access(path.resolve().parent, os.W_OK | os.X_OK)
 
 
-def place(target: Path, there: bytes | None, source: str, *, unknown: bool) -> Path | None:
+def replace(target: Path, there: bytes | None, source: str, *, unknown: bool) -> Path | None:
     """Replace the file by a text; return where what it held was put, when that was `unknown` to the history.
 
     Raises:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from maild.archive.hits import hits_since
+from maild.archive.hits import day_of, hits_since
 from maild.archive.proposals import Proposal, decided_proposals, waiting_proposals
 from maild.archive.versions import Recorded, history, recorded, source_of
 from maild.errors import NotFoundError
@@ -16,10 +16,9 @@ from maild.rules.difference import difference
 from maild.web.rules_draft import findings_of
 from maild.web.rules_words import DECIDED, RuleWords
 from maild.web.shell import shell_of
-from maild.web.times import day
+from maild.web.times import DAY_MS, day
 from maild.web.visit import Visit
 
-DAY_MS = 86_400_000
 HIT_DAYS = 30
 _NEWS_MS = 14 * DAY_MS
 _MOST_LINES = 3_000
@@ -56,7 +55,7 @@ async def overview(visit: Visit) -> Response:
 def _around(
     connection: Connection, visit: Visit
 ) -> tuple[list[Recorded], dict[str, int], list[Proposal], list[Proposal]]:
-    hits = hits_since(connection, visit.now_ms // DAY_MS - HIT_DAYS)
+    hits = hits_since(connection, day_of(visit.now_ms) - HIT_DAYS)
     decided = decided_proposals(connection, visit.person.login, visit.now_ms - _NEWS_MS)
     return history(connection), hits, waiting_proposals(connection), decided
 
@@ -104,7 +103,7 @@ def shown_difference(old: str, new: str) -> list[tuple[str, str]]:
     """Return the lines of a difference, each with its sign (`+`, `-`, ` ` or `@`)."""
     lines: list[tuple[str, str]] = []
     for line in difference(old, new, "", ""):
-        if line.startswith(("--- ", "+++ ")) and len(lines) < 2 and not lines:
+        if not lines and line.startswith(("--- ", "+++ ")):  # the names of two files
             continue
         lines.append((line[:1], line if line[:1] == "@" else line[1:]))
         if len(lines) > _MOST_LINES:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maild.rules.letters import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
+from maild.rules.making_tests import Written, write_test
 from maild.rules.model import Ruleset
-from maild.rules.test_writing import Written, write_test
 
-MAKE = "maild.router.test_making:make_test"
+MAKE = "maild.router.making_tests:make_test"
 
 
 class Wanted(NamedTuple):
-    """A message to make a test of. `addresses`: the recipients that the test is to have, as they were given."""
+    """A message to make a test of, with its circumstances.
+
+    `addresses`: the recipients that the test is to have, as they were given.
+    """
 
     received_ms: int
     reverse_path: str | None
@@ -20,6 +23,7 @@ class Wanted(NamedTuple):
     size: int
     believed: tuple[str, ...] = ()
     reply: bool | None = None
+    source_only: str | None = None
 
 
 def make_test(version: str, pickled_rules: bytes | None, wanted: Wanted, octets: bytes) -> Written | RulesWanted:
@@ -27,16 +31,7 @@ def make_test(version: str, pickled_rules: bytes | None, wanted: Wanted, octets:
     ruleset: Ruleset | None = kept_rules(version, pickled_rules)
     if ruleset is None:
         return RulesWanted()
-    recipients = [address for text in wanted.addresses if (address := address_of(text)) is not None]
+    recipients = addresses_of(wanted.addresses)
     if not recipients:
         return Written(entry="", kept=())
-    letter = letter_of(
-        octets,
-        received_ms=wanted.received_ms,
-        reverse_path=wanted.reverse_path,
-        size=wanted.size,
-        source_only=None,
-        believed=wanted.believed,
-        reply=wanted.reply,
-    )
-    return write_test(ruleset, letter, recipients)
+    return write_test(ruleset, letter_of(octets, wanted), recipients)

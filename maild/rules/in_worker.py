@@ -1,0 +1,96 @@
+"""What runs in every worker process that asks rules about mail: rules kept between calls, the letter made of octets.
+
+Nothing here knows the archive: workers that are only asked about rules are smaller without it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_path
+from maild.mail.authentication import UNREAD, Verdicts, verdicts_of
+from maild.mail.facts import Facts
+from maild.mail.reading import facts_of
+from maild.rules.model import Letter
+
+
+class Circumstances(Protocol):
+    """What is known of a message beside its octets: part of every question about one.
+
+    `believed` are the authserv-ids to believe in this message; none, unless a trusted relay handed it over. `reply` is
+    what the archive says, None where nobody has looked. `source_only` is set for one that must not be read.
+    """
+
+    @property
+    def received_ms(self) -> int: ...
+    @property
+    def reverse_path(self) -> str | None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def source_only(self) -> str | None: ...
+    @property
+    def believed(self) -> tuple[str, ...]: ...
+    @property
+    def reply(self) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RulesWanted:
+    """The answer of a worker that does not have these rules yet: to be asked again, with them."""
+
+
+_kept: dict[str, Any] = {}
+
+
+def kept_rules(key: str, pickled: bytes | None) -> Any | None:
+    """Return the rules this process keeps under `key`, learned from `pickled` if it has to; None: it needs them."""
+    if key not in _kept:
+        if pickled is None:
+            return None
+        _kept.clear()
+        _kept[key] = pickle.loads(pickled)  # noqa: S301 - written by our own parent
+    return _kept[key]
+
+
+def address_of(text: str | None) -> Address | None:
+    """Return a path of the envelope as it was stored; None for the null reverse-path, and what is no address."""
+    if not text:
+        return None
+    try:
+        return parse_path(f"<{text}>")
+    except AddressError:
+        return None
+
+
+def addresses_of(texts: Iterable[str]) -> list[Address]:
+    """Return addresses of the envelope as they were stored; what is none is left out."""
+    return [address for text in texts if (address := address_of(text)) is not None]
+
+
+def letter_of(octets: bytes | None, about: Circumstances) -> Letter:
+    """Return a message as the rules see it; without octets, by its envelope alone. Never raises for mail."""
+    unread = octets is None or about.source_only is not None
+    facts = (
+        Facts(source_only=about.source_only or "crash", size_bytes=about.size) if unread else facts_of(octets or b"")
+    )
+    # What refers to nothing is no reply, and nobody need be asked.
+    is_none = about.reply is None and not unread and not facts.references
+    return Letter(
+        facts=facts,
+        reverse_path=address_of(about.reverse_path),
+        received_at=datetime.fromtimestamp(about.received_ms / 1000, UTC),
+        verdicts=_verdicts(facts, about.believed, unread=unread, null_path=not about.reverse_path),
+        reply=False if is_none else about.reply,
+    )
+
+
+def _verdicts(facts: Facts, believed: tuple[str, ...], *, unread: bool, null_path: bool) -> Verdicts:
+    if not believed:
+        return Verdicts()
+    return UNREAD if unread else verdicts_of(facts.fields, believed, null_path=null_path)
