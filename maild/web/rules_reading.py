@@ -55,7 +55,7 @@ async def overview(visit: Visit) -> Response:
 def _around(
     connection: Connection, visit: Visit
 ) -> tuple[list[Recorded], dict[str, int], list[Proposal], list[Proposal]]:
-    hits = hits_since(connection, day_of(visit.now_ms) - HIT_DAYS)
+    hits = hits_since(connection, day_of(visit.now_ms) - HIT_DAYS + 1)
     decided = decided_proposals(connection, visit.person.login, visit.now_ms - _NEWS_MS)
     return history(connection), hits, waiting_proposals(connection), decided
 
