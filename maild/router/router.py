@@ -11,7 +11,6 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -254,8 +253,8 @@ class Router:
         _log.error("router.failed", error=type(error).__name__, messages=1)
         problem = f"{type(error).__name__} in filing"
         # Where it was put stands as long as it can: by its envelope alone it might come out of a confidential inbox.
-        for find in (lambda: reading, partial(self._by_envelope, ruleset, task, "crash")):
-            plain = _bare(find(), problem)
+        for by_envelope in (False, True):
+            plain = _bare(self._by_envelope(ruleset, task, "crash") if by_envelope else reading, problem)
             try:
                 return plain, await self._submit(plain.filing)
             except TemporaryError as busy:
