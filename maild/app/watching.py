@@ -17,6 +17,9 @@ from maild.app.notify import notify
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Newest, Rulebook, Stamp, stamp_of
 
+# The first half of a rules file is often rules, too, with fewer addresses: a file that is shorter, and was written in
+# place, may be one that its writer has not done with.
+_LOOKS_WHEN_SHORTER = 8
 _LOOK_S = 0.25  # seen, agreed upon and read: within a second in all
 _log = structlog.get_logger()
 
@@ -30,6 +33,7 @@ class RulesWatch:
         self._look_s = look_s
         self._asked = asyncio.Event()
         self._before: Mapping[Path, Stamp | None] | None = None
+        self._quiet_looks = 0  # that found what the one before had found
         rulebook.on_change(_tell_reloaded)
         _tell_unkept(rulebook)
 
@@ -60,8 +64,10 @@ class RulesWatch:
     async def _look(self) -> None:
         rulebook = self._rulebook
         now = await asyncio.to_thread(_stamps, tuple(rulebook.stamps))
-        settled, self._before = now == self._before, now
-        if settled and now != rulebook.stamps:
+        self._quiet_looks = self._quiet_looks + 1 if now == self._before else 0
+        self._before = now
+        wanted = _LOOKS_WHEN_SHORTER if _is_shorter(now, rulebook.stamps) else 1
+        if self._quiet_looks >= wanted and now != rulebook.stamps:
             self._take_up(await asyncio.to_thread(rulebook.read, settled=now))
 
     def _take_up(self, newest: Newest | None) -> None:
@@ -79,6 +85,13 @@ class RulesWatch:
 
 def _stamps(paths: tuple[Path, ...]) -> Mapping[Path, Stamp | None]:
     return {path: stamp_of(path) for path in paths}
+
+
+def _is_shorter(now: Mapping[Path, Stamp | None], before: Mapping[Path, Stamp | None]) -> bool:
+    return any(
+        old is not None and new is not None and old.inode == new.inode and new.size < old.size
+        for old, new in ((before.get(path), stamp) for path, stamp in now.items())
+    )
 
 
 def _tell_reloaded(ruleset: Ruleset) -> None:

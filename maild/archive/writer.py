@@ -197,17 +197,23 @@ class Writer:
 def _driver_text(error: BaseException) -> str:
     # Security: SQLAlchemy's own text quotes the parameters, which hold mail; the driver's does not.
     cause = error.__cause__ if isinstance(error, StorageError) and error.__cause__ is not None else error
-    return str(cause.orig) if isinstance(cause, DBAPIError) else type(cause).__name__
+    return _told(cause) if isinstance(cause, DBAPIError) else type(cause).__name__
+
+
+def _told(error: DBAPIError) -> str:
+    # Security: PostgreSQL quotes the row that it refuses, below the first line.
+    return str(error.orig).partition("\n")[0]
 
 
 def _storage_failure(error: DBAPIError) -> Exception | None:
-    text = str(error.orig).lower()
+    told = _told(error)
+    text = told.lower()
     if "full" in text or "no space" in text:
-        return DiskFullError(f"the disk is full: {error.orig}")
+        return DiskFullError(f"the disk is full: {told}")
     if "locked" in text:
-        return TemporaryError(f"the database is busy: {error.orig}")
+        return TemporaryError(f"the database is busy: {told}")
     if isinstance(error, OperationalError) or error.connection_invalidated:
-        return StorageError(f"the storage failed: {error.orig}")
+        return StorageError(f"the storage failed: {told}")
     return None
 
 

@@ -241,19 +241,28 @@ class Router:
                 _log.error("router.failed", error=type(answer).__name__, messages=1)
                 filed.append((reading, None))
             elif isinstance(answer, BaseException):
-                filed.append(await self._file_by_envelope(ruleset, task, answer))
+                filed.append(await self._file_marked(ruleset, task, reading, answer))
             else:
                 filed.append((reading, answer))
         return filed
 
-    async def _file_by_envelope(
-        self, ruleset: Ruleset, task: _Task, error: BaseException
+    async def _file_marked(
+        self, ruleset: Ruleset, task: _Task, reading: Reading, error: BaseException
     ) -> tuple[Reading, Filed | None]:
         """File a message that cannot be filed as it was read, marked: else it would be in no inbox."""
         _log.error("router.failed", error=type(error).__name__, messages=1)
-        plain = self._by_envelope(ruleset, task, "crash")
-        plain = plain._replace(filing=plain.filing._replace(problem=f"{type(error).__name__} in filing"))
-        return plain, await self._submit(plain.filing)
+        problem = f"{type(error).__name__} in filing"
+        # Where it was put stands as long as it can: by its envelope alone it might come out of a confidential inbox.
+        for by_envelope in (False, True):
+            plain = _bare(self._by_envelope(ruleset, task, "crash") if by_envelope else reading, problem)
+            try:
+                return plain, await self._submit(plain.filing)
+            except TemporaryError as busy:
+                _log.error("router.failed", error=type(busy).__name__, messages=1)
+                break
+            except Exception as again:  # noqa: BLE001 - a worker's attempt: the work item stays, others are not kept
+                _log.error("router.failed", error=type(again).__name__, messages=1)
+        return reading, None
 
     def _submit(self, filing: Filing) -> asyncio.Future[Filed | None]:
         """Have a message filed; what it asks for is recorded as of now, and not as of when it was read."""
@@ -341,3 +350,9 @@ class Router:
             source_only=reading.filing.summary.source_only,
             problem=reading.filing.problem,
         )
+
+
+def _bare(reading: Reading, problem: str) -> Reading:
+    """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
+    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), problem=problem)
+    return reading._replace(filing=bare)

@@ -202,7 +202,16 @@ def _auto_submitted(view: View, _: str) -> _Texts:
 
 
 def _bounce(view: View, _: str) -> _Texts:
-    return _flag(view.letter.facts.automatic is Automatic.REPORT, view.header_whole)
+    bounce = view.letter.facts.automatic is Automatic.REPORT
+    return _flag(bounce, view.header_whole and not _may_hold_report(view))
+
+
+def _may_hold_report(view: View) -> bool:
+    """Tell whether the body, not seen yet at the door, may make a report of it: old ones do not say so above."""
+    if view.known is None or view.letter.reverse_path is not None:
+        return False  # a report has the null reverse-path (RFC 3464 §2)
+    kinds = (field.raw for field in view.letter.facts.fields if field.key == "content-type")
+    return any(kind.lstrip().lower().startswith("multipart/") for kind in kinds)
 
 
 _READERS: dict[str, Callable[[View, str], _Texts]] = {

@@ -9,12 +9,12 @@ cannot be had, EditError says why, and the text is to be edited by hand.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from maild.rules.difference import LineMatcher
 from maild.rules.findings import Findings
 from maild.rules.layout import Block, Layout, LayoutError, Part, id_of, layout_of
 from maild.rules.rule_form import RuleForm, form_of, same_part, written
@@ -136,7 +136,7 @@ def with_line_ends(base: str, submitted: str) -> str:
     if len({end for _, end in old if end}) < 2:
         return "".join(line + (usual if end else "") for line, end in new)
     result: list[str] = []
-    matcher = difflib.SequenceMatcher(None, [line for line, _ in old], [line for line, _ in new])
+    matcher = LineMatcher([line for line, _ in old], [line for line, _ in new])
     for kind, i, _, j, k in matcher.get_opcodes():
         for offset, (line, end) in enumerate(new[j:k]):
             kept = old[i + offset][1] if kind == "equal" else usual

@@ -209,8 +209,12 @@ def _covered(tokens: list[Any], first: int, last: int) -> dict[int, list[tuple[i
 
 
 def _comment(line: str, covered: list[tuple[int, int]]) -> str:
+    pieces, until = iter(sorted(covered)), 0
+    piece = next(pieces, None)
     for at in _signs(line):
-        if not any(begin <= at < until for begin, until in covered):
+        while piece is not None and piece[0] <= at:
+            until, piece = max(until, piece[1]), next(pieces, None)
+        if at >= until:
             return line[at:].strip()
     return ""
 

@@ -25,7 +25,7 @@ from maild.rules.operators import (
     Test,
     compiled,
 )
-from maild.rules.yaml_nodes import Mapping, Node
+from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
 _PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
     "is": lambda values: OneOf(values=frozenset(values)),
@@ -37,6 +37,7 @@ _PLAIN: dict[str, Callable[[tuple[str, ...]], Test]] = {
 OPERATORS = (*_PLAIN, "regex")
 _MAX_LABEL = 120
 _ADDRESSES = ("to", "from", "sender")
+_JUDGED_BY_KEY = frozenset({*_ADDRESSES, "language", *RESULTS})  # what may stand there depends on the key
 # What authors write instead of a code of ISO 639-1.
 _CODES = {
     "german": "de",
@@ -90,20 +91,27 @@ class OperandReader:
         return [(operator, value) for operator, (_, value) in pairs.items()]
 
     def _test(self, key: str, operator: str, node: Node) -> tuple[Test | None, str]:
-        values, shown = self._values(node)
-        label = f"{operator} {shown}"
-        label = label if len(label) <= _MAX_LABEL else label[: _MAX_LABEL - 1] + "…"
-        if not isinstance(node, Mapping):
-            return self._test_of(key, operator, values), label
-        # A list that many rules name is read once; what is wrong in it is told at each rule.
-        known = key if key in _ADDRESSES else "", operator, shown
-        test = self._of_lists.get(known)
-        if test is None:
-            refused = self._fields.findings.refused
-            test = self._test_of(key, operator, values) or OneOf(values=frozenset())
-            if not refused and not self._fields.findings.refused and key != "language":
-                self._of_lists[known] = test
-        return test, label
+        if isinstance(node, Mapping):
+            return self._list_test(key, operator, node)
+        values = [_Value(text=scalar.text, place=scalar) for scalar in self._fields.scalars(node, "a text")]
+        return self._test_of(key, operator, values), _label(operator, " | ".join(value.text for value in values))
+
+    def _list_test(self, key: str, operator: str, node: Mapping) -> tuple[Test, str]:
+        name = self._list_name(node)
+        if name is None:
+            return OneOf(values=frozenset()), _label(operator, "")
+        # A list that many rules name is read once, and what is wrong in it is told once, where the first of them names
+        # it: a mistake anywhere in the file must not make a thousand copies of a hundred thousand entries.
+        known = key if key in _JUDGED_BY_KEY else "", operator, name.text
+        if known not in self._of_lists:
+            values = [_Value(text=entry, place=name) for entry in self._names.lists[name.text].entries]
+            self._of_lists[known] = self._test_of(key, operator, values) or OneOf(values=frozenset())
+        return self._of_lists[known], _label(operator, f"{{list: {name.text}}}")
+
+    def _list_name(self, node: Mapping) -> Scalar | None:
+        pairs = self._fields.known(node, "the value", keys=("list",), required=("list",))
+        name = self._fields.scalar(pairs["list"][1], "the name of a list") if "list" in pairs else None
+        return name if name is not None and self._names.refer("list", name) else None
 
     def _test_of(self, key: str, operator: str, values: list[_Value]) -> Test | None:
         self._bound_patterns(operator, values)
@@ -133,17 +141,6 @@ class OperandReader:
         if key == "to":
             return _address_key(value.text) or fold(value.text) if self._ours(value) else None
         return NULL_PATH if value.text == NULL_PATH else self._mailbox(value)
-
-    def _values(self, node: Node) -> tuple[list[_Value], str]:
-        if not isinstance(node, Mapping):
-            scalars = self._fields.scalars(node, "a text")
-            return [_Value(text=s.text, place=s) for s in scalars], " | ".join(s.text for s in scalars)
-        pairs = self._fields.known(node, "the value", keys=("list",), required=("list",))
-        name = self._fields.scalar(pairs["list"][1], "the name of a list") if "list" in pairs else None
-        if name is None or not self._names.refer("list", name):
-            return [], ""
-        entries = self._names.lists[name.text].entries
-        return [_Value(text=entry, place=name) for entry in entries], f"{{list: {name.text}}}"
 
     def _linear(self, value: _Value) -> bool:
         try:
@@ -202,3 +199,8 @@ def _address_key(text: str) -> str | None:
         return f"@{parse_domain(text[1:])}" if text.startswith("@") else compared(text)
     except AddressError:
         return None
+
+
+def _label(operator: str, shown: str) -> str:
+    label = f"{operator} {shown}"
+    return label if len(label) <= _MAX_LABEL else label[: _MAX_LABEL - 1] + "…"

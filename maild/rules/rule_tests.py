@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime, time
+from pathlib import PurePosixPath
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -61,6 +62,7 @@ class TestReader:
         self._names = names
         self._zone = zone
         self._read_sample = read_sample
+        self._samples: dict[PurePosixPath, Facts | str] = {}
 
     def read(self, node: Node) -> tuple[RuleTest, ...]:
         """Read `tests`."""
@@ -110,13 +112,21 @@ class TestReader:
         name = self._fields.scalar(pairs["file"][1], "the name of a file such as samples/x.eml")
         if name is None or self._read_sample is None:
             return None
-        try:
-            return self._read_sample(name.text)
-        except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            text = f"{quoted(name.text)} cannot be read: {reason}"
-            self._fields.findings.error(name, Code.SAMPLE_FILE, text)
-            return None
+        path = PurePosixPath(name.text)
+        if path not in self._samples:  # read once: thousands of tests may name the same letter
+            self._samples[path] = _read_or_why(self._read_sample, name.text)
+        found = self._samples[path]
+        if isinstance(found, Facts):
+            return found
+        self._fields.findings.error(name, Code.SAMPLE_FILE, f"{quoted(name.text)} cannot be read: {found}")
+        return None
+
+
+def _read_or_why(read_sample: ReadSample, name: str) -> Facts | str:
+    try:
+        return read_sample(name)
+    except (OSError, ValueError) as error:
+        return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _recipients(fields: Fields, node: Node) -> tuple[Address, ...]:

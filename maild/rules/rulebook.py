@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from maild.errors import ConfigurationError, Diagnostic
 from maild.mail.facts import Facts
@@ -28,7 +28,16 @@ from maild.rules.samples import SampleReader
 
 LAST_GOOD = "rules.last-good.json"
 _MAX_BYTES = 20_000_000
-Stamp = tuple[int, ...]
+
+
+class Stamp(NamedTuple):
+    """What changes whenever a file does."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +63,7 @@ def stamp_of(path: Path) -> Stamp | None:
     except (OSError, ValueError):
         return None
     # ctime: of a file that was copied over this one with its times, or that may be read from now on.
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    return Stamp(state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 def read_rules(path: Path, *, shown: str | None = None, today: date | None = None) -> Loaded:

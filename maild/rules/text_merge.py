@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from maild.rules.difference import LineMatcher
 from maild.rules.layout import lines_of
 
 
@@ -31,5 +31,5 @@ def merged(base: str, mine: str, theirs: str) -> str | None:
 
 
 def _changes(old: list[str], new: list[str]) -> list[_Change]:
-    found = SequenceMatcher(None, old, new).get_opcodes()
+    found = LineMatcher(old, new).get_opcodes()
     return [_Change(i, j, new[k:m]) for kind, i, j, k, m in found if kind != "equal"]

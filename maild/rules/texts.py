@@ -12,6 +12,9 @@ from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 MAX_LIST_CHARACTERS = 20_000_000
 MAX_LIST_LINES = 500_000
+# Of all list files together: else a short text that names one file often would fill the memory.
+MAX_ALL_CHARACTERS = 60_000_000
+MAX_ALL_LINES = 1_500_000
 ReadList = Callable[[str], str]
 
 _PLACEHOLDER = re.compile(r"\{\{|\{([^{}\n]*)\}|\{")
@@ -32,10 +35,11 @@ PLACEHOLDERS = (
 
 def read_lists(fields: Fields, pairs: Pairs, read_list: ReadList | None) -> dict[str, TextList]:
     """Read `lists`, and their files through `read_list`."""
-    return {key.text: _list(fields, key, node, read_list) for key, node in pairs.values()}
+    files = _Files(read_list)
+    return {key.text: _list(fields, key, node, files) for key, node in pairs.values()}
 
 
-def _list(fields: Fields, key: Scalar, node: Node, read_list: ReadList | None) -> TextList:
+def _list(fields: Fields, key: Scalar, node: Node, files: _Files) -> TextList:
     fields.name(key, "list")
     if isinstance(node, Sequence):
         entries = fields.scalars(node, "a text")
@@ -47,28 +51,46 @@ def _list(fields: Fields, key: Scalar, node: Node, read_list: ReadList | None) -
     scalar = fields.scalar(found["file"][1], "the name of a file") if "file" in found else None
     if scalar is None:
         return TextList(id=key.text, entries=())
-    return TextList(id=key.text, entries=_file_entries(fields, scalar, read_list), file=scalar.text)
-
-
-def _file_entries(fields: Fields, name: Scalar, read_list: ReadList | None) -> tuple[str, ...]:
-    if read_list is None:
-        fields.findings.error(name, Code.LIST_FILE, f"{quoted(name.text)}: list files cannot be read here")
-        return ()
     try:
-        text = read_list(name.text)
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        fields.findings.error(name, Code.LIST_FILE, f"{quoted(name.text)} cannot be read: {reason}")
-        return ()
-    if len(text) > MAX_LIST_CHARACTERS:
-        text = f"{quoted(name.text)} has more than {MAX_LIST_CHARACTERS:,} characters"
-        fields.findings.error(name, Code.LIST_FILE, text)
-        return ()
-    if text.count("\n") > MAX_LIST_LINES:
-        text = f"{quoted(name.text)} has more than {MAX_LIST_LINES:,} lines"
-        fields.findings.error(name, Code.LIST_FILE, text)
-        return ()
-    return tuple(entry for line in text.splitlines() if (entry := line.partition("#")[0].strip()))
+        return TextList(id=key.text, entries=files.entries(scalar.text), file=scalar.text)
+    except ValueError as error:
+        fields.findings.error(scalar, Code.LIST_FILE, f"{quoted(scalar.text)} {error}")
+        return TextList(id=key.text, entries=(), file=scalar.text)
+
+
+class _Files:
+    """The list files of one rules file, each read once."""
+
+    def __init__(self, read_list: ReadList | None) -> None:
+        self._read_list = read_list
+        self._known: dict[str, tuple[str, ...]] = {}
+        self._characters = self._lines = 0
+
+    def entries(self, name: str) -> tuple[str, ...]:
+        """Return what a file lists. Raises ValueError, which goes on from the file's name."""
+        if name not in self._known:
+            found = (line.partition("#")[0].strip() for line in self._read(name))
+            self._known[name] = tuple(entry for entry in found if entry)
+        return self._known[name]
+
+    def _read(self, name: str) -> list[str]:
+        if self._read_list is None:
+            raise ValueError("cannot be read here")
+        if self._characters > MAX_ALL_CHARACTERS or self._lines > MAX_ALL_LINES:
+            raise ValueError("is too much: all list files together have more than maild reads")
+        try:
+            text = self._read_list(name)
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise ValueError(f"cannot be read: {reason}") from None
+        if len(text) > MAX_LIST_CHARACTERS:
+            raise ValueError(f"has more than {MAX_LIST_CHARACTERS:,} characters")
+        lines = text.splitlines()
+        if len(lines) > MAX_LIST_LINES:
+            raise ValueError(f"has more than {MAX_LIST_LINES:,} lines")
+        self._characters += len(text)
+        self._lines += len(lines)
+        return lines
 
 
 def read_templates(fields: Fields, pairs: Pairs) -> dict[str, Template]:

@@ -104,7 +104,7 @@ class Stage:
 
     def _run(self, old: Ruleset, new: Ruleset, now_ms: int, days: int) -> tuple[int, Report]:
         since_ms, until_ms = now_ms - days * DAY_MS, now_ms + 1
-        rehearsal = Rehearsal(self._services.database, old, new)
+        rehearsal = Rehearsal(self._services.database, old, new, self._services.relays)
         total = rehearsal.count(since_ms, until_ms)
         return total, rehearsal.run(since_ms, until_ms, lambda _: None, enough=self._enough())
 

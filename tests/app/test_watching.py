@@ -168,6 +168,25 @@ async def test_half_a_file_is_not_read_while_an_editor_writes_in_place(still: Ro
     assert [len(rules.rules) for rules in seen] == [6]
 
 
+async def test_a_file_that_is_shorter_in_place_is_given_time_to_grow(still: Room) -> None:
+    still.path.write_text(named("Ein sehr langer Name, der gleich kürzer ist"), encoding="utf-8")
+    for _ in range(2):
+        await still.watch._look()
+    assert still.book.current.teams["poststelle"].name.startswith("Ein sehr")
+    still.path.write_text(named("Kurz"), encoding="utf-8")
+    looks = 0
+    while still.book.current.teams["poststelle"].name != "Kurz":
+        assert looks < 20
+        await still.watch._look()
+        looks += 1
+    assert looks > 5
+    still.path.with_suffix(".new").write_text(named("K"), encoding="utf-8")
+    still.path.with_suffix(".new").rename(still.path)  # moved into place, it is whole
+    for _ in range(2):
+        await still.watch._look()
+    assert still.book.current.teams["poststelle"].name == "K"
+
+
 async def test_what_was_read_of_a_file_that_is_being_written_is_thrown_away(room: Room, tmp_path: Path) -> None:
     kept = (tmp_path / "var" / LAST_GOOD).read_bytes()
     settled = dict(room.book.stamps)

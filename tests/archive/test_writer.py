@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from maild.archive.database import Database, StoreLock, check_durability, writing_engine
 from maild.errors import StorageError, TemporaryError
@@ -59,6 +61,15 @@ def test_a_bad_unit_fails_alone(database: Database) -> None:
     with pytest.raises(ValueError, match="negative"):
         futures[-1].result()
     assert _numbers(database) == {1, 2}
+
+
+def test_what_a_refused_row_holds_is_neither_logged_nor_taken_for_a_fault_of_the_disk(database: Database) -> None:
+    row = text("INSERT INTO tags (conversation_id, team, tag) VALUES (1, 'my inbox is full, no space', NULL)")
+    with capture_logs() as logs, pytest.raises(IntegrityError):
+        database.writer.submit(lambda connection, units: [connection.execute(row) for _ in units], 0).result()
+    assert [log["event"] for log in logs] == ["storage.unit_failed"]
+    assert "inbox" not in str(logs)
+    assert "null" in logs[0]["text"].lower()
 
 
 async def test_a_cancelled_wait_does_not_undo_the_unit(database: Database) -> None:

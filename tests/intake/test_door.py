@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from maild.confinement import Pool
 from maild.intake.door import DEADLINE_S, Door
@@ -133,6 +134,14 @@ async def test_a_worker_that_hangs_or_dies_is_a_doubt_and_is_replaced(tmp_path: 
         os.kill(worker.pid, number)
         assert await answer(pool, tmp_path, OFFER, envelope(), deadline_s=0.5) == ""
         assert await answer(pool, tmp_path, OFFER, envelope()) != ""
+
+
+async def test_what_a_worker_fails_with_is_not_in_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maild.intake.door._JUDGE", "builtins:__import__")  # raises, and quotes what it was asked
+    async with workers(1) as pool:
+        with capture_logs() as logs:
+            assert await answer(pool, tmp_path, OFFER, envelope()) == ""
+    assert [log["reason"] for log in logs if log["event"] == "rules.undecided"] == ["error"]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.index import IndexDocument
 from maild.archive.replies import Question
-from maild.archive.schema import content, entries, recipients, summaries, tags
+from maild.archive.schema import content, entries, filings, recipients, summaries, tags
 from maild.confinement import Pool
+from maild.mail.inbox import confidential
 from maild.router.reading import Addressed, Order, read_batch, read_one
 from maild.router.router import Router, _Task
 from maild.rules.loader import load
@@ -168,6 +169,30 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
     with sqlite_database.read() as connection:
         assert connection.scalar(select(recipients.c.state)) == "problem"
         assert connection.scalar(select(summaries.c.problem)) == "UnicodeEncodeError in filing"
+
+
+ASKING = """\
+rules:
+  - {id: seen, when: {subject: x}, mode: observe, then: {tag: x}}
+  - {id: held, when: {to: info}, then: {hold: first, confidential: true}, continue: true}
+"""
+
+
+@pytest.mark.parametrize("table", ["duties", "rule_hits", "observations"])
+async def test_a_mail_whose_duties_cannot_be_recorded_is_filed_without_them_and_keeps_nobody_waiting(
+    sqlite_database: Database, table: str
+) -> None:
+    refusal = f"CREATE TRIGGER t BEFORE INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    sqlite_database.writer.submit(lambda c, n: [c.exec_driver_sql(refusal) for _ in n], 0).result()
+    async with routing(sqlite_database, ASKING):
+        _store(sqlite_database, 1, b"Subject: x\r\n\r\nx")
+        _store(sqlite_database, 2, b"Subject: y\r\n\r\ny")
+    with sqlite_database.read() as connection:
+        found = connection.execute(select(summaries.c.subject, summaries.c.problem).order_by(summaries.c.subject)).all()
+        inboxes = set(connection.scalars(select(filings.c.team)))
+    assert found[0] == ("x", "IntegrityError in filing")
+    assert found[1][0] == "y"
+    assert inboxes == {confidential("poststelle")}
 
 
 REPLY_RULES = "rules:\n  - {id: answers, when: {reply: true}, then: {tag: answer}}\n"

@@ -51,6 +51,11 @@ TABLE: list[tuple[list[str], dict[str, Any], tuple[Outcome, Outcome, bool]]] = [
     ([R % "auto_submitted: true"], {"auto_submitted": True}, (UNKNOWN, YES, True)),
     ([R % "list: true"], {"list_id": "x"}, (UNKNOWN, YES, True)),
     ([R % "bounce: false"], {}, (UNKNOWN, YES, True)),
+    # A report of before RFC 3464 is known by its parts alone, and comes from nobody.
+    ([R % "bounce: false"], {"sender": None, "header": {"Content-Type": "multipart/mixed; boundary=b"}},
+     (UNKNOWN, UNKNOWN, True)),
+    ([R % "bounce: false"], {"sender": None, "header": {"Content-Type": "text/plain"}}, (UNKNOWN, YES, True)),
+    ([R % "bounce: false"], {"header": {"Content-Type": "multipart/mixed; boundary=b"}}, (UNKNOWN, YES, True)),
     # An unknown subject is not an empty one.
     ([R % "subject: {regex: '^$'}"], {"subject": ""}, (UNKNOWN, YES, True)),
     ([R % "subject: {is: ''}"], {"subject": "a"}, (UNKNOWN, NO, False)),

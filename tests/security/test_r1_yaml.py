@@ -9,13 +9,15 @@ from __future__ import annotations
 import resource
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from maild.rules.loader import load
+from maild.mail.facts import Facts
+from maild.rules.loader import load, load_tested
 from maild.rules.rulebook import Rulebook, read_rules
 from tests.rules.samples import completed
 
@@ -169,3 +171,52 @@ def test_a_text_that_looks_like_a_number_or_a_truth_value_stays_the_text() -> No
     assert ruleset is not None
     assert (ruleset.teams["poststelle"].name, ruleset.teams["poststelle"].office) == ("no", "0123")
     assert ruleset.rules[0].id == "1e3"
+
+
+SIXTY_LISTS = "lists:\n" + "".join(f"  l{n}: {{file: lists/{n}.txt}}\n" for n in range(60))
+
+
+def test_list_files_that_are_small_each_do_not_fill_the_memory_together() -> None:
+    text = "x\n" * 400_000
+    read: list[str] = []
+
+    def read_list(name: str) -> str:
+        read.append(name)
+        return text
+
+    ruleset, found = load(completed(SIXTY_LISTS), "r", read_list)
+    assert ruleset is None
+    assert any("all list files together" in told.text for told in found)
+    assert len(read) == 4
+
+
+def test_a_file_that_is_named_by_many_lists_and_many_tests_is_read_once() -> None:
+    lists = "lists:\n" + "".join(f"  l{n}: {{file: a.txt}}\n" for n in range(50))
+    each = "  - {{name: t{}, mail: {{to: info@musterstadt.example, file: {}a.eml}}, expect: {{rules: []}}}}\n"
+    tests = "tests:\n" + "".join(each.format(n, "./" * (n % 3)) for n in range(50))
+    read: list[str] = []
+
+    def read_list(name: str) -> str:
+        read.append(name)
+        return "x\n"
+
+    def read_sample(name: str) -> Facts:
+        read.append(name)
+        return Facts(subject="x")
+
+    load_tested(completed(lists + tests), "r", read_list, read_sample)
+    assert read == ["a.txt", "a.eml"]
+
+
+def test_a_mistake_does_not_make_a_copy_of_a_list_for_each_rule_that_names_it() -> None:
+    entries = "".join(f"a{n}@b.example\n" for n in range(2_000))
+    one = "  - {{id: r{}, when: {{from: {{list: l}}}}, then: {{tag: x}}}}\n"
+    text = "nobody: x\nlists: {l: {file: a.txt}}\nrules:\n" + "".join(map(one.format, range(200)))
+    tracemalloc.start()
+    try:
+        ruleset, _ = load(completed(text), "r", lambda _: entries)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert ruleset is None
+    assert peak < 12_000_000  # of copies it would be several times that

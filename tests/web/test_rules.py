@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
 from maild.archive.hits import hits_since
 from maild.archive.schema import rule_hits
+from maild.mail.authentication import TrustedRelays
 from maild.policy.roles import Role
 from maild.rules import rules_file
 from tests.web.office import NOW_MS, Office, letter
@@ -106,6 +109,18 @@ def test_a_letter_of_the_rehearsal_is_linked_for_those_who_may_read_it(shop: Sho
             assert len(re.findall(r'href="/m/', page)) == links
             assert "geheim" not in page
             assert "petra.mustermann" not in page
+
+
+def test_the_rehearsal_believes_the_relay_that_the_router_believes(shop: Shop) -> None:
+    relays = TrustedRelays(networks=(ip_network("192.0.2.0/24"),), authserv_ids=("mx.town.example",))
+    shop.office.services = replace(shop.office.services, relays=relays)
+    stamp = "Authentication-Results: mx.town.example; spf=fail\nReceived: from a.example\n"
+    shop.office.mail(stamp + letter("Frage"), age_s=100)
+    shop.office.user("beides", (Role.RULE_EDITOR, None), (Role.READER, "kita"))
+    suspect = "  - {id: verdacht, when: {spf: fail}, then: {tag: verdacht}, continue: true}\n"
+    with shop.office.client("beides") as client:
+        page = review(client, TESTED.replace("rules:\n", f"rules:\n{suspect}", 1)).text
+    assert len(re.findall(r'href="/m/', page)) == 1
 
 
 def test_the_form_shows_a_rule_changes_it_and_leaves_the_rest(shop: Shop) -> None:
