@@ -169,7 +169,7 @@ async def test_half_a_file_is_not_read_while_an_editor_writes_in_place(still: Ro
 
 
 async def test_a_file_that_is_shorter_in_place_is_given_time_to_grow(still: Room) -> None:
-    still.path.write_text(named("Ein sehr langer Name, der gleich kürzer ist"), encoding="utf-8")
+    still.path.write_text(named("Ein sehr langer Name für kurze Zeit"), encoding="utf-8")
     for _ in range(2):
         await still.watch._look()
     assert still.book.current.teams["poststelle"].name.startswith("Ein sehr")

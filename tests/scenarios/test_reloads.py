@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maild.archive.content import decompress
+from maild.rules.recorded import each_rule
 from maild.mail.ids import parse_id
 from tests.scenarios.site import RULES, Site
 from tests.scenarios.wire import Peer
@@ -107,7 +108,7 @@ def routed(database: Path) -> dict[int, tuple[str, list[str], str]]:
     found = {}
     for message_id, digest, trace in rows:
         (route,) = json.loads(decompress(trace))
-        found[message_id] = (sources[digest], route["tags"], route["trace"])
+        found[message_id] = (sources[digest], route["tags"], each_rule(route["trace"]))
     return found
 
 
