@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from maild.archive.content import decompress
-from maild.rules.recorded import each_rule
 from maild.mail.ids import parse_id
+from maild.rules.recorded import each_rule
 from tests.scenarios.site import RULES, Site
 from tests.scenarios.wire import Peer
 
