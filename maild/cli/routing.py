@@ -58,7 +58,8 @@ def route_on_paper(
     replies = _replies(ruleset, letter, addresses)
     for address, reply in zip(addresses, replies, strict=True):
         outcome = json.loads(trace_json(route(ruleset, letter, address))) if reply.accepted else {}
-        outcome["trace"] = each_rule(outcome.get("trace"))
+        outcome["trace"] = each_rule(outcome)
+        outcome.pop("saw", None)
         yield {"recipient": str(address), "accepted": reply.accepted, "reply": str(reply), **_EMPTY, **outcome}
 
 

@@ -8,7 +8,7 @@ outcome is no, and all that it saw is that one value. What a trace shows is the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import accumulate, groupby
+from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
@@ -37,20 +37,10 @@ class Tried(NamedTuple):
 
 
 class _Gate(NamedTuple):
-    """The comparison a rule begins with, and how a trace names the rule when that fails."""
+    """The comparison a rule begins with."""
 
     source: str
     label: str
-    entry: str  # JSON, with a comma
-
-
-class _Run(NamedTuple):
-    """Rules in a row that begin with the same reading, as traces name them: each from one of `at` to the next."""
-
-    source: str
-    first: int
-    text: str
-    at: tuple[int, ...]
 
 
 class _Sieve:
@@ -89,14 +79,18 @@ class Plan:
     `marks`: of each rule 1 when it cannot just be passed over. `opens`: by rule, the reading that it first asks for.
     """
 
-    __slots__ = ("_gates", "_runs", "_sieves", "marks", "opens", "rules")
+    __slots__ = ("_at", "_gates", "_named", "_sieves", "marks", "opens", "rules")
 
     def __init__(self, rules: tuple[Rule, ...]) -> None:
         self.rules = rules
         self.opens: dict[int, str] = {}
         self._sieves: dict[str, _Sieve] = {}
         self._gates = [self._gate(index, rule) for index, rule in enumerate(rules)]
-        self._runs = self._in_a_row()
+        # All that a trace says of rules that are passed over, but for what was seen, in one text: each rule's part goes
+        # from its place in `_at` to that of the next.
+        parts = ["" if gate is None else self._part(rule, gate) for rule, gate in zip(rules, self._gates, strict=True)]
+        self._named = "".join(parts)
+        self._at = tuple(accumulate(map(len, parts), initial=0))
         self.marks = bytes(gate is None or index in self.opens for index, gate in enumerate(self._gates))
 
     def _gate(self, index: int, rule: Rule) -> _Gate | None:
@@ -109,20 +103,10 @@ class Plan:
             sieve = self._sieves[first.source] = _Sieve()
             self.opens[index] = first.source
         sieve.add(index, first.test)
-        return _Gate(first.source, first.label, f"[{_quoted(rule.id)},{rule.line},{_quoted(first.label)}],")
+        return _Gate(first.source, first.label)
 
-    def _in_a_row(self) -> list[_Run | None]:
-        """Return the run that each rule is part of."""
-        found: list[_Run | None] = [None] * len(self._gates)
-        for source, numbered in groupby(enumerate(self._gates), key=lambda pair: pair[1] and pair[1].source):
-            if source is None:
-                continue
-            gates = [(number, gate) for number, gate in numbered if gate is not None]
-            at = tuple(accumulate((len(gate.entry) for _, gate in gates), initial=0))
-            run = _Run(source, gates[0][0], "".join(gate.entry for _, gate in gates), at)
-            for number, _ in gates:
-                found[number] = run
-        return found
+    def _part(self, rule: Rule, gate: _Gate) -> str:
+        return f"[{_quoted(rule.id)},{rule.line},{_quoted(gate.label)},{_quoted(gate.source)}],"
 
     def passing(self, source: str, reading: Reading) -> Iterator[int]:
         """Yield the rules, of those that begin with this reading, that must be tried."""
@@ -135,16 +119,9 @@ class Plan:
                 seen = (Seen(gate.label, shown[gate.source], _NO),)
                 yield Tried(rule.id, rule.line, _NO, seen, (), rule.observe)
 
-    def passed_json(self, first: int, last: int, shown: Mapping[str, str]) -> Iterator[str]:
-        """Write the same as JSON: those that begin with the same reading together, and what it was once."""
-        while first < last:
-            run = self._runs[first]
-            if run is None:  # every rule that may be passed over is part of a run
-                return
-            end = min(last, run.first + len(run.at) - 1)
-            named = run.text[run.at[first - run.first] : run.at[end - run.first] - 1]
-            yield f'{{"passed":[{named}],"saw":{_quoted(shown[run.source])}}}'
-            first = end
+    def passed_json(self, first: int, last: int) -> str:
+        """Name the same rules as JSON: `[[rule, line, label, source], …]`; what the sources were is said elsewhere."""
+        return f"[{self._named[self._at[first] : self._at[last] - 1]}]"
 
 
 class Passed(NamedTuple):

@@ -59,7 +59,7 @@ def read_recorded(form: object) -> Recorded | None:
     if not isinstance(form, Mapping) or not isinstance(form.get("recipient"), str):
         return None
     address, problem = form.get("address"), form.get("problem")
-    attempts = [_attempt(item) for item in each_rule(form.get("trace"))]
+    attempts = [_attempt(item) for item in each_rule(form)]
     return Recorded(
         recipient=form["recipient"],
         address=None if address is None else str(address),
@@ -74,19 +74,26 @@ def read_recorded(form: object) -> Recorded | None:
     )
 
 
-def each_rule(trace: object) -> list[Any]:
-    """Return a stored trace with an item for each rule, those that were passed over together, too."""
+def each_rule(route: Mapping[str, Any]) -> list[Any]:
+    """Return the trace of a stored route with an item for each rule, those that were passed over together, too."""
     found: list[Any] = []
-    for item in _items(trace):
+    saw = route.get("saw")
+    for item in _items(route.get("trace")):
         if isinstance(item, Mapping) and "passed" in item:
-            named = [each for each in _items(item["passed"]) if isinstance(each, list | tuple) and len(each) == 3]
-            found += [
-                {"rule": rule, "line": line, "outcome": NO, "conditions": [[label, item.get("saw", ""), NO]]}
-                for rule, line, label in named
-            ]
+            found += [_passed(each, saw) for each in _items(item["passed"]) if _names_a_rule(each)]
         else:
             found.append(item)
     return found
+
+
+def _passed(named: list[Any], saw: object) -> dict[str, Any]:
+    rule, line, label, source = named
+    value = saw.get(source, "") if isinstance(saw, Mapping) else ""
+    return {"rule": rule, "line": line, "outcome": NO, "conditions": [[label, value, NO]]}
+
+
+def _names_a_rule(named: object) -> bool:
+    return isinstance(named, list | tuple) and len(named) == 4
 
 
 def _attempt(form: Any) -> Attempt | None:

@@ -22,7 +22,9 @@ def routes_json(routes: Iterable[Route]) -> str:
 def trace_json(route: Route) -> str:
     """Write a route as compact JSON: empty parts left out, conditions as [label, value, outcome].
 
-    Rules that were passed over stand together as `{"passed": [[rule, line, label], …], "saw": value}`.
+    Rules that were passed over stand together as `{"passed": [[rule, line, label, source], …]}`; what their sources
+    were stands once, in `saw`.
+
     Every mail has one: written piece by piece, it takes a fourth of what values for an encoder take.
     """
     pieces = [f'"recipient":{_quoted(f"{route.recipient.local}@{route.recipient.domain}")}']
@@ -43,13 +45,20 @@ def trace_json(route: Route) -> str:
     if route.problem is not None:
         pieces.append(f'"problem":{_quoted(route.problem)}')
     if route.steps:
-        pieces.append(f'"trace":[{",".join([form for step in route.steps for form in _step_json(step)])}]')
+        pieces.append(f'"trace":[{",".join([_step_json(step) for step in route.steps])}]{_saw_json(route)}')
     return f"{{{','.join(pieces)}}}"
 
 
-def _step_json(step: Tried | Passed) -> Iterable[str]:
+def _saw_json(route: Route) -> str:
+    passed = next((step for step in reversed(route.steps) if isinstance(step, Passed)), None)
+    if passed is None:
+        return ""
+    return f',"saw":{{{",".join([f"{_quoted(source)}:{_quoted(value)}" for source, value in passed.shown.items()])}}}'
+
+
+def _step_json(step: Tried | Passed) -> str:
     if isinstance(step, Passed):
-        return step.plan.passed_json(*step[1:])
+        return f'{{"passed":{step.plan.passed_json(step.first, step.last)}}}'
     rule, line, outcome, seen, did, observed = step
     form = f'{{"rule":{_quoted(rule)},"line":{line},"outcome":"{_WORDS[outcome]}"'
     if seen:
@@ -59,7 +68,7 @@ def _step_json(step: Tried | Passed) -> Iterable[str]:
         form += f',"{"would" if observed else "did"}":{_list_json(did)}'
     elif observed:
         form += ',"observed":true'
-    return (form + "}",)
+    return form + "}"
 
 
 def _list_json(texts: tuple[str, ...]) -> str:

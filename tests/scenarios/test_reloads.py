@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from maild.archive.content import decompress
 from maild.mail.ids import parse_id
@@ -99,7 +100,7 @@ class Editor:
         wait(lambda: self.events(event) > before, f"edit {number} was not seen")
 
 
-def routed(database: Path) -> dict[int, tuple[str, list[str], str]]:
+def routed(database: Path) -> dict[int, tuple[str, list[str], list[Any]]]:
     """By message: the text of the version that routed it, the tags that it got, and its trace."""
     with sqlite3.connect(database) as connection:
         sources = dict(connection.execute("SELECT digest, source FROM rules_versions").fetchall())
@@ -108,7 +109,7 @@ def routed(database: Path) -> dict[int, tuple[str, list[str], str]]:
     found = {}
     for message_id, digest, trace in rows:
         (route,) = json.loads(decompress(trace))
-        found[message_id] = (sources[digest], route["tags"], each_rule(route["trace"]))
+        found[message_id] = (sources[digest], route["tags"], each_rule(route))
     return found
 
 
