@@ -28,7 +28,7 @@ def _violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize(
     ("language", "width", "scheme"),
-    [("de", 1280, "light"), ("en", 1280, "dark"), ("de", 390, "dark"), ("en", 390, "light"), ("de", 900, "light")],
+    [("de", 1280, "light"), ("en", 390, "dark"), ("de", 900, "light")],
 )
 def test_axe_finds_nothing_on_any_page(visited: Visited, language: str, width: int, scheme: str) -> None:
     page = visited.page(None, width=width, language=language, color_scheme=scheme)

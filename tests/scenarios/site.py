@@ -64,6 +64,7 @@ class Site:
 
     def start(self) -> None:
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
+        before = self._ready_count()
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "maild", "serve"],
@@ -73,15 +74,14 @@ class Site:
                 start_new_session=True,
             )
         deadline = time.monotonic() + 60
-        while True:
-            try:
-                if httpx2.get(f"{self.url}/healthz").status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                pass
+        while self._ready_count() == before:  # of its doors, the pages open first
             assert self.process.poll() is None, (self.directory / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, "the site did not start"
             time.sleep(0.05)
+
+    def _ready_count(self) -> int:
+        log = self.directory / "log"
+        return log.read_text().count("daemon.ready") if log.exists() else 0
 
     def stop(self) -> int:
         for browser in self._browsers:

@@ -14,6 +14,7 @@ import pytest
 from maild.archive.content import decompress
 from maild.mail.authentication import TrustedRelays
 from maild.router.reading import Addressed, Order, read_one
+from maild.rules.recorded import each_rule
 from tests.archive.samples import NOW_MS
 from tests.rules.samples import rules_of
 
@@ -39,7 +40,7 @@ def dmarc_seen(peer: str, *fields: str) -> str:
     )
     filing = read_one(RULES, order, "\r\n".join([*fields, "", "x"]).encode()).filing
     (route,) = json.loads(decompress(filing.trace))
-    ((_, value, _),) = route["trace"][0]["conditions"]
+    ((_, value, _),) = each_rule(route)[0]["conditions"]
     assert (filing.places[0].tags == ("verified",)) == (value == "pass")
     return str(value)
 
