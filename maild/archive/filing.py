@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -96,11 +97,10 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         return [None] * len(items)
     threads = Threads(connection, work)
     done: dict[int, Filed] = {}
-    for number, item in enumerate(work):
+    for number, read in enumerate(work):
         revision += 1
-        conversation_id = threads.join(item)
-        if item.message_id in threads.narrowed:
-            item = work[number] = _narrowed(item, threads.narrowed[item.message_id])  # noqa: PLW2901
+        conversation_id = threads.join(read)
+        item = work[number] = _narrowed(read, threads.narrowed.get(read.message_id, frozenset()))
         done[item.message_id] = Filed(
             message_id=item.message_id,
             conversation_id=conversation_id,
@@ -126,8 +126,10 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     return [done.get(item.message_id) for item in items]
 
 
-def _narrowed(item: Filing, teams: set[str]) -> Filing:
+def _narrowed(item: Filing, teams: AbstractSet[str]) -> Filing:
     """Put what belongs to a confidential exchange where that is, in each of `teams`."""
+    if not teams:
+        return item
     places = {p.team: p for p in item.places}
     for team in teams & places.keys():
         inner = places.pop(team)

@@ -84,7 +84,7 @@ def observed(
     where: list[ColumnElement[bool]] = [o.message_id >= message_id_at(since_ms, 0)]
     where += [] if rule is None else [o.rule == rule]
     counted = select(o.rule, func.count(o.message_id.distinct())).where(*where).group_by(o.rule)
-    counts: dict[str, int] = {name: count for name, count in connection.execute(counted)}  # noqa: C416 - of rows
+    counts: dict[str, int] = {name: count for name, count in connection.execute(counted)}  # noqa: C416 - dict() of rows has no type
     would: dict[str, list[tuple[tuple[str, ...], int]]] = {}
     sorts = select(o.rule, o.would, func.count().label("count")).where(*where).group_by(o.rule, o.would)
     for row in connection.execute(sorts.order_by(func.count().desc(), o.would)):

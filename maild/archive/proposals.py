@@ -16,7 +16,7 @@ from maild.errors import ForbiddenError, NotFoundError
 
 
 class Decision(StrEnum):
-    """What became of a proposal. A refusal is kept with its reason: `rejected: REASON`."""
+    """What became of a proposal."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -84,11 +84,15 @@ def decide(connection: Connection, verdicts: list[Verdict]) -> Sequence[None]:
         # Security: the page asks the same; here it holds for two requests that come at the same time, too.
         if (verdict.by == waiting.author) is not (verdict.decision is Decision.WITHDRAWN):
             raise ForbiddenError("nobody approves or declines their own proposal, nor withdraws another's")
-        said = f"{verdict.decision}: {verdict.answer}" if verdict.answer else str(verdict.decision)
         connection.execute(
             update(rules_proposals)
             .where(rules_proposals.c.id == verdict.proposal_id, rules_proposals.c.decision.is_(None))
-            .values(decision=said, decided_by=verdict.by, decided_ms=verdict.at_ms)
+            .values(
+                decision=str(verdict.decision),
+                answer=verdict.answer or None,
+                decided_by=verdict.by,
+                decided_ms=verdict.at_ms,
+            )
         )
     return [None] * len(verdicts)
 
@@ -120,21 +124,18 @@ def _found(connection: Connection, condition: ColumnElement[bool], most: int) ->
     rows = connection.execute(
         select(rules_proposals).where(condition).order_by(rules_proposals.c.id.desc()).limit(most)
     )
-    found = []
-    for row in rows:
-        decision, _, answer = (row.decision or "").partition(": ")
-        found.append(
-            Proposal(
-                id=row.id,
-                base_digest=row.base_digest,
-                source=row.source,
-                author=row.author,
-                reason=row.reason,
-                made_ms=row.made_ms,
-                decision=Decision(decision) if decision else None,
-                answer=answer,
-                decided_by=row.decided_by,
-                decided_ms=row.decided_ms,
-            )
+    return [
+        Proposal(
+            id=row.id,
+            base_digest=row.base_digest,
+            source=row.source,
+            author=row.author,
+            reason=row.reason,
+            made_ms=row.made_ms,
+            decision=None if row.decision is None else Decision(row.decision),
+            answer=row.answer or "",
+            decided_by=row.decided_by,
+            decided_ms=row.decided_ms,
         )
-    return found
+        for row in rows
+    ]

@@ -110,7 +110,6 @@ class _Desk:
             self._read(connection, numbers[start : start + _AT_ONCE], lock=lock)
         self._entries_before = {key: dict(entry) for key, entry in self._entries.items()}
         self._tags_before = {key: set(names) for key, names in self._tags.items()}
-        self._teams_before = {letter.message_id: set(letter.teams) for letter in self._letters.values()}
         self._of: dict[int, list[_Letter]] = {}
         for letter in self._letters.values():  # in the order in which they were filed
             self._of.setdefault(letter.conversation_id, []).append(letter)

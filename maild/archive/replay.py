@@ -78,9 +78,9 @@ def begin(connection: Connection, beginnings: list[Beginning]) -> Sequence[int]:
 
 def _begun(connection: Connection, beginning: Beginning) -> int:
     newest = connection.execute(select(replays).order_by(replays.c.id.desc()).limit(1)).first()
-    if newest is not None and newest.taken_back_ms is None and newest.rules_version == beginning.rules_version:
-        selection, ended = _selection(newest.selection)
-        if selection == beginning.selection and not ended:
+    if newest is not None and newest.taken_back_ms is None and not newest.ended:
+        asked = Selection(since=newest.since, query=newest.query), newest.rules_version
+        if asked == (beginning.selection, beginning.rules_version):
             return int(newest.id)
     number = 1 if newest is None else newest.id + 1
     connection.execute(
@@ -88,8 +88,10 @@ def _begun(connection: Connection, beginning: Beginning) -> int:
             id=number,
             at_ms=beginning.at_ms,
             author=beginning.author,
-            selection=_written(beginning.selection, ended=False),
+            since=beginning.selection.since,
+            query=beginning.selection.query,
             rules_version=beginning.rules_version,
+            ended=0,
         )
     )
     return int(number)
@@ -97,21 +99,8 @@ def _begun(connection: Connection, beginning: Beginning) -> int:
 
 def end(connection: Connection, ids: list[int]) -> list[None]:
     """Note that replays came to their end. A unit of work."""
-    for number in ids:
-        row = connection.execute(select(replays.c.selection).where(replays.c.id == number)).one()
-        selection, _ = _selection(row.selection)
-        written = _written(selection, ended=True)
-        connection.execute(update(replays).where(replays.c.id == number).values(selection=written))
+    connection.execute(update(replays).where(replays.c.id.in_(ids)).values(ended=1))
     return [None] * len(ids)
-
-
-def _written(selection: Selection, *, ended: bool) -> str:
-    return json.dumps({"since": selection.since, "query": selection.query, "ended": ended})
-
-
-def _selection(text: str) -> tuple[Selection, bool]:
-    form = json.loads(text)
-    return Selection(since=form["since"], query=form["query"]), form["ended"]
 
 
 # --- what there is ------------------------------------------------------------------------------------------
@@ -120,7 +109,7 @@ def _selection(text: str) -> tuple[Selection, bool]:
 def all_replays(connection: Connection) -> list[Replay]:
     """Return every replay, the newest first."""
     counted = select(replayed.c.replay_id, func.count()).group_by(replayed.c.replay_id)
-    counts: dict[int, int] = {number: count for number, count in connection.execute(counted)}  # noqa: C416 - of rows
+    counts: dict[int, int] = {number: count for number, count in connection.execute(counted)}  # noqa: C416 - dict() of rows has no type
     rows = connection.execute(select(replays).order_by(replays.c.id.desc()))
     return [_replay(connection, row, counts.get(row.id, 0)) for row in rows.all()]
 
@@ -137,13 +126,12 @@ def replay_to_undo(connection: Connection, number: int | None) -> Replay:
 
 
 def _replay(connection: Connection, row: Row[Any], count: int) -> Replay:
-    selection, ended = _selection(row.selection)
     return Replay(
         id=row.id,
         at_ms=row.at_ms,
         author=row.author,
-        selection=selection,
-        ended=ended,
+        selection=Selection(since=row.since, query=row.query),
+        ended=bool(row.ended),
         rules_version=row.rules_version,
         rules_number=_number(connection, row.rules_version),
         taken_back_ms=row.taken_back_ms,

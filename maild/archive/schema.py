@@ -206,7 +206,8 @@ rules_proposals = Table(
     Column("author", Text, nullable=False),  # login
     Column("reason", Text, nullable=False),
     Column("made_ms", BigInteger, nullable=False),
-    Column("decision", Text),  # NULL: waits; approved | withdrawn | rejected, the reason behind it: `rejected: …`
+    Column("decision", Text),  # NULL: waits; approved | rejected | withdrawn
+    Column("answer", Text),  # why it was declined
     Column("decided_by", Text),
     Column("decided_ms", BigInteger),
 )
@@ -258,8 +259,10 @@ replays = Table(
     Column("id", Identity64, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("author", Text, nullable=False),
-    Column("selection", Text, nullable=False),  # JSON: since and query, as given; whether it came to its end
+    Column("since", Text, nullable=False),  # as given; "": of all time
+    Column("query", Text, nullable=False),  # as given; "": all
     Column("rules_version", Text, nullable=False),
+    Column("ended", SmallInteger, nullable=False),  # 0: it was cut off, and can be taken up again
     Column("taken_back_ms", BigInteger),
 )
 replayed = Table(

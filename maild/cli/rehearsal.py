@@ -119,8 +119,8 @@ def _note_figures(old: Named, new: Named, since: int | None, report: Report) -> 
     looked = f"{counted(report.messages, 'message')} {span}, {counted(report.recipients, 'recipient')}"
     result = f"{report.changed:,} would fare differently" if report.changed else "nothing would change"
     note(f"{old.name} → {new.name}: {looked}: {result}")
-    if report.unread:
-        note(f"{counted(report.unread, 'message')} could not be read; their envelopes spoke for them")
+    if report.by_envelope:
+        note(f"{counted(report.by_envelope, 'message')} could not be read; their envelopes spoke for them")
 
 
 def _to_json(old: Named, new: Named, since: int | None, report: Report) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _to_json(old: Named, new: Named, since: int | None, report: Report) -> dict[
         "since": None if since is None else rfc3339(since),
         "messages": report.messages,
         "recipients": report.recipients,
-        "unread": report.unread,
+        "unread": report.by_envelope,
         "changed": report.changed,
         "changes": kinds_json(report.kinds),
         "teams": {

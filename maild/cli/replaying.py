@@ -97,8 +97,8 @@ def _note_tally(tally: Tally, number: int | None, rules: str) -> None:
     if tally.kept:
         stay = "stays" if number is not None else "would stay"
         note(f"{tally.kept:,} of them: a copy {stay} with a team where somebody has worked on it")
-    if tally.unread:
-        note(f"{counted(tally.unread, 'message')} could not be read; their envelopes spoke for them")
+    if tally.by_envelope:
+        note(f"{counted(tally.by_envelope, 'message')} could not be read; their envelopes spoke for them")
 
 
 def _tally_json(tally: Tally) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _tally_json(tally: Tally) -> dict[str, Any]:
         "messages": tally.messages,
         "changed": tally.moved,
         "kept": tally.kept,
-        "unread": tally.unread,
+        "unread": tally.by_envelope,
         "changes": kinds_json(tally.kinds),
     }
 

@@ -55,11 +55,11 @@ class Changes:
 
 @dataclass(slots=True)
 class Report:
-    """What a rehearsal has shown. `unread` counts the messages that only their envelopes spoke for."""
+    """What a rehearsal has shown. `by_envelope` counts the messages that only their envelopes spoke for."""
 
     messages: int = 0
     recipients: int = 0
-    unread: int = 0
+    by_envelope: int = 0
     changed: int = 0
     kinds: dict[Kind, Changes] = field(default_factory=dict)
     before: Counter[str] = field(default_factory=Counter)  # team → recipients that lead to it
@@ -123,9 +123,9 @@ class Rehearsal:
         report = Report()
         with closing(self._survey.run(self._pages(since_ms, until_ms, enough))) as answers:
             for messages, batch in answers:
-                for compared, unread in batch:
+                for compared, by_envelope in batch:
                     report.add(compared, newest_first=enough is not None)
-                    report.unread += unread
+                    report.by_envelope += by_envelope
                 report.messages += messages
                 progress(messages)
         return report

@@ -40,7 +40,7 @@ class Tally:
     """What a replay has done, or would do. `kept`: messages that also stay where somebody has worked on them."""
 
     messages: int = 0
-    unread: int = 0
+    by_envelope: int = 0
     moved: int = 0
     kept: int = 0
     kinds: dict[Kind, Changes] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Replaying:
                     some = found[start : start + _UNIT]
                     _count(tally, some, act([_refiling(number, self.rules, moved) for moved in some]))
                 tally.messages += messages
-                tally.unread += sum(answer.unread for answer in batch)
+                tally.by_envelope += sum(answer.by_envelope for answer in batch)
                 progress(messages)
         return tally
 

@@ -70,7 +70,7 @@ def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
     routes = route_all(ruleset, letter_of(octets, asked), addresses_of(asked.addresses))
     if not asked.imported:
         # What the fallback has for the sake of a team without readers stays there when the team gets one.
-        unread = asked.unread | {team for route in old for team in route.unread}
+        unread = asked.unread | {route.inbox_of(team) for route in old for team in route.unread}
         routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
     merged = merge(routes)
     before = places_of(placements(old), imported=asked.imported)

@@ -46,10 +46,10 @@ Q = TypeVar("Q", bound=Asked)
 
 
 class Answer(NamedTuple):
-    """What a worker said of some messages. `unread`: of how many only their envelopes spoke."""
+    """What a worker said of some messages. `by_envelope`: of how many only their envelopes spoke."""
 
     said: Any
-    unread: int = 0
+    by_envelope: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class Survey(Generic[S, Q]):
 
     def _by_envelope(self, asked: Q, limit: str) -> Answer:
         try:
-            return Answer(self._call([asked.by_envelope(limit)], [b""]), unread=1)
+            return Answer(self._call([asked.by_envelope(limit)], [b""]), by_envelope=1)
         except ConfinementError as error:
             # Nothing of the mail was read: it is this program, or the machine, and no result would be true.
             raise TemporaryError(f"the worker processes do not answer ({error}); nothing was compared") from error

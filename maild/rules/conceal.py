@@ -18,7 +18,6 @@ from datetime import date
 
 from maild.errors import AddressError
 from maild.mail.address import fold, parse_address
-from maild.mail.inbox import confidential
 from maild.rules.model import Copy, Deliver, FunctionAddress, Ruleset
 from maild.rules.recorded import Attempt, Condition, Recorded
 from maild.rules.requested import Answer, Assign, Forward
@@ -66,14 +65,13 @@ class Curtain:
 
     def told(self, route: Recorded) -> Told | None:
         """Return what may be told of a route; None when it leads to no team of the reader."""
-        inbox_of = confidential if route.confidential else str
-        teams = tuple(team for team in route.teams if inbox_of(team) in self._teams)
+        teams = tuple(team for team in route.teams if route.inbox_of(team) in self._teams)
         if not teams:
             return None
         found = self._address(route)
         # Of an address that the rules have no more it is the first team that speaks: the place, before all copies.
         known = self._may_know(found) if found is not None else route.teams[0] in self._teams
-        at_place = inbox_of(route.teams[0]) in self._teams
+        at_place = route.inbox_of(route.teams[0]) in self._teams
         gone = _words(team for team in route.teams if team not in self._teams and team not in self._rules.teams)
         shown = replace(
             route,
@@ -122,8 +120,7 @@ class Curtain:
 
         Whoever stands in must know for whom; but a team that is not in the directory is "".
         """
-        stands_in = confidential(route.teams[-1]) if route.confidential else route.teams[-1]
-        if not route.unread or stands_in not in self._teams:
+        if not route.unread or route.inbox_of(route.teams[-1]) not in self._teams:
             return ()
         public = {address.team for address in self._rules.addresses if address.listed}
         return tuple(team if team in self._teams or team in public else "" for team in route.unread)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from maild.mail.inbox import confidential
+
 YES, NO, UNKNOWN, NOT_IN_FORCE = "yes", "no", "cannot tell", "not in force"
 
 
@@ -52,6 +54,10 @@ class Recorded:
     problem: str | None = None
     attempts: tuple[Attempt, ...] = ()
     unread: tuple[str, ...] = ()
+
+    def inbox_of(self, team: str) -> str:
+        """Return in which of its inboxes a team got the message."""
+        return confidential(team) if self.confidential else team
 
 
 def read_recorded(form: object) -> Recorded | None:

@@ -58,7 +58,7 @@ class Rehearsed:
     total: int
     messages: int
     changed: int
-    unread: int
+    by_envelope: int
     shifts: tuple[Shift, ...]
     more: int
     teams: tuple[tuple[str, int, int], ...]  # those whose number of letters changes: now, then
@@ -140,7 +140,7 @@ def _rehearsed(connection: Connection, kept: _Kept, visible: Visible) -> Rehears
         total=kept.total,
         messages=report.messages,
         changed=report.changed,
-        unread=report.unread,
+        by_envelope=report.by_envelope,
         shifts=tuple(_shift(kind, changes, may_read) for kind, changes in shown),
         more=len(ranked) - len(shown),
         teams=tuple((t, report.before[t], report.after[t]) for t in teams if report.before[t] != report.after[t]),

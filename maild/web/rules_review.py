@@ -7,6 +7,7 @@ first. What never served and would not load is put aside.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -63,6 +64,7 @@ class Workshop:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._stage = Stage(services)
+        self._deciding = asyncio.Lock()
 
     async def review(self, visit: Visit) -> Response:
         """Review what the editor sent."""
@@ -154,6 +156,10 @@ class Workshop:
 
     async def decide(self, visit: Visit) -> Response:
         """Approve, decline or withdraw what somebody proposes."""
+        async with self._deciding:  # an author who withdraws while another approves waits, and finds it decided
+            return await self._decide(visit)
+
+    async def _decide(self, visit: Visit) -> Response:
         asked = await visit.read(proposal, version_number(visit))
         if asked.decision is not None:
             raise NotFoundError("it is decided")

@@ -79,7 +79,7 @@ def test_what_would_go_elsewhere_is_counted_by_rule_and_team(database: Database)
     put(database, 7, "Ruhig", *KITA)
     last = put(database, 8, "eilt", "info@musterstadt.example", *KITA)
     report = rehearse(database, RULES, RULES.replace("copy: leitung", "copy: poststelle"))
-    assert (report.messages, report.recipients, report.changed, report.unread) == (7, 8, 7, 0)
+    assert (report.messages, report.recipients, report.changed, report.by_envelope) == (7, 8, 7, 0)
     kita = Kind(
         Fate(("kita", "leitung"), claimed=True), Fate(("kita", "poststelle"), claimed=True), ("eilt",)
     )  # fmt: skip
@@ -172,7 +172,7 @@ def test_mail_of_any_size_is_read_and_mail_that_cannot_be_is_told_by_its_envelop
         connection.execute(update(content).where(content.c.digest == damaged).values(octets=b"rotten"))
     new = RULES.replace("tag: eilt", "tag: rot").replace("kita: {team: kita}", "kita: {team: leitung}")
     report = rehearse(database, RULES, new)
-    assert (report.messages, report.unread, report.changed) == (4, 2, 4)
+    assert (report.messages, report.by_envelope, report.changed) == (4, 2, 4)
     assert {(k.rules, k.new.teams): c.count for k, c in report.kinds.items()} == {
         (("eilt",), ("leitung", "poststelle")): 2,
         ((), ("leitung",)): 2,

@@ -198,7 +198,7 @@ def test_mail_comes_to_lie_where_the_rules_of_today_put_it_and_back(archive: Arc
     before = archive.rows()
     assert archive.teams(urgent) == {"poststelle", "leitung"}
     tally = archive.replay(workers=True)
-    assert (tally.messages, tally.moved, tally.kept, tally.unread) == (2, 1, 0, 0)
+    assert (tally.messages, tally.moved, tally.kept, tally.by_envelope) == (2, 1, 0, 0)
     ((kind, changes),) = tally.kinds.items()
     assert (kind.old.teams, kind.new.teams, kind.rules) == (
         ("leitung", "poststelle"),
@@ -588,3 +588,12 @@ def test_what_the_fallback_has_for_the_sake_of_others_stays_there(archive: Archi
     assert archive.teams(number) == {"kita", "poststelle", "leitung"}
     archive.replay()
     assert archive.teams(number) == {"kita", "poststelle"}
+
+
+def test_the_confidential_stand_in_stays_too(archive: Archive) -> None:
+    archive.rules = rules(CONFIDING)
+    archive.unread = frozenset({"kita:confidential"})
+    number = archive.mail("Schutz", KITA)
+    assert archive.teams(number) == {"kita:confidential", "poststelle:confidential"}
+    archive.replay(CONFIDING + "  - {id: t, then: {tag: t}}\n")
+    assert archive.teams(number) == {"kita:confidential", "poststelle:confidential"}

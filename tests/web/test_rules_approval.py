@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 
 from maild.archive.proposals import proposal, waiting_proposals
-from tests.web.office import Office
+from tests.web.office import Office, sign_in
 from tests.web.workshop import TESTED, Shop, fields, open_shop, review, save, token, words
 
 NEW = TESTED.replace("priority: high", "priority: low")
@@ -131,3 +136,26 @@ def test_where_one_is_enough_a_second_may_still_decide_what_was_proposed_before(
             assert ralf.get(wrong).status_code == 404
         assert ralf.post(path, data={"token": "0" * 64, "decision": "approved"}).status_code == 403
     assert shop.text == TESTED
+
+
+def test_who_withdraws_while_another_approves_finds_it_decided(shop: Shop) -> None:
+    path = propose(shop)
+    reload, under_way, go_on = shop.office.services.reload_rules, threading.Event(), threading.Event()
+
+    async def slowly() -> None:
+        under_way.set()
+        await asyncio.to_thread(go_on.wait, 30)
+        await reload()
+
+    shop.office.services = replace(shop.office.services, reload_rules=slowly)
+    with shop.office.client("ralf") as client, ThreadPoolExecutor(2) as threads:
+        approval = {"token": token(client), "decision": "approved"}
+        approved = threads.submit(client.post, path, data=approval)
+        assert under_way.wait(30)
+        client.cookies.clear()
+        sign_in(client, "rita")
+        withdrawal = {"token": token(client), "decision": "withdrawn"}
+        withdrawn = threads.submit(client.post, path, data=withdrawal)
+        go_on.set()
+        assert (approved.result(30).status_code, withdrawn.result(30).status_code) == (303, 404)
+    assert shop.text == NEW
