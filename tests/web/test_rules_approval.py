@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import pytest
@@ -156,6 +156,8 @@ def test_who_withdraws_while_another_approves_finds_it_decided(shop: Shop) -> No
         sign_in(client, "rita")
         withdrawal = {"token": token(client), "decision": "withdrawn"}
         withdrawn = threads.submit(client.post, path, data=withdrawal)
+        # What must not happen has a second to happen: that the proposal is decided while it is being put in force.
+        assert not wait([withdrawn], timeout=1).done
         go_on.set()
         assert (approved.result(30).status_code, withdrawn.result(30).status_code) == (303, 404)
     assert shop.text == NEW
