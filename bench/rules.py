@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from bench.material import SHAPES, Writer
+from bench.material import SHAPES
 from bench.site import rules as town
+from bench.stages import orders_of
 from maild.mail.address import parse_address
 from maild.mail.reading import facts_of
-from maild.router.reading import Addressed, Order, read_one
+from maild.router.reading import Order, read_one
 from maild.rules.engine import route
 from maild.rules.loader import load
 from maild.rules.model import Letter, Ruleset
@@ -88,23 +89,6 @@ def _checked(loaded: Loaded) -> Ruleset:
     return loaded.ruleset
 
 
-def _orders() -> list[tuple[Order, bytes]]:
-    found = []
-    for number, mail in enumerate(Writer(seed=92).mails(next(iter(SHAPES.values())), _MESSAGES)):
-        content = mail.data.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
-        order = Order(
-            message_id=(1 << 40) + number,
-            direction="in",
-            received_ms=1_760_000_000_000 + number,
-            reverse_path=mail.sender.decode(),
-            addressed=(Addressed(as_given=mail.recipient.decode(), team=None),),
-            reference_bits=number,
-            size=len(content),
-        )
-        found.append((order, content))
-    return found
-
-
 def _letters(orders: list[tuple[Order, bytes]]) -> list[Letter]:
     at = datetime(2026, 6, 1, 10, tzinfo=UTC)
     return [Letter(facts=facts_of(octets), reverse_path=None, received_at=at) for _, octets in orders]
@@ -149,7 +133,7 @@ def _town(count: int) -> str:
 
 
 def main() -> int:
-    orders = _orders()
+    orders = orders_of(next(iter(SHAPES)), _MESSAGES)
     with TemporaryDirectory() as name:
         ruleset = _check(write_large(Path(name)))
         _route(ruleset, orders)

@@ -55,7 +55,8 @@ class Stages:
         return "\n".join(f"{used_s / count * 1e6:8.0f}  {name}" for name, used_s in self._used_s.items())
 
 
-def _orders(shape: str, count: int) -> list[tuple[Order, bytes]]:
+def orders_of(shape: str, count: int) -> list[tuple[Order, bytes]]:
+    """Return mails of a shape as the router hands them to a worker."""
     orders = []
     for number, mail in enumerate(Writer(seed=92).mails(SHAPES[shape], count)):
         content = mail.data.removesuffix(b".\r\n").replace(b"\r\n..", b"\r\n.")
@@ -79,7 +80,7 @@ def _ruleset() -> Ruleset:
 
 def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
     """Return the stages of a worker for each message, and a profile of its function."""
-    ruleset, orders, stages = _ruleset(), _orders(shape, count), Stages()
+    ruleset, orders, stages = _ruleset(), orders_of(shape, count), Stages()
     batches = [orders[n : n + _BATCH] for n in range(0, count, _BATCH)]
     read_batch(ruleset.version, pickle.dumps(ruleset), *_arguments(batches[0]))  # as the daemon's first call leaves it
     for batch in batches:
@@ -136,7 +137,7 @@ def profile_rows(directory: Path, load: Load) -> None:
     """Print what a row of the index costs, from the facts to the commit, for each fifth of the rows."""
     documents: list[IndexDocument] = []
     profile = cProfile.Profile(time.thread_time)
-    for number, (order, content) in enumerate(_orders(load.shape, load.messages), 1):
+    for number, (order, content) in enumerate(orders_of(load.shape, load.messages), 1):
         facts = facts_of(content)
         profile.enable()
         documents.append(document_of(facts, (), order.message_id, number))
