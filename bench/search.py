@@ -25,7 +25,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, insert, text
 
 from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex, create_tables
-from maild.archive.schema import conversations, entries, filings, messages, metadata, summaries, tags
+from maild.archive.metadata import metadata
+from maild.archive.schema import conversations, entries, filings, messages, summaries, tags
 from maild.archive.search import count, search
 from maild.archive.search_language import parse
 from maild.mail.ids import format_reference, message_id_at

@@ -2,6 +2,7 @@
 
 Times are milliseconds since 1970 (UTC) in columns that end in `_ms`: one integer on every database, ordered as
 message ids are. Teams are the ids of rules.yaml. Columns that hold JSON say so; no query looks inside them.
+What is known of senders and their domains has tables of its own: `maild.archive.schema_senders`.
 
     content ─┐ the octets, compressed, in chunks, addressed by SHA-256
     messages ┴─ recipients (one work item each) ─ summaries (what the router read)
@@ -21,7 +22,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -29,9 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData()
-# SQLite makes only an INTEGER primary key the row id itself; its integers have 64 bits all the same.
-Identity64 = BigInteger().with_variant(Integer, "sqlite")
+from maild.archive.metadata import Identity64, metadata
 
 # What the octets are. A chunk is at most CHUNK_BYTES of content before compression; an empty content has one
 # empty chunk. `octets` is a zstd frame.

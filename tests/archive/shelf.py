@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, insert
 
 from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex, create_tables, document_of
+from maild.archive.metadata import metadata
 from maild.archive.schema import (
     conversations,
     entries,

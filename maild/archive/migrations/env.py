@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from maild.archive.schema import metadata
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
     transactional_ddl=True,
     transaction_per_migration=False,
 )

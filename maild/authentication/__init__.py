@@ -1,0 +1,1 @@
+"""What the mail system offers as proof of a sender: SPF, DKIM, DMARC, ARC."""

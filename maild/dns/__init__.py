@@ -1,0 +1,1 @@
+"""The Domain Name System as maild asks it."""
