@@ -19,7 +19,6 @@ from maild.archive.schema import (
     filings,
     message_refs,
     messages,
-    metadata,
     recipients,
     summaries,
     tags,
