@@ -26,6 +26,7 @@ from maild.config.kinds import (
     seconds,
     setting,
 )
+from maild.config.senders import Authentication
 from maild.mail.authentication import TrustedRelays
 
 
@@ -269,6 +270,7 @@ class Settings:
     database: Database = field(default_factory=Database)
     content: Content = field(default_factory=Content)
     smtp: Smtp = field(default_factory=Smtp)
+    authentication: Authentication = field(default_factory=Authentication)
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     log: Log = field(default_factory=Log)
