@@ -20,10 +20,11 @@ _DATAGRAM_OCTETS = 65_535
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A resolver by its address."""
+    """A resolver by its address. `trusted`: its word about DNSSEC is believed."""
 
     host: str
     port: int = 53
+    trusted: bool = True
 
     @property
     def family(self) -> socket.AddressFamily:

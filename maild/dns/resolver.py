@@ -5,8 +5,7 @@ task behind. A dead server costs its timeout once: afterwards only a short quest
 seconds, and whoever asks meanwhile is told at once. That question is our own, so a stranger whose domain never answers
 cannot make a good server look dead.
 
-maild is no validating resolver: `secure` is the word of the server asked (AD). It is worth what the way there is worth:
-a validating resolver on the same machine.
+maild is no validating resolver: `secure` is the word of a trusted server (AD), best of one on the same machine.
 
 Source: RFC 2308, RFC 5452, RFC 6840 §5.7, RFC 9520 §2.
 """
@@ -37,14 +36,19 @@ _SYSTEM_SERVERS = 3  # as many as the C library reads
 
 
 def system_servers(path: Path = _RESOLV_CONF) -> tuple[Server, ...]:
-    """Return the servers that the system asks; this machine when none are named, as the C library does."""
+    """Return the servers that the system asks; this machine when none are named, as the C library does.
+
+    Security: what comes over a network may have been changed on its way. So the word of such a server about DNSSEC is
+    believed only where the file says so (`options trust-ad`), again as in the C library.
+    """
     try:
-        lines = path.read_text("utf-8", "replace").splitlines()
+        lines = [line.split() for line in path.read_text("utf-8", "replace").splitlines()]
     except OSError:
         lines = []
-    named = [words[1] for line in lines if len(words := line.split()) > 1 and words[0] == "nameserver"]
-    found = [Server(host=host) for host in named if _is_address(host)]
-    return tuple(found[:_SYSTEM_SERVERS]) or (Server(host="127.0.0.1"),)
+    trusting = any(words[:1] == ["options"] and "trust-ad" in words for words in lines)
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1])]
+    found = [Server(host=host, trusted=trusting or ip_address(host).is_loopback) for host in named[:_SYSTEM_SERVERS]]
+    return tuple(found) or (Server(host="127.0.0.1"),)
 
 
 def _is_address(host: str) -> bool:
@@ -178,11 +182,12 @@ class DnsResolver:
 
     async def _one(self, server: Server, name: str, kind: Kind) -> Found:
         try:
-            return read_reply(await exchange(server, question(name, kind, _number())), name, kind)
+            found = read_reply(await exchange(server, question(name, kind, _number())), name, kind)
         except WireError as error:
             if not error.edns:
                 raise
-        return read_reply(await exchange(server, question(name, kind, _number(), edns=False)), name, kind)
+            found = read_reply(await exchange(server, question(name, kind, _number(), edns=False)), name, kind)
+        return found if server.trusted else found._replace(answer=found.answer._replace(secure=False))
 
     async def _servers_live(self) -> bool:
         """Whether it is worth asking. While in doubt the root is asked for, once for all who wait."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,12 @@ async def test_the_word_of_dnssec_is_kept(server: DnsServer) -> None:
     assert not (await resolver.ask("large.example", Kind.TXT)).secure
 
 
+async def test_the_word_of_a_server_that_is_not_trusted_is_not_kept(server: DnsServer) -> None:
+    resolver = DnsResolver([replace(server.address, trusted=False)])
+    assert (await resolver.ask("example.org", Kind.A)).values
+    assert not (await resolver.ask("example.org", Kind.A)).secure
+
+
 async def test_a_chain_that_is_followed_in_pieces_is_as_secure_as_each_of_them(server: DnsServer) -> None:
     assert not (await resolver_of(server).ask("no-chain.example", Kind.A)).secure
 
@@ -342,7 +349,14 @@ def test_a_cache_has_bounds() -> None:
 def test_the_servers_of_the_system_are_read(tmp_path: Path) -> None:
     path = tmp_path / "resolv.conf"
     path.write_text("# a\nsearch example\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\nnameserver  bad\nnameserver\n")
-    assert system_servers(path) == (Server(host="192.0.2.1"), Server(host="fe80::1%eth0"))
+    assert system_servers(path) == (
+        Server(host="192.0.2.1", trusted=False),
+        Server(host="fe80::1%eth0", trusted=False),
+    )
+    path.write_text("nameserver 127.0.0.53\nnameserver 192.0.2.1\n")
+    assert [server.trusted for server in system_servers(path)] == [True, False]
+    path.write_text("options edns0 trust-ad\nnameserver 192.0.2.1\n")
+    assert system_servers(path) == (Server(host="192.0.2.1"),)
     assert system_servers(tmp_path / "nothing") == (Server(host="127.0.0.1"),)
 
 
