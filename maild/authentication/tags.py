@@ -8,6 +8,7 @@ Source: RFC 6376 §3.2; RFC 6532 (UTF-8 in fields); RFC 9989 §4.7 (the same lis
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
@@ -16,6 +17,8 @@ _BLANK = b" \t\r\n"
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _SHOWN = 40
+_WIDTH = 76
+_PIECE = 72
 
 
 class Tags(NamedTuple):
@@ -74,3 +77,28 @@ def emptied(octets: bytes, wanted: bytes) -> bytes:
             return octets[: end - len(value)] + octets[end:]
         start += len(spec) + 1
     return octets
+
+
+def write_field(name: str, tags: Mapping[str, str]) -> bytes:
+    """Write a field with its CRLF; it is folded between tags, after the colons of h=, and anywhere in b= and bh=."""
+    lines = [f"{name}:"]
+    for tag, value in tags.items():
+        pieces = _pieces(tag, value)
+        whole = sum(map(len, pieces))
+        for number, piece in enumerate(pieces):
+            glue = "" if number else " "
+            size = whole if not number and whole < _WIDTH else len(piece)
+            if len(lines[-1]) + len(glue) + size > _WIDTH:
+                lines.append("")
+                glue = " "
+            lines[-1] += glue + piece
+    return ("\r\n".join(lines).removesuffix(";") + "\r\n").encode("ascii")
+
+
+def _pieces(tag: str, value: str) -> list[str]:
+    text = f"{tag}={value};"
+    if tag == "h":
+        return re.findall(r"[^:]*+:|[^:]++", text)
+    if tag in ("b", "bh"):
+        return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
+    return [text]
