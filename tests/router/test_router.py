@@ -83,7 +83,7 @@ class Waiting:
         self._others = others
 
     async def ask(self, name: str, kind: Kind) -> Answer:
-        while kind is Kind.TXT and "langsam" in name and self._filed() < self._others:
+        while kind is Kind.TXT and "langsam" in name and self._filed() < self._others:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.01)
         return Answer(Status.NO_NAME)
 
