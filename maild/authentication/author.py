@@ -20,9 +20,10 @@ from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maild.authentication.canonical import read_mail
 from maild.errors import AddressError
 from maild.mail.address import LOCAL_OCTETS, parse_address
-from maild.mail.header import Field
+from maild.mail.header import Field, read_header
 from maild.mail.words import decode_words
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
@@ -65,6 +66,18 @@ class Author(NamedTuple):
     @property
     def address(self) -> str:
         return f"{self.local}@{self.domain}" if self.verifiable else ""
+
+
+def author_of(content: bytes) -> Author:
+    """Return the author of a mail as it was received.
+
+    Beside what `read_author` finds there is the problem `flawed`: lines in the header that belong to no field, or do
+    not end in CRLF. We pass over such lines; another program may find a From in them.
+    """
+    if read_mail(content).flaw:
+        return Author(problem="flawed")
+    header = read_header(content, 0, len(content), b"\n")
+    return read_author(header.fields, whole=header.over is None)
 
 
 def read_author(fields: Sequence[Field], *, whole: bool = True) -> Author:
