@@ -28,11 +28,11 @@ from maild.mail.words import decode_words
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _SPEC = r'[^\s<>"(),;:\\]++'
-_COMMENT = r'(?:[ \t]*+\([^()\\@<>"]*+\))?+[ \t]*+'
+_COMMENT = r"(?:[ \t]*+\([^()\\@<>]*+\))?+[ \t]*+"
 _ANGLE = re.compile(rf'[ \t]*+((?:[^"<>@,;:()\\]++|{_QUOTED})*+)<[ \t]*+({_SPEC})[ \t]*+>(.*+)', re.DOTALL)
 _BARE = re.compile(rf"[ \t]*+({_SPEC})(.*+)", re.DOTALL)
-# Interop: scripts repeat the address as the name, without quotation marks.
-_TWICE = re.compile(rf"[ \t]*+({_SPEC})[ \t]*+<[ \t]*+({_SPEC})[ \t]*+>[ \t]*+")
+# Interop: scripts repeat the address as the name without quotation marks, Exchange as a comment.
+_TWICE = re.compile(rf"[ \t]*+({_SPEC})[ \t]*+(?:<[ \t]*+({_SPEC})[ \t]*+>|\(({_SPEC})\))[ \t]*+")
 _BEHIND = re.compile(_COMMENT)
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _BLANK_LINE = re.compile(r"\n[ \t]*+\r?+(?:\n|$)")
@@ -112,8 +112,8 @@ def _read(written: str) -> Author:
     if "@" not in text and "=?" not in text:
         return Author(problem="no-address")
     twice = _TWICE.fullmatch(text)
-    if twice and twice[1].lower() == twice[2].lower():
-        return _address(twice[2])
+    if twice and twice[1].lower() == (twice[2] or twice[3]).lower():
+        return _address(twice[2] or twice[1])
     angle = _ANGLE.fullmatch(text)
     if angle:
         name, spec, behind = angle.groups()
