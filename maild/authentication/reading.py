@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maild.authentication.author import Author, read_author
+from maild.authentication.author import Author
 from maild.authentication.claims import Claims, read_claims
-from maild.mail.header import newline_of, read_header
 
 
 class Read(NamedTuple):
