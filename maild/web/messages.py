@@ -13,6 +13,7 @@ from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
+from maild.web.sender_check import check_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -43,6 +44,7 @@ async def message(visit: Visit) -> Response:
         duty_lines=await duty_lines(visit, [found]),
         duty_team=partial(team_name, visit),
         way=_way(found),
+        check=None if letter.sender.evidence is None else check_of(letter.sender.evidence, visit.language),
     )
 
 
