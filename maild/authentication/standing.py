@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
+from maild.authentication.disposition import vouched
 from maild.mail.authentication import NONE, PASS, TEMPERROR
 from maild.mail.evidence import Evidence
 
@@ -59,7 +60,7 @@ def standing_of(evidence: Evidence | None, author_domain: str, our_domains: Coll
         return Standing(StandingKind.CONFIRMED, author_domain, proof)
     if _open(evidence, author_domain):
         return NOT_LOOKED
-    if evidence.arc.trusted and evidence.arc.verdicts.dmarc == PASS:
+    if vouched(evidence.arc):
         return Standing(StandingKind.UNCONFIRMED, evidence.arc.sealers[0] if evidence.arc.sealers else "", "arc")
     if any(name in our_domains for name in (author_domain, *_parents(author_domain))):
         return Standing(StandingKind.FORGED, by="own-domain")

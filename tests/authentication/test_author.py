@@ -56,7 +56,7 @@ GOOD = {
     "Subject: x\r\nFrom: a@shop.example\r\nSender: b@evil.example": "a@shop.example",
 }
 
-BAD = {
+BAD: dict[str, list[str | bytes]] = {
     "none": [
         "Subject: x",
         "Sender: a@shop.example",
