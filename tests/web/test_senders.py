@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.policy.roles import Role
+from maild.web.sender_words import acquaintance
 from tests.web.office import NOW_MS, Office, letter, shown_id
 
 AUTHOR = "citizen.example"  # of `letter`
@@ -18,11 +20,12 @@ PASSED = Dmarc("pass", AUTHOR, record_domain=AUTHOR, organisation=AUTHOR, policy
 FORGED = Dmarc("fail", AUTHOR, policy="reject", record="v=DMARC1; p=reject")
 VOUCHED = Arc("pass", ("liste.example",), trusted=True, verdicts=Verdicts(dmarc="pass", spf="pass"))
 ADVICE = "Antworten Sie nicht; fragen Sie den Absender auf anderem Weg, etwa am Telefon."
+ADVICE_EN = "Do not answer it; ask the sender in another way, such as by telephone."
 NOT_OURS = "Er trägt eine Adresse von uns, kam aber von außen, und nichts belegt, dass er von uns ist."
 AMBIGUOUS = "Der Brief nennt seinen Absender nicht eindeutig."
 
 
-def found(dmarc: Dmarc | None = None, **more: object) -> Evidence:
+def found(dmarc: Dmarc | None = None, **more: Any) -> Evidence:
     return Evidence(NOW_MS - 3_600_000, dmarc=dmarc or Dmarc(domain=AUTHOR))._replace(**more)
 
 
@@ -55,8 +58,7 @@ STANDINGS = {
     "forged": (
         found(FORGED),
         f"! Gefälscht? Wem die Domain des Absenders gehört, der sagt: Solche Briefe sind nicht von dort. {ADVICE}",
-        "! Forged? The holder of the sender's domain says that such a letter is not from there. "
-        "Do not answer it; ask the sender in another way, such as by telephone.",
+        f"! Forged? The holder of the sender's domain says that such a letter is not from there. {ADVICE_EN}",
     ),
     "passed on": (
         found(FORGED, arc=VOUCHED),
@@ -144,9 +146,8 @@ def test_the_first_letter_from_an_address_is_named_and_how_many_came_before(shar
         "1 Brief von dieser Adresse zuvor",
         "2 Briefe von dieser Adresse zuvor",
     ]
-    numbers = [send(n) for n in range(4, 103)]
-    assert told(numbers[-2]) == "100 Briefe von dieser Adresse zuvor"
-    assert told(numbers[-1]) == "Über 100 Briefe von dieser Adresse zuvor"
+    assert acquaintance(100, "de") == "100 Briefe von dieser Adresse zuvor"
+    assert acquaintance(101, "de") == "Über 100 Briefe von dieser Adresse zuvor"
     shared.examine(third, found(Dmarc("fail", "erstmals.example", policy="reject")))
     assert told(third) == ""
 
@@ -173,7 +174,7 @@ def test_the_list_and_a_folded_letter_mark_what_seems_forged_and_nothing_else(sh
     for number in range(4):
         shared.mail(letter(f"Re: Liste {number}", parent="forged@citizen.example"), age_s=20 - number)
     folded = page(shared, f"/c/{shared.reference(subjects['Liste forged'])}")
-    assert folded.count("gefälscht?") == 1
+    assert folded[folded.index("<main") :].count("gefälscht?") == 1
 
 
 FULL = found(
@@ -244,3 +245,18 @@ def test_a_proven_domain_that_passes_for_another_is_in_a_labels_and_not_called_c
     honest = shared.mail(letter("Müller", sender="M <x@xn--mller-kva.example>"))
     shared.examine(honest, found(PASSED._replace(domain="xn--mller-kva.example")))
     assert line(page(shared, f"/m/{shown_id(honest)}")) == "✓ Absender bestätigt (müller.example)"
+
+
+def test_the_source_has_the_results_beside_what_came(shared: Office) -> None:
+    number = shared.mail(letter("Quelle"))
+    before = page(shared, f"/m/{shown_id(number)}/source")
+    assert "Authentication-Results" not in before
+    shared.examine(number, FULL._replace(spf=Spf("fail", HOSTILE, reason=HOSTILE)))
+    shown = page(shared, f"/m/{shown_id(number)}/source")
+    added, came = re.findall(r'<pre class="source.*?</pre>', shown, re.DOTALL)
+    assert "Authentication-Results: localhost;\n spf=fail" in html.unescape(added)
+    assert "dmarc=pass" in added
+    assert "<b" not in added
+    assert html.unescape(came) in html.unescape(before)
+    with shared.client("petra") as client:
+        assert b"Authentication-Results" not in client.get(f"/m/{shown_id(number)}/raw").content
