@@ -38,7 +38,7 @@ _NOT_FROM_THERE = _(
     "Do not answer it; ask the sender in another way, such as by telephone."
 )
 _NOT_FROM_US = _(
-    "It bears an address of ours, but came from outside, and nothing proves that it is ours. "
+    "The letter bears an address of ours, but came from outside, and nothing proves that it is ours. "
     "Do not answer it; ask the sender in another way, such as by telephone."
 )
 _MISLEADING = _("Only the domain {0} is proven; what stands beside it misleads.")

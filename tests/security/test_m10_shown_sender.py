@@ -57,7 +57,7 @@ NOT, ADVICE = (
 )
 ONLY = "Bestätigt ist nur die Domain {}; was daneben steht, führt irre."
 AMBIGUOUS = "Der Brief nennt seinen Absender nicht eindeutig."
-NOT_OURS = f"Er trägt eine Adresse von uns, kam aber von außen, und nichts belegt, dass er von uns ist. {ADVICE}"
+NOT_OURS = f"Der Brief trägt eine Adresse von uns, kam aber von außen, und nichts belegt, dass er von uns ist. {ADVICE}"
 
 
 @pytest.mark.parametrize(

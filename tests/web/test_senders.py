@@ -21,7 +21,7 @@ FORGED = Dmarc("fail", AUTHOR, policy="reject", record="v=DMARC1; p=reject")
 VOUCHED = Arc("pass", ("liste.example",), trusted=True, verdicts=Verdicts(dmarc="pass", spf="pass"))
 ADVICE = "Antworten Sie nicht; fragen Sie den Absender auf anderem Weg, etwa am Telefon."
 ADVICE_EN = "Do not answer it; ask the sender in another way, such as by telephone."
-NOT_OURS = "Er trägt eine Adresse von uns, kam aber von außen, und nichts belegt, dass er von uns ist."
+NOT_OURS = "Der Brief trägt eine Adresse von uns, kam aber von außen, und nichts belegt, dass er von uns ist."
 AMBIGUOUS = "Der Brief nennt seinen Absender nicht eindeutig."
 
 
