@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from maild.authentication.author import Author
+from maild.authentication.author import Author, author_of
 from maild.authentication.claims import Claims, read_claims
 
 
@@ -20,8 +20,7 @@ UNREADABLE = Read(Author(problem="unreadable"), Claims())  # beyond the limits o
 
 def read_sender(content: bytes) -> Read:
     """Read one message. Never raises for mail."""
-    header = read_header(content, 0, len(content), newline_of(content))
-    return Read(read_author(header.fields), read_claims(content))
+    return Read(author_of(content), read_claims(content))
 
 
 def read_senders(*contents: bytes) -> list[Read]:
