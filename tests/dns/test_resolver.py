@@ -314,6 +314,18 @@ async def test_a_dead_server_costs_its_time_once(server: DnsServer) -> None:
     assert server.root_count == 2
 
 
+async def test_after_a_doubt_the_server_that_lives_is_the_first(server: DnsServer) -> None:
+    async with DnsServer(ZONE) as dead:
+        dead.down = True
+        resolver = resolver_of(dead, server, timeout_s=0.4)
+        assert await reason_of(resolver.ask("silence.example", Kind.A)) == "timeout"
+        resolver._timeout_s = 10.0
+        dead.asked.clear()
+        assert (await resolver.ask("example.org", Kind.A)).status is Status.FOUND
+        assert dead.asked == []
+        assert dead.root_count == 1
+
+
 async def test_many_questions_wait_for_each_other(server: DnsServer) -> None:
     resolver = resolver_of(server)
     answers = await asyncio.gather(*[resolver.ask(f"{n}.example", Kind.A) for n in range(500)])
