@@ -52,7 +52,7 @@ def chain(count: int) -> Zonefile:
     return zone_of("v=spf1 include:n0.evil.example -all", links)
 
 
-MANY: Zonefile = {f"n{n}.evil.example": {"TXT": ['"v=spf1 -all"'], "A": ["198.51.100.1"]} for n in range(120)}
+MANY: Zonefile = {f"n{n}.evil.example": {"TXT": ['"v=spf1 -all"'], "A": ["198.51.100.1"]} for n in range(200)}
 EXCHANGERS: Zonefile = {
     f"m{m}.evil.example": {"MX": [f"1 n{m * 10 + n}.evil.example." for n in range(10)]} for m in range(11)
 }
