@@ -60,14 +60,12 @@ class Evaluation:
         self.session = session
         self._terms = 0
         self._void = 0
-        self._void_most: int | None = _VOID
         self._pointers: tuple[str, ...] | None = None
         self._proven: dict[str, bool] = {}
 
     def apart(self) -> Evaluation:
         """Return one that counts for itself: an explanation spoils no result (§6.2)."""
         other = Evaluation(self.session)
-        other._void_most = None
         other._pointers, other._proven = self._pointers, self._proven
         return other
 
@@ -204,7 +202,7 @@ class Evaluation:
             raise SpfError(TEMPERROR, f"no answer for {kind} of {shortened(name)}: {error.reason}") from error
         if answer.status is not Status.FOUND:
             self._void += 1
-            if self._void_most is not None and self._void > self._void_most:
+            if self._void > _VOID:
                 last = f"{kind} of {shortened(name)}"
                 raise SpfError(PERMERROR, f"more than {_VOID} questions find nothing, the last {last}")
         return answer

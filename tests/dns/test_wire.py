@@ -13,7 +13,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maild.dns.answer import Answer, Kind, Status
@@ -74,6 +74,7 @@ def _as_dnspython_has_it(wire: bytes, name: dns.name.Name, kind: Kind) -> list[o
     return values
 
 
+@settings(max_examples=60, deadline=None)
 @given(_RECORDS, st.lists(_HOST, max_size=4, unique_by=str.lower), _HOST)
 def test_a_reply_is_read_as_dnspython_reads_it(records: tuple[Kind, list[str]], links: list[str], other: str) -> None:
     kind, texts = records
@@ -89,6 +90,7 @@ def test_a_reply_is_read_as_dnspython_reads_it(records: tuple[Kind, list[str]], 
     assert (found.ttl_s, found.links) == (50, len(links))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120), st.sampled_from(list(Kind)))
 def test_any_octets_are_an_answer_or_refused(octets: bytes, kind: Kind) -> None:
     for reply in (octets, HEAD + octets, HEAD + b"\0\3\0\1\0\1" + ASKED + octets, reply_of(ADDRESS)[: len(octets)]):
