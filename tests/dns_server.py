@@ -14,6 +14,7 @@ there is denied with an SOA. `ttl_s` and
     delay:SECONDS      answers after that time
     servfail, refused, formerr
     truncated          by UDP only a truncated reply; by TCP the real one
+    tcp-silence        the same, and by TCP never an answer
     garbage            the right number and question, then octets without a sense
     wrong-id           only a reply with another number
     wrong-question     only a reply to another question
@@ -117,7 +118,7 @@ class DnsServer:
         match fault:
             case "silence":
                 return
-            case "truncated" | "cut":
+            case "truncated" | "tcp-silence" | "cut":
                 reply = dns.message.make_response(query)
                 reply.flags |= dns.flags.TC
             case "wrong-port":
@@ -150,7 +151,7 @@ class DnsServer:
                 )
                 self.tcp_count += 1
                 fault = await self._fault(query)
-                if fault == "silence":
+                if fault in ("silence", "tcp-silence"):
                     continue
                 wire = _spoilt(query, self._reply(query, fault), fault)
                 writer.write(len(wire).to_bytes(2, "big") + (wire[:20] if fault == "cut" else wire))

@@ -170,7 +170,7 @@ async def test_a_record_comes_to_its_result(record: str) -> None:
     ],
 )
 async def test_an_address_is_of_the_family_that_it_means(ip: str, result: str) -> None:
-    record = "v=spf1 ip6:::ffff:192.0.2.1 ip4:192.0.2.1 ~ip6:2001:DB8::/48 ?ip6:fe80::/10 -all"
+    record = "v=spf1 -ip6:::ffff:0:0/96 ip4:192.0.2.1 ~ip6:2001:DB8::/48 ?ip6:fe80::/10 -all"
     assert (await checked({"example.org": spf(record)}, ip=ip)).result == result
 
 
