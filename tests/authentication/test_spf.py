@@ -259,6 +259,13 @@ async def test_a_domain_may_explain_a_fail_in_plain_words(text: bytes, said: str
     assert len(found.reason) < 1_100
 
 
+@pytest.mark.parametrize(("mail_from", "helo"), [("bürgeramt@example.org", "x"), ("a@example.org", "x\x1b[2J")])
+async def test_an_explanation_repeats_nothing_unprintable(mail_from: str, helo: str) -> None:
+    records = {"example.org": spf("v=spf1 exp=why.%{d} -all"), "why.example.org": {Kind.TXT: [b"%{l} from %{h}"]}}
+    found = await checked(records, mail_from, helo=helo)
+    assert (found.result, "explains" in found.reason) == ("fail", False)
+
+
 async def test_an_explanation_that_cannot_be_had_changes_nothing() -> None:
     whys: list[Records | str] = ["timeout", {}, {Kind.TXT: [b"a", b"b"]}]
     for why in whys:
