@@ -22,10 +22,22 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from maild.authentication.tags import Tags, read_tags
 
 LEAST_BITS, MOST_BITS = 1024, 4096
-_EXPONENT_BITS = 32
+_LEAST_EXPONENT, _EXPONENT_BITS = 3, 32
 _ED25519_OCTETS = 32
 _RECORD_OCTETS = 8192
 _RECORDS = 10
+# Security: the points of small order, with every y that stands for one; the highest bit is the sign of x. A signature
+# that anybody can write down holds for one mail in eight or more under such a key (RFC 8032 §8.9 leaves it open).
+_SMALL_ORDER = frozenset(
+    map(
+        bytes.fromhex,
+        (
+            *("00" * 32, "01" + "00" * 31, *(low + "ff" * 30 + "7f" for low in ("ec", "ed", "ee"))),
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        ),
+    )
+)
 _PADDING, _HASH = PKCS1v15(), Prehashed(SHA256())
 
 
@@ -99,7 +111,10 @@ def _rsa(octets: bytes) -> Key:
     # Security: a verification costs the square of the bits for each bit of the exponent, and a stranger chooses both.
     if bits > MOST_BITS:
         return Key(bits=bits, result="policy", reason=f"the key has more than {MOST_BITS} bits")
-    if public.public_numbers().e.bit_length() > _EXPONENT_BITS:
+    exponent = public.public_numbers().e
+    if exponent < _LEAST_EXPONENT:
+        return _unusable("the key is one that anybody can sign with")
+    if exponent.bit_length() > _EXPONENT_BITS:
         return Key(bits=bits, result="policy", reason="the exponent of the key is too large")
     return Key(public=public, bits=bits)
 
@@ -107,6 +122,8 @@ def _rsa(octets: bytes) -> Key:
 def _ed25519(octets: bytes) -> Key:
     if len(octets) != _ED25519_OCTETS:
         return _unusable("the key is no Ed25519 key")
+    if octets[:-1] + bytes([octets[-1] & 0x7F]) in _SMALL_ORDER:
+        return _unusable("the key is one that anybody can sign with")
     return Key(public=Ed25519PublicKey.from_public_bytes(octets), bits=8 * _ED25519_OCTETS)
 
 

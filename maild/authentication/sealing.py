@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from maild.authentication.canonical import RELAXED, Mail, SignedField, read_mail
 from maild.authentication.chain import INSTANCES, ArcSet, BrokenChainError, read_sets
-from maild.authentication.signing import SigningKey, UnsignableError, signature_tags, signed_field, signed_names
+from maild.authentication.signing import SigningKey, UnsignableError, names_to_sign, signature_tags, signed_field
 from maild.authentication.tags import emptied, read_tags, write_field
 
 _FORMS = (RELAXED, RELAXED)
@@ -60,7 +60,7 @@ def seal(
         return b""
     instance = str(len(sets) + 1)
     found = f"ARC-Authentication-Results: i={instance}; {authserv_id}; {results}\r\n".encode()
-    tags = signature_tags(content, mail, key, now_s=now_s, names=names or signed_names(mail), forms=_FORMS)
+    tags = signature_tags(content, mail, key, now_s=now_s, names=names or names_to_sign(mail), forms=_FORMS)
     signed = _field(found)
     message = signed_field(
         "ARC-Message-Signature", _sorted(tags | {"i": instance}), Mail((signed, *mail.fields), mail.body_start), key
