@@ -25,6 +25,7 @@ _DIGITS = re.compile(r"[0-9]{1,12}")
 _SIZE = re.compile(r"[0-9]{1,76}")
 _FORMS = (SIMPLE, RELAXED)
 _SIGNATURE_OCTETS = 1024
+_AGENT = 320  # RFC 5321 §4.5.3.1: a local part of 64, a domain of 255
 _SHOWN = 60
 # What changes how a mail looks or whom it seems to be from: several of them, and not all signed, and it may be another.
 _SHOWN_FIELDS = frozenset(
@@ -52,7 +53,7 @@ class Claim(NamedTuple):
     expires_at_s: int | None = None
     result: str = ""
     reason: str = ""
-    # Fields of which the mail has more than are signed, and that change how it looks: in lower case.
+    # Fields that change how the mail looks, and of which it has more than are signed; From also if none is.
     uncovered: tuple[str, ...] = ()
 
 
@@ -198,15 +199,14 @@ def signed_names(tags: Tags) -> list[bytes]:
 
 def _check_agent(claim: Claim) -> None:
     """Check that the agent is of the domain that signs (RFC 6376 §3.5, i=)."""
-    local, at, domain = claim.agent.rpartition("@")
-    del local
     if not claim.agent:
         return
+    _, at, domain = claim.agent.rpartition("@")
     try:
         of = parse_domain(domain) if at else ""
     except AddressError:
         of = ""
-    if of != claim.domain and not of.endswith("." + claim.domain):
+    if len(claim.agent) > _AGENT or (of != claim.domain and not of.endswith("." + claim.domain)):
         raise _FlawError("permerror", "i= is not within d=")
 
 
@@ -264,6 +264,6 @@ def _uncovered(mail: Mail, places: set[int]) -> tuple[str, ...]:
     found = {
         field.key
         for place, field in enumerate(mail.fields)
-        if place not in places and field.key in covered and field.key in _SHOWN_FIELDS
+        if place not in places and field.key in _SHOWN_FIELDS and (field.key in covered or field.key == b"from")
     }
     return tuple(sorted(key.decode("ascii") for key in found))

@@ -13,7 +13,7 @@ from maild.authentication.claims import read_claims
 from maild.authentication.keys import is_signed, read_key
 from maild.authentication.sealing import results_of, seal
 from maild.authentication.signatures import read_seal
-from maild.authentication.signing import SigningKey, UnsignableError
+from maild.authentication.signing import SigningKey, UnsignableError, sign
 from maild.authentication.tags import emptied
 from maild.dns.answer import Kind
 from maild.mail.authentication import Verdicts
@@ -70,6 +70,32 @@ async def test_a_chain_is_trusted_when_each_of_its_sealers_is(missing: int) -> N
     del domains[missing]
     found = await status_of(await passed_on(sealers), zone_of(*sealers), domains)
     assert (found.result, found.trusted) == ("pass", False)
+
+
+@pytest.mark.parametrize(
+    ("names", "added", "trusted"),
+    [
+        (["from"], b"", True),
+        (["subject"], b"", False),
+        (["from"], b"From: mayor@musterstadt.example\r\n", False),
+        (["from"], b"Subject: other\r\n", True),
+    ],
+)
+async def test_a_chain_that_does_not_sign_from_is_not_trusted(names: list[str], added: bytes, trusted: bool) -> None:
+    (key,) = keys(1)
+    sealed = seal(LETTER, key, authserv_id="x", results=FOUND, status="none", now_s=NOW_S, names=names)
+    found = await status_of(added + sealed + LETTER, zone_of(key), [key.domain])
+    assert (found.result, found.trusted) == ("pass", trusted)
+
+
+async def test_the_signatures_a_mail_came_with_are_sealed_with_it() -> None:
+    (key,) = keys(1)
+    content = sign(LETTER, key_of("rsa"), now_s=NOW_S) + LETTER
+    sealed = seal(content, key, authserv_id="x", results=FOUND, status="none", now_s=NOW_S)
+    assert (await status_of(sealed + content, zone_of(key))).result == "pass"
+    changed = (sealed + content).replace(b"t=%d\r\nFrom" % NOW_S, b"t=1\r\nFrom")
+    assert changed != sealed + content
+    assert (await status_of(changed, zone_of(key))).result == "fail"
 
 
 async def test_without_sets_there_is_no_chain() -> None:
@@ -199,6 +225,8 @@ async def test_what_cannot_be_sealed_is_left_alone() -> None:
 def test_results_cannot_begin_another_field(results: str) -> None:
     with pytest.raises(ValueError, match="not the text of a field"):
         seal(LETTER, key_of("ed25519"), authserv_id="x", results=results, status="none", now_s=NOW_S)
+    with pytest.raises(ValueError, match="not the text of a field"):
+        seal(LETTER, key_of("ed25519"), authserv_id=results, results="none", status="none", now_s=NOW_S)
 
 
 def test_the_results_of_one_name_are_brought_together() -> None:

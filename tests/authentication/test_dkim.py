@@ -63,6 +63,7 @@ TAGS: dict[str, tuple[dict[str, str | None], str, str]] = {
     "§3.5 i: of another domain": ({"i": "@evil.example"}, "permerror", "i="),
     "§3.5 i: of one that ends alike": ({"i": f"@evil{DOMAIN}"}, "permerror", "i="),
     "§3.5 i: of one above": ({"i": "@example"}, "permerror", "i="),
+    "§3.5 i: longer than an address": ({"i": "a" * 320 + f"@{DOMAIN}"}, "permerror", "i="),
     "§3.5 i: without @": ({"i": DOMAIN}, "permerror", "i="),
     "§3.5 l: all of the body": ({"l": str(SIZE)}, "pass", ""),
     "§3.5 l: less than the body": ({"l": str(SIZE - 1)}, "policy", "l="),
