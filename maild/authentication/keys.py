@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from maild.authentication.tags import Tags, read_tags
 
 LEAST_BITS, MOST_BITS = 1024, 4096
-_LEAST_EXPONENT, _EXPONENT_BITS = 3, 32
+_EXPONENT_BITS = 32
 _ED25519_OCTETS = 32
 _RECORD_OCTETS = 8192
 _RECORDS = 10
@@ -111,10 +111,7 @@ def _rsa(octets: bytes) -> Key:
     # Security: a verification costs the square of the bits for each bit of the exponent, and a stranger chooses both.
     if bits > MOST_BITS:
         return Key(bits=bits, result="policy", reason=f"the key has more than {MOST_BITS} bits")
-    exponent = public.public_numbers().e
-    if exponent < _LEAST_EXPONENT:
-        return _unusable("the key is one that anybody can sign with")
-    if exponent.bit_length() > _EXPONENT_BITS:
+    if public.public_numbers().e.bit_length() > _EXPONENT_BITS:
         return Key(bits=bits, result="policy", reason="the exponent of the key is too large")
     return Key(public=public, bits=bits)
 
