@@ -125,15 +125,10 @@ def read_seal(field: bytes, digest: bytes) -> Claim:
 
 
 def _settled(tags: Tags, flaw: _FlawError) -> Claim:
-    domain = tags.get("d") or ""
-    try:
-        domain = parse_domain(domain)
-    except AddressError:
-        domain = ""
     return Claim(
-        domain=domain,
-        selector=(tags.get("s") or "")[:_SHOWN],
-        algorithm=(tags.get("a") or "")[:_SHOWN],
+        domain=_plain_name(tags.get("d")) or "",
+        selector=_plain_name(tags.get("s")) or "",
+        algorithm=(tags.compact("a") or "")[:_SHOWN],
         result=flaw.result,
         reason=str(flaw),
     )
@@ -147,7 +142,7 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
     if algorithm not in KEY_KINDS:
         # RFC 8301 §3.1: what SHA-1 signed has failed for good.
         result = "permerror" if algorithm == "rsa-sha1" else "neutral"
-        raise _FlawError(result, f"a={algorithm[:_SHOWN]} is not accepted")
+        raise _FlawError(result, f"a={(tags.compact('a') or '')[:_SHOWN]} is not accepted")
     if "dns/txt" not in (tags.compact("q") or "dns/txt").split(":"):
         raise _FlawError("neutral", "q= knows no way to the key that is known here")
     signed_at_s, expires_at_s = _time(tags, "t"), _time(tags, "x")
@@ -157,7 +152,7 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
         domain=_name(tags, "d"),
         selector=_name(tags, "s"),
         algorithm=algorithm,
-        agent=tags.get("i") or "",
+        agent=tags.compact("i") or "",
         signature=_decoded(tags, "b"),
         signed_at_s=signed_at_s,
         expires_at_s=expires_at_s,
@@ -165,10 +160,18 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
 
 
 def _name(tags: Tags, tag: str) -> str:
+    name = _plain_name(tags.get(tag))
+    if name is None:
+        raise _FlawError("neutral", f"{tag}= is not a name")
+    return name
+
+
+def _plain_name(text: str | None) -> str | None:
+    """Return a name as A-labels in lower case; None for what is no name."""
     try:
-        return parse_domain(tags.values[tag])
+        return parse_domain(text or "")
     except AddressError:
-        raise _FlawError("neutral", f"{tag}= is not a name") from None
+        return None
 
 
 def _time(tags: Tags, tag: str) -> int | None:
@@ -202,10 +205,7 @@ def _check_agent(claim: Claim) -> None:
     if not claim.agent:
         return
     _, at, domain = claim.agent.rpartition("@")
-    try:
-        of = parse_domain(domain) if at else ""
-    except AddressError:
-        of = ""
+    of = (_plain_name(domain) if at else None) or ""
     if len(claim.agent) > _AGENT or (of != claim.domain and not of.endswith("." + claim.domain)):
         raise _FlawError("permerror", "i= is not within d=")
 

@@ -64,6 +64,10 @@ async def judged(content: bytes, zone: Zone | None = None) -> tuple[tuple[Dkim, 
         dkim_questions, dkim_verified = len(zone.asked), work.verified
         sealed = await arc.validate(zone, claims.chain, frozenset({DOMAIN}))
     assert len(results) <= SIGNATURES + 1
+    for each in results:
+        # It is kept with the mail, and shown: one line, and not a long one.
+        assert not {"\r", "\n", "\x00"} & set("".join(map(str, each)))
+        assert len("".join(map(str, each))) < 1200
     assert dkim_questions <= SIGNATURES
     assert dkim_verified <= SIGNATURES
     assert len(zone.asked) - dkim_questions <= chain.INSTANCES + 1
@@ -131,6 +135,9 @@ HOSTILE = {
     "i= of another": with_tags({"i": "@musterstadt.example"}),
     "SHA-1": with_tags({"a": "rsa-sha1"}),
     "no algorithm": with_tags({"a": "none"}),
+    "line ends in each tag": good().replace(b"a=rsa", b"a=\r\n r\r\n sa").replace(b"d=", b"d=\r\n x\r\n ") + LETTER,
+    "line ends in what is no tag": good().replace(b"v=1;", b"v=1; a\r\n b\r\n c;") + LETTER,
+    "a long algorithm": good().replace(b"a=rsa", b"a=" + b"x" * 9999) + LETTER,
     "relaxed for all there is": good().replace(b"relaxed/relaxed", b"nowsp/nowsp") + LETTER,
 }
 
