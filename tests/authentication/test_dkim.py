@@ -203,6 +203,12 @@ async def test_of_several_records_the_one_with_the_right_key_counts() -> None:
     assert found.result == "pass"
 
 
+@pytest.mark.parametrize(("before", "result"), [(9, "pass"), (10, "permerror")])
+async def test_of_many_records_ten_are_looked_at(before: int, result: str) -> None:
+    records = [b"v=spf1 -all"] * before + [key_of("rsa").record.encode()]
+    assert (await result_of(signed_with({}), Zone({NAME: {Kind.TXT: records}}))).result == result
+
+
 async def test_one_selector_can_have_keys_of_both_kinds() -> None:
     keys = key_of("rsa"), key_of("ed25519")
     zone = Zone({NAME: {Kind.TXT: [key.record.encode() for key in keys]}})
