@@ -33,7 +33,7 @@ class Claims(NamedTuple):
 
 
 def read_claims(content: bytes, mail: Mail | None = None) -> Claims:
-    """Read the signatures and the chain of ARC of a mail as it was received; `mail`: what `read_mail` has read of it."""
+    """Read the signatures and the chain of ARC of a mail as it was received; `mail` is what `read_mail` said of it."""
     mail = mail or read_mail(content)
     if mail.flaw:
         return _refused(content, mail.flaw)
