@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
+from maild.app.screening import make_screen, make_teacher
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -32,6 +33,7 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.dns.answer import Resolver
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
 from maild.intake.door import Door
@@ -40,6 +42,7 @@ from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
 from maild.router.reading import Addressed, Order
 from maild.router.router import Router
+from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 from maild.web.feed import Feed
@@ -117,6 +120,7 @@ class Daemon:
         stack.push_async_callback(pool.close)
         index = self._index(database)
         feed = Feed()
+        resolver: Resolver | None = None  # whoever asks the DNS is given this one
         router = Router(
             database=database,
             rulebook=rulebook,
@@ -130,6 +134,8 @@ class Daemon:
         )
         if "router" in only:
             await self._run_router(router)
+            self._teach(make_teacher(settings, database, now_ms))
+        screen = make_screen(settings, database, resolver, now_ms)
         intake = Intake(
             writer=database.writer,
             rulebook=rulebook,
@@ -140,6 +146,7 @@ class Daemon:
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
             on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
+            screen=screen,
         )
         gauges = Gauges(
             database=database,
@@ -149,6 +156,7 @@ class Daemon:
             intake=intake,
             space=space,
             readers=readers,
+            screen=screen,
         )
         watch = self._watch(rulebook)
         if "web" in only:
@@ -239,6 +247,11 @@ class Daemon:
             _log.error("router.ended", error=type(running.exception()).__name__)
             self._stop.set()
 
+    def _teach(self, teacher: Teacher | None) -> None:
+        if teacher is not None:
+            running = asyncio.create_task(teacher.run(), name="teacher")
+            self._stack.callback(running.cancel)
+
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -306,4 +319,5 @@ def _order(stored: Stored, relays: TrustedRelays) -> Order:
         reference_bits=secrets.randbits(40),
         size=stored.size,
         believed=relays.believed(stored.envelope.peer.ip),
+        screening=stored.screening,
     )

@@ -14,6 +14,7 @@ from maild.archive.chain import Link, extend
 from maild.archive.content import Content, store
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, messages, recipients
+from maild.archive.schema_senders import examinations
 
 DUPLICATE_WINDOW_MS = 7 * 24 * 3600 * 1000
 _RUN = 256  # ids looked at in one go where many mails carry the same date
@@ -41,6 +42,7 @@ class Acceptance:
     reverse_path: str | None
     envelope: str  # JSON
     addressees: tuple[Addressee, ...]
+    screening: str | None = None  # JSON of `maild.mail.screening`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ _HEAD = Prepared(select(chain_head.c.sequence, chain_head.c.chain, chain_head.c.
 _MOVE_HEAD = Prepared(update(chain_head).values(sequence=bindparam("new_sequence"), chain=bindparam("new_chain")))
 _INSERT_MESSAGES = Prepared(insert(messages))
 _INSERT_RECIPIENTS = Prepared(insert(recipients))
+_INSERT_EXAMINATIONS = Prepared(insert(examinations))
 _TAKEN = PreparedIn(lambda ids: select(messages.c.id).where(messages.c.id.in_(ids)))
 _EARLIER = PreparedIn(
     lambda digests: (
@@ -89,12 +92,15 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
     earlier = _earlier(connection, acceptances)
     message_rows: list[dict[str, object]] = []
     recipient_rows: list[dict[str, object]] = []
+    examination_rows: list[dict[str, object]] = []
     results: list[Accepted] = []
     for acceptance in acceptances:
         message_id = ids.take(acceptance.message_id)
         sequence += 1
         chain = extend(chain, _link(acceptance, message_id, sequence))
         message_rows.append(_message_row(acceptance, message_id, sequence, chain))
+        if acceptance.screening is not None:
+            examination_rows.append({"message_id": message_id, "evidence": None, "screening": acceptance.screening})
         originals = []
         for position, addressee in enumerate(acceptance.addressees):
             key = (acceptance.content.digest, acceptance.reverse_path, addressee.address_key, addressee.team)
@@ -112,6 +118,7 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
     store(connection, [a.content for a in acceptances])
     _INSERT_MESSAGES.run(connection, message_rows)
     _INSERT_RECIPIENTS.run(connection, recipient_rows)
+    _INSERT_EXAMINATIONS.run(connection, examination_rows)
     _MOVE_HEAD.run(connection, {"new_sequence": sequence, "new_chain": chain})
     return results
 

@@ -22,9 +22,11 @@ from maild.archive.schema import (
     rules_versions,
     summaries,
 )
+from maild.archive.schema_senders import examinations
 from maild.archive.threading import target_of
 from maild.errors import ForbiddenError
 from maild.mail.ids import message_id_at
+from maild.mail.screening import Screening, from_json
 from maild.policy.visible import Visible
 
 LIMIT = 200
@@ -80,6 +82,7 @@ class Fate:
     source_only: str | None
     inboxes: tuple[InboxFate, ...]
     routes: tuple[dict[str, Any], ...]
+    screening: Screening | None = None
 
 
 def fates(connection: Connection, *, visible: Visible, wanted: Wanted) -> list[Fate]:
@@ -99,11 +102,13 @@ def _statement(wanted: Wanted) -> Select[Any]:
         .where(rules_versions.c.digest == summaries.c.rules_version)
         .scalar_subquery()
     )
-    columns = (messages, summaries, conversations.c.reference, number.label("rules_number"))
+    said = examinations.c.screening
+    columns = (messages, summaries, conversations.c.reference, number.label("rules_number"), said)
     statement = (
         select(*columns)
         .outerjoin_from(messages, summaries, summaries.c.message_id == messages.c.id)
         .outerjoin(conversations, conversations.c.id == summaries.c.conversation_id)
+        .outerjoin(examinations, examinations.c.message_id == messages.c.id)
         .order_by(messages.c.id.desc())
         .limit(LIMIT)
     )
@@ -175,4 +180,5 @@ def _fate(row: Row[Any], recipients_: tuple[RecipientFate, ...], inboxes: tuple[
         source_only=row.source_only,
         inboxes=inboxes,
         routes=() if row.trace is None else tuple(routes_in(bytes(row.trace))),
+        screening=None if row.screening is None else from_json(row.screening),
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from maild.archive.schema import chain_head, messages, recipients
+from maild.archive.schema_senders import examinations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Waiting:
     size: int
     items: tuple[WorkItem, ...]
     peer_ip: str | None = None  # who handed it over; None for imported mail
+    screening: str | None = None  # JSON of `maild.mail.screening`; None: nobody was asked
 
 
 def waiting_ids(connection: Connection, limit: int, after: int = 0) -> list[int]:
@@ -54,7 +56,12 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
         .order_by(recipients.c.message_id, recipients.c.position)
     ):
         items.setdefault(message_id, []).append(WorkItem(address=address, team=team))
-    rows = connection.execute(select(messages).where(messages.c.id.in_(list(items))).order_by(messages.c.id))
+    rows = connection.execute(
+        select(messages, examinations.c.screening)
+        .outerjoin_from(messages, examinations, examinations.c.message_id == messages.c.id)
+        .where(messages.c.id.in_(list(items)))
+        .order_by(messages.c.id)
+    )
     return [
         Waiting(
             message_id=row.id,
@@ -66,6 +73,7 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
             size=row.size,
             items=tuple(items[row.id]),
             peer_ip=json.loads(row.envelope).get("ip"),
+            screening=row.screening,
         )
         for row in rows
     ]

@@ -26,8 +26,10 @@ from maild.mail.address import Address
 from maild.mail.envelope import Envelope, Recipient
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.reply import Reply
+from maild.mail.screening import to_json
 from maild.rules.nearby import Nearby
 from maild.rules.rulebook import Rulebook
+from maild.screening.screen import Decision, Screen
 
 NO_ROOM = Reply(code=452, enhanced="4.3.1", text="Not enough room for now, try again later")
 NOT_STORED = Reply(code=451, enhanced="4.3.0", text="Not stored, try again later")
@@ -37,13 +39,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A message that has just become ours; `octets` None when it is too large to hand over in memory."""
+    """A message that has just become ours; `octets` None when it is too large to hand over in memory.
+
+    `screening` is JSON; None when nobody was asked about it.
+    """
 
     message_id: int
     received_ms: int
     envelope: Envelope
     size: int
     octets: bytes | None
+    screening: str | None = None
 
 
 class Intake:
@@ -61,8 +67,12 @@ class Intake:
         now: Callable[[], datetime],
         chance: Callable[[], int],
         on_stored: Callable[[Stored], None],
+        screen: Screen | None = None,
     ) -> None:
-        """Wire the reception; `chance` gives random bits for ids, `on_stored` hears of mail after its commit."""
+        """Wire the reception.
+
+        `chance` gives random bits for ids, `on_stored` hears of mail after its commit, `screen` is asked before it.
+        """
         self._writer = writer
         self._rulebook = rulebook
         self._door = door
@@ -72,6 +82,7 @@ class Intake:
         self._now = now
         self._chance = chance
         self._on_stored = on_stored
+        self._screen = screen
         self._nearby: Nearby | None = None
         self.accepted_count = 0
         self.failed_count = 0
@@ -115,7 +126,13 @@ class Intake:
         if refusal is not None:
             self.refused_count += 1
             return refusal
-        accepted = await self._writer.run(accept, self._acceptance(envelope, spool, received_ms))
+        looked = Decision() if self._screen is None else await self._screen.look(envelope, spool)
+        if looked.reply is not None:
+            self.refused_count += 1
+            return looked.reply
+        screening = None if looked.screening is None else to_json(looked.screening)
+        acceptance = self._acceptance(envelope, spool, received_ms, screening)
+        accepted = await self._writer.run(accept, acceptance)
         self.accepted_count += 1
         self._report(accepted, envelope, spool)
         if accepted.to_route:
@@ -125,11 +142,12 @@ class Intake:
                 envelope=envelope,
                 size=spool.size,
                 octets=spool.octets,
+                screening=screening,
             )
             self._on_stored(stored)
         return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")
 
-    def _acceptance(self, envelope: Envelope, spool: Spool, received_ms: int) -> Acceptance:
+    def _acceptance(self, envelope: Envelope, spool: Spool, received_ms: int, screening: str | None) -> Acceptance:
         message_id = message_id_at(received_ms, self._chance())
         return Acceptance(
             message_id=message_id,
@@ -140,6 +158,7 @@ class Intake:
             reverse_path=None if envelope.reverse_path is None else str(envelope.reverse_path),
             envelope=_envelope_json(envelope, self._hostname),
             addressees=tuple(_addressee(r) for r in envelope.recipients),
+            screening=screening,
         )
 
     def _report(self, accepted: Accepted, envelope: Envelope, spool: Spool) -> None:

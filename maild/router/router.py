@@ -193,6 +193,7 @@ class Router:
             size=item.size,
             state="closed" if item.origin == "import" else None,
             believed=self._relays.believed(item.peer_ip),
+            screening=item.screening,
         )
 
     def _take(self) -> list[_Task]:
