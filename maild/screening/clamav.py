@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
 
 from maild.mail.envelope import Envelope
 from maild.mail.reply import Reply
@@ -19,6 +18,7 @@ from maild.screening.exchange import all_of, connected, pour, within
 NAME = "clamav"
 _ANSWER_BYTES = 4_096
 _CHUNK_BYTES = 64 * 1024
+_CUT = "broke off before the end: StreamMaxLength below max_bytes"
 _FOUND = re.compile(r"stream: (.{1,200}) FOUND")
 
 
@@ -58,17 +58,22 @@ class Clamav:
         whole = False
         async with connected(self._settings.address) as (reader, writer):
             writer.write(b"zINSTREAM\0")
-            with suppress(ConnectionError):  # it may have seen enough, and said so before it closed
+            try:
                 await pour(writer, _chunks(octets))
                 whole = True
-            answer = _text(await all_of(reader, _ANSWER_BYTES))
+            except ConnectionError:
+                pass  # it may have seen enough, and said so before it closed
+            try:
+                answer = _text(await all_of(reader, _ANSWER_BYTES))
+            except ConnectionError:
+                raise UnavailableError("broke off" if whole else _CUT) from None
         if found := _FOUND.fullmatch(answer):
             return shown(found[1])
         # Security: "OK" is believed of the whole mail only, or who breaks the connection would pass any virus.
         if answer == "stream: OK" and whole:
             return None
         if "size limit exceeded" in answer:
-            raise UnavailableError("StreamMaxLength is smaller than max_bytes")
+            raise UnavailableError(_CUT)
         raise UnavailableError("the answer cannot be read")
 
     async def _greet(self) -> str:

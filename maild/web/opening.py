@@ -82,7 +82,11 @@ def _about(screening: Screening) -> Iterator[Notice]:
     elif others := [told(each) for each in screening.against if each.verdict != VIRUS]:
         yield Notice(code="spoken-against", values=(", ".join(others),))
     if screening.unasked:
-        yield Notice(code="not-examined", values=(", ".join(map(told, screening.unasked)),))
+        yield Notice(code="not-examined", values=(_names(screening),))
+
+
+def _names(screening: Screening) -> str:
+    return ", ".join(dict.fromkeys(each.by for each in screening.unasked))
 
 
 async def _open(visit: Visit, message: Message, *, images: bool) -> LetterView:

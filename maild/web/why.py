@@ -104,7 +104,7 @@ def _sentences(found: Provenance, language: str) -> list[str]:
     if said.filed in {SPAM, VIRUS}:
         codes += [(said.filed, ", ".join(map(finding_told, said.against)))]
     if said.unasked:
-        codes += [("unexamined", ", ".join(map(finding_told, said.unasked)))]
+        codes += [("unexamined", ", ".join(dict.fromkeys(each.by for each in said.unasked)))]
     return [
         say(_SENTENCES[code]).replace("{0}", say(LIMITS[value]) if value in LIMITS else value) for code, value in codes
     ]

@@ -24,6 +24,7 @@ from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
 from maild.errors import Diagnostic
 from maild.mail.ids import format_id, message_id_at
+from maild.mail.screening import Screening, to_json
 from maild.policy.roles import Role
 from maild.router.reading import Addressed, Order, read_one
 from maild.rules.loader import load
@@ -134,6 +135,7 @@ class Office:
         team: str | None = None,
         lost: bool = False,
         unread: frozenset[str] = frozenset(),
+        screening: Screening | None = None,
     ) -> int:
         """Have a message accepted, read, routed, filed and indexed; returns its id.
 
@@ -160,6 +162,7 @@ class Office:
                     else Addressee(address="", address_key="", team=team)
                     for a in recipients
                 ),
+                screening=None if screening is None else to_json(screening),
             ),
         ).result()
         if accepted.to_route:
@@ -174,6 +177,7 @@ class Office:
                     size=len(octets),
                     source_only="crash" if lost else None,
                     state="closed" if origin == "import" else None,
+                    screening=None if screening is None else to_json(screening),
                 ),
                 None if lost else octets,
                 unread,
