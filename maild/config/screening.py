@@ -120,7 +120,7 @@ class Rspamd:
         "From this score on a mail that is not refused lies in spam. 0: where rspamd's own action is `add header` or "
         "`rewrite subject`.",
     )
-    timeout_s: float = setting(8.0, seconds(0.1), "How long a mail waits for its answer.")
+    timeout_s: float = setting(9.0, seconds(0.1), "How long a mail waits for its answer.")
     if_unavailable: str = setting("accept", _IF_UNAVAILABLE, _WHEN_AWAY)
     controller: str = setting(
         "",
@@ -154,7 +154,7 @@ class Clamav:
         "Larger mails are not looked at, and say so; the value of `StreamMaxLength` in clamd.conf, which must not be "
         "smaller.",
     )
-    timeout_s: float = setting(8.0, seconds(0.1), "How long a mail waits for its answer.")
+    timeout_s: float = setting(9.0, seconds(0.1), "How long a mail waits for its answer.")
     if_unavailable: str = setting("accept", _IF_UNAVAILABLE, _WHEN_AWAY)
 
 

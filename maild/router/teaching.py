@@ -52,7 +52,7 @@ class Teacher:
                 _log.warning("lessons.failed", error=error.reason, seconds=round(pause_s))
             except Exception as error:  # noqa: BLE001 - a worker's attempt: the lessons stay, and are tried again
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-                _log.error("lessons.failed", error=type(error).__name__, seconds=round(pause_s))
+                _log.warning("lessons.failed", error=type(error).__name__, seconds=round(pause_s))
 
     async def _teach_all(self) -> None:
         while lessons := await asyncio.to_thread(self._waiting):
