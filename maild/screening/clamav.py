@@ -18,7 +18,7 @@ from maild.screening.exchange import all_of, connected, pour, within
 NAME = "clamav"
 _ANSWER_BYTES = 4_096
 _CHUNK_BYTES = 64 * 1024
-_CUT = "broke off before the end: StreamMaxLength below max_bytes"
+_CUT = "cut off: clamd ended or its StreamMaxLength is too small"
 _FOUND = re.compile(r"stream: (.{1,200}) FOUND")
 
 
@@ -55,22 +55,16 @@ class Clamav:
         return await within(self._settings.timeout_s, self._greet())
 
     async def _ask(self, octets: Octets) -> str | None:
-        whole = False
         async with connected(self._settings.address) as (reader, writer):
             writer.write(b"zINSTREAM\0")
             try:
                 await pour(writer, _chunks(octets))
-                whole = True
-            except ConnectionError:
-                pass  # it may have seen enough, and said so before it closed
-            try:
                 answer = _text(await all_of(reader, _ANSWER_BYTES))
             except ConnectionError:
-                raise UnavailableError("broke off" if whole else _CUT) from None
+                raise UnavailableError(_CUT) from None
         if found := _FOUND.fullmatch(answer):
             return shown(found[1])
-        # Security: "OK" is believed of the whole mail only, or who breaks the connection would pass any virus.
-        if answer == "stream: OK" and whole:
+        if answer == "stream: OK":
             return None
         if "size limit exceeded" in answer:
             raise UnavailableError(_CUT)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
+import uvloop
 
 from tests.needs import require
 from tests.scanners import Scanner, clamd_in, rspamd_in
@@ -24,3 +26,8 @@ def clamd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scanner]:
     scanner.start()
     yield scanner
     scanner.kill()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run every test of this folder on both event loops: the two differ in how a connection that breaks ends."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

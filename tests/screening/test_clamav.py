@@ -37,7 +37,7 @@ async def test_a_mail_larger_than_the_limit_is_not_examined_and_never_deferred(c
 async def test_a_limit_of_clamd_below_ours_is_named(clamd_server: Scanner) -> None:
     opinion = await Clamav(clamav(clamd_server.address)).opinion(envelope(), Letter(b"x" * 3_000_000))
     assert opinion.findings[0] == Finding(
-        "clamav", UNAVAILABLE, names=("broke off before the end: StreamMaxLength below max_bytes",)
+        "clamav", UNAVAILABLE, names=("cut off: clamd ended or its StreamMaxLength is too small",)
     )
 
 
