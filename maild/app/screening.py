@@ -24,19 +24,20 @@ def make_screen(
 ) -> Screen | None:
     """Return who is asked before mail is accepted; None when nobody is."""
     asked: list[Asked] = []
+    is_relay = _among(settings.smtp.trusted_relays)
     if settings.clamav.address:
         asked.append(Clamav(settings.clamav))
     if settings.rspamd.address:
         asked.append(Rspamd(settings.rspamd))
     if settings.blocklists.lists:
-        asked.append(Blocklists(settings.blocklists, resolver, time.monotonic))
+        asked.append(Blocklists(settings.blocklists, resolver, time.monotonic, is_relay))
     greylisting = settings.greylisting
     patience = None
     if greylisting.enabled:
         patience = Greylist(database, delay_s=greylisting.delay_s, window_s=greylisting.window_s, now_ms=now_ms)
     if not asked and patience is None:
         return None
-    return Screen(asked, patience=patience, is_relay=_among(settings.smtp.trusted_relays))
+    return Screen(asked, patience=patience, is_relay=is_relay)
 
 
 def make_teacher(settings: Settings, database: Database, now_ms: Callable[[], int]) -> Teacher | None:

@@ -18,8 +18,10 @@ def screenings(connection: Connection, *, visible: Visible, found: Iterable[Mess
     An identical resend is its first arrival: what was found in either holds for it.
     """
     first_of = {message.id: message.duplicate_of or message.id for message in found}
+    known = _known(connection, first_of.keys() | first_of.values())
+    if not known:
+        return {}
     seen = readable(connection, visible=visible, message_ids=first_of.values())
-    known = {} if not seen else _known(connection, first_of.keys() | first_of.values())
     return {
         number: known.get(number) or known[first]
         for number, first in first_of.items()

@@ -53,8 +53,15 @@ class _Standing:
 class Blocklists:
     """Asks the lists of the settings."""
 
-    def __init__(self, settings: BlocklistsSettings, resolver: Resolver | None, clock: Callable[[], float]) -> None:
-        """Ask by `resolver` (without one: nobody); `clock` gives monotonic seconds."""
+    def __init__(
+        self,
+        settings: BlocklistsSettings,
+        resolver: Resolver | None,
+        clock: Callable[[], float],
+        is_relay: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """Ask by `resolver` (without one: nobody) about all but relays; `clock` gives monotonic seconds."""
+        self._is_relay = is_relay
         self._settings = settings
         self._resolver = resolver
         self._clock = clock
@@ -63,7 +70,7 @@ class Blocklists:
     async def opinion(self, envelope: Envelope, octets: Octets) -> Opinion:  # noqa: ARG002 - the content does not count
         """Return what the lists say of a peer; nothing for one that is never asked about."""
         address = public_address(envelope.peer.ip)
-        if address is None or envelope.peer.login is not None:
+        if address is None or envelope.peer.login is not None or self._is_relay(envelope.peer.ip):
             return Opinion(())
         findings = await self._findings(address)
         return self._judged(findings, str(address))

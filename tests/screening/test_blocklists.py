@@ -182,6 +182,13 @@ async def test_nobody_is_asked_about_this_machine_and_private_networks(ip: str) 
     assert dns.asked == []
 
 
+async def test_nobody_is_asked_about_the_relays_in_front() -> None:
+    dns = Dns({**TESTED})
+    lists = module.Blocklists(section("bl.example"), dns, Clock(), lambda ip: ip == PEER)
+    assert await lists.opinion(envelope(PEER), Letter()) == Opinion(())
+    assert dns.asked == []
+
+
 def test_the_names_to_ask_for_are_octets_and_nibbles_in_reverse() -> None:
     assert query_name(ip_address("192.0.2.99"), "bl.example") == "99.2.0.192.bl.example"
     assert query_name(ip_address("2001:db8:1:2:3:4:567:89ab"), "bl.example") == (
