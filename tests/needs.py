@@ -14,6 +14,8 @@ PROGRAMS = {
     "strace": ("strace",),
     "systemd": ("systemd-analyze",),
     "postfix": ("postconf",),
+    "rspamd": ("rspamd",),
+    "clamav-daemon": ("clamd",),
 }
 
 

@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
+from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
@@ -45,6 +46,7 @@ from maild.router.documents import DocumentReader
 from maild.router.examining import Unexamined
 from maild.router.reading import Addressed, Order
 from maild.router.router import Router
+from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 from maild.web.feed import Feed
@@ -122,7 +124,8 @@ class Daemon:
         stack.push_async_callback(pool.close)
         index = self._index(database)
         feed = Feed()
-        examiner = examiner_of(settings, self._resolver())
+        resolver = self._resolver()
+        examiner = examiner_of(settings, resolver)
         router = Router(
             database=database,
             rulebook=rulebook,
@@ -137,6 +140,8 @@ class Daemon:
         )
         if "router" in only:
             await self._run_router(router)
+            self._teach(make_teacher(settings, database, now_ms))
+        screen = make_screen(settings, database, resolver, now_ms)
         intake = Intake(
             writer=database.writer,
             rulebook=rulebook,
@@ -148,6 +153,7 @@ class Daemon:
             chance=lambda: secrets.randbits(_CHANCE_BITS),
             on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
             inspector=inspector_of(settings, pool, examiner),
+            screen=screen,
         )
         gauges = Gauges(
             database=database,
@@ -157,6 +163,7 @@ class Daemon:
             intake=intake,
             space=space,
             readers=readers,
+            screen=screen,
         )
         watch = self._watch(rulebook)
         if "web" in only:
@@ -252,6 +259,11 @@ class Daemon:
             _log.error("router.ended", error=type(running.exception()).__name__)
             self._stop.set()
 
+    def _teach(self, teacher: Teacher | None) -> None:
+        if teacher is not None:
+            running = asyncio.create_task(teacher.run(), name="teacher")
+            self._stack.callback(running.cancel)
+
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -321,6 +333,7 @@ def _order(stored: Stored, relays: TrustedRelays) -> Order:
         believed=relays.believed(stored.envelope.peer.ip),
         verdicts=stored.verdicts,
         suspicious=stored.suspicious,
+        screening=stored.screening,
     )
 
 

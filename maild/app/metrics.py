@@ -15,6 +15,7 @@ from maild.intake.accept import Intake
 from maild.intake.space import Space
 from maild.router.router import Router
 from maild.rules.rulebook import Rulebook
+from maild.screening.screen import Screen
 from maild.smtp.server import Server
 
 
@@ -31,6 +32,7 @@ class Gauges(Collector):
         intake: Intake,
         space: Space,
         readers: Readers,
+        screen: Screen | None = None,
     ) -> None:
         """Know the parts."""
         self._database = database
@@ -40,6 +42,7 @@ class Gauges(Collector):
         self._intake = intake
         self._space = space
         self._readers = readers
+        self._screen = screen
         self.servers: list[Server] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -88,7 +91,16 @@ class Gauges(Collector):
             self._rulebook.current.fallback not in unread,
         )
         yield _gauge("maild_space_ok", "1 while there is room for new mail", self._space.has_room(None))
+        if self._screen is not None:
+            yield from _of_screen(self._screen)
         yield _gauge("maild_smtp_connections", "Peers connected", sum(s.connection_count for s in self.servers))
+
+
+def _of_screen(screen: Screen) -> Iterator[Metric]:
+    yield _counter("maild_screening_refused", "Mails refused as spam, virus or listed", screen.refused_count)
+    yield _counter("maild_screening_deferred", "Mails asked to come again", screen.deferred_count)
+    yield _counter("maild_screening_filed", "Mails accepted to lie in spam", screen.filed_count)
+    yield _counter("maild_screening_unavailable", "Questions that nobody answered", screen.unavailable_count)
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

@@ -75,6 +75,7 @@ async def open_web(
         relays=settings.trusted_relays,
         metrics=gauges.exposition,
         reload_rules=reload_rules,
+        learns=bool(settings.rspamd.controller),
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

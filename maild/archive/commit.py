@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from maild.archive.chain import Link, extend
 from maild.archive.content import Content, store
-from maild.archive.examinations import keep_evidence
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, messages, recipients
+from maild.archive.schema_senders import examinations
 
 DUPLICATE_WINDOW_MS = 7 * 24 * 3600 * 1000
 _RUN = 256  # ids looked at in one go where many mails carry the same date
@@ -43,6 +43,7 @@ class Acceptance:
     envelope: str  # JSON
     addressees: tuple[Addressee, ...]
     evidence: str | None = None  # JSON; None: the router looks who sent it
+    screening: str | None = None  # JSON of `maild.mail.screening`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,7 @@ _HEAD = Prepared(select(chain_head.c.sequence, chain_head.c.chain, chain_head.c.
 _MOVE_HEAD = Prepared(update(chain_head).values(sequence=bindparam("new_sequence"), chain=bindparam("new_chain")))
 _INSERT_MESSAGES = Prepared(insert(messages))
 _INSERT_RECIPIENTS = Prepared(insert(recipients))
+_INSERT_EXAMINATIONS = Prepared(insert(examinations))
 _TAKEN = PreparedIn(lambda ids: select(messages.c.id).where(messages.c.id.in_(ids)))
 _EARLIER = PreparedIn(
     lambda digests: (
@@ -91,12 +93,16 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
     earlier = _earlier(connection, acceptances)
     message_rows: list[dict[str, object]] = []
     recipient_rows: list[dict[str, object]] = []
+    examination_rows: list[dict[str, object]] = []
     results: list[Accepted] = []
     for acceptance in acceptances:
         message_id = ids.take(acceptance.message_id)
         sequence += 1
         chain = extend(chain, _link(acceptance, message_id, sequence))
         message_rows.append(_message_row(acceptance, message_id, sequence, chain))
+        if acceptance.evidence is not None or acceptance.screening is not None:
+            found = {"evidence": acceptance.evidence, "screening": acceptance.screening}
+            examination_rows.append({"message_id": message_id, **found})
         originals = []
         for position, addressee in enumerate(acceptance.addressees):
             key = (acceptance.content.digest, acceptance.reverse_path, addressee.address_key, addressee.team)
@@ -114,10 +120,7 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
     store(connection, [a.content for a in acceptances])
     _INSERT_MESSAGES.run(connection, message_rows)
     _INSERT_RECIPIENTS.run(connection, recipient_rows)
-    keep_evidence(
-        connection,
-        {done.message_id: a.evidence for done, a in zip(results, acceptances, strict=True) if a.evidence is not None},
-    )
+    _INSERT_EXAMINATIONS.run(connection, examination_rows)
     _MOVE_HEAD.run(connection, {"new_sequence": sequence, "new_chain": chain})
     return results
 

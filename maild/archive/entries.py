@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
+from maild.archive.lessons import Taught, teach
 from maild.archive.schema import entries
 
 STATES = ("open", "waiting", "closed", "spam")
@@ -27,11 +28,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
-    """An entry gets one of STATES."""
+    """An entry gets one of STATES. `taught` by whom and when, where a spam filter learns from it."""
 
     conversation_id: int
     team: str
     state: str
+    taught: Taught | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,13 @@ def _look(connection: Connection, look: Look) -> bool:
 
 def set_states(connection: Connection, arguments: list[StateChange]) -> list[bool]:
     """Set states; False where the entry is gone (merged meanwhile)."""
-    return [_update(connection, change.conversation_id, change.team, {"state": change.state}) for change in arguments]
+    return [_set_state(connection, change) for change in arguments]
+
+
+def _set_state(connection: Connection, change: StateChange) -> bool:
+    if change.taught is not None:
+        teach(connection, change.conversation_id, change.team, change.state, change.taught)
+    return _update(connection, change.conversation_id, change.team, {"state": change.state})
 
 
 def assign(connection: Connection, arguments: list[Assignment]) -> list[bool]:

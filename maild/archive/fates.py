@@ -23,10 +23,12 @@ from maild.archive.schema import (
     rules_versions,
     summaries,
 )
+from maild.archive.schema_senders import examinations
 from maild.archive.threading import target_of
 from maild.errors import ForbiddenError
 from maild.mail.evidence import Evidence
 from maild.mail.ids import message_id_at
+from maild.mail.screening import Screening, from_json
 from maild.policy.visible import Visible
 
 LIMIT = 200
@@ -84,6 +86,7 @@ class Fate:
     routes: tuple[dict[str, Any], ...]
     from_mail: str
     evidence: Evidence | None  # None: nobody has looked who sent it
+    screening: Screening | None = None
 
 
 def fates(connection: Connection, *, visible: Visible, wanted: Wanted) -> list[Fate]:
@@ -104,11 +107,13 @@ def _statement(wanted: Wanted) -> Select[Any]:
         .where(rules_versions.c.digest == summaries.c.rules_version)
         .scalar_subquery()
     )
-    columns = (messages, summaries, conversations.c.reference, number.label("rules_number"))
+    said = examinations.c.screening
+    columns = (messages, summaries, conversations.c.reference, number.label("rules_number"), said)
     statement = (
         select(*columns)
         .outerjoin_from(messages, summaries, summaries.c.message_id == messages.c.id)
         .outerjoin(conversations, conversations.c.id == summaries.c.conversation_id)
+        .outerjoin(examinations, examinations.c.message_id == messages.c.id)
         .order_by(messages.c.id.desc())
         .limit(LIMIT)
     )
@@ -187,4 +192,5 @@ def _fate(
         routes=() if row.trace is None else tuple(routes_in(bytes(row.trace))),
         from_mail=row.from_mail or "",
         evidence=evidence,
+        screening=None if row.screening is None else from_json(row.screening),
     )

@@ -35,7 +35,7 @@ class Place(NamedTuple):
     """Where the recipients' merged routes put a message: one team's inbox, or its confidential one."""
 
     team: str
-    state: str  # open | closed
+    state: str  # open | closed | spam
     priority: int  # 0 low, 1 normal, 2 high
     tags: tuple[str, ...] = ()
 

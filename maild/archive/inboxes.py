@@ -27,8 +27,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import entries, filings, messages, summaries, tags
+from maild.archive.schema_senders import examinations
 from maild.mail.facts import Automatic
 from maild.mail.ids import id_ms
+from maild.mail.screening import from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +71,8 @@ def place(connection: Connection, arrivals: list[Arrival]) -> None:
                 known[key] = _opened(arrival, team, state, priority)
             else:
                 _moved_on(entry, arrival, priority)
+                if entry.state == "spam" and state != "spam" and _by_filter_alone(connection, arrival, team):
+                    entry.state = state
             tag_rows += [{"conversation_id": key[0], "team": team, "tag": name} for name in names]
     for entry in known.values():
         if entry.stale_waiting:
@@ -99,6 +103,28 @@ def entry_by_rules(team: str, arrivals: Iterable[Arrival]) -> dict[str, Any] | N
     oldest = min((letter for letter in letters if letter > answered), default=None)
     entry.waiting_since_ms = None if oldest is None else id_ms(oldest)
     return {name: getattr(entry, name) for name in _COLUMNS}
+
+
+def _by_filter_alone(connection: Connection, arrival: Arrival, team: str) -> bool:
+    """Tell whether an entry lies in spam only because a filter put each of its letters there.
+
+    Then a letter that none objects to brings it out, or a mistaken filter would keep a person away for good; what
+    somebody here has called spam stays there.
+    """
+    if not arrival.incoming or not arrival.by_person:
+        return False
+    rows = connection.execute(
+        select(examinations.c.screening)
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .outerjoin(examinations, examinations.c.message_id == messages.c.id)
+        .where(
+            filings.c.conversation_id == arrival.conversation_id,
+            filings.c.team == team,
+            filings.c.message_id != arrival.message_id,
+            messages.c.direction == "in",
+        )
+    )
+    return all(row.screening is not None and bool(from_json(row.screening).filed) for row in rows)
 
 
 def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:

@@ -16,6 +16,8 @@ from maild.archive.content import DamagedError, decompress
 from maild.archive.queries import Message, message
 from maild.archive.replay import last_refiled
 from maild.archive.schema import messages, recipients, rules_versions, summaries
+from maild.archive.screenings import screenings
+from maild.mail.screening import NOT_LOOKED, Screening
 from maild.policy.visible import Visible
 from maild.rules.conceal import Curtain, Told
 from maild.rules.model import Ruleset
@@ -37,7 +39,7 @@ class Provenance:
 
     `routes` are those of visible teams, in the order of the recipients; None when what was kept cannot be read.
     `put_into` are visible teams into which an import put it without asking the rules. `refiled_ms`: when it was filed
-    anew, by rules that had not routed it at first.
+    anew, by rules that had not routed it at first. `screening`: what was said of it before any rule was asked.
     """
 
     message: Message
@@ -46,6 +48,7 @@ class Provenance:
     routes: tuple[Told, ...] | None
     put_into: tuple[str, ...]
     refiled_ms: int | None = None
+    screening: Screening = NOT_LOOKED
 
 
 def provenance(connection: Connection, *, visible: Visible, rules: Ruleset, message_id: int) -> Provenance:
@@ -71,6 +74,7 @@ def provenance(connection: Connection, *, visible: Visible, rules: Ruleset, mess
         routes=() if row is None else _told(bytes(row.trace), Curtain(rules, teams)),
         put_into=tuple(dict.fromkeys(put_into)),
         refiled_ms=last_refiled(connection, message_id),
+        screening=screenings(connection, visible=visible, found=[found]).get(message_id, NOT_LOOKED),
     )
 
 

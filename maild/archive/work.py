@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from maild.archive.examinations import evidence_of
 from maild.archive.schema import chain_head, messages, recipients
-from maild.mail.evidence import Evidence
+from maild.archive.schema_senders import examinations
+from maild.mail.evidence import Evidence, from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Waiting:
     peer_ip: str | None = None  # who handed it over; None for imported mail
     helo: str = ""
     evidence: Evidence | None = None  # None: nobody has looked who sent it
+    screening: str | None = None  # JSON of `maild.mail.screening`; None: nobody was asked
 
 
 def waiting_ids(connection: Connection, limit: int, after: int = 0) -> list[int]:
@@ -58,8 +59,12 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
         .order_by(recipients.c.message_id, recipients.c.position)
     ):
         items.setdefault(message_id, []).append(WorkItem(address=address, team=team))
-    rows = connection.execute(select(messages).where(messages.c.id.in_(list(items))).order_by(messages.c.id)).all()
-    evidence = evidence_of(connection, items)
+    rows = connection.execute(
+        select(messages, examinations.c.evidence, examinations.c.screening)
+        .outerjoin_from(messages, examinations, examinations.c.message_id == messages.c.id)
+        .where(messages.c.id.in_(list(items)))
+        .order_by(messages.c.id)
+    ).all()
     envelopes = {row.id: json.loads(row.envelope) for row in rows}
     return [
         Waiting(
@@ -73,7 +78,8 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
             items=tuple(items[row.id]),
             peer_ip=envelopes[row.id].get("ip"),
             helo=envelopes[row.id].get("helo", ""),
-            evidence=evidence.get(row.id),
+            evidence=None if row.evidence is None else from_json(row.evidence),
+            screening=row.screening,
         )
         for row in rows
     ]

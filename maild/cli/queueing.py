@@ -98,7 +98,7 @@ def _by(found: RecordedDuty) -> str:
     if found.rule:
         return f"rule {found.rule}"
     if found.kind == HOLD:
-        return "maild: not read or routed in full"
+        return "maild: filed as spam" if found.target else "maild: not read or routed in full"
     return "the team" if found.kind == "also-deliver" else "the address"
 
 

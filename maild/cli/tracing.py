@@ -15,6 +15,7 @@ from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
 from maild.mail.ids import format_id, parse_id
+from maild.mail.screening import Screening, told
 from maild.policy.visible import OPERATOR
 from maild.rules.explain import render_route
 from maild.rules.recorded import read_recorded
@@ -81,8 +82,14 @@ def to_json(fate: Fate, standing: Standing) -> dict[str, Any]:
         "rules": {"version": fate.rules_number, "digest": fate.rules_digest},
         "problem": fate.problem,
         "source_only": fate.source_only,
+        "screening": None if fate.screening is None else _screening(fate.screening),
         "routes": list(fate.routes),
     }
+
+
+def _screening(screening: Screening) -> dict[str, Any]:
+    findings = [finding._asdict() | {"names": list(finding.names)} for finding in screening.findings]
+    return {"filed": screening.filed or None, "findings": findings}
 
 
 def _reply(fate: Fate) -> str | None:
@@ -97,6 +104,8 @@ def put_text(fate: Fate, standing: Standing) -> None:
     click.echo(plain(f"  {origin or fate.origin}, {fate.size:,} octets" + _answered(fate)))
     if fate.evidence is not None:
         click.echo(plain(f"  sender: {senders.line(standing)}"))
+    if fate.screening is not None:
+        _put_screening(fate.screening)
     for recipient in fate.recipients:
         name = recipient.address or f"team {recipient.team}"
         state = recipient.state
@@ -112,6 +121,13 @@ def put_text(fate: Fate, standing: Standing) -> None:
     for label, value in (("problem", fate.problem), ("source only", fate.source_only)):
         if value:
             click.echo(plain(f"  {label}: {value}"))
+
+
+def _put_screening(screening: Screening) -> None:
+    for finding in screening.findings:
+        click.echo(plain(f"  {finding.verdict}, says {told(finding)}"))
+    if screening.filed:
+        click.echo(plain(f"  filed in spam ({screening.filed}), whatever the rules say"))
 
 
 def _answered(fate: Fate) -> str:

@@ -27,6 +27,7 @@ from maild.config.kinds import (
     seconds,
     setting,
 )
+from maild.config.screening import Blocklists, Clamav, Greylisting, Rspamd
 from maild.config.senders import Authentication
 from maild.mail.authentication import TrustedRelays
 
@@ -195,6 +196,13 @@ class Smtp:
         seconds(1),
         "See `min_rate_bytes_s`.",
     )
+    greet_delay_s: float = setting(
+        0.0,
+        seconds(0),
+        "A stranger is greeted only after so long; who speaks before the greeting is no mail server and is refused "
+        "(554). Two or three seconds are enough. 0: everybody is greeted at once. Never delayed: this machine, "
+        "`trusted_proxies`, `trusted_relays`.",
+    )
     linger_s: float = setting(
         2.0,
         seconds(0),
@@ -293,6 +301,10 @@ class Settings:
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     dns: Dns = field(default_factory=Dns)
+    rspamd: Rspamd = field(default_factory=Rspamd)
+    clamav: Clamav = field(default_factory=Clamav)
+    blocklists: Blocklists = field(default_factory=Blocklists)
+    greylisting: Greylisting = field(default_factory=Greylisting)
     log: Log = field(default_factory=Log)
 
     @property

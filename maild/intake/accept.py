@@ -26,11 +26,13 @@ from maild.intake.spool import Spool
 from maild.mail.address import Address
 from maild.mail.authentication import Verdicts
 from maild.mail.envelope import Envelope, Recipient
-from maild.mail.evidence import to_json
+from maild.mail.evidence import to_json as evidence_json
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.reply import Reply
+from maild.mail.screening import to_json as screening_json
 from maild.rules.nearby import Nearby
 from maild.rules.rulebook import Rulebook
+from maild.screening.screen import Decision, Screen
 
 NO_ROOM = Reply(code=452, enhanced="4.3.1", text="Not enough room for now, try again later")
 NOT_STORED = Reply(code=451, enhanced="4.3.0", text="Not stored, try again later")
@@ -40,7 +42,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A message that has just become ours; `octets` None when it is too large to hand over in memory."""
+    """A message that has just become ours; `octets` None when it is too large to hand over in memory.
+
+    `screening` is JSON; None when nobody was asked about it.
+    """
 
     message_id: int
     received_ms: int
@@ -48,6 +53,7 @@ class Stored:
     size: int
     octets: bytes | None
     inspection: Inspection | None = None  # of its sender; None: nobody is to look
+    screening: str | None = None  # JSON of `maild.mail.screening`
 
     @property
     def verdicts(self) -> Verdicts | None:
@@ -76,8 +82,12 @@ class Intake:
         chance: Callable[[], int],
         on_stored: Callable[[Stored], None],
         inspector: Inspector | None = None,
+        screen: Screen | None = None,
     ) -> None:
-        """Wire the reception; `chance` gives random bits for ids, `on_stored` hears of mail after its commit."""
+        """Wire the reception.
+
+        `chance` gives random bits for ids, `on_stored` hears of mail after its commit, `screen` is asked before it.
+        """
         self._writer = writer
         self._rulebook = rulebook
         self._door = door
@@ -88,6 +98,7 @@ class Intake:
         self._chance = chance
         self._on_stored = on_stored
         self._inspector = inspector
+        self._screen = screen
         self._nearby: Nearby | None = None
         self.accepted_count = 0
         self.failed_count = 0
@@ -134,10 +145,14 @@ class Intake:
         if refusal is not None:
             self.refused_count += 1
             return refusal
-        evidence = None if inspection is None else inspection.evidence
+        looked = Decision() if self._screen is None else await self._screen.look(envelope, spool)
+        if looked.reply is not None:
+            self.refused_count += 1
+            return looked.reply
+        evidence = None if inspection is None or inspection.evidence is None else evidence_json(inspection.evidence)
+        screening = None if looked.screening is None else screening_json(looked.screening)
         acceptance = self._acceptance(envelope, spool, received_ms)
-        if evidence is not None:
-            acceptance = replace(acceptance, evidence=to_json(evidence))
+        acceptance = replace(acceptance, evidence=evidence, screening=screening)
         accepted = await self._writer.run(accept, acceptance)
         self.accepted_count += 1
         self._report(accepted, envelope, spool)
@@ -149,6 +164,7 @@ class Intake:
                 size=spool.size,
                 octets=spool.octets,
                 inspection=inspection,
+                screening=screening,
             )
             self._on_stored(stored)
         return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from maild.archive.content import CHUNK_BYTES, compress, decompress
 
+_PIECE = 64 * 1024
+
 
 class Spool:
     """Takes octets until `finish`; then it is a `maild.archive.content.Content`."""
@@ -62,12 +64,12 @@ class Spool:
         yield compress(self._buffer)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the octets, a chunk at a time; raises OSError or DamagedError."""
+        """Yield the octets themselves, at most a chunk at a time, as often as asked; raises OSError or DamagedError."""
         offset = 0
         for length in self._lengths:
             yield decompress(os.pread(self._descriptor(), length, offset))
             offset += length
-        yield bytes(self._buffer)
+        yield from (bytes(self._buffer[at : at + _PIECE]) for at in range(0, len(self._buffer), _PIECE))
 
     def discard(self) -> None:
         """Free what is held; safe to call twice."""

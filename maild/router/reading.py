@@ -19,7 +19,8 @@ from maild.mail.authentication import Verdicts
 from maild.mail.evidence import to_json
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
-from maild.rules.duties import ASSIGN, Duty
+from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
+from maild.rules.duties import ANSWERS, ASSIGN, HOLD, LEAVE, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.model import Letter, Priority, Ruleset
@@ -59,6 +60,7 @@ class Order(NamedTuple):
     suspicious: bool = False  # its domain asks that it be marked, or else refused
     evidence: str | None = None  # JSON, to be kept with the filing; None: it is kept already, or there is none
     reply: bool | None = None
+    screening: str | None = None  # JSON of `maild.mail.screening`; None: nobody was asked
 
 
 class Reading(NamedTuple):
@@ -110,18 +112,20 @@ def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[s
 
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:
     merged = merge(routes)
+    filed = "" if order.screening is None else from_json(order.screening).filed
+    state, tags = ("spam", (VIRUS_TAG,) if filed == VIRUS else ()) if filed else (order.state, ())
     places = {
-        p.inbox: Place(team=p.inbox, state=order.state or str(p.state), priority=int(p.priority), tags=p.tags)
+        p.inbox: Place(team=p.inbox, state=state or str(p.state), priority=int(p.priority), tags=(*p.tags, *tags))
         for p in merged.placements
     }
     for addressed in order.addressed:
         if addressed.team is not None and addressed.team not in places:
-            state = order.state or "open"
-            places[addressed.team] = Place(team=addressed.team, state=state, priority=int(Priority.NORMAL))
+            there = Place(team=addressed.team, state=state or "open", priority=int(Priority.NORMAL), tags=tags)
+            places[addressed.team] = there
     sender = facts.senders[0] if facts.senders else None
     if order.suspicious:
         places = {inbox: place._replace(tags=_with(place.tags, mark_of(ruleset))) for inbox, place in places.items()}
-    duties = _duties(order, merged)
+    duties = _duties(order, merged, filed)
     return Filing(
         message_id=order.message_id,
         direction=order.direction,
@@ -181,9 +185,18 @@ def _observations(routes: tuple[Route, ...]) -> tuple[Observation, ...]:
     return tuple({(each.rule, each.recipient): each for each in found}.values())
 
 
-def _duties(order: Order, merged: Merged) -> tuple[Duty, ...]:
-    """Return what is to be done. Imported mail was answered and sent on in its day, and ours asks nothing of us."""
-    return () if order.direction == "out" or order.state is not None else merged.duties
+def _duties(order: Order, merged: Merged, filed: str) -> tuple[Duty, ...]:
+    """Return what is to be done. Imported mail was answered and sent on in its day, and ours asks nothing of us.
+
+    What lies in spam is not answered, because its sender is somebody else, and sent on only when somebody lets it go.
+    """
+    if order.direction == "out" or order.state is not None:
+        return ()
+    if not filed:
+        return merged.duties
+    kept = tuple(duty for duty in merged.duties if duty.kind not in ANSWERS)
+    leaving = sorted({duty.team for duty in kept if duty.kind in LEAVE})
+    return (*kept, *(Duty(team, HOLD, filed, "") for team in leaving))
 
 
 def _parents(ruleset: Ruleset, duties: tuple[Duty, ...]) -> tuple[tuple[str, str], ...]:

@@ -205,6 +205,7 @@ class Router:
             believed=self._relays.believed(item.peer_ip),
             verdicts=None if item.evidence is None else item.evidence.verdicts,
             suspicious=item.evidence is not None and self._suspects(item.evidence),
+            screening=item.screening,
         )
 
     def _suspects(self, evidence: Evidence) -> bool:

@@ -24,7 +24,7 @@ HOLD, FORWARD, REPLY, ACKNOWLEDGE = "hold", "forward", "reply", "acknowledge"
 ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
 KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN)
 ANSWERS = (REPLY, ACKNOWLEDGE)  # at most once for each conversation and sender
-_LEAVE = (FORWARD, ALSO_DELIVER)
+LEAVE = (FORWARD, ALSO_DELIVER)  # what takes a letter away from here
 # Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request below.
 _NOBODY = ("mailer-daemon", "noreply", "no-reply", "donotreply", "do-not-reply")
 
@@ -35,7 +35,8 @@ class Duty(NamedTuple):
     """One thing to do. A named tuple: it comes back from worker processes with every filing.
 
     `target` is an address, the name of a template, a login, a next place as `place_text` writes it, or the reason of a
-    hold. `rule` "": by the address, by the team, or, of a hold, because the letter could not be read or routed whole.
+    hold. `rule` "": by the address, by the team, or, of a hold, because the letter could not be read or routed whole;
+    or, with the target `spam` or `virus`, because a spam filter or virus scanner had it filed in spam.
     """
 
     team: str
@@ -73,7 +74,7 @@ def duties(
     if answers and template is not None:
         found.append(Duty(teams[0], ACKNOWLEDGE, template, ""))
     if not whole:
-        found += [Duty(team, HOLD, "", "") for team in dict.fromkeys(d.team for d in found if d.kind in _LEAVE)]
+        found += [Duty(team, HOLD, "", "") for team in dict.fromkeys(d.team for d in found if d.kind in LEAVE)]
     return tuple(found)
 
 

@@ -160,6 +160,10 @@ class Connection(asyncio.Protocol, ABC):
         self.turn_away(reply)
         raise GoneError
 
+    def has_spoken(self) -> bool:
+        """Tell whether the peer has sent what was not dealt with yet."""
+        return len(self._incoming) > 0
+
     def read_origin(self) -> None:
         """Have what comes first read as a PROXY header."""
         self.phase = Phase.ORIGIN

@@ -8,6 +8,7 @@ Source: RFC 5321; RFC 2034, 2920, 3207.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import ssl
@@ -17,12 +18,15 @@ import structlog
 from maild.mail.envelope import Peer, Tls
 from maild.mail.reply import Reply
 from maild.smtp.connection import Connection
-from maild.smtp.limits import is_trusted
+from maild.smtp.limits import is_loopback, is_trusted
 from maild.smtp.proxy import Origin
 from maild.smtp.service import GoneError, Service
 
 OK = b"250 2.0.0 Ok\r\n"
 TOO_MANY_ERRORS = Reply(code=421, enhanced="4.7.0", text="Too many errors, closing the connection")
+# RFC 5321 §3.1 lets a server that is not to be had greet with 554. Not 521: that would say that here is none at all
+# (RFC 7504), and mail programs remember it for the machine, not for the session.
+_EARLY = Reply(code=554, enhanced="5.5.1", text="You spoke before the greeting: mail servers wait for it")
 _NO_PROGRESS = Reply(code=421, enhanced="4.7.0", text="Too many commands without a message")
 _VERBS = ("HELO", "EHLO", "STARTTLS", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "AUTH", "HELP",
           "QUIT")  # fmt: skip
@@ -71,8 +75,21 @@ class Dialogue(Connection):
     def begin(self) -> None:
         if is_trusted(self.ip, self.limits.trusted_proxies):
             self.read_origin()
+        elif self.limits.greet_delay_s and not self._is_familiar():
+            self.let_wait(self._greet_late())
         else:
             self._greet()
+
+    def _is_familiar(self) -> bool:
+        return is_loopback(self.ip) or is_trusted(self.ip, self.limits.trusted_relays)
+
+    async def _greet_late(self) -> None:
+        """Greet after a while; a program that only pretends to be a mail server has said its lines by then."""
+        await asyncio.sleep(self.limits.greet_delay_s)
+        if self.has_spoken():
+            _log.info("smtp.early_talker", ip=self.ip)
+            self.hang_up(_EARLY)
+        self._greet()
 
     def receive_origin(self, origin: Origin) -> None:
         if origin.ip:

@@ -42,7 +42,9 @@ class Limits:
     min_rate_bytes_s: int = 500  # of content, averaged over `rate_window_s`
     rate_window_s: float = 60.0
     linger_s: float = 2.0  # a peer that is being refused gets this long to read why
+    greet_delay_s: float = 0.0  # before a stranger is greeted
     trusted_proxies: tuple[Network, ...] = field(default=())
+    trusted_relays: tuple[Network, ...] = field(default=())
 
 
 class Census:
@@ -112,7 +114,7 @@ def canonical_ip(ip: str) -> str:
 
 
 def is_trusted(ip: str, networks: tuple[Network, ...]) -> bool:
-    """Tell whether a peer may say by PROXY for whom it speaks."""
+    """Tell whether a peer is in one of these networks: of proxies, or of relays in front."""
     if not networks or not ip:
         return False
     address = ipaddress.ip_address(canonical_ip(ip).partition("%")[0])

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from maild.archive import queries
 from maild.archive.accounts import User, people_granted
 from maild.archive.entries import STATES, Assignment, Look, StateChange, assign, mark_seen, set_states
+from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.ids import parse_id, parse_reference
@@ -135,7 +136,8 @@ async def set_state(visit: Visit) -> Response:
     state = visit.form.get("state", "")
     if state not in STATES:
         raise HTTPException(400)
-    await visit.write(set_states, StateChange(conversation_id=talk.id, team=entry.team, state=state))
+    taught = Taught(visit.person.login, visit.now_ms) if visit.services.learns else None
+    await visit.write(set_states, StateChange(conversation_id=talk.id, team=entry.team, state=state, taught=taught))
     return _done(visit, talk, entry)
 
 

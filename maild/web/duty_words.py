@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maild.archive.duties import OURSELVES, RecordedDuty
+from maild.mail.screening import SPAM, VIRUS
 from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, REPLY
 from maild.web.language import catalogue
 
@@ -41,6 +42,10 @@ _RELEASED = _("Was held ({0}) and released by {1}.")
 _NO_REASON = _("a rule says so")
 _BRACES = re.compile(r"\{([01])\}")
 _UNREAD = _("it could not be read or routed in full, and nothing of it leaves before somebody has looked")
+_SCREENED = {
+    SPAM: _("it was filed as spam, and nothing of it leaves before somebody has looked"),
+    VIRUS: _("a virus was found in it, and nothing of it leaves before somebody has looked"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +79,10 @@ def _text(duty: RecordedDuty, language: str) -> str | None:
         return None
     say = catalogue(language).gettext
     target = duty.target.removeprefix("forward:") if duty.kind == ALSO_DELIVER else duty.target
-    if duty.kind == HOLD and not target:
-        target = say(_NO_REASON if duty.rule else _UNREAD)
+    if duty.kind == HOLD and not duty.rule:
+        target = say(_SCREENED.get(target, _UNREAD))
+    elif duty.kind == HOLD and not target:
+        target = say(_NO_REASON)
     values = (target, duty.ended_by or "")
     # One pass: braces that an author wrote into a reason stay as they are.
     return _BRACES.sub(lambda found: values[int(found[1])], say(words))

@@ -17,6 +17,8 @@ class Notice:
     `source-only` (limit), `not-all-read` (limit), `tnef`, `smime-encrypted`, `smime-signed`, `pgp-encrypted`,
     `empty`, `executable-attachment` (name), `macro-attachment` (name), `page-attachment` (name),
     `attachment-lies` (name, what it is).
+    About what others said of it before it was accepted: `virus` (names, by whom), `filed-as-spam` (why),
+    `spoken-against` (by whom), `not-examined` (who was away).
     """
 
     code: str

@@ -15,7 +15,7 @@ from maild.mail.ids import format_id, parse_id
 from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
-from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
+from maild.web.opening import consents, head, image_consent, open_letter, open_part, require_harmless, stream
 from maild.web.sender_check import check_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
@@ -64,6 +64,7 @@ async def letter(visit: Visit) -> Response:
 async def raw(visit: Visit) -> Response:
     """Return exactly the received octets."""
     found = await _message(visit)
+    await require_harmless(visit, found)
     return StreamingResponse(
         stream(visit, found.digest),
         media_type="message/rfc822",

@@ -43,6 +43,10 @@ WORDS = {
     "macro-attachment": _("{0} may contain a program (macros). Do not allow it to run."),
     "page-attachment": _("{0} is a page that may pretend to be a sign-in. Do not enter anything into it."),
     "attachment-lies": _("{0} is not what its name says: it is {1}."),
+    "virus": _("A virus was found in this letter: {0} ({1}). Only its text is shown, and nothing of it is handed out."),
+    "filed-as-spam": _("This letter was filed as spam: {0}. If it is none, press “No spam”."),
+    "spoken-against": _("Before it was accepted, this was said against the letter: {0}."),
+    "not-examined": _("The letter was accepted without having been examined by: {0}."),
 }
 # What a message can be beyond, as the parser and the worker processes name it.
 LIMITS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
 
 from sqlalchemy import Connection
@@ -16,8 +16,10 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 
 from maild.archive import content
 from maild.archive.queries import Message
+from maild.archive.screenings import screenings
 from maild.confinement import ConfinementError, Streamed
 from maild.errors import NotFoundError
+from maild.mail.screening import NOT_LOOKED, SPAM, VIRUS, Screening, told
 from maild.web.language import catalogue
 from maild.web.letter import source_html
 from maild.web.letter_view import LetterView, Notice
@@ -35,27 +37,80 @@ class Opened:
     message: Message
     view: LetterView
     sender: Sender
+    screening: Screening = NOT_LOOKED
+
+    @property
+    def barred(self) -> bool:
+        """Tell whether a virus was found in it: nothing of it is handed out then, and its text is shown as text."""
+        return has_virus(self.screening)
+
+
+def has_virus(screening: Screening) -> bool:
+    """Tell whether a scanner found a virus."""
+    return any(finding.verdict == VIRUS for finding in screening.findings)
+
+
+async def screening_of(visit: Visit, message: Message) -> Screening:
+    """Return what was said of a message before it was ours."""
+    found = await visit.read(screenings, visible=visit.visible, found=[message])
+    return found.get(message.id, NOT_LOOKED)
+
+
+async def require_harmless(visit: Visit, message: Message) -> None:
+    """Refuse to hand out what a virus was found in; raises NotFoundError, and the letter's page says why."""
+    # Security: who runs maild still has it whole, by `maild show ID --raw`.
+    if has_virus(await screening_of(visit, message)):
+        raise NotFoundError("a virus was found in it")
 
 
 async def open_letter(visit: Visit, message: Message, *, images: bool = False) -> Opened:
     """Return the letter as it is to be shown."""
-    octets = await _octets_of(visit, message)
+    screening = await screening_of(visit, message)
     # Security: a letter from outside that claims an address of ours deserves a word; one that we sent does not.
     ours = visit.services.rulebook.current.domains if message.direction == "in" else frozenset()
+    opened = await _open(visit, message, ours, images=images and not has_virus(screening))
+    known = await visit.read(known_of, visit.visible, message)
+    sender = sender_of(known, opened, ours, visit.language)
+    opened = without_what_is_said(opened, sender.standing)
+    view = replace(opened, notices=(*_about(screening), *opened.notices))
+    if has_virus(screening):
+        view = replace(view, html_document=None, remote_images=False)
+        view = replace(view, kind="text") if view.kind == "html" else view
+    return Opened(message=message, view=view, sender=sender, screening=screening)
+
+
+def _about(screening: Screening) -> Iterator[Notice]:
+    """Say what was found, the worst first."""
+    for finding in screening.against:
+        if finding.verdict == VIRUS:
+            yield Notice(code="virus", values=(", ".join(finding.names), finding.by), grave=True)
+    if screening.filed == SPAM:
+        yield Notice(code="filed-as-spam", values=(", ".join(map(told, screening.against)),), grave=True)
+    elif others := [told(each) for each in screening.against if each.verdict != VIRUS]:
+        yield Notice(code="spoken-against", values=(", ".join(others),))
+    if screening.unasked:
+        yield Notice(code="not-examined", values=(_names(screening),))
+
+
+def _names(screening: Screening) -> str:
+    return ", ".join(dict.fromkeys(each.by for each in screening.unasked))
+
+
+async def _open(visit: Visit, message: Message, ours: frozenset[str], *, images: bool) -> LetterView:
+    octets = await _octets_of(visit, message)
     quoted = catalogue(visit.language).gettext(_("Quoted text"))
     try:
-        view = await visit.services.pool.run("maild.web.letter:open_letter", octets, images, ours, quoted)
+        view: LetterView = await visit.services.pool.run("maild.web.letter:open_letter", octets, images, ours, quoted)
     except ConfinementError as error:
         notice = Notice(code="source-only", values=(error.kind,), grave=True)
         begin = octets if isinstance(octets, bytes) else await head(visit, message.digest, _IN_MEMORY_BYTES)
         view = LetterView(kind="source", plain_html=source_html(begin), notices=(notice,))
-    known = await visit.read(known_of, visit.visible, message)
-    sender = sender_of(known, view, ours, visit.language)
-    return Opened(message=message, view=without_what_is_said(view, sender.standing), sender=sender)
+    return view
 
 
 async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, str, str]:
     """Return an attachment's octets, name and type. Raises NotFoundError when there is none that can be read."""
+    await require_harmless(visit, message)
     octets = await _octets_of(visit, message)
     try:
         found: tuple[bytes, str, str] = await visit.services.pool.run("maild.web.letter:open_part", octets, part)

@@ -72,7 +72,8 @@ class Services:
 
     `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
-    whose word on a sender is believed. `reload_rules` takes up the newest rules file.
+    whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
+    taught by what staff call spam.
     """
 
     database: Database
@@ -85,3 +86,4 @@ class Services:
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS
     reload_rules: Callable[[], Awaitable[None]] = _reload_nothing
+    learns: bool = False

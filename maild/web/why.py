@@ -10,6 +10,8 @@ from starlette.responses import Response
 from maild.archive.provenance import Provenance, provenance
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_id
+from maild.mail.screening import SPAM, VIRUS
+from maild.mail.screening import told as finding_told
 from maild.policy.roles import Permission
 from maild.rules.conceal import Told
 from maild.rules.recorded import NO, NOT_IN_FORCE, Attempt
@@ -42,6 +44,9 @@ _SENTENCES = {
     "envelope": _(
         "It could not be read ({0}): only its envelope was known, which is who sent it, to whom, and how large it is."
     ),
+    "spam": _("Whatever the rules say below, it was filed as spam: {0}."),
+    "virus": _("Whatever the rules say below, it was put in spam and is held, because a virus was found: {0}."),
+    "unexamined": _("It was accepted without having been examined by: {0}."),
     "filing": _("Something went wrong when it was filed; it was filed again by its envelope alone."),
 }  # fmt: skip
 
@@ -95,6 +100,11 @@ def _sentences(found: Provenance, language: str) -> list[str]:
         codes += [(_depth(message.source_only), message.source_only)]
     if (message.problem or "").endswith(" in filing"):
         codes += [("filing", "")]
+    said = found.screening
+    if said.filed in {SPAM, VIRUS}:
+        codes += [(said.filed, ", ".join(map(finding_told, said.against)))]
+    if said.unasked:
+        codes += [("unexamined", ", ".join(dict.fromkeys(each.by for each in said.unasked)))]
     return [
         say(_SENTENCES[code]).replace("{0}", say(LIMITS[value]) if value in LIMITS else value) for code, value in codes
     ]

@@ -255,6 +255,5 @@ def test_the_limits_of_reception_are_settings_with_the_same_defaults() -> None:
     }
     assert {f.name for f in fields(Smtp)} - {f.name for f in fields(Limits)} == {
         "listen",
-        "trusted_relays",
         "trusted_authserv_ids",
     }

@@ -26,6 +26,8 @@ from maild.confinement import Pool
 from maild.errors import Diagnostic
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id, message_id_at
+from maild.mail.screening import Screening
+from maild.mail.screening import to_json as screening_json
 from maild.policy.roles import Role
 from maild.router.reading import Addressed, Order, read_one
 from maild.rules.loader import load
@@ -136,6 +138,7 @@ class Office:
         team: str | None = None,
         lost: bool = False,
         unread: frozenset[str] = frozenset(),
+        screening: Screening | None = None,
     ) -> int:
         """Have a message accepted, read, routed, filed and indexed; returns its id.
 
@@ -162,6 +165,7 @@ class Office:
                     else Addressee(address="", address_key="", team=team)
                     for a in recipients
                 ),
+                screening=None if screening is None else screening_json(screening),
             ),
         ).result()
         if accepted.to_route:
@@ -176,6 +180,7 @@ class Office:
                     size=len(octets),
                     source_only="crash" if lost else None,
                     state="closed" if origin == "import" else None,
+                    screening=None if screening is None else screening_json(screening),
                 ),
                 None if lost else octets,
                 unread,

@@ -1,0 +1,38 @@
+"""What was found out about a message before it was ours, for its readers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, select
+
+from maild.archive.queries import Message, readable
+from maild.archive.schema_senders import examinations
+from maild.mail.screening import Screening, from_json
+from maild.policy.visible import Visible
+
+
+def screenings(connection: Connection, *, visible: Visible, found: Iterable[Message]) -> dict[int, Screening]:
+    """Return what spam filters and scanners said of these messages; where nobody was asked: no key.
+
+    An identical resend is its first arrival: what was found in either holds for it.
+    """
+    first_of = {message.id: message.duplicate_of or message.id for message in found}
+    known = _known(connection, first_of.keys() | first_of.values())
+    if not known:
+        return {}
+    seen = readable(connection, visible=visible, message_ids=first_of.values())
+    return {
+        number: known.get(number) or known[first]
+        for number, first in first_of.items()
+        if (first in seen or visible.everything) and (number in known or first in known)
+    }
+
+
+def _known(connection: Connection, ids: Iterable[int]) -> dict[int, Screening]:
+    rows = connection.execute(
+        select(examinations.c.message_id, examinations.c.screening).where(
+            examinations.c.message_id.in_(sorted(ids)), examinations.c.screening.is_not(None)
+        )
+    )
+    return {row.message_id: from_json(row.screening) for row in rows}
