@@ -16,6 +16,7 @@ from maild.archive.replies import Question
 from maild.mail.address import fold
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
+from maild.mail.reports import looks_like_report
 from maild.rules.duties import ASSIGN, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
@@ -59,6 +60,7 @@ class Reading(NamedTuple):
 
     filing: Filing
     document: IndexDocument
+    may_report: bool = False  # it may hold reports about our domains
 
 
 def read_batch(
@@ -98,6 +100,7 @@ def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[s
     return Reading(
         filing=_filing(ruleset, order, letter.facts, routes),
         document=document_of(letter.facts, envelope_to, order.message_id, 0),
+        may_report=order.direction == "in" and looks_like_report(letter.facts),
     )
 
 

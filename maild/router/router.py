@@ -68,6 +68,7 @@ class Router:
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
         now_ms: Callable[[], int],
         relays: TrustedRelays = NO_RELAYS,
+        on_report: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Wire the router.
 
@@ -81,7 +82,9 @@ class Router:
             unread: names the teams that nobody can read now.
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
+            on_report: hears of filed messages that look like reports about our domains.
         """
+        self._on_report = on_report
         self._relays = relays
         self._database = database
         self._rulebook = rulebook
@@ -342,6 +345,8 @@ class Router:
         self.filed_count += 1
         self.source_only_count += reading.filing.summary.source_only is not None
         self._on_filed(frozenset(filed.teams))
+        if reading.may_report:
+            self._on_report(filed.message_id)
         _log.info(
             "message.routed",
             id=format_id(filed.message_id),

@@ -1,0 +1,112 @@
+"""Mail that brings reports about our domains: read behind the router, in a worker, and only what is about us."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import select
+
+from maild.archive.commit import accept
+from maild.archive.database import Database
+from maild.archive.filing import file
+from maild.archive.schema_senders import dmarc_reports, dmarc_sources, tls_reports
+from maild.confinement import Pool
+from maild.router.reading import Addressed, Order, read_one
+from maild.router.reports import ReportReader
+from tests.archive.samples import NOW_MS, acceptance
+from tests.mail.dmarc_samples import BEGIN, END, NAME, dmarc_mail, feedback, mail, record, tls, tls_mail
+from tests.web.office import Book, rules
+
+
+@asynccontextmanager
+async def reading(database: Database) -> AsyncIterator[ReportReader]:
+    pool = Pool(1, preload=("maild.mail.reports",))
+    book: Any = Book(rules())
+    try:
+        yield ReportReader(database=database, rulebook=book, pool=pool, now_ms=lambda: NOW_MS)
+    finally:
+        await pool.close()
+
+
+def file_mail(database: Database, number: int, octets: bytes) -> tuple[int, bool]:
+    """File a mail as the router does; return its id, and whether the router would have it read for reports."""
+    message_id = database.writer.submit(accept, acceptance(number, octets=octets)).result().message_id
+    order = Order(
+        message_id=message_id, direction="in", received_ms=NOW_MS, reverse_path=None, reference_bits=number,
+        size=len(octets), addressed=(Addressed(as_given="info@musterstadt.example", team=None),),
+    )  # fmt: skip
+    found = read_one(rules(), order, octets)
+    assert database.writer.submit(file, found.filing).result() is not None
+    return message_id, found.may_report
+
+
+def domains(database: Database) -> tuple[list[str], list[str]]:
+    with database.read() as connection:
+        dmarc = connection.scalars(select(dmarc_reports.c.domain).order_by(dmarc_reports.c.id))
+        return list(dmarc), list(connection.scalars(select(tls_reports.c.domain).order_by(tls_reports.c.id)))
+
+
+async def test_reports_that_are_offered_are_read_and_the_letter_stays(sqlite_database: Database) -> None:
+    dmarc, first = file_mail(sqlite_database, 1, dmarc_mail())
+    tls_id, second = file_mail(sqlite_database, 2, tls_mail())
+    assert (first, second) == (True, True)
+    assert not file_mail(sqlite_database, 3, b"Subject: Frage\r\n\r\nx")[1]
+    async with reading(sqlite_database) as reader:
+        assert [await reader.attempt(each) for each in (dmarc, tls_id, dmarc)] == [1, 1, 0]
+    assert domains(sqlite_database) == (["musterstadt.example"], ["musterstadt.example"])
+    with sqlite_database.read() as connection:
+        assert connection.scalar(select(dmarc_sources.c.messages)) == 3
+
+
+async def test_at_its_start_the_reader_finds_what_was_left(sqlite_database: Database) -> None:
+    file_mail(sqlite_database, 1, dmarc_mail())
+    async with reading(sqlite_database) as reader:
+        running = asyncio.create_task(reader.run())
+        async with asyncio.timeout(30):
+            while not domains(sqlite_database)[0]:  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+            offered, _ = file_mail(sqlite_database, 2, tls_mail())
+            reader.offer(offered)
+            while not domains(sqlite_database)[1]:  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        running.cancel()
+
+
+async def test_only_domains_of_ours_and_names_below_them_count(sqlite_database: Database) -> None:
+    others = [
+        feedback(record(), domain=domain, report=domain)
+        for domain in ("fremd.example", "example", "nicht-musterstadt.example", "kita.musterstadt.example")
+    ]
+    octets = mail(*[("application/gzip", f"{NAME}!{n}.xml.gz", gzip.compress(each)) for n, each in enumerate(others)])
+    said = tls()
+    said["policies"] += tls(policy={"policy-type": "sts", "policy-domain": "fremd.example"})["policies"]
+    dmarc, _ = file_mail(sqlite_database, 1, octets)
+    two, _ = file_mail(sqlite_database, 2, tls_mail(said))
+    async with reading(sqlite_database) as reader:
+        assert [await reader.attempt(dmarc), await reader.attempt(two)] == [1, 1]
+    assert domains(sqlite_database) == (["kita.musterstadt.example"], ["musterstadt.example"])
+
+
+async def test_a_report_of_the_future_is_left_out(sqlite_database: Database) -> None:
+    ahead = 10 * 86_400
+    octets = dmarc_mail(feedback(record(), begin=BEGIN + ahead, end=END + ahead))
+    message_id, _ = file_mail(sqlite_database, 1, octets)
+    async with reading(sqlite_database) as reader:
+        assert await reader.attempt(message_id) == 0
+    assert domains(sqlite_database) == ([], [])
+
+
+async def test_what_kills_its_reader_spoils_no_other_report(sqlite_database: Database) -> None:
+    many = b" ".join(b'a%d=""' % n for n in range(3_000_000))  # more attributes than a worker has time and room for
+    bomb = gzip.compress(b"<feedback " + many + b"/>")
+    poison, _ = file_mail(sqlite_database, 1, dmarc_mail(bomb))
+    good, _ = file_mail(sqlite_database, 2, dmarc_mail())
+    large = dmarc_mail(json.dumps("x" * 2_000_000).encode()) + b"\r\n" * 10
+    streamed, _ = file_mail(sqlite_database, 3, large)
+    async with reading(sqlite_database) as reader:
+        assert [await reader.attempt(each) for each in (poison, streamed, 12345, good)] == [0, 0, 0, 1]
