@@ -80,6 +80,8 @@ class ReportReader:
         if found is None:
             return 0
         reports = await self._reports(found)
+        if not any(reports):
+            return 0
         arrived = about_us(reports, message_id, self._rulebook.current, self._now_ms())
         stored = await self._database.writer.run(record, arrived) if arrived.dmarc or arrived.tls else 0
         _log.info(
