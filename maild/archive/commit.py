@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from maild.archive.chain import Link, extend
 from maild.archive.content import Content, store
+from maild.archive.examinations import keep_evidence
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import chain_head, messages, recipients
 
@@ -41,6 +42,7 @@ class Acceptance:
     reverse_path: str | None
     envelope: str  # JSON
     addressees: tuple[Addressee, ...]
+    evidence: str | None = None  # JSON; None: the router looks who sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,10 @@ def accept(connection: Connection, acceptances: list[Acceptance]) -> Sequence[Ac
     store(connection, [a.content for a in acceptances])
     _INSERT_MESSAGES.run(connection, message_rows)
     _INSERT_RECIPIENTS.run(connection, recipient_rows)
+    keep_evidence(
+        connection,
+        {done.message_id: a.evidence for done, a in zip(results, acceptances, strict=True) if a.evidence is not None},
+    )
     _MOVE_HEAD.run(connection, {"new_sequence": sequence, "new_chain": chain})
     return results
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from maild.archive.commit import lock_head
 from maild.archive.duties import record
+from maild.archive.examinations import keep_evidence
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
 from maild.archive.observations import Observation, observe
@@ -76,6 +77,7 @@ class Filing(NamedTuple):
     parents: tuple[tuple[str, str], ...] = ()
     at_ms: int = 0
     observations: tuple[Observation, ...] = ()
+    evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     _close_work_items(connection, work)
     count(connection, [(item.message_id, item.hits) for item in work])
     observe(connection, [(item.message_id, item.observations) for item in work])
+    keep_evidence(connection, {item.message_id: item.evidence for item in work if item.evidence is not None})
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, select, true
 
+from maild.archive.examinations import verdicts_between
 from maild.archive.replies import replies_between
 from maild.archive.schema import messages, recipients
+from maild.mail.authentication import Verdicts
 from maild.mail.ids import message_id_at
 
 
@@ -20,6 +22,7 @@ class Received(NamedTuple):
     """A message and those of its recipients that the rules were asked about.
 
     `peer_ip` is who handed it over, None for imported mail. `reply`: it joined an older conversation; None: not known.
+    `verdicts` are those of its time, None where nobody had looked who sent it.
     """
 
     message_id: int
@@ -30,6 +33,7 @@ class Received(NamedTuple):
     addresses: tuple[str, ...]
     peer_ip: str | None
     reply: bool | None
+    verdicts: Verdicts | None
 
 
 def received_count(connection: Connection, since_ms: int, until_ms: int) -> int:
@@ -62,6 +66,7 @@ def received(
         further = messages.c.id < low if newest_first else messages.c.id > high
         addressed = _addresses(connection, low, high)
         answers = replies_between(connection, low, high) if with_replies else {}
+        verdicts = verdicts_between(connection, low, high)
         yield [
             Received(
                 message_id=row.id,
@@ -72,6 +77,7 @@ def received(
                 addresses=tuple(addressed.get(row.id, ())),
                 peer_ip=json.loads(row.envelope).get("ip"),
                 reply=answers.get(row.id),
+                verdicts=verdicts.get(row.id),
             )
             for row in rows
         ]

@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
 from maild.archive.content import DamagedError, decompress
+from maild.archive.examinations import evidence_of
 from maild.archive.filing import Place
 from maild.archive.schema import messages, recipients, summaries
+from maild.mail.authentication import Verdicts
+from maild.mail.evidence import Evidence
 from maild.mail.ids import message_id_at
 from maild.rules.engine import Placement
 from maild.rules.recorded import Recorded
@@ -39,6 +42,7 @@ class Replayable(NamedTuple):
     trace: bytes
     peer_ip: str | None
     reply: bool  # whether it joined a conversation with an older message
+    verdicts: Verdicts | None
 
 
 class Chosen(NamedTuple):
@@ -88,10 +92,11 @@ def replayable(connection: Connection, chosen: Chosen, page: int) -> Iterator[li
     for where in _pages(connection, chosen, page):
         rows = connection.execute(statement.where(where).limit(page)).all()
         found = addressed(connection, [row.id for row in rows])
-        yield [_replayable(row, found[row.id]) for row in rows if row.id in found]
+        evidence = evidence_of(connection, found)
+        yield [_replayable(row, found[row.id], evidence.get(row.id)) for row in rows if row.id in found]
 
 
-def _replayable(row: Row[Any], addresses: tuple[str, ...]) -> Replayable:
+def _replayable(row: Row[Any], addresses: tuple[str, ...], evidence: Evidence | None) -> Replayable:
     return Replayable(
         message_id=row.id,
         received_ms=row.received_ms,
@@ -103,6 +108,7 @@ def _replayable(row: Row[Any], addresses: tuple[str, ...]) -> Replayable:
         trace=bytes(row.trace),
         peer_ip=json.loads(row.envelope).get("ip"),
         reply=row.conversation_id < row.id,
+        verdicts=None if evidence is None else evidence.verdicts,
     )
 
 

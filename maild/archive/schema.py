@@ -117,6 +117,7 @@ summaries = Table(
     Column("rules_version", Text, nullable=False),  # hash of the rules that routed it
     Column("trace", LargeBinary, nullable=False),  # zstd of JSON: a Route for each recipient
     Index("summaries_conversation", "conversation_id", "message_id"),
+    Index("summaries_from", "from_mail", "message_id"),
 )
 
 # Message-IDs seen: position 0 is the message's own, others the ones it refers to. A target without a row of

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from maild.archive.examinations import evidence_of
 from maild.archive.schema import chain_head, messages, recipients
+from maild.mail.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,8 @@ class Waiting:
     size: int
     items: tuple[WorkItem, ...]
     peer_ip: str | None = None  # who handed it over; None for imported mail
+    helo: str = ""
+    evidence: Evidence | None = None  # None: nobody has looked who sent it
 
 
 def waiting_ids(connection: Connection, limit: int, after: int = 0) -> list[int]:
@@ -54,7 +58,9 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
         .order_by(recipients.c.message_id, recipients.c.position)
     ):
         items.setdefault(message_id, []).append(WorkItem(address=address, team=team))
-    rows = connection.execute(select(messages).where(messages.c.id.in_(list(items))).order_by(messages.c.id))
+    rows = connection.execute(select(messages).where(messages.c.id.in_(list(items))).order_by(messages.c.id)).all()
+    evidence = evidence_of(connection, items)
+    envelopes = {row.id: json.loads(row.envelope) for row in rows}
     return [
         Waiting(
             message_id=row.id,
@@ -65,7 +71,9 @@ def waiting(connection: Connection, ids: list[int]) -> list[Waiting]:
             digest=bytes(row.digest),
             size=row.size,
             items=tuple(items[row.id]),
-            peer_ip=json.loads(row.envelope).get("ip"),
+            peer_ip=envelopes[row.id].get("ip"),
+            helo=envelopes[row.id].get("helo", ""),
+            evidence=evidence.get(row.id),
         )
         for row in rows
     ]

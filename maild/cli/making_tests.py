@@ -7,6 +7,7 @@ import pickle
 import click
 
 from maild.archive import content
+from maild.archive.examinations import verdicts_between
 from maild.archive.queries import message
 from maild.archive.replayable import addressed
 from maild.archive.replies import replies_between
@@ -35,8 +36,17 @@ def run(text: str) -> None:
         octets = content.read(connection, found.digest)
         addresses = addressed(connection, [number]).get(number, ())
         joined = replies_between(connection, number, number).get(number)
+        verdicts = verdicts_between(connection, number, number).get(number)
     believed = here.trusted_relays.believed(found.envelope.get("ip"))
-    wanted = Wanted(found.received_ms, found.reverse_path or None, addresses, found.size, believed, joined)
+    wanted = Wanted(
+        received_ms=found.received_ms,
+        reverse_path=found.reverse_path or None,
+        addresses=addresses,
+        size=found.size,
+        believed=believed,
+        verdicts=verdicts,
+        reply=joined,
+    )
     written = _made(rules.version, pickle.dumps(rules, protocol=5), wanted, octets)
     if not written.entry:
         note(f"{format_id(number)}: {_WHY_NONE}")

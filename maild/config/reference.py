@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import Field, fields
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def _toml(value: Any) -> str:
             return f"{value:g}"
         case tuple():
             return f"[{', '.join(_toml(item) for item in value)}]"
-        case str() | Path() | Endpoint():
+        case str() | Path() | Endpoint() | IPv4Network() | IPv6Network():
             return f'"{value}"'
         case _:
             raise TypeError(f"no TOML for {type(value).__name__}")

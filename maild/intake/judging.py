@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from maild.mail.authentication import Verdicts
 from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Outcome, Ruleset
 from maild.rules.refusals import Judgement, judge_by_header
@@ -18,6 +19,7 @@ class Transaction(NamedTuple):
     recipients: tuple[str, ...]
     size: int
     believed: tuple[str, ...]
+    verdicts: Verdicts | None = None
     source_only: str | None = None
     reply: bool | None = None
 

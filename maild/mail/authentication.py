@@ -99,15 +99,16 @@ def verdicts_of(fields: Iterable[Field], believed: Iterable[str], *, null_path: 
         believed: the authserv-ids to believe; none, unless the peer is a trusted relay.
         null_path: the reverse-path is empty, so that SPF is about the name in HELO (RFC 7208 §2.4).
     """
-    ids = frozenset(name.lower() for name in believed)
-    found = _believed(fields, ids) if ids else []
+    found = results_of(fields, believed)
     return Verdicts(*[_verdict(method, found, null_path=null_path) for method in Verdicts._fields])
 
 
-def _believed(fields: Iterable[Field], ids: frozenset[str]) -> list[Results]:
+def results_of(fields: Iterable[Field], believed: Iterable[str]) -> list[Results]:
+    """Return the fields that may be believed of a header, the topmost first; all are of one authserv-id."""
+    ids = frozenset(name.lower() for name in believed)
     found: list[Results] = []
     received_count = 0
-    for field in fields:
+    for field in fields if ids else ():
         if field.key == "received":
             received_count += 1
             if found or received_count == 2:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maild.mail.address import Address
+from maild.mail.authentication import Verdicts
 from maild.rules.engine import Route, route_all
 from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
@@ -24,6 +25,7 @@ class Asked(NamedTuple):
     size: int
     source_only: str | None = None
     believed: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
     reply: bool | None = None
 
     def by_envelope(self, limit: str) -> Asked:

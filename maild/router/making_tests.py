@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from maild.mail.authentication import Verdicts
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
 from maild.rules.making_tests import Written, write_test
 from maild.rules.model import Ruleset
@@ -22,6 +23,7 @@ class Wanted(NamedTuple):
     addresses: tuple[str, ...]
     size: int
     believed: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
     reply: bool | None = None
     source_only: str | None = None
 

@@ -13,7 +13,10 @@ from maild.archive.filing import Filing, Place, Summary
 from maild.archive.index import IndexDocument, document_of
 from maild.archive.observations import Observation
 from maild.archive.replies import Question
+from maild.authentication.relayed import evidence_of
 from maild.mail.address import fold
+from maild.mail.authentication import Verdicts
+from maild.mail.evidence import to_json
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.mail.reports import looks_like_report
@@ -52,6 +55,8 @@ class Order(NamedTuple):
     source_only: str | None = None
     state: str | None = None  # the place of imported mail, whatever the rules say
     believed: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
+    evidence: str | None = None  # JSON, to be kept with the filing; None: it is kept already, or there is none
     reply: bool | None = None
 
 
@@ -98,7 +103,7 @@ def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[s
         routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
-        filing=_filing(ruleset, order, letter.facts, routes),
+        filing=_filing(ruleset, order, letter.facts, routes)._replace(evidence=_evidence(order, letter.facts)),
         document=document_of(letter.facts, envelope_to, order.message_id, 0),
         may_report=order.direction == "in" and looks_like_report(letter.facts),
     )
@@ -144,6 +149,15 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         parents=_parents(ruleset, duties),
         observations=() if order.state is not None else _observations(routes),
     )
+
+
+def _evidence(order: Order, facts: Facts) -> str | None:
+    """Return what is to be kept about the sender: what was found out, or else what a trusted relay says."""
+    if order.verdicts is not None or not order.believed:
+        return order.evidence
+    null_path = not order.reverse_path
+    found = evidence_of(facts.fields, order.believed, null_path=null_path, received_ms=order.received_ms)
+    return None if found is None else to_json(found)
 
 
 def _observations(routes: tuple[Route, ...]) -> tuple[Observation, ...]:

@@ -156,6 +156,7 @@ class Rehearsal:
             addresses=message.addresses,
             size=message.size,
             believed=self._relays.believed(message.peer_ip),
+            verdicts=message.verdicts,
             reply=message.reply,
         )
 

@@ -132,6 +132,7 @@ class Replaying:
             imported=message.imported,
             trace=message.trace,
             believed=self._relays.believed(message.peer_ip),
+            verdicts=message.verdicts,
             reply=message.reply,
             unread=self._unread,
         )

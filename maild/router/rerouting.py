@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from maild.archive.content import compress
 from maild.archive.replayable import Places, kept_routes, places_of
+from maild.mail.authentication import Verdicts
 from maild.router.comparing import Fate
 from maild.rules.engine import also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
@@ -30,6 +31,7 @@ class Reroute(NamedTuple):
     imported: bool
     trace: bytes
     believed: tuple[str, ...] = ()
+    verdicts: Verdicts | None = None
     reply: bool | None = None
     unread: frozenset[str] = frozenset()  # inboxes that nobody can read
     source_only: str | None = None

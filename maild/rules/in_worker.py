@@ -22,8 +22,9 @@ from maild.rules.model import Letter
 class Circumstances(Protocol):
     """What is known of a message beside its octets: part of every question about one.
 
-    `believed` are the authserv-ids to believe in this message; none, unless a trusted relay handed it over. `reply` is
-    what the archive says, None where nobody has looked. `source_only` is set for one that must not be read.
+    `verdicts` are what was found out about the sender, None where nobody has looked; then those count that a trusted
+    relay has written, under the authserv-ids in `believed`: none, unless it handed the message over. `reply` is what
+    the archive says, None where nobody has looked. `source_only` is set for one that must not be read.
     """
 
     @property
@@ -34,6 +35,8 @@ class Circumstances(Protocol):
     def size(self) -> int: ...
     @property
     def source_only(self) -> str | None: ...
+    @property
+    def verdicts(self) -> Verdicts | None: ...
     @property
     def believed(self) -> tuple[str, ...]: ...
     @property
@@ -85,12 +88,14 @@ def letter_of(octets: bytes | None, about: Circumstances) -> Letter:
         facts=facts,
         reverse_path=address_of(about.reverse_path),
         received_at=datetime.fromtimestamp(about.received_ms / 1000, UTC),
-        verdicts=_verdicts(facts, about.believed, unread=unread, null_path=not about.reverse_path),
+        verdicts=_verdicts(facts, about, unread=unread),
         reply=False if is_none else about.reply,
     )
 
 
-def _verdicts(facts: Facts, believed: tuple[str, ...], *, unread: bool, null_path: bool) -> Verdicts:
-    if not believed:
+def _verdicts(facts: Facts, about: Circumstances, *, unread: bool) -> Verdicts:
+    if about.verdicts is not None:
+        return about.verdicts
+    if not about.believed:
         return Verdicts()
-    return UNREAD if unread else verdicts_of(facts.fields, believed, null_path=null_path)
+    return UNREAD if unread else verdicts_of(facts.fields, about.believed, null_path=not about.reverse_path)

@@ -11,6 +11,7 @@ import pickle
 from starlette.responses import Response
 
 from maild.archive import content
+from maild.archive.examinations import verdicts_between
 from maild.archive.provenance import provenance
 from maild.archive.replies import replies_between
 from maild.confinement import ConfinementError
@@ -47,12 +48,14 @@ async def page(visit: Visit) -> Response:
     told = [told.route.recipient for told in found.routes or () if told.known]
     message = found.message
     joined = await visit.read(replies_between, number, number)
+    verdicts = await visit.read(verdicts_between, number, number)
     wanted = Wanted(
         received_ms=message.received_ms,
         reverse_path=message.reverse_path or None,
         addresses=tuple(dict.fromkeys(told)),
         size=message.size,
         believed=visit.services.relays.believed(str(message.envelope.get("ip"))),
+        verdicts=verdicts.get(number),
         reply=joined.get(number),
     )
     written = await _written(visit, wanted, await visit.read(content.read, message.digest))

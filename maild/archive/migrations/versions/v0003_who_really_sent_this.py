@@ -15,6 +15,7 @@ _IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
+    op.create_index("summaries_from", "summaries", ["from_mail", "message_id"])
     op.create_table(
         "examinations",
         sa.Column("message_id", _IDENTITY, autoincrement=False, nullable=False),

@@ -1,0 +1,112 @@
+"""Whether the sender of a letter is who the letter says: one word for people, from the evidence kept with it.
+
+Promises: pure; never `confirmed` when nobody can say for sure which one author the letter names.
+
+Source: RFC 9989 §4.1, §4.4; RFC 7208 §2.6; RFC 6376 §6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from maild.authentication.disposition import vouched
+from maild.mail.authentication import NONE, PASS, TEMPERROR
+from maild.mail.evidence import Evidence
+
+
+class StandingKind(StrEnum):
+    """The words, from good to bad; the pages have sentences for them."""
+
+    CONFIRMED = "confirmed"  # the mail system proves the domain of From
+    UNCONFIRMED = "unconfirmed"  # nothing proves it, nothing contradicts it
+    FORGED = (
+        "forged"  # its owner says that such a letter is not from there, or the domain is ours and it came from outside
+    )
+    UNKNOWN = "unknown"  # not looked at yet, nobody could be asked, or imported
+
+
+class Standing(NamedTuple):
+    """How a sender stands.
+
+    `domain` is the one that is proven (`confirmed`), or that vouches (`by` is `arc`), else "". `by` is what decided:
+    `dkim`, `spf`, `dmarc` (a trusted relay said so, or the domain's policy), `arc`, `own-domain`, else "".
+    """
+
+    kind: StandingKind
+    domain: str = ""
+    by: str = ""
+
+
+NOT_LOOKED = Standing(StandingKind.UNKNOWN)
+_NOTHING = Standing(StandingKind.UNCONFIRMED)
+
+
+def standing_of(evidence: Evidence | None, author_domain: str, our_domains: Collection[str]) -> Standing:
+    """Return how the sender of a letter that came from outside stands.
+
+    Args:
+        evidence: what was found; None for a letter that nobody has looked at.
+        author_domain: of the one address in From, in lower-case A-labels; "" when the author is not verifiable.
+        our_domains: those that we receive mail for, in lower-case A-labels; their subdomains are ours, too.
+    """
+    if evidence is None:
+        return NOT_LOOKED
+    if not author_domain:
+        return _NOTHING
+    proof = _proof(evidence, author_domain)
+    if proof:
+        return Standing(StandingKind.CONFIRMED, author_domain, proof)
+    if _open(evidence, author_domain):
+        return NOT_LOOKED
+    if vouched(evidence.arc):
+        return Standing(StandingKind.UNCONFIRMED, evidence.arc.sealers[0] if evidence.arc.sealers else "", "arc")
+    if any(name in our_domains for name in (author_domain, *_parents(author_domain))):
+        return Standing(StandingKind.FORGED, by="own-domain")
+    if evidence.dmarc.result == "fail" and evidence.dmarc.policy in ("quarantine", "reject"):
+        return Standing(StandingKind.FORGED, by="dmarc")
+    return _NOTHING
+
+
+def _proof(evidence: Evidence, author: str) -> str:
+    """Return by what the domain is proven, "" when it is not."""
+    dmarc = evidence.dmarc
+    if dmarc.result == PASS:
+        # Security: what was found out about another From than the one that is shown proves nothing.
+        if dmarc.domain != author and not (evidence.relay and not dmarc.domain):
+            return ""
+        return "dkim" if dmarc.dkim_aligned else "spf" if dmarc.spf_aligned else "dmarc"
+    if dmarc.result != NONE:
+        return ""
+    if any(each.result == PASS and governs(each.domain, author) for each in evidence.dkim):
+        return "dkim"
+    return "spf" if evidence.spf.result == PASS and governs(evidence.spf.domain, author) else ""
+
+
+def _open(evidence: Evidence, author: str) -> bool:
+    """Tell whether the proof may only be missing because the DNS did not answer."""
+    if evidence.dmarc.result == TEMPERROR:
+        return True
+    if evidence.dmarc.result != NONE:
+        return False
+    unasked = [each.domain for each in evidence.dkim if each.result == TEMPERROR]
+    if evidence.spf.result == TEMPERROR:
+        unasked.append(evidence.spf.domain)
+    return any(governs(domain, author) for domain in unasked)
+
+
+def governs(domain: str, author: str) -> bool:
+    """Tell whether who holds `domain` holds `author` for certain, although no DMARC record says how far it reaches.
+
+    The same name does, and one above it. One below does not: it may have been given away to somebody else (RFC 9989
+    §4.10.2 has each name stand for itself when there is no record).
+    """
+    return domain == author or ("." in domain and author.endswith("." + domain))
+
+
+def _parents(name: str) -> Iterator[str]:
+    while name:
+        name = name.partition(".")[2]
+        if name:
+            yield name
