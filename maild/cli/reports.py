@@ -8,7 +8,9 @@ from maild.cli.times import since_ms
 from maild.cli.verb import json_option, verb
 
 
-@verb("maild reports", "maild reports --domain musterstadt.example --since 90d --json", "maild reports --read --since 90d")
+@verb(
+    "maild reports", "maild reports --domain musterstadt.example --since 90d --json", "maild reports --read --since 90d"
+)
 @click.option("--domain", metavar="D", help="Only this domain.")
 @click.option("--since", "since", default="30d", show_default=True, metavar="D", callback=since_ms,
               help="A date, or a span such as 30d, 4w.")  # fmt: skip
