@@ -94,7 +94,7 @@ async def fetch_policy(domain: str) -> tuple[str | None, str]:
                 octets += piece
                 if len(octets) > _POLICY_BYTES:
                     return None, f"it has more than {_POLICY_BYTES:,} octets"
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
         return None, str(error)[:200] or type(error).__name__
     return octets.decode("utf-8", "replace"), ""
 

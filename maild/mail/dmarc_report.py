@@ -17,6 +17,7 @@ from maild.mail.report_values import ReportError
 
 _MOST_ELEMENTS = 600_000
 _MOST_RECORDS = 20_000
+_MOST_AT_ONCE = 2_000  # elements of one record, or of all that stands around the records
 _DEEPEST = 12
 _LONGEST_TEXT = 2_000
 _MOST_RESULTS = 10  # of one record; a message has few signatures
@@ -123,7 +124,7 @@ class _Collector:
 
     def __init__(self) -> None:
         self._open: list[_Node] = []
-        self._elements = 0
+        self._elements = self._at_once = 0
         self._records = 0
         self._skipped = 0
         self._root = _Node("")
@@ -131,7 +132,8 @@ class _Collector:
 
     def start(self, name: str, _attributes: dict[str, str]) -> None:
         self._elements += 1
-        if self._elements > _MOST_ELEMENTS:
+        self._at_once += 1
+        if self._elements > _MOST_ELEMENTS or self._at_once > _MOST_AT_ONCE:
             raise ReportError("records")
         if len(self._open) >= _DEEPEST:
             raise ReportError("depth")
@@ -154,6 +156,7 @@ class _Collector:
         node = self._open.pop()
         if node.name == "record" and len(self._open) == 1:
             self._open[-1].children.pop()
+            self._at_once = 0
             self._record(node)
 
     def _record(self, node: _Node) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
 from maild.archive.schema_senders import dmarc_reports, dmarc_sources, tls_reports
-from maild.confinement import Pool
+from maild.confinement import BOUNDS, Bounds, Pool
 from maild.router.reading import Addressed, Order, read_one
 from maild.router.reports import ReportReader
 from tests.archive.samples import NOW_MS, acceptance
@@ -24,8 +25,8 @@ from tests.web.office import Book, rules
 
 
 @asynccontextmanager
-async def reading(database: Database) -> AsyncIterator[ReportReader]:
-    pool = Pool(1, preload=("maild.mail.reports",))
+async def reading(database: Database, bounds: Bounds = BOUNDS) -> AsyncIterator[ReportReader]:
+    pool = Pool(1, bounds=bounds, preload=("maild.mail.reports",))
     book: Any = Book(rules())
     try:
         yield ReportReader(database=database, rulebook=book, pool=pool, now_ms=lambda: NOW_MS)
@@ -101,12 +102,21 @@ async def test_a_report_of_the_future_is_left_out(sqlite_database: Database) -> 
     assert domains(sqlite_database) == ([], [])
 
 
-async def test_what_kills_its_reader_spoils_no_other_report(sqlite_database: Database) -> None:
-    many = b" ".join(b'a%d=""' % n for n in range(3_000_000))  # more attributes than a worker has time and room for
-    bomb = gzip.compress(b"<feedback " + many + b"/>")
-    poison, _ = file_mail(sqlite_database, 1, dmarc_mail(bomb))
-    good, _ = file_mail(sqlite_database, 2, dmarc_mail())
-    large = dmarc_mail(json.dumps("x" * 2_000_000).encode()) + b"\r\n" * 10
-    streamed, _ = file_mail(sqlite_database, 3, large)
+async def test_a_large_report_is_streamed_to_its_reader_and_what_is_gone_is_passed_over(
+    sqlite_database: Database,
+) -> None:
+    filler = f"<!--{random.Random(1).randbytes(1_000_000).hex()}-->"
+    large, _ = file_mail(sqlite_database, 1, dmarc_mail(feedback(record(), report="large") + filler.encode()))
     async with reading(sqlite_database) as reader:
-        assert [await reader.attempt(each) for each in (poison, streamed, 12345, good)] == [0, 0, 0, 1]
+        assert [await reader.attempt(each) for each in (12345, large)] == [0, 1]
+
+
+async def test_a_report_that_takes_too_long_is_given_up_and_the_next_one_read(sqlite_database: Database) -> None:
+    slow, _ = file_mail(sqlite_database, 1, dmarc_mail(feedback(*[record()] * 20_000)))
+    good, _ = file_mail(sqlite_database, 2, dmarc_mail())
+    async with reading(sqlite_database, Bounds(wall_s=0.05)) as reader:
+        with capture_logs() as said:
+            assert await reader.attempt(slow) == 0
+        assert said[0]["problems"] == ["wall"]
+        reader._pool.bounds = Bounds()
+        assert await reader.attempt(good) == 1
