@@ -12,15 +12,13 @@ from typing import Any
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.filing import file
 from maild.archive.schema_senders import dmarc_reports, dmarc_sources, tls_reports
 from maild.confinement import BOUNDS, Bounds, Pool
-from maild.router.reading import Addressed, Order, read_one
 from maild.router.reports import ReportReader
-from tests.archive.samples import NOW_MS, acceptance
+from tests.archive.samples import NOW_MS
 from tests.mail.dmarc_samples import BEGIN, END, NAME, dmarc_mail, feedback, mail, record, tls, tls_mail
+from tests.router.filed import file_mail
 from tests.web.office import Book, rules
 
 
@@ -32,18 +30,6 @@ async def reading(database: Database, bounds: Bounds = BOUNDS) -> AsyncIterator[
         yield ReportReader(database=database, rulebook=book, pool=pool, now_ms=lambda: NOW_MS)
     finally:
         await pool.close()
-
-
-def file_mail(database: Database, number: int, octets: bytes) -> tuple[int, bool]:
-    """File a mail as the router does; return its id, and whether the router would have it read for reports."""
-    message_id = database.writer.submit(accept, acceptance(number, octets=octets)).result().message_id
-    order = Order(
-        message_id=message_id, direction="in", received_ms=NOW_MS, reverse_path=None, reference_bits=number,
-        size=len(octets), addressed=(Addressed(as_given="info@musterstadt.example", team=None),),
-    )  # fmt: skip
-    found = read_one(rules(), order, octets)
-    assert database.writer.submit(file, found.filing).result() is not None
-    return message_id, found.may_report
 
 
 def domains(database: Database) -> tuple[list[str], list[str]]:
