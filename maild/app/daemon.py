@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
+from maild.app.senders import examiner_of, inspector_of
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -32,12 +33,16 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.dns.exchange import Server
+from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
 from maild.intake.door import Door
+from maild.intake.inspection import Inspection
 from maild.intake.space import Space
 from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
+from maild.router.examining import Unexamined
 from maild.router.reading import Addressed, Order
 from maild.router.reports import ReportReader
 from maild.router.router import Router
@@ -119,6 +124,7 @@ class Daemon:
         index = self._index(database)
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
+        examiner = examiner_of(settings, self._resolver())
         router = Router(
             database=database,
             rulebook=rulebook,
@@ -130,6 +136,7 @@ class Daemon:
             now_ms=now_ms,
             relays=settings.trusted_relays,
             on_report=reports.offer,
+            examiner=examiner,
         )
         if "router" in only:
             self._beside(reports.run(), "reports")
@@ -144,6 +151,7 @@ class Daemon:
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
             on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
+            inspector=inspector_of(settings, pool, examiner),
         )
         gauges = Gauges(
             database=database,
@@ -217,6 +225,11 @@ class Daemon:
         keep(rulebook.current)
         rulebook.on_change(keep)
         return rulebook
+
+    def _resolver(self) -> DnsResolver:
+        section = self._settings.dns
+        servers = [Server(host=server.host, port=server.port) for server in section.resolvers]
+        return DnsResolver(servers, timeout_s=section.timeout_s)
 
     def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
         readers = Readers(database, rulebook, now_ms)
@@ -298,7 +311,7 @@ def _worker_count() -> int:
 
 
 def _offer_to(router: Router, relays: TrustedRelays) -> Callable[[Stored], None]:
-    return lambda stored: router.offer(_order(stored, relays), stored.octets)
+    return lambda stored: router.offer(_order(stored, relays), stored.octets, _unexamined(stored.inspection))
 
 
 def _leave_to_others(_stored: Stored) -> None:
@@ -315,4 +328,12 @@ def _order(stored: Stored, relays: TrustedRelays) -> Order:
         reference_bits=secrets.randbits(40),
         size=stored.size,
         believed=relays.believed(stored.envelope.peer.ip),
+        verdicts=stored.verdicts,
+        suspicious=stored.suspicious,
     )
+
+
+def _unexamined(inspection: Inspection | None) -> Unexamined | None:
+    if inspection is None or inspection.evidence is not None:
+        return None
+    return Unexamined(inspection.dialogue, inspection.read)

@@ -64,7 +64,10 @@ async def open_web(
         rulebook=rulebook,
         pool=pool,
         settings=WebSettings(
-            base_url=settings.base_url, language=settings.server.language, approval=settings.rules.approval
+            base_url=settings.base_url,
+            hostname=settings.server.hostname,
+            language=settings.server.language,
+            approval=settings.rules.approval,
         ),
         now_ms=now_ms,
         feed=feed,

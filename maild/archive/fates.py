@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, or_, select
 
+from maild.archive.examinations import evidence_of
 from maild.archive.provenance import routes_in
 from maild.archive.schema import (
     conversations,
@@ -24,6 +25,7 @@ from maild.archive.schema import (
 )
 from maild.archive.threading import target_of
 from maild.errors import ForbiddenError
+from maild.mail.evidence import Evidence
 from maild.mail.ids import message_id_at
 from maild.policy.visible import Visible
 
@@ -80,6 +82,8 @@ class Fate:
     source_only: str | None
     inboxes: tuple[InboxFate, ...]
     routes: tuple[dict[str, Any], ...]
+    from_mail: str
+    evidence: Evidence | None  # None: nobody has looked who sent it
 
 
 def fates(connection: Connection, *, visible: Visible, wanted: Wanted) -> list[Fate]:
@@ -90,7 +94,8 @@ def fates(connection: Connection, *, visible: Visible, wanted: Wanted) -> list[F
     ids = [row.id for row in rows]
     by_recipient = _recipients(connection, ids)
     by_inbox = _inboxes(connection, ids)
-    return [_fate(row, by_recipient.get(row.id, ()), by_inbox.get(row.id, ())) for row in rows]
+    evidence = evidence_of(connection, ids)
+    return [_fate(row, by_recipient.get(row.id, ()), by_inbox.get(row.id, ()), evidence.get(row.id)) for row in rows]
 
 
 def _statement(wanted: Wanted) -> Select[Any]:
@@ -155,7 +160,12 @@ def _inboxes(connection: Connection, ids: list[int]) -> dict[int, tuple[InboxFat
     return found
 
 
-def _fate(row: Row[Any], recipients_: tuple[RecipientFate, ...], inboxes: tuple[InboxFate, ...]) -> Fate:
+def _fate(
+    row: Row[Any],
+    recipients_: tuple[RecipientFate, ...],
+    inboxes: tuple[InboxFate, ...],
+    evidence: Evidence | None,
+) -> Fate:
     envelope = json.loads(row.envelope)
     return Fate(
         id=row.id,
@@ -175,4 +185,6 @@ def _fate(row: Row[Any], recipients_: tuple[RecipientFate, ...], inboxes: tuple[
         source_only=row.source_only,
         inboxes=inboxes,
         routes=() if row.trace is None else tuple(routes_in(bytes(row.trace))),
+        from_mail=row.from_mail or "",
+        evidence=evidence,
     )

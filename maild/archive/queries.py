@@ -44,6 +44,7 @@ class Message:
     conversation_id: int
     reference: str
     direction: str
+    origin: str
     digest: bytes
     size: int
     received_ms: int
@@ -248,6 +249,7 @@ def _resend(connection: Connection, visible: Visible, message_id: int, original_
     fields = {name: getattr(first[0], name) for name in Message.__dataclass_fields__}
     fields |= {
         "id": message_id,
+        "origin": row.origin,
         "digest": bytes(row.digest),
         "size": row.size,
         "received_ms": row.received_ms,
@@ -267,6 +269,7 @@ def _unrouted(connection: Connection, visible: Visible, message_id: int) -> Mess
         conversation_id=0,
         reference="",
         direction=row.direction,
+        origin=row.origin,
         digest=bytes(row.digest),
         size=row.size,
         received_ms=row.received_ms,
@@ -328,6 +331,7 @@ def _message(row: Row[Any], teams: tuple[str, ...]) -> Message:
         conversation_id=row.conversation_id,
         reference=row.reference,
         direction=row.direction,
+        origin=row.origin,
         digest=bytes(row.digest),
         size=row.size,
         received_ms=row.received_ms,

@@ -20,18 +20,19 @@ from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from maild.authentication.canonical import read_mail
 from maild.errors import AddressError
 from maild.mail.address import LOCAL_OCTETS, parse_address
-from maild.mail.header import Field
+from maild.mail.header import Field, read_header
 from maild.mail.words import decode_words
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
 _SPEC = r'[^\s<>"(),;:\\]++'
-_COMMENT = r'(?:[ \t]*+\([^()\\@<>"]*+\))?+[ \t]*+'
+_COMMENT = r"(?:[ \t]*+\([^()\\@<>]*+\))?+[ \t]*+"
 _ANGLE = re.compile(rf'[ \t]*+((?:[^"<>@,;:()\\]++|{_QUOTED})*+)<[ \t]*+({_SPEC})[ \t]*+>(.*+)', re.DOTALL)
 _BARE = re.compile(rf"[ \t]*+({_SPEC})(.*+)", re.DOTALL)
-# Interop: scripts repeat the address as the name, without quotation marks.
-_TWICE = re.compile(rf"[ \t]*+({_SPEC})[ \t]*+<[ \t]*+({_SPEC})[ \t]*+>[ \t]*+")
+# Interop: scripts repeat the address as the name without quotation marks, Exchange as a comment.
+_TWICE = re.compile(rf"[ \t]*+({_SPEC})[ \t]*+(?:<[ \t]*+({_SPEC})[ \t]*+>|\(({_SPEC})\))[ \t]*+")
 _BEHIND = re.compile(_COMMENT)
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _BLANK_LINE = re.compile(r"\n[ \t]*+\r?+(?:\n|$)")
@@ -67,6 +68,18 @@ class Author(NamedTuple):
         return f"{self.local}@{self.domain}" if self.verifiable else ""
 
 
+def author_of(content: bytes) -> Author:
+    """Return the author of a mail as it was received.
+
+    Beside what `read_author` finds there is the problem `flawed`: lines in the header that belong to no field, or do
+    not end in CRLF. We pass over such lines; another program may find a From in them.
+    """
+    if read_mail(content).flaw:
+        return Author(problem="flawed")
+    header = read_header(content, 0, len(content), b"\n")
+    return read_author(header.fields, whole=header.over is None)
+
+
 def read_author(fields: Sequence[Field], *, whole: bool = True) -> Author:
     """Return the author that a header names.
 
@@ -99,8 +112,8 @@ def _read(written: str) -> Author:
     if "@" not in text and "=?" not in text:
         return Author(problem="no-address")
     twice = _TWICE.fullmatch(text)
-    if twice and twice[1].lower() == twice[2].lower():
-        return _address(twice[2])
+    if twice and twice[1].lower() == (twice[2] or twice[3]).lower():
+        return _address(twice[2] or twice[1])
     angle = _ANGLE.fullmatch(text)
     if angle:
         name, spec, behind = angle.groups()

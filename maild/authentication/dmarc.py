@@ -57,7 +57,7 @@ class Discovered(NamedTuple):
         for name, record in self.found:
             if record.psd == "n":
                 return name
-            if record.psd == "y" and name != self.domain:
+            if record.psd == "y":
                 return self._one_below(name)
         if self.failure:
             return None
@@ -100,6 +100,7 @@ class Discovered(NamedTuple):
         return self.applied[1].of_subdomain != self.applied[1].of_nothing
 
     def _one_below(self, name: str) -> str:
+        """Return the name on the way from `name` down to the domain; there is none below the domain itself."""
         labels = self.domain.split(".")
         return ".".join(labels[-name.count(".") - 2 :])
 

@@ -8,15 +8,19 @@ import click
 from sqlalchemy import Connection
 
 from maild.archive import content
+from maild.archive.examinations import evidence_of
 from maild.archive.fates import Wanted
 from maild.archive.queries import Message, message
-from maild.cli import tracing
+from maild.authentication.author import read_author
+from maild.authentication.standing import NOT_LOOKED, Standing, standing_of
+from maild.cli import senders, tracing
 from maild.cli.facts import read_facts
 from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import plain, put_bytes, put_json, settings
 from maild.config import Settings
 from maild.errors import NotFoundError
+from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.ids import format_id, parse_id
 from maild.policy.visible import OPERATOR
@@ -37,14 +41,23 @@ def run(text: str, form: str, *, as_json: bool) -> None:
     with reading(here) as connection:
         found = _find(connection, number)
         octets = content.read(connection, found.digest)
+        evidence = evidence_of(connection, [number]).get(number)
     if form == "source":
         click.echo(plain(octets.decode("utf-8", "backslashreplace").replace("\r\n", "\n")), nl=False)
     else:
         facts = read_facts(octets)
+        standing = _standing(here, facts, evidence)
         if as_json:
-            put_json(_to_json(found, facts))
+            put_json(_to_json(found, facts) | {"sender": senders.to_json(standing, evidence)})
         else:
-            _put_text(found, facts)
+            _put_text(found, facts, "" if evidence is None else senders.line(standing))
+
+
+def _standing(here: Settings, facts: Facts, evidence: Evidence | None) -> Standing:
+    if evidence is None:
+        return NOT_LOOKED
+    author = read_author(facts.fields, whole=facts.source_only not in {"fields", "header"})
+    return standing_of(evidence, author.domain if author.verifiable else "", senders.our_domains(here))
 
 
 def _find(connection: Connection, number: int) -> Message:
@@ -87,9 +100,10 @@ def _to_json(found: Message, facts: Facts) -> dict[str, object]:
     }
 
 
-def _put_text(found: Message, facts: Facts) -> None:
+def _put_text(found: Message, facts: Facts, sender: str) -> None:
     lines = {
         "From": _mailboxes(facts.senders),
+        "Sender": sender,
         "To": _mailboxes(facts.to),
         "Cc": _mailboxes(facts.cc),
         "Subject": facts.subject,

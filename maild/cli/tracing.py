@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from maild.archive.fates import LIMIT, Fate, Wanted, fates
+from maild.authentication.noted import standing_noted
+from maild.authentication.standing import Standing
+from maild.cli import senders
 from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
@@ -32,13 +35,17 @@ def wanted(message_id: str | None, sender: str | None, recipient: str | None, si
 
 def run(question: Wanted, *, as_json: bool) -> None:
     """Print the fates; exit with 1 when there is none."""
-    with reading(settings()) as connection:
+    here = settings()
+    with reading(here) as connection:
         found = fates(connection, visible=OPERATOR, wanted=question)
+    examined = any(fate.evidence is not None for fate in found)
+    ours = senders.our_domains(here) if examined else frozenset()
     for fate in found:
+        standing = standing_noted(fate.evidence, fate.from_mail, ours)
         if as_json:
-            put_json(to_json(fate))
+            put_json(to_json(fate, standing))
         else:
-            put_text(fate)
+            put_text(fate, standing)
     if len(found) == LIMIT:
         note(f"the newest {LIMIT} only; narrow it with --since, --from or --to")
     if not found:
@@ -46,7 +53,7 @@ def run(question: Wanted, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def to_json(fate: Fate) -> dict[str, Any]:
+def to_json(fate: Fate, standing: Standing) -> dict[str, Any]:
     """Return the form for programs."""
     return {
         "id": format_id(fate.id),
@@ -56,6 +63,7 @@ def to_json(fate: Fate) -> dict[str, Any]:
         "reply": _reply(fate),
         "peer": fate.peer,
         "from": fate.reverse_path,
+        "sender": senders.to_json(standing, fate.evidence),
         "size": fate.size,
         "digest": fate.digest.hex(),
         "subject": fate.subject,
@@ -81,12 +89,14 @@ def _reply(fate: Fate) -> str | None:
     return f"250 2.0.0 Ok: stored as {format_id(fate.id)}" if fate.origin == "smtp" else None
 
 
-def put_text(fate: Fate) -> None:
+def put_text(fate: Fate, standing: Standing) -> None:
     """Print the form for people."""
     sender = "<>" if fate.reverse_path is None else fate.reverse_path
     click.echo(plain(f"{format_id(fate.id)}  {local(fate.received_ms)}  {sender}  {fate.subject}"))
     origin = {"smtp": f"received from {fate.peer}", "import": f"imported from {fate.peer}"}.get(fate.origin)
     click.echo(plain(f"  {origin or fate.origin}, {fate.size:,} octets" + _answered(fate)))
+    if fate.evidence is not None:
+        click.echo(plain(f"  sender: {senders.line(standing)}"))
     for recipient in fate.recipients:
         name = recipient.address or f"team {recipient.team}"
         state = recipient.state

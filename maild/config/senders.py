@@ -25,9 +25,10 @@ class Authentication:
     )
     dmarc: str = setting(
         "refuse",
-        choice("refuse", "mark", "note"),
-        "What becomes of a letter that fails DMARC where the domain asks to have such letters refused. "
-        '"refuse": the sender is told so (550). "mark": it comes to its inbox with the tag `verdacht`. '
+        choice("refuse", "suspicious", "note"),
+        "What becomes of a letter that fails DMARC. "
+        '"refuse": as the domain asks: one that asks for refusal has it (550), one that asks for care (`quarantine`) '
+        'gets the tag `verdacht` (`suspicious` where the organisation speaks English). "suspicious": both get the tag. '
         '"note": the page says so, and nothing else.',
     )
     trusted_sealers: tuple[str, ...] = setting(

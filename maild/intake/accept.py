@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,10 +20,13 @@ from maild.archive.writer import Writer
 from maild.errors import DiskFullError, TemporaryError
 from maild.intake.admit import admit
 from maild.intake.door import Door
+from maild.intake.inspection import Inspection, Inspector
 from maild.intake.space import Space
 from maild.intake.spool import Spool
 from maild.mail.address import Address
+from maild.mail.authentication import Verdicts
 from maild.mail.envelope import Envelope, Recipient
+from maild.mail.evidence import to_json
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.reply import Reply
 from maild.rules.nearby import Nearby
@@ -44,6 +47,17 @@ class Stored:
     envelope: Envelope
     size: int
     octets: bytes | None
+    inspection: Inspection | None = None  # of its sender; None: nobody is to look
+
+    @property
+    def verdicts(self) -> Verdicts | None:
+        """What has been found out about the sender already."""
+        evidence = None if self.inspection is None else self.inspection.evidence
+        return None if evidence is None else evidence.verdicts
+
+    @property
+    def suspicious(self) -> bool:
+        return self.inspection is not None and self.inspection.suspicious
 
 
 class Intake:
@@ -61,6 +75,7 @@ class Intake:
         now: Callable[[], datetime],
         chance: Callable[[], int],
         on_stored: Callable[[Stored], None],
+        inspector: Inspector | None = None,
     ) -> None:
         """Wire the reception; `chance` gives random bits for ids, `on_stored` hears of mail after its commit."""
         self._writer = writer
@@ -72,6 +87,7 @@ class Intake:
         self._now = now
         self._chance = chance
         self._on_stored = on_stored
+        self._inspector = inspector
         self._nearby: Nearby | None = None
         self.accepted_count = 0
         self.failed_count = 0
@@ -111,11 +127,18 @@ class Intake:
 
     async def _accept(self, envelope: Envelope, spool: Spool) -> Reply:
         received_ms = int(self._now().timestamp() * 1000)
-        refusal = await self._door.at_end(self._rulebook.current, envelope, spool, received_ms)
+        inspection = None if self._inspector is None else self._inspector.begin(envelope, spool, received_ms)
+        refusal = await self._door.at_end(self._rulebook.current, envelope, spool, received_ms, inspection)
+        if refusal is None and inspection is not None:
+            refusal = await inspection.refusal()
         if refusal is not None:
             self.refused_count += 1
             return refusal
-        accepted = await self._writer.run(accept, self._acceptance(envelope, spool, received_ms))
+        evidence = None if inspection is None else inspection.evidence
+        acceptance = self._acceptance(envelope, spool, received_ms)
+        if evidence is not None:
+            acceptance = replace(acceptance, evidence=to_json(evidence))
+        accepted = await self._writer.run(accept, acceptance)
         self.accepted_count += 1
         self._report(accepted, envelope, spool)
         if accepted.to_route:
@@ -125,6 +148,7 @@ class Intake:
                 envelope=envelope,
                 size=spool.size,
                 octets=spool.octets,
+                inspection=inspection,
             )
             self._on_stored(stored)
         return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")

@@ -19,16 +19,18 @@ import structlog
 from maild.archive.content import DamagedError
 from maild.confinement import ConfinementError, Pool
 from maild.intake.admit import refusal
+from maild.intake.inspection import Inspection
 from maild.intake.judging import Transaction
 from maild.intake.spool import Spool
 from maild.mail.address import Address
-from maild.mail.authentication import TrustedRelays
+from maild.mail.authentication import RESULTS, UNREAD, TrustedRelays, Verdicts
 from maild.mail.envelope import Envelope
 from maild.mail.facts import Facts
 from maild.mail.reply import Reply
 from maild.rules.in_worker import RulesWanted
 from maild.rules.model import Letter, Outcome, Ruleset
 from maild.rules.refusals import Judgement, judge_by_envelope
+from maild.rules.single_conditions import asked_by
 
 DEADLINE_S = 2.0
 _JUDGE = "maild.intake.judging:judge"
@@ -45,6 +47,7 @@ class Door:
         self._relays = relays
         self._deadline_s = deadline_s
         self._pickled: tuple[str, bytes] = ("", b"")
+        self._asked: tuple[str, bool] = ("", False)  # whether the rules of a version ask who sent a mail
 
     def at_rcpt(self, ruleset: Ruleset, address: Address, reverse_path: Address | None, now: datetime) -> Reply | None:
         """Return the refusal of one recipient, when the envelope alone is enough for it."""
@@ -54,8 +57,15 @@ class Door:
         (judged,) = judge_by_envelope(ruleset, letter, [address])
         return _refused([judged], "rcpt")
 
-    async def at_end(self, ruleset: Ruleset, envelope: Envelope, spool: Spool, received_ms: int) -> Reply | None:
-        """Return the refusal of a whole message."""
+    async def at_end(
+        self,
+        ruleset: Ruleset,
+        envelope: Envelope,
+        spool: Spool,
+        received_ms: int,
+        inspection: Inspection | None = None,
+    ) -> Reply | None:
+        """Return the refusal of a whole message. `inspection` is asked who sent it, where a rule wants to know."""
         if not ruleset.refusing:
             return None
         moment = datetime.fromtimestamp(received_ms / 1000, UTC)
@@ -64,15 +74,26 @@ class Door:
         if any(each.outcome is Outcome.NO for each in judged):
             return None  # someone will have it in any case
         if any(each.outcome is Outcome.UNKNOWN for each in judged):
-            judged = await self._judge(ruleset, envelope, spool, received_ms)
+            verdicts = await self._verdicts(ruleset, inspection)
+            judged = await self._judge(ruleset, envelope, spool, received_ms, verdicts)
         return _refused(judged, "data")
 
-    async def _judge(self, ruleset: Ruleset, envelope: Envelope, spool: Spool, received_ms: int) -> list[Judgement]:
+    async def _verdicts(self, ruleset: Ruleset, inspection: Inspection | None) -> Verdicts | None:
+        """Return what can be known of the sender, when a rule that may refuse asks for it; None: what a relay says."""
+        if inspection is None:
+            return None
+        if self._asked[0] != ruleset.version:
+            self._asked = (ruleset.version, not asked_by(ruleset.refusing).isdisjoint(RESULTS))
+        return (await inspection.find_out()).verdicts if self._asked[1] else UNREAD
+
+    async def _judge(
+        self, ruleset: Ruleset, envelope: Envelope, spool: Spool, received_ms: int, verdicts: Verdicts | None
+    ) -> list[Judgement]:
         try:
             header = _header_of(spool.beginning(), whole=spool.size)
             if header is None:
                 return _in_doubt("the header is too large")
-            transaction = self._transaction(envelope, spool.size, received_ms)
+            transaction = self._transaction(envelope, spool.size, received_ms)._replace(verdicts=verdicts)
             async with asyncio.timeout(self._deadline_s):
                 return await self._ask(ruleset, transaction, header)
         except TimeoutError:

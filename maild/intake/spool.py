@@ -61,6 +61,14 @@ class Spool:
             offset += length
         yield compress(self._buffer)
 
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the octets, a chunk at a time; raises OSError or DamagedError."""
+        offset = 0
+        for length in self._lengths:
+            yield decompress(os.pread(self._descriptor(), length, offset))
+            offset += length
+        yield bytes(self._buffer)
+
     def discard(self) -> None:
         """Free what is held; safe to call twice."""
         fd, self._fd = self._fd, None

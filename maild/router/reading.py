@@ -30,6 +30,7 @@ from maild.rules.trace_form import routes_json
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
 _MAX_NAME = 500
+_MARKS = {"de": "verdacht", "en": "suspicious"}
 
 
 class Addressed(NamedTuple):
@@ -56,6 +57,7 @@ class Order(NamedTuple):
     state: str | None = None  # the place of imported mail, whatever the rules say
     believed: tuple[str, ...] = ()
     verdicts: Verdicts | None = None
+    suspicious: bool = False  # its domain asks that it be marked, or else refused
     evidence: str | None = None  # JSON, to be kept with the filing; None: it is kept already, or there is none
     reply: bool | None = None
 
@@ -120,6 +122,8 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
             state = order.state or "open"
             places[addressed.team] = Place(team=addressed.team, state=state, priority=int(Priority.NORMAL))
     sender = facts.senders[0] if facts.senders else None
+    if order.suspicious:
+        places = {inbox: place._replace(tags=_with(place.tags, mark_of(ruleset))) for inbox, place in places.items()}
     duties = _duties(order, merged)
     return Filing(
         message_id=order.message_id,
@@ -149,6 +153,15 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         parents=_parents(ruleset, duties),
         observations=() if order.state is not None else _observations(routes),
     )
+
+
+def mark_of(ruleset: Ruleset) -> str:
+    """Return the tag of letters that their domain asks to be handled with care."""
+    return _MARKS.get(ruleset.organisation.language, _MARKS["en"])
+
+
+def _with(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:
+    return tags if tag in tags else (*tags, tag)
 
 
 def _evidence(order: Order, facts: Facts) -> str | None:

@@ -7,10 +7,10 @@ Work that fails stays `accepted` in the database and is claimed again; nothing i
 from __future__ import annotations
 
 import asyncio
-import pickle
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -19,14 +19,16 @@ from maild.archive.database import Database
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.index_writer import IndexWriter
-from maild.archive.replies import Question, replies
 from maild.archive.work import Waiting, waiting, waiting_ids
+from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
+from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
+from maild.router.asking import Asking
+from maild.router.examining import Examining, Unexamined
 from maild.router.reading import Addressed, Order, Reading, read_one
-from maild.rules.in_worker import RulesWanted
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -35,8 +37,8 @@ _BATCH_BYTES = 1_000_000
 _HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
 _CLAIM = 500
 _POLL_S = 2.0
+_PATIENCE_S = 0.2  # how long a batch waits for the slowest DNS of its senders
 _FLIGHTS = 3  # batches under way: one read, one filed, one waiting
-_READ = "maild.router.reading:read_batch"
 _log = structlog.get_logger()
 
 
@@ -51,6 +53,8 @@ class _Task:
     octets: bytes | Streamed | None = None
     digest: bytes | None = None
     crashed: bool = False
+    unexamined: Unexamined | None = None
+    away: bool = False  # its examination takes longer than the batch waits
 
 
 class Router:
@@ -69,6 +73,7 @@ class Router:
         now_ms: Callable[[], int],
         relays: TrustedRelays = NO_RELAYS,
         on_report: Callable[[int], None] = lambda _: None,
+        examiner: Examiner | None = None,
     ) -> None:
         """Wire the router.
 
@@ -83,8 +88,11 @@ class Router:
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
             on_report: hears of filed messages that look like reports about our domains.
+            examiner: finds out who sent what nobody has examined; None: nobody is asked.
         """
         self._on_report = on_report
+        self._examiner = examiner
+        self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
         self._relays = relays
         self._database = database
         self._rulebook = rulebook
@@ -103,18 +111,18 @@ class Router:
         self._large: asyncio.Queue[_Task] = asyncio.Queue()
         self._flights: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._pickled: tuple[str, bytes] = ("", b"")
+        self._asking = Asking(pool, database, unread)
         self.filed_count = 0
         self.source_only_count = 0
 
-    def offer(self, order: Order, octets: bytes | None) -> None:
+    def offer(self, order: Order, octets: bytes | None, unexamined: Unexamined | None = None) -> None:
         """Hear of mail that was just committed. Losing an offer loses nothing: the database has the work item."""
         if order.message_id in self._claimed or len(self._tasks) > 10 * _CLAIM:
             return
         if octets is not None and self._held_bytes + len(octets) > _HELD_BYTES:
             octets = None
         self._held_bytes += len(octets or b"")
-        self._claim(_Task(order, octets))
+        self._claim(_Task(order, octets, unexamined=unexamined))
 
     async def run(self) -> None:
         """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
@@ -134,6 +142,8 @@ class Router:
         finally:
             for task in beside:
                 task.cancel()
+            if self._examining is not None:
+                self._examining.cancel()
 
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
@@ -179,7 +189,7 @@ class Router:
             after = found[-1].message_id
             for item in found:
                 if item.message_id not in self._claimed:
-                    self._claim(_Task(self._order(item), digest=item.digest))
+                    self._claim(_Task(self._order(item), digest=item.digest, unexamined=self._unexamined(item)))
 
     def _read_waiting(self, after: int) -> list[Waiting]:
         with self._database.read() as connection:
@@ -196,7 +206,17 @@ class Router:
             size=item.size,
             state="closed" if item.origin == "import" else None,
             believed=self._relays.believed(item.peer_ip),
+            verdicts=None if item.evidence is None else item.evidence.verdicts,
+            suspicious=item.evidence is not None and self._suspects(item.evidence),
         )
+
+    def _suspects(self, evidence: Evidence) -> bool:
+        return self._examiner is not None and self._examiner.suspects(evidence)
+
+    def _unexamined(self, item: Waiting) -> Unexamined | None:
+        if self._examiner is None or item.evidence is not None or not self._examiner.concerns(item.peer_ip):
+            return None
+        return Unexamined(Dialogue(item.peer_ip or "", item.helo, item.reverse_path or None))
 
     def _take(self) -> list[_Task]:
         batch = [self._tasks.popleft()]
@@ -213,7 +233,8 @@ class Router:
             _log.error("router.failed", error=type(error).__name__, messages=len(batch))
         finally:
             for task in batch:
-                self._claimed.discard(task.order.message_id)
+                if not task.away:
+                    self._claimed.discard(task.order.message_id)
 
     async def _work(self, batch: list[_Task], *, bulk: bool) -> None:
         self._held_bytes -= sum(len(task.octets) for task in batch if isinstance(task.octets, bytes))
@@ -222,6 +243,7 @@ class Router:
             (task,) = batch
             task.octets = Streamed(task.order.size, lambda: self._stream(task))
         await self._fetch_missing(batch)
+        batch = await self._examined(batch, bulk=bulk)
         readings = await self._read(ruleset, batch, bulk=bulk)
         for task in batch:
             task.octets = None
@@ -231,6 +253,37 @@ class Router:
                 documents.append(reading.document._replace(revision=filed.revision))
                 self._report(reading, filed)
         self._index.add(documents)
+
+    async def _examined(self, batch: list[_Task], *, bulk: bool) -> list[_Task]:
+        """Have the senders of a batch examined; return those that need not wait any longer."""
+        if self._examining is None:
+            return batch
+        asked = [(task, task.unexamined, task.octets) for task in batch if task.unexamined and task.octets is not None]
+        if not asked:
+            return batch
+        begun = await self._examining.begin([(unexamined, octets) for _, unexamined, octets in asked], bulk=bulk)
+        await asyncio.wait(begun, timeout=_PATIENCE_S)
+        for (task, _, _), examination in zip(asked, begun, strict=True):
+            if examination.done():
+                self._take_evidence(task, examination.result())
+            else:
+                task.away, task.octets = True, None
+                examination.add_done_callback(partial(self._come_back, task))
+        return [task for task in batch if not task.away]
+
+    def _come_back(self, task: _Task, examination: asyncio.Task[Evidence]) -> None:
+        task.away = False
+        if examination.cancelled() or examination.exception() is not None:
+            self._claimed.discard(task.order.message_id)  # the poll finds it again
+            return
+        self._take_evidence(task, examination.result())
+        self._claim(task)
+
+    def _take_evidence(self, task: _Task, evidence: Evidence) -> None:
+        task.order = task.order._replace(
+            verdicts=evidence.verdicts, evidence=to_json(evidence), suspicious=self._suspects(evidence)
+        )
+        task.unexamined = None
 
     async def _file(
         self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
@@ -294,7 +347,7 @@ class Router:
     async def _read(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
         readable = [task for task in batch if task.octets is not None]
         try:
-            answers = iter(await self._ask_worker(ruleset, readable, bulk=bulk) if readable else [])
+            answers = iter(await self._asking.ask(ruleset, [(t.order, t.octets) for t in readable], bulk=bulk))
         except ConfinementError as error:
             if len(batch) > 1:
                 # One of them is poison; alone it harms nobody else.
@@ -311,35 +364,6 @@ class Router:
     def _by_envelope(self, ruleset: Ruleset, task: _Task, limit: str) -> Reading:
         _log.warning("message.source_only", id=format_id(task.order.message_id), limit=limit)
         return read_one(ruleset, task.order._replace(source_only=limit), None, self._unread(ruleset))
-
-    async def _ask_worker(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
-        orders, contents = [task.order for task in batch], [task.octets for task in batch]
-        what = (self._unread(ruleset), orders, *contents)
-        readings = await self._pool.run(_READ, ruleset.version, None, *what, bulk=bulk)
-        while isinstance(readings, RulesWanted):
-            if self._pickled[0] != ruleset.version:
-                self._pickled = (ruleset.version, pickle.dumps(ruleset, protocol=5))
-            readings = await self._pool.run(_READ, ruleset.version, self._pickled[1], *what, bulk=bulk)
-        answers: list[Reading | Question] = readings
-        questions = [answer for answer in answers if isinstance(answer, Question)]
-        if questions:
-            again = iter(await self._ask_again(ruleset, batch, questions, bulk=bulk))
-            return [next(again) if isinstance(answer, Question) else answer for answer in answers]
-        return [answer for answer in answers if isinstance(answer, Reading)]
-
-    async def _ask_again(
-        self, ruleset: Ruleset, batch: list[_Task], questions: list[Question], *, bulk: bool
-    ) -> list[Reading]:
-        """Tell the worker what it could not know: which messages belong to a conversation we have."""
-        told = await asyncio.to_thread(self._look_up, questions)
-        asking = [task for task in batch if task.order.message_id in told]
-        for task in asking:
-            task.order = task.order._replace(reply=told[task.order.message_id])
-        return await self._ask_worker(ruleset, asking, bulk=bulk)
-
-    def _look_up(self, questions: list[Question]) -> dict[int, bool]:
-        with self._database.read() as connection:
-            return replies(connection, questions)
 
     def _report(self, reading: Reading, filed: Filed) -> None:
         self.filed_count += 1

@@ -23,6 +23,7 @@ from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
 from maild.web.holding import duty_lines
 from maild.web.opening import Opened, image_consent, open_letter
+from maild.web.senders import forged_among, is_from_outside
 from maild.web.shell import Place, Shell, place_from, shell, team_name
 from maild.web.visit import Visit
 
@@ -35,6 +36,7 @@ _MAX_ASKED = 10
 class _Around:
     shell: Shell
     colleagues: tuple[User, ...]
+    forged: frozenset[int]
 
 
 async def conversation(visit: Visit) -> Response:
@@ -58,6 +60,7 @@ async def conversation(visit: Visit) -> Response:
         may_respond={e.team for e in talk.entries if visit.may(Permission.RESPOND, e.team)},
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
+        forged=found.forged,
         states=STATES,
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
@@ -72,9 +75,11 @@ def _around(connection: Connection, visit: Visit, talk: queries.Conversation) ->
     rules = visit.services.rulebook.current
     around = shell(connection, visit, _place(visit, talk, visit.visible))
     teams = {e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)}
+    came = [(message.id, message.from_mail) for message in talk.messages if is_from_outside(message)]
     return _Around(
         shell=around,
         colleagues=tuple(_colleagues(connection, rules, teams, visit.now_ms)) if teams else (),
+        forged=forged_among(connection, came, rules.domains),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from maild.authentication.author import read_author
 from maild.errors import NotFoundError
 from maild.mail import transfer
 from maild.mail.charset import guess
@@ -27,7 +28,7 @@ from maild.web.letter_html import MAX_HTML, LetterHtml, letter_html
 from maild.web.letter_images import MAX_IMAGE_BYTES, data_uri, image_type
 from maild.web.letter_text import MAX_CHARACTERS, text_html
 from maild.web.letter_tokens import TooMuchError
-from maild.web.letter_view import AttachmentView, LetterHeader, LetterView, Notice, Person
+from maild.web.letter_view import AttachmentView, AuthorView, LetterHeader, LetterView, Notice, Person
 from maild.web.letter_warnings import attachment_notices, person, sender_notices, shown_text
 
 __all__ = ["LetterView", "attachment_headers", "open_letter", "open_part", "source_view"]
@@ -37,6 +38,7 @@ _MAX_INLINE_IMAGES = 100
 _MAX_ATTACHMENTS = 500
 _HEAD_BYTES = 512
 _FORWARDED = ("fwd:", "fw:", "wg:")
+_OF_THE_HEADER = frozenset({"fields", "header"})  # limits beyond which there may be another From
 # Limits of the header alone: the letter itself can be read.
 _READABLE_ALL_THE_SAME = frozenset({"addresses"})
 
@@ -146,7 +148,13 @@ def _header(reading: _Reading, our_domains: Collection[str]) -> LetterHeader:
         to=_people(people["to"]),
         cc=_people(people["cc"]),
         reply_to=_people(reply_to),
+        author=_author(reading.message),
     )
+
+
+def _author(message: Message) -> AuthorView:
+    author = read_author(message.fields, whole=message.source_only not in _OF_THE_HEADER)
+    return AuthorView(domain=author.domain if author.verifiable else "", problem=author.problem)
 
 
 def _people(mailboxes: tuple[Mailbox, ...]) -> tuple[Person, ...]:

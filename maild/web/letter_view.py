@@ -38,6 +38,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorView:
+    """The one author for certain, by the domain in lower-case A-labels; else "", and the `problem` in a word."""
+
+    domain: str = ""
+    problem: str = "unread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LetterHeader:
     """The header fields that a reader sees; texts hold no control and no mark of direction."""
 
@@ -48,6 +56,7 @@ class LetterHeader:
     to: tuple[Person, ...] = ()
     cc: tuple[Person, ...] = ()
     reply_to: tuple[Person, ...] = ()
+    author: AuthorView = AuthorView()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,16 @@ from functools import partial
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from maild.archive import queries
+from maild.archive.examinations import evidence_of
+from maild.authentication.results import write_results
 from maild.errors import NotFoundError
+from maild.mail.evidence import Evidence
 from maild.mail.ids import format_id, parse_id
 from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, stream
+from maild.web.sender_check import check_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -43,6 +47,7 @@ async def message(visit: Visit) -> Response:
         duty_lines=await duty_lines(visit, [found]),
         duty_team=partial(team_name, visit),
         way=_way(found),
+        check=None if letter.sender.evidence is None else check_of(letter.sender.evidence, visit.language),
     )
 
 
@@ -73,13 +78,20 @@ async def source(visit: Visit) -> Response:
     """Show the octets as text."""
     found = await _message(visit)
     octets = await head(visit, found.digest, _SOURCE_BYTES)
+    evidence = (await visit.read(evidence_of, [found.id])).get(found.id)
     return visit.page(
         "source.html",
         shell=await shell_of(visit),
         message=found,
+        added="" if evidence is None else _added(evidence, visit),
         text=_shown(octets),
         rest=max(found.size - len(octets), 0),
     )
+
+
+def _added(evidence: Evidence, visit: Visit) -> str:
+    """Return what maild says of the sender, as mail says it: beside the content, which stays as it came."""
+    return _shown(write_results(evidence, visit.services.settings.hostname).encode())
 
 
 def _shown(octets: bytes) -> str:

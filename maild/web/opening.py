@@ -21,6 +21,7 @@ from maild.errors import NotFoundError
 from maild.web.language import catalogue
 from maild.web.letter import source_html
 from maild.web.letter_view import LetterView, Notice
+from maild.web.senders import Sender, known_of, sender_of, without_what_is_said
 from maild.web.visit import Visit
 
 _IN_MEMORY_BYTES = 1_000_000
@@ -33,6 +34,7 @@ class Opened:
 
     message: Message
     view: LetterView
+    sender: Sender
 
 
 async def open_letter(visit: Visit, message: Message, *, images: bool = False) -> Opened:
@@ -47,7 +49,9 @@ async def open_letter(visit: Visit, message: Message, *, images: bool = False) -
         notice = Notice(code="source-only", values=(error.kind,), grave=True)
         begin = octets if isinstance(octets, bytes) else await head(visit, message.digest, _IN_MEMORY_BYTES)
         view = LetterView(kind="source", plain_html=source_html(begin), notices=(notice,))
-    return Opened(message=message, view=view)
+    known = await visit.read(known_of, visit.visible, message)
+    sender = sender_of(known, view, ours, visit.language)
+    return Opened(message=message, view=without_what_is_said(view, sender.standing), sender=sender)
 
 
 async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, str, str]:

@@ -39,9 +39,14 @@ async def _reload_nothing() -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
-    """How the site presents itself. `base_url` has no slash at its end; https makes cookies secure."""
+    """How the site presents itself.
+
+    `base_url` has no slash at its end; https makes cookies secure. `hostname` is the name under which maild says what
+    it found out about a sender (RFC 8601 §2.5: the authserv-id).
+    """
 
     base_url: str
+    hostname: str = "localhost"
     language: str = "de"
     lifetime: Lifetime = field(default_factory=Lifetime)
     password_cost: Cost = STANDARD

@@ -17,6 +17,7 @@ from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
+from maild.web.senders import forged_among
 from maild.web.visit import Visit
 
 _ALARMED = (Permission.PEOPLE, Permission.RULES)
@@ -68,6 +69,7 @@ class Listing:
     team_name: str
     page: InboxPage
     filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
+    forged: frozenset[int] = frozenset()  # ids of the newest letters that seem so
 
 
 def place_from(query: Mapping[str, str], team: str) -> Place:
@@ -149,7 +151,13 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
     teams = team_links(visit, visible, counts)
     if place is None or page is None:
         return Shell(teams=teams, listing=None)
-    return Shell(teams=teams, listing=_listing(visit, place, page, counts.get(place.team, TeamCount())))
+    listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
+    return Shell(teams=teams, listing=replace(listing, forged=_forged(connection, visit, page)))
+
+
+def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:
+    came = [(row.newest_id, row.from_mail) for row in page.rows if not row.outgoing]
+    return forged_among(connection, came, visit.services.rulebook.current.domains)
 
 
 def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> Listing:

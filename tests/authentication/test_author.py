@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from maild.authentication.author import Author, read_author
+from maild.authentication.author import Author, author_of, read_author
 from maild.mail.header import Field, read_header
 
 
-def author_of(header: str | bytes) -> Author:
+def author_in(header: str | bytes) -> Author:
     octets = header.encode() if isinstance(header, str) else header
     return read_author(read_header(octets + b"\r\n\r\nx", 0, len(octets) + 5, b"\n").fields)
 
@@ -43,6 +43,8 @@ GOOD = {
     "From: a@shop.example (Cron Daemon)": "a@shop.example",
     "From: <a@shop.example> (Cron Daemon) ": "a@shop.example",
     "From: A@shop.example <a@shop.example>": "a@shop.example",
+    "From: a@shop.example (A@shop.example)": "a@shop.example",
+    'From: a@shop.example ("Anna" B)': "a@shop.example",
     "From: < a@shop.example >": "a@shop.example",
     "From: Anna\r\n <a@shop.example>": "a@shop.example",
     "From:\r\n\tAnna\r\n\t<a@shop.example>": "a@shop.example",
@@ -124,6 +126,8 @@ BAD: dict[str, list[str | bytes]] = {
         "From: a@shop.example (x (y))",
         "From: a@shop.example (b@evil.example)",
         "From: a@(x)shop.example",
+        "From: a@shop.example(a@shop.example",
+        'From: a@shop.example (") (")',
         "From: a@shop.example (x) (y)",
         "From: Anna (x) <a@shop.example>",
         "From: <a@shop.example> (x\\)",
@@ -190,20 +194,41 @@ BAD: dict[str, list[str | bytes]] = {
 
 @pytest.mark.parametrize("header", GOOD)
 def test_an_author_is_read(header: str) -> None:
-    author = author_of(header)
+    author = author_in(header)
     assert author.address == GOOD[header], author
     assert author.verifiable
 
 
 @pytest.mark.parametrize(("problem", "header"), [(p, h) for p, headers in BAD.items() for h in headers])
 def test_an_author_who_can_be_read_otherwise_is_not_verifiable(problem: str, header: str | bytes) -> None:
-    assert author_of(header) == Author(problem=problem)
+    assert author_in(header) == Author(problem=problem)
 
 
 def test_an_author_of_a_header_that_was_cut_is_not_verifiable() -> None:
     fields = (Field("from", " a@shop.example"),)
     assert read_author(fields).verifiable
     assert read_author(fields, whole=False) == Author(problem="cut")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"From: a@shop.example\r\n\r\nFrom: b@evil.example", ""),
+        (b"Subject: x\r\nFrom:\r\n a@shop.example\r\n\r\n", ""),
+        (b"From: a@shop.example", ""),
+        (b"From\r\n : b@evil.example\r\nFrom: a@shop.example\r\n\r\n", "flawed"),
+        (b" From: b@evil.example\r\nFrom: a@shop.example\r\n\r\n", "flawed"),
+        (b"Subject: x\nFrom: b@evil.example\r\nFrom: a@shop.example\r\n\r\n", "flawed"),
+        (b"Subject: x\rFrom: b@evil.example\r\nFrom: a@shop.example\r\n\r\n", "flawed"),
+        (b"From: a@shop.example\r\nX: " + b"x" * 300_000 + b"\r\nFrom: b@evil.example\r\n\r\n", "flawed"),
+        (b"From: a@shop.example\r\n" + b"X: y\r\n" * 5_000 + b"From: b@evil.example\r\n\r\n", "flawed"),
+        (b"", "none"),
+        (b"\r\nFrom: a@shop.example", "none"),
+    ],
+    ids=range(11),
+)
+def test_a_line_in_which_others_may_find_an_author_is_a_flaw(content: bytes, problem: str) -> None:
+    assert author_of(content).problem == problem
 
 
 @given(st.text(st.sampled_from('a@b.<>"(),:;\\ =?\t\r\n\x00[]Q\xfc\ud800'), max_size=60))

@@ -43,6 +43,7 @@ CASES = {
     "it passes for nobody": (evidence(dmarc("pass", domain="")), AUTHOR, UNCONFIRMED, "", ""),
     "it passes for another author": (evidence(dmarc("pass", domain="evil.example")), AUTHOR, UNCONFIRMED, "", ""),
     "it passes, but who wrote it?": (evidence(dmarc("pass", dkim=True)), "", UNCONFIRMED, "", ""),
+    "who wrote it, and a signature of nobody": (evidence(dkim=(Dkim("pass", ""),)), "", UNCONFIRMED, "", ""),
     "DMARC fails, and the domain asks for nothing": (evidence(dmarc("fail")), AUTHOR, UNCONFIRMED, "", ""),
     "DMARC fails: quarantine": (evidence(dmarc("fail", "quarantine")), AUTHOR, FORGED, "", "dmarc"),
     "DMARC fails: reject": (evidence(dmarc("fail", "reject")), AUTHOR, FORGED, "", "dmarc"),

@@ -9,7 +9,9 @@ from maild.archive.accounts import find_user
 from maild.archive.entries import Assignment, StateChange, assign, set_states
 from maild.archive.reports import Arrived
 from maild.archive.reports import record as keep_reports
+from maild.mail.authentication import Verdicts
 from maild.mail.dmarc_report import parse
+from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.mail.ids import format_id
 from maild.policy.roles import Role
 from tests.mail.dmarc_samples import feedback, record
@@ -77,6 +79,24 @@ ATTACHED = dedent("""\
     --grenze--
     """).replace("PDF\n", "\n".join(_PDF[i : i + 76] for i in range(0, len(_PDF), 76)) + "\n", 1)
 
+_FAMILY = "familie.example"
+PROVEN = Evidence(
+    1_790_000_000_000,
+    spf=Spf("softfail", "versand.familienpost-dienstleister.example", record="v=spf1 ip4:192.0.2.0/24 ~all"),
+    dkim=(
+        Dkim("pass", _FAMILY, "post2026", "ed25519-sha256", f"@{_FAMILY}", "3f" * 32, 256, secure=True),
+        Dkim("permerror", "versand.familienpost-dienstleister.example", "s1", "rsa-sha1", reason="SHA-1 is refused"),
+    ),
+    arc=Arc("pass", ("liste.example",), verdicts=Verdicts(spf="pass", dkim="pass", dmarc="pass")),
+    dmarc=Dmarc(
+        "pass", _FAMILY, _FAMILY, _FAMILY, "reject", "v=DMARC1; p=reject; rua=mailto:dmarc@familie.example",
+        dkim_aligned=True,
+    ),
+)  # fmt: skip
+FORGED = Evidence(
+    1_790_000_000_000, dmarc=Dmarc("fail", "bautraeger.example", policy="quarantine", record="v=DMARC1; p=quarantine")
+)
+
 DEEP = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(200))
 SOURCE_ONLY = (
     b"From: Scanner <scanner@kopierer.example>\r\nTo: kita.platzvergabe@musterstadt.example\r\n"
@@ -136,6 +156,8 @@ def furnish(office: Office) -> dict[str, str]:
                             "info@musterstadt.example", age_s=day),
     }  # fmt: skip
     _report(office, found["info"])
+    office.examine(found["attached"], PROVEN)
+    office.examine(found["html"], FORGED)
     references = {name: office.reference(number) for name, number in found.items()}
     with office.database.read() as connection:
         jonas = find_user(connection, "jonas").id

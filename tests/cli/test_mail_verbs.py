@@ -1,10 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 
+from maild.archive.content import compress
+from maild.archive.examinations import keep_evidence
+from maild.archive.filing import file
+from maild.cli.store import writing
+from maild.config import load_settings
+from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, to_json
+from maild.mail.ids import parse_id
+from tests.archive.samples import filing
 from tests.cli.shell import Maild
 
 INFO = "info@musterstadt.example"
@@ -80,6 +89,39 @@ def test_imported_mail_is_found_shown_and_traced_before_it_is_routed(maild: Mail
     assert fate["recipients"] == [{"address": INFO, "team": None, "state": "accepted", "duplicate_of": None}]
     assert maild("show", hit["id"].lower(), "--trace", "--json").objects == [fate]
     assert maild("verify", "--full").code == 0
+
+
+def test_show_and_trace_say_who_really_sent_it(maild: Maild, site: Path, letter: Path) -> None:
+    maild("import", letter, "--to", INFO)
+    (hit,) = maild("search", "is:in", "--json").objects
+    assert "Sender:" not in maild("show", hit["id"]).out
+    assert maild("show", hit["id"], "--json").objects[0]["sender"] is None
+    assert maild("trace", "--to", INFO, "--json").objects[0]["sender"] is None
+    proven = Dmarc("pass", "b.example", dkim_aligned=True)
+    ours = Evidence(1, dkim=(Dkim("pass", "b.example"),), dmarc=proven, arc=Arc("pass", ("x.example",)))
+    _examine(hit["id"], ours)
+    assert "\nSender: confirmed b.example (dkim)\n" in maild("show", hit["id"]).out
+    said = {"kind": "confirmed", "domain": "b.example", "by": "dkim"}
+    said |= {"spf": "none", "dkim": "pass", "dmarc": "pass", "arc": "pass"}
+    assert maild("show", hit["id"], "--json").objects[0]["sender"] == said
+    # Not routed yet: what From says was not noted, and is not guessed.
+    assert "  sender: unconfirmed\n" in maild("trace", "--to", INFO).out
+    _route(hit["id"])
+    assert "  sender: confirmed b.example (dkim)\n" in maild("trace", "--to", INFO).out
+    assert maild("show", hit["id"], "--trace", "--json").objects[0]["sender"] == said
+    _examine(hit["id"], Evidence(1, dmarc=Dmarc("fail", "b.example", policy="reject")))
+    assert "  sender: forged (dmarc)\n" in maild("trace", "--to", INFO).out
+
+
+def _examine(shown: str, evidence: Evidence) -> None:
+    with writing(load_settings(None, os.environ)) as database, database.writing.begin() as connection:
+        keep_evidence(connection, {parse_id(shown) or 0: to_json(evidence)})
+
+
+def _route(shown: str) -> None:
+    with writing(load_settings(None, os.environ)) as database:
+        filed = filing(parse_id(shown) or 0, author="petra@b.example")._replace(trace=compress(b"[]"))
+        database.writer.submit(file, filed).result()
 
 
 def test_control_characters_of_a_mail_do_not_reach_the_terminal(maild: Maild, site: Path, letter: Path) -> None:

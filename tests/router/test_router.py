@@ -6,6 +6,7 @@ import pickle
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from sqlalchemy import select, update
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.examinations import evidence_of
 from maild.archive.index import IndexDocument
 from maild.archive.replies import Question
 from maild.archive.schema import content, entries, filings, recipients, summaries, tags
+from maild.authentication.examiner import Examiner, Terms
 from maild.confinement import Pool
+from maild.dns.answer import Answer, Kind, Status
 from maild.mail.inbox import confidential
 from maild.router.reading import Addressed, Order, read_batch, read_one
 from maild.router.router import Router, _Task
@@ -43,7 +47,7 @@ class Documents:
 
 
 @asynccontextmanager
-async def routing(database: Database, more: str = "") -> AsyncIterator[Documents]:
+async def routing(database: Database, more: str = "", examiner: Examiner | None = None) -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
     ruleset, _ = load(RULES + more, "rules.yaml")
     assert ruleset is not None
@@ -59,6 +63,7 @@ async def routing(database: Database, more: str = "") -> AsyncIterator[Documents
         on_filed=lambda _: None,
         chance=lambda _: 7,
         now_ms=lambda: NOW_MS,
+        examiner=examiner,
     )
     running = asyncio.create_task(router.run())
     yield index
@@ -68,6 +73,23 @@ async def routing(database: Database, more: str = "") -> AsyncIterator[Documents
     router.stop()
     await running
     await pool.close()
+
+
+class Waiting:
+    """A DNS that answers about one domain only when everything else is filed."""
+
+    def __init__(self, database: Database, others: int) -> None:
+        self._database = database
+        self._others = others
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        while kind is Kind.TXT and "langsam" in name and self._filed() < self._others:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(0.01)
+        return Answer(Status.NO_NAME)
+
+    def _filed(self) -> int:
+        with self._database.read() as connection:
+            return len(connection.execute(select(summaries.c.message_id)).all())
 
 
 def _open_items(database: Database) -> bool:
@@ -238,3 +260,30 @@ def test_the_worker_asks_for_replies_when_a_rule_does(more: str, octets: bytes, 
     answers = read_batch(ruleset.version, pickle.dumps(ruleset), frozenset(), [_order(1)._replace(reply=told)], octets)
     assert isinstance(answers, list)
     assert isinstance(answers[0], Question) == asks
+
+
+def _from_outside(database: Database, number: int, author: str) -> int:
+    octets = f"From: {author}\r\nSubject: {number}\r\n\r\n".encode()
+    envelope = '{"ip": "192.0.2.1", "helo": "mx.example"}'
+    item = replace(acceptance(number, octets=octets, sender=author), envelope=envelope)
+    return database.writer.submit(accept, item).result().message_id
+
+
+async def test_somebodys_slow_dns_keeps_nobody_elses_mail_waiting(sqlite_database: Database) -> None:
+    slow = [_from_outside(sqlite_database, n, "a@langsam.example") for n in range(3)]
+    quick = [_from_outside(sqlite_database, n, f"a@quick{n}.example") for n in range(3, 40)]
+    examiner = Examiner(Waiting(sqlite_database, len(quick)), Terms(limit_s=60))
+    async with routing(sqlite_database, examiner=examiner):
+        pass
+    with sqlite_database.read() as connection:
+        found = evidence_of(connection, [*slow, *quick])
+    assert set(found) == {*slow, *quick}
+    assert all(evidence.verdicts == ("none", "none", "none") for evidence in found.values())
+
+
+async def test_senders_of_mail_that_was_imported_are_not_asked_about(sqlite_database: Database) -> None:
+    stored = _store(sqlite_database, 1, b"From: a@b.example\r\n\r\n")
+    async with routing(sqlite_database, examiner=Examiner(Waiting(sqlite_database, 0), Terms())):
+        pass
+    with sqlite_database.read() as connection:
+        assert evidence_of(connection, [stored]) == {}

@@ -188,3 +188,22 @@ def test_why_a_shared_letter_is_here_does_not_say_who_else_got_it_or_by_which_ru
     with office.client("bert") as bert:
         assert CANARY in bert.get(path).text
         assert "kita@musterstadt.example" in bert.get(path).text  # a copy of it came
+
+
+def test_how_many_letters_an_address_has_written_counts_none_of_theirs(
+    mixed: tuple[Office, Objects, Objects],
+) -> None:
+    office, _, _ = mixed
+    # The only letter of this address that we may see; the other team has three before it.
+    mail = f"{CANARY}@geheim.example"
+    for number in range(3):
+        theirs = letter(f"{number}", sender=mail)
+        office.mail(theirs, "bauamt@musterstadt.example", age_s=4_000 - number)
+    number = office.mail(letter("Nur dieser", sender=mail), age_s=50)
+    shown = {}
+    with office.client("petra") as petra, office.client("bert") as bert:
+        shown["petra"] = petra.get(f"/m/{shown_id(number)}").text
+        office.grant("bert", Role.READER, "kita")
+        shown["bert"] = bert.get(f"/m/{shown_id(number)}").text
+    assert "Erster Brief von dieser Adresse" in shown["petra"]
+    assert "4 Briefe von dieser Adresse zuvor" in shown["bert"]

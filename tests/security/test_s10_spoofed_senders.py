@@ -10,7 +10,7 @@ import base64
 
 import pytest
 
-from maild.authentication.author import read_author
+from maild.authentication.author import author_of
 from maild.authentication.disposition import Fate, Setting, dispose
 from maild.authentication.dmarc import check
 from maild.authentication.results import forged_fields, write_results
@@ -94,6 +94,9 @@ MORE: dict[str, Case] = {
         OWN,
         SIGNED,
     ),
+    "a folded name that we pass over": (f"From\r\n : {ADMIN}\r\nFrom: <a@attack.example>", OWN, SIGNED),
+    "a blank before a name that we pass over": (f" From: {ADMIN}\r\nFrom: <a@attack.example>", OWN, SIGNED),
+    "a line end that is none": (f"Subject: y\nFrom: {ADMIN}\r\nFrom: <a@attack.example>", OWN, SIGNED),
     "no From, but a Sender": (f"Sender: {ADMIN}", OWN, SIGNED),
     "no From, but a Reply-To": (f"Reply-To: {ADMIN}", OWN, SIGNED),
     "a dot that is none": ("From: admin@legit\u3002example", OWN, SIGNED),
@@ -133,7 +136,7 @@ async def looked_at(
     header: str | bytes, spf: Spf, dkim: tuple[Dkim, ...], published: bytes
 ) -> tuple[Evidence, Standing]:
     octets = (header.encode() if isinstance(header, str) else header) + b"\r\nSubject: x\r\n\r\nx"
-    author = read_author(read_header(octets, 0, len(octets), b"\n").fields)
+    author = author_of(octets)
     zone = Zone(
         {
             "_dmarc.attack.example": {Kind.TXT: [b"v=DMARC1; p=reject"]},

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.commit import Acceptance, Addressee, accept
 from maild.archive.database import Database
+from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.archive.index import SearchIndex
 from maild.archive.index_writer import open_index
@@ -23,6 +24,7 @@ from maild.archive.sessions import Lifetime
 from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
 from maild.errors import Diagnostic
+from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id, message_id_at
 from maild.policy.roles import Role
 from maild.router.reading import Addressed, Order, read_one
@@ -185,6 +187,11 @@ class Office:
         filed = self.database.writer.submit(file, reading.filing._replace(at_ms=self.clock.ms)).result()
         assert filed is not None
         self.index.add([reading.document._replace(revision=filed.revision)])
+
+    def examine(self, message_id: int, evidence: Evidence) -> None:
+        """Keep what was found out about a message's sender."""
+        with self.database.writing.begin() as connection:
+            keep_evidence(connection, {message_id: to_json(evidence)})
 
     def reference(self, message_id: int) -> str:
         """Return the reference of the conversation that a message is in."""

@@ -1,0 +1,31 @@
+"""Who really sent a mail: the resolver, the examiner and the inspector, built from the settings."""
+
+from __future__ import annotations
+
+from maild.authentication.disposition import Setting
+from maild.authentication.examiner import Examiner, Terms
+from maild.config import Settings
+from maild.confinement import Pool
+from maild.dns.answer import Resolver
+from maild.intake.inspection import Inspector
+
+
+def examiner_of(settings: Settings, resolver: Resolver) -> Examiner | None:
+    """Return who examines senders; None when nobody is to."""
+    section = settings.authentication
+    if not section.check:
+        return None
+    terms = Terms(
+        exempt=section.own_networks,
+        sealers=frozenset(domain.lower().rstrip(".") for domain in section.trusted_sealers),
+        setting=Setting(section.dmarc),
+        limit_s=section.limit_s,
+    )
+    return Examiner(resolver, terms)
+
+
+def inspector_of(settings: Settings, pool: Pool, examiner: Examiner | None) -> Inspector | None:
+    """Return who looks at senders before the 250."""
+    if examiner is None:
+        return None
+    return Inspector(pool, examiner, settings.trusted_relays)

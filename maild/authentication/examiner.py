@@ -1,0 +1,153 @@
+"""The examination of a sender: everything the DNS must be asked for one message, at once and within one limit.
+
+Promises: never raises for what the DNS or the message says; what is not known at the end of the limit is `temperror`,
+and a temperror refuses nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+
+from maild.authentication import arc, dkim
+from maild.authentication.author import Author
+from maild.authentication.claims import Claims
+from maild.authentication.disposition import Disposition, Fate, Setting, dispose
+from maild.authentication.dmarc import Discovered, check, policy_of
+from maild.authentication.reading import Read
+from maild.authentication.spf import check_host
+from maild.dns.answer import Resolver
+from maild.mail.authentication import TEMPERROR
+from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
+
+Network = IPv4Network | IPv6Network
+_LATE = "no answer within the limit"
+_T = TypeVar("_T")
+_log = structlog.get_logger()
+
+
+class Dialogue(NamedTuple):
+    """What the SMTP dialogue says of a sender; `reverse_path` None is the null reverse-path."""
+
+    ip: str
+    helo: str
+    reverse_path: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Whose mail is not examined, whose seals are believed, what follows from it, and how long all may take."""
+
+    exempt: tuple[Network, ...] = ()
+    sealers: frozenset[str] = frozenset()
+    setting: Setting = Setting.REFUSE
+    limit_s: float = 10.0
+
+
+class Examiner:
+    """Asks the DNS about senders."""
+
+    def __init__(self, resolver: Resolver, terms: Terms) -> None:
+        self._resolver = resolver
+        self._terms = terms
+
+    def concerns(self, ip: str | None) -> bool:
+        """Tell whether mail from this peer is examined: not from machines of one's own."""
+        if not ip:
+            return False
+        try:
+            address = ip_address(ip)
+        except ValueError:
+            return False
+        return not any(address in network for network in self._terms.exempt)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether a domain that asks for it has its letters refused."""
+        return self._terms.setting is Setting.REFUSE
+
+    def dispose(self, evidence: Evidence) -> Disposition:
+        """Return what becomes of a letter."""
+        return dispose(self._terms.setting, evidence)
+
+    def suspects(self, evidence: Evidence) -> bool:
+        """Tell whether a letter that was accepted is to be marked."""
+        return self.dispose(evidence).fate is not Fate.ACCEPT
+
+    def limit(self) -> Limit:
+        """Return the limit for one message, which begins now."""
+        return Limit(self._terms.limit_s)
+
+    async def policy(self, author: Author, limit: Limit) -> Discovered:
+        """Return what the domain of an author asks for, before anything is proven."""
+        return await limit.within(policy_of(self._resolver, author), Discovered(author.domain, failure="timeout"))
+
+    async def examine(
+        self, dialogue: Dialogue, read: Read, now_ms: int, limit: Limit, policy: Discovered | None = None
+    ) -> Evidence:
+        """Find out all there is to know; `policy` is what was said before."""
+        author, claims = read
+        now = datetime.fromtimestamp(now_ms / 1000, UTC)
+        mail_from, helo, resolver = dialogue.reverse_path, dialogue.helo, self._resolver
+        spf, signatures, chain, policy = await asyncio.gather(
+            limit.within(check_host(resolver, dialogue.ip, mail_from, helo, now=now), _late_spf(dialogue)),
+            limit.within(dkim.verify(resolver, claims.signatures, now_ms // 1000), _late_dkim(claims)),
+            limit.within(arc.validate(resolver, claims.chain, self._terms.sealers), Arc(TEMPERROR, reason=_LATE)),
+            self.policy(author, limit) if policy is None else _known(policy),
+        )
+        late = Dmarc(TEMPERROR, author.domain, reason=_LATE)
+        found = Evidence(
+            checked_ms=now_ms,
+            spf=spf,
+            dkim=signatures,
+            arc=chain,
+            dmarc=await limit.within(check(resolver, author, spf, signatures, known=policy), late),
+        )
+        return found._replace(override=self.dispose(found).override)
+
+
+class Limit:
+    """A time by which several questions are to be answered."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._ends = asyncio.get_running_loop().time() + limit_s
+
+    async def within(self, question: Coroutine[Any, Any, _T], late: _T) -> _T:
+        """Return the answer, or `late` when there was none in time, or the question failed."""
+        try:
+            async with asyncio.timeout_at(self._ends):
+                return await question
+        except TimeoutError:
+            return late
+        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, and no letter waits for it
+            _log.error("sender.check_failed", error=type(error).__name__)
+            return late
+
+
+async def _known(policy: Discovered) -> Discovered:
+    return policy
+
+
+def _late_spf(dialogue: Dialogue) -> Spf:
+    identity = "helo" if dialogue.reverse_path is None else "mailfrom"
+    domain = dialogue.helo if dialogue.reverse_path is None else dialogue.reverse_path.rpartition("@")[2]
+    return Spf(TEMPERROR, domain.lower(), identity, reason=_LATE)
+
+
+def _late_dkim(claims: Claims) -> tuple[Dkim, ...]:
+    return tuple(
+        Dkim(
+            result=claim.result or TEMPERROR,
+            domain=claim.domain,
+            selector=claim.selector,
+            algorithm=claim.algorithm,
+            reason=claim.reason or _LATE,
+        )
+        for claim in claims.signatures
+    )

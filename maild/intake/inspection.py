@@ -1,0 +1,109 @@
+"""The inspection of a sender before the 250: only what the rules, or a domain's own policy, need to refuse a letter.
+
+All else about a sender is found out after it, by the router. What was found out here is kept with the letter.
+
+Promises: a message waits no longer than the limit of the settings; what is not known by then refuses nobody, and
+neither does a letter that cannot be read.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from maild.archive.content import DamagedError
+from maild.authentication.disposition import Fate
+from maild.authentication.dmarc import Discovered
+from maild.authentication.examiner import Dialogue, Examiner, Limit
+from maild.authentication.reading import UNREADABLE, Read
+from maild.confinement import ConfinementError, Pool, Streamed, StreamError
+from maild.intake.spool import Spool
+from maild.mail.authentication import TrustedRelays
+from maild.mail.envelope import Envelope
+from maild.mail.evidence import Evidence
+from maild.mail.reply import Reply
+from maild.rules.engine import is_spared
+
+_READ = "maild.authentication.reading:read_sender"
+_log = structlog.get_logger()
+
+
+class Inspector:
+    """Inspects the senders of messages."""
+
+    def __init__(self, pool: Pool, examiner: Examiner, relays: TrustedRelays) -> None:
+        self.pool = pool
+        self.examiner = examiner
+        self._relays = relays
+
+    def begin(self, envelope: Envelope, spool: Spool, received_ms: int) -> Inspection | None:
+        """Return the inspection of a message; None for mail of one's own machines and of trusted relays."""
+        ip = envelope.peer.ip
+        if not self.examiner.concerns(ip) or self._relays.believed(ip):
+            return None
+        path = envelope.reverse_path
+        dialogue = Dialogue(ip, envelope.peer.helo, None if path is None else str(path))
+        spared = any(is_spared(recipient.address) for recipient in envelope.recipients)
+        return Inspection(self, dialogue, spool, received_ms, spared=spared)
+
+
+class Inspection:
+    """The inspection of one message. What is not asked for is not found out."""
+
+    def __init__(
+        self, inspector: Inspector, dialogue: Dialogue, spool: Spool, received_ms: int, *, spared: bool
+    ) -> None:
+        """Begin; what is `spared` is never refused: it goes to those who hear complaints."""
+        self.dialogue = dialogue
+        self.read: Read | None = None
+        self.evidence: Evidence | None = None
+        self._policy: Discovered | None = None
+        self._limit: Limit | None = None
+        self._inspector = inspector
+        self._spool = spool
+        self._spared = spared
+        self._received_ms = received_ms
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether a letter that is accepted is to be marked, by what is known of it here."""
+        return self.evidence is not None and self._inspector.examiner.suspects(self.evidence)
+
+    async def find_out(self) -> Evidence:
+        """Return all that can be known of the sender."""
+        if self.evidence is None:
+            read, limit = await self._reading()
+            examine = self._inspector.examiner.examine
+            self.evidence = await examine(self.dialogue, read, self._received_ms, limit, self._policy)
+        return self.evidence
+
+    async def refusal(self) -> Reply | None:
+        """Return what the sender is told whose domain asks that such a letter be refused; None: it is accepted."""
+        inspector = self._inspector
+        if self._spared or not inspector.examiner.refuses:
+            return None
+        if self.evidence is None:
+            read, limit = await self._reading()
+            self._policy = await inspector.examiner.policy(read.author, limit)
+            if self._policy.policy != "reject":
+                return None  # the router finds out what else there is to know
+        disposed = inspector.examiner.dispose(await self.find_out())
+        return disposed.reply if disposed.fate is Fate.REFUSE else None
+
+    async def _reading(self) -> tuple[Read, Limit]:
+        """Return what the message says; the limit for what the DNS says begins when that is known."""
+        if self.read is None or self._limit is None:
+            self.read = await self._read()
+            self._limit = self._inspector.examiner.limit()
+        return self.read, self._limit
+
+    async def _read(self) -> Read:
+        octets: bytes | Streamed | None = self._spool.octets
+        bulk = octets is None
+        if octets is None:
+            octets = Streamed(self._spool.size, self._spool.pieces)
+        try:
+            read: Read = await self._inspector.pool.run(_READ, octets, bulk=bulk)
+        except (ConfinementError, StreamError, DamagedError, OSError, TimeoutError) as error:
+            _log.warning("sender.unread", reason=type(error).__name__)
+            return UNREADABLE
+        return read

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from maild.authentication.disposition import Setting
+from maild.authentication.examiner import Examiner, Terms
+from maild.confinement import Pool
+from maild.dns.answer import Kind
+from maild.intake.inspection import Inspection, Inspector
+from maild.intake.spool import Spool
+from maild.mail.address import parse_address, parse_path
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
+from maild.mail.envelope import Envelope, Peer, Recipient
+from tests.authentication.zone import Zone
+
+NAMES = {
+    "_dmarc.bank.example": {Kind.TXT: [b"v=DMARC1; p=reject"]},
+    "bank.example": {Kind.TXT: [b"v=spf1 -all"]},
+    "_dmarc.laden.example": {Kind.TXT: [b"v=DMARC1; p=quarantine"]},
+}
+LETTER = b"From: vorstand@%b\r\nSubject: x\r\n\r\n"
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    pool = Pool(1, preload=("maild.authentication.reading",))
+    yield pool
+    await pool.close()
+
+
+def begin(
+    pool: Pool,
+    zone: Zone,
+    directory: Path,
+    content: bytes,
+    *,
+    setting: Setting = Setting.REFUSE,
+    to: str = "info@musterstadt.example",
+    path: str = "<x@anderswo.example>",
+    relays: TrustedRelays = NO_RELAYS,
+) -> Inspection | None:
+    spool = Spool(directory)
+    spool.write(content)
+    spool.finish()
+    envelope = Envelope(
+        reverse_path=parse_path(path),
+        recipients=(Recipient(address=parse_address(to)),),
+        peer=Peer(ip="192.0.2.1", port=4000, helo="x", protocol="ESMTP"),
+    )
+    terms = Terms(limit_s=5, setting=setting)
+    return Inspector(pool, Examiner(zone, terms), relays).begin(envelope, spool, 1_790_000_000_000)
+
+
+async def refusal(inspection: Inspection | None) -> str:
+    assert inspection is not None
+    reply = await inspection.refusal()
+    return "" if reply is None else str(reply)
+
+
+async def test_a_letter_whose_domain_asks_for_it_is_refused(pool: Pool, tmp_path: Path) -> None:
+    inspection = begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example")
+    assert (await refusal(inspection)).startswith("550 5.7.26 Refused by the DMARC policy of bank.example")
+
+
+async def test_a_domain_that_does_not_ask_for_it_costs_one_look(pool: Pool, tmp_path: Path) -> None:
+    zone = Zone(NAMES)
+    inspection = begin(pool, zone, tmp_path, LETTER % b"laden.example")
+    assert await refusal(inspection) == ""
+    assert zone.asked == [("_dmarc.laden.example", Kind.TXT), ("_dmarc.example", Kind.TXT)]
+    assert inspection is not None
+    assert inspection.evidence is None  # the router's to find out, with what was read here
+    assert inspection.read is not None
+
+
+async def test_a_large_letter_is_read_as_it_lies_on_the_disk(pool: Pool, tmp_path: Path) -> None:
+    content = LETTER % b"bank.example" + b"0123456789\r\n" * 60_000
+    assert (await refusal(begin(pool, Zone(NAMES), tmp_path, content))).startswith("550 5.7.26")
+
+
+@pytest.mark.parametrize("to", ["postmaster@musterstadt.example", "abuse@musterstadt.example"])
+async def test_complaints_are_never_refused(pool: Pool, tmp_path: Path, to: str) -> None:
+    assert await refusal(begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example", to=to)) == ""
+
+
+@pytest.mark.parametrize("setting", [Setting.SUSPICIOUS, Setting.NOTE])
+async def test_without_the_setting_nothing_is_asked_before_the_250(
+    pool: Pool, tmp_path: Path, setting: Setting
+) -> None:
+    zone = Zone(NAMES)
+    assert await refusal(begin(pool, zone, tmp_path, LETTER % b"bank.example", setting=setting)) == ""
+    assert zone.asked == []
+
+
+async def test_a_dns_without_an_answer_refuses_nobody(pool: Pool, tmp_path: Path) -> None:
+    zone = Zone(NAMES | {"bank.example": "servfail"})
+    inspection = begin(pool, zone, tmp_path, LETTER % b"bank.example", path="<x@bank.example>")
+    assert await refusal(inspection) == ""  # its SPF would refuse, if it were known
+
+
+async def test_a_letter_that_cannot_be_read_is_not_refused(tmp_path: Path) -> None:
+    dead = Pool(0)
+    await dead.close()
+    assert await refusal(begin(dead, Zone(NAMES), tmp_path, LETTER % b"bank.example")) == ""
+
+
+async def test_what_a_trusted_relay_hands_over_is_the_relays_to_judge(pool: Pool, tmp_path: Path) -> None:
+    relays = TrustedRelays(networks=(ip_network("192.0.2.0/24"),), authserv_ids=("mx.musterstadt.example",))
+    assert begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example", relays=relays) is None
