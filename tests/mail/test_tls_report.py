@@ -76,6 +76,13 @@ def test_a_policy_of_no_use_is_passed_over_and_counted(useless: dict[str, Any]) 
     assert (found.policies, found.skipped) == ((), 1)
 
 
+def test_a_number_of_five_thousand_digits_spoils_its_own_policy_alone() -> None:
+    said = tls()
+    said["policies"] += tls(summary=SUMMARY, policy=POLICY)["policies"]
+    found = parse(json.dumps(said).replace("5326", "9" * 5_000).encode())
+    assert ([policy.successes for policy in found.policies], found.skipped) == ([7], 1)
+
+
 def test_kinds_of_failure_are_plain_words_whatever_was_sent() -> None:
     details = [{"result-type": kind, "failed-session-count": 1} for kind in ("<script>", None, "New-Kind", "x" * 99)]
     (policy,) = read(tls(**{"failure-details": details})).policies
