@@ -17,8 +17,10 @@ import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from bench.material import SHAPES, Mail, Writer
+from bench.material import SHAPES, Mail, Signer, Writer
+from maild.authentication.signing import SigningKey, read_private_key, sign
 
 _STALL_S = 120.0
 _READ_BYTES = 8192
@@ -38,6 +40,7 @@ class Load:
     sessions: int = 20
     seed: int = 1
     pipelining: bool = False
+    key: str = ""  # a file with the private key (PEM) by which each mail is signed; "": it has no good signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +230,16 @@ def send(load: Load, port: int, mails: list[Mail]) -> LoadResult:
     )
 
 
+def signer_with(key_file: Path) -> Signer:
+    """Return who signs mail of any domain with one key."""
+    private = read_private_key(key_file.read_bytes())
+
+    def signature(mail: bytes, domain: str) -> bytes:
+        return sign(mail, SigningKey(domain, "mail", private), now_s=int(time.time()))
+
+    return signature
+
+
 def _open(session: _Session, poll: select.epoll, active: dict[int, _Session]) -> None:
     if session.connect(poll):
         assert session.socket is not None
@@ -247,10 +260,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pipelining", action="store_true")
+    parser.add_argument("--key", default="")
     options = vars(parser.parse_args(arguments))
     port = options.pop("port")
     load = Load(**options)
-    mails = list(Writer(seed=load.seed).mails(SHAPES[load.shape], load.messages))
+    signer = signer_with(Path(load.key)) if load.key else None
+    mails = list(Writer(seed=load.seed, signer=signer).mails(SHAPES[load.shape], load.messages))
     try:
         result = send(load, port, mails)
     except (LoadError, OSError) as error:

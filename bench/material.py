@@ -13,7 +13,7 @@ import itertools
 import random
 import tomllib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.header import Header
 from email.utils import formatdate
@@ -21,6 +21,7 @@ from pathlib import Path
 
 DOMAIN = "musterstadt.example"
 MAILBOX_COUNT = 100
+DOMAIN_COUNT = 200
 
 _WORDS = {
     name: text.split()
@@ -92,10 +93,19 @@ def _quoted_printable(lines: list[str]) -> bytes:
     return b"".join(binascii.b2a_qp(f"{line}\n".encode()).replace(b"\n", b"\r\n") for line in lines)
 
 
-class Writer:
-    """Writes mails; the same seed writes the same mails."""
+def sender_domain(number: int) -> str:
+    """Return one of the DOMAIN_COUNT domains that write to us."""
+    return f"post{number % DOMAIN_COUNT}.example"
 
-    def __init__(self, *, seed: int) -> None:
+
+Signer = Callable[[bytes, str], bytes]  # a mail and its domain → the signature to be put above it
+
+
+class Writer:
+    """Writes mails; the same seed writes the same mails. With a `signer` their signatures are good ones."""
+
+    def __init__(self, *, seed: int, signer: Signer | None = None) -> None:
+        self._signer = signer
         self._chance = random.Random(seed)
         self._seed = seed
         words, weights = _vocabulary()
@@ -124,11 +134,14 @@ class Writer:
         asked = self._chance.choice(self._asked) if self._asked and number % 3 == 2 else None
         this = self._letter(number, asked)
         self._asked.append(this)
-        content = (self._header(this, asked) + self._body(shape, number)).replace(b"\r\n.", b"\r\n..")
+        octets = self._header(this, asked) + self._body(shape, number)
+        if self._signer is not None:
+            octets = self._signer(octets, this.sender.partition("@")[2]) + octets
+        content = octets.replace(b"\r\n.", b"\r\n..")
         return Mail(sender=this.sender.encode(), recipient=this.recipient.encode(), data=content + b".\r\n")
 
     def _letter(self, number: int, asked: _Letter | None) -> _Letter:
-        sender = f"person{self._chance.randrange(5000)}@post{self._chance.randrange(200)}.example"
+        sender = f"person{self._chance.randrange(5000)}@{sender_domain(self._chance.randrange(DOMAIN_COUNT))}"
         words = " ".join(self._chance.choices(self._words, k=4))
         token = f"{self._seed:x}.{number:x}.{self._chance.getrandbits(48):x}"
         return _Letter(
@@ -150,12 +163,16 @@ class Writer:
         date = formatdate(1_760_000_000 + this.minute * 60)
         peer = f"203.0.113.{self._chance.randrange(1, 255)}"
         reply = f"In-Reply-To: {asked.message_id}\r\nReferences: {asked.message_id}\r\n" if asked else ""
+        unsigned = (
+            ""
+            if self._signer is not None
+            else f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s=mail;\r\n"
+            f"\th=from:to:subject:date:message-id:mime-version:content-type; bh={signature[:44]};\r\n\tb={folded}\r\n"
+        )
         return (
             f"Received: from out.{domain} (out.{domain} [{peer}])\r\n"
             f"\tby relay.{domain} (Postfix) with ESMTPS id {this.minute:08X}\r\n\tfor <{this.recipient}>; {date}\r\n"
-            f"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d={domain}; s=mail;\r\n"
-            f"\th=from:to:subject:date:message-id:mime-version:content-type; bh={signature[:44]};\r\n\tb={folded}\r\n"
-            f"From: {name} <{this.sender}>\r\nTo: <{this.recipient}>\r\n"
+            f"{unsigned}From: {name} <{this.sender}>\r\nTo: <{this.recipient}>\r\n"
             f"Subject: {subject}\r\nDate: {date}\r\nMessage-ID: {this.message_id}\r\n{reply}"
             "MIME-Version: 1.0\r\nUser-Agent: Mozilla Thunderbird\r\nContent-Language: de-DE\r\n"
         ).encode()

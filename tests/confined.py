@@ -37,6 +37,13 @@ def kinds_of(*values: bytes) -> list[tuple[str, int]]:
     return [kind_of(value) for value in values]
 
 
+def lengths(*contents: bytes) -> list[tuple[int, int]]:
+    """Return of each content its length, and in how large a company it came; some are poison."""
+    if b"die" in contents:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [(len(content), len(contents)) for content in contents]
+
+
 def mailbox(name: str) -> tuple[Mailbox, ...]:
     return (Mailbox(name=name, mail="a@b.example"),)
 

@@ -14,11 +14,12 @@ there is denied with an SOA. `ttl_s` and
     delay:SECONDS      answers after that time
     servfail, refused, formerr
     truncated          by UDP only a truncated reply; by TCP the real one
+    tcp-silence        the same, and by TCP never an answer
     garbage            the right number and question, then octets without a sense
     wrong-id           only a reply with another number
     wrong-question     only a reply to another question
     wrong-port         only a reply from another port
-    forged             a flood of forged replies (each other number; value 192.0.2.66), then the real one
+    forged             `forged_count` replies with other numbers (A 192.0.2.66, TXT v=spf1 +all), then the real one
     no-chain           the CNAME alone, without what it leads to
     cut                by TCP closes in the middle of the reply; by UDP truncated
     no-edns            formerr as long as the question has EDNS
@@ -31,7 +32,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from typing import Self
 
 import dns.flags
@@ -73,6 +74,7 @@ class DnsServer:
         self.tcp_count = 0
         self.root_count = 0
         self.down = False
+        self.forged_count = 10
         self._later: set[asyncio.Task[None]] = set()
 
     @property
@@ -107,9 +109,7 @@ class DnsServer:
 
     def received(self, octets: bytes, peer: tuple[str, int]) -> None:
         """Take a datagram."""
-        task = asyncio.create_task(self._by_udp(octets, peer))
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        self._begin(self._by_udp(octets, peer))
 
     async def _by_udp(self, octets: bytes, peer: tuple[str, int]) -> None:
         query = dns.message.from_wire(octets)
@@ -118,7 +118,7 @@ class DnsServer:
         match fault:
             case "silence":
                 return
-            case "truncated" | "cut":
+            case "truncated" | "tcp-silence" | "cut":
                 reply = dns.message.make_response(query)
                 reply.flags |= dns.flags.TC
             case "wrong-port":
@@ -126,7 +126,7 @@ class DnsServer:
                     stranger.sendto(reply.to_wire(), peer)
                 return
             case "forged":
-                for identity in range(10):
+                for identity in range(self.forged_count):
                     self._udp.sendto(_forged(query, identity), peer)
         wire = _spoilt(query, reply, fault)
         if len(wire) > max(512, query.payload):
@@ -135,11 +135,15 @@ class DnsServer:
             wire = reply.to_wire()
         self._udp.sendto(wire, peer)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._begin(self._by_tcp(reader, writer))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+    async def _by_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 query = dns.message.from_wire(
@@ -147,7 +151,7 @@ class DnsServer:
                 )
                 self.tcp_count += 1
                 fault = await self._fault(query)
-                if fault == "silence":
+                if fault in ("silence", "tcp-silence"):
                     continue
                 wire = _spoilt(query, self._reply(query, fault), fault)
                 writer.write(len(wire).to_bytes(2, "big") + (wire[:20] if fault == "cut" else wire))

@@ -7,11 +7,12 @@ and a temperror refuses nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -23,11 +24,12 @@ from maild.authentication.dmarc import Discovered, check, policy_of
 from maild.authentication.reading import Read
 from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
-from maild.mail.authentication import TEMPERROR
+from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 
 Network = IPv4Network | IPv6Network
 _LATE = "no answer within the limit"
+_LATE_ARC = Arc(TEMPERROR, reason=_LATE)
 _T = TypeVar("_T")
 _log = structlog.get_logger()
 
@@ -86,7 +88,7 @@ class Examiner:
 
     async def policy(self, author: Author, limit: Limit) -> Discovered:
         """Return what the domain of an author asks for, before anything is proven."""
-        return await limit.within(policy_of(self._resolver, author), Discovered(author.domain, failure="timeout"))
+        return await limit.within(Question(partial(policy_of, self._resolver, author), _late_policy(author)))
 
     async def examine(
         self, dialogue: Dialogue, read: Read, now_ms: int, limit: Limit, policy: Discovered | None = None
@@ -95,21 +97,38 @@ class Examiner:
         author, claims = read
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         mail_from, helo, resolver = dialogue.reverse_path, dialogue.helo, self._resolver
-        spf, signatures, chain, policy = await asyncio.gather(
-            limit.within(check_host(resolver, dialogue.ip, mail_from, helo, now=now), _late_spf(dialogue)),
-            limit.within(dkim.verify(resolver, claims.signatures, now_ms // 1000), _late_dkim(claims)),
-            limit.within(arc.validate(resolver, claims.chain, self._terms.sealers), Arc(TEMPERROR, reason=_LATE)),
-            self.policy(author, limit) if policy is None else _known(policy),
-        )
+        signed, sealed = bool(claims.signatures), claims.chain.result != NONE
+        spf_of = partial(check_host, resolver, dialogue.ip, mail_from, helo, now=now)
+        asked: list[Question[Any]] = [Question(spf_of, _late_spf(dialogue))]
+        if signed:
+            verify = partial(dkim.verify, resolver, claims.signatures, now_ms // 1000)
+            asked.append(Question(verify, _late_dkim(claims)))
+        if sealed:
+            asked.append(Question(partial(arc.validate, resolver, claims.chain, self._terms.sealers), _LATE_ARC))
+        if policy is None:
+            asked.append(Question(partial(policy_of, resolver, author), _late_policy(author)))
+        answers = iter(await limit.together(asked))
+        spf: Spf = next(answers)
+        signatures: tuple[Dkim, ...] = next(answers) if signed else ()
+        chain: Arc = next(answers) if sealed else Arc()
+        policy = policy or next(answers)
+        dmarc_of = partial(check, resolver, author, spf, signatures, known=policy)
         late = Dmarc(TEMPERROR, author.domain, reason=_LATE)
         found = Evidence(
             checked_ms=now_ms,
             spf=spf,
             dkim=signatures,
             arc=chain,
-            dmarc=await limit.within(check(resolver, author, spf, signatures, known=policy), late),
+            dmarc=await limit.within(Question(dmarc_of, late)),
         )
         return found._replace(override=self.dispose(found).override)
+
+
+class Question(NamedTuple, Generic[_T]):
+    """What is asked, and what counts when there is no answer in time or the question failed."""
+
+    asking: Callable[[], Coroutine[Any, Any, _T]]
+    late: _T
 
 
 class Limit:
@@ -118,20 +137,22 @@ class Limit:
     def __init__(self, limit_s: float) -> None:
         self._ends = asyncio.get_running_loop().time() + limit_s
 
-    async def within(self, question: Coroutine[Any, Any, _T], late: _T) -> _T:
-        """Return the answer, or `late` when there was none in time, or the question failed."""
+    async def within(self, question: Question[_T]) -> _T:
+        """Return the answer to one question."""
         try:
             async with asyncio.timeout_at(self._ends):
-                return await question
+                return await question.asking()
         except TimeoutError:
-            return late
-        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, and no letter waits for it
+            return question.late
+        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, no letter waits for it
             _log.error("sender.check_failed", error=type(error).__name__)
-            return late
+            return question.late
 
-
-async def _known(policy: Discovered) -> Discovered:
-    return policy
+    async def together(self, questions: Sequence[Question[Any]]) -> list[Any]:
+        """Return the answers to several questions, asked at once."""
+        if len(questions) == 1:
+            return [await self.within(questions[0])]
+        return await asyncio.gather(*[self.within(question) for question in questions])
 
 
 def _late_spf(dialogue: Dialogue) -> Spf:
@@ -151,3 +172,7 @@ def _late_dkim(claims: Claims) -> tuple[Dkim, ...]:
         )
         for claim in claims.signatures
     )
+
+
+def _late_policy(author: Author) -> Discovered:
+    return Discovered(author.domain, failure="timeout")

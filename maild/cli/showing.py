@@ -11,10 +11,9 @@ from maild.archive import content
 from maild.archive.examinations import evidence_of
 from maild.archive.fates import Wanted
 from maild.archive.queries import Message, message
-from maild.authentication.author import read_author
 from maild.authentication.standing import NOT_LOOKED, Standing, standing_of
 from maild.cli import senders, tracing
-from maild.cli.facts import read_facts
+from maild.cli.facts import read_author, read_facts
 from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import plain, put_bytes, put_json, settings
@@ -46,17 +45,17 @@ def run(text: str, form: str, *, as_json: bool) -> None:
         click.echo(plain(octets.decode("utf-8", "backslashreplace").replace("\r\n", "\n")), nl=False)
     else:
         facts = read_facts(octets)
-        standing = _standing(here, facts, evidence)
+        standing = _standing(here, octets, evidence)
         if as_json:
             put_json(_to_json(found, facts) | {"sender": senders.to_json(standing, evidence)})
         else:
             _put_text(found, facts, "" if evidence is None else senders.line(standing))
 
 
-def _standing(here: Settings, facts: Facts, evidence: Evidence | None) -> Standing:
+def _standing(here: Settings, octets: bytes, evidence: Evidence | None) -> Standing:
     if evidence is None:
         return NOT_LOOKED
-    author = read_author(facts.fields, whole=facts.source_only not in {"fields", "header"})
+    author = read_author(octets)
     return standing_of(evidence, author.domain if author.verifiable else "", senders.our_domains(here))
 
 

@@ -13,8 +13,19 @@ code. Only the standard library is used, and a worker imports only what its targ
 Source: getrlimit(2), prctl(2), PEP 574 (large arguments travel beside the pickle, not in it).
 """
 
+from maild.confinement.batches import Batches
 from maild.confinement.child import Streamed, StreamError, give_back_memory
 from maild.confinement.pool import Pool
 from maild.confinement.worker import BOUNDS, Bounds, ConfinementError, Worker
 
-__all__ = ["BOUNDS", "Bounds", "ConfinementError", "Pool", "StreamError", "Streamed", "Worker", "give_back_memory"]
+__all__ = [
+    "BOUNDS",
+    "Batches",
+    "Bounds",
+    "ConfinementError",
+    "Pool",
+    "StreamError",
+    "Streamed",
+    "Worker",
+    "give_back_memory",
+]

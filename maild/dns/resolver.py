@@ -30,7 +30,7 @@ _FAILURE_S = 10.0  # RFC 9520 §2.2: at least one second, at most five minutes
 _DEAD_S = 5.0
 _PROBE_S = 1.0
 _ROUNDS = 2
-_AT_ONCE = 100
+_AT_ONCE = 200
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _SYSTEM_SERVERS = 3  # as many as the C library reads
 
@@ -198,8 +198,10 @@ class DnsResolver:
                 return True
             if self._clock() < self._dead_until_s:
                 return False
-            self._servers = self._named or system_servers()
-            if any(await asyncio.gather(*[self._lives(server) for server in self._servers])):
+            servers = self._named or system_servers()
+            lives = dict(zip(servers, await asyncio.gather(*map(self._lives, servers)), strict=True))
+            self._servers = tuple(sorted(servers, key=lambda server: not lives[server]))
+            if any(lives.values()):
                 self._doubt = False
                 return True
             self._dead_until_s = self._clock() + _DEAD_S

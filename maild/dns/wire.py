@@ -1,22 +1,19 @@
-"""Questions and answers as octets, by dnspython; what is broken, forged or runs in circles is told apart here.
+"""Questions and answers as octets; what is broken, forged or runs in circles is told apart here.
 
 Source: RFC 1035 §4.1, RFC 2308 (what is not there), RFC 5452 §9.1 (which answers to take), RFC 6840 §5.7 (AD).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
-import dns.rdataclass
-import dns.rdatatype
 
 from maild.dns.answer import Answer, Kind, Status
+from maild.dns.records import CODES, Labels, Record, RecordError, Records, host_of
 
 _EDNS_OCTETS = 1232  # what passes everywhere without fragments, which could be forged
 _HEADER_OCTETS = 12
@@ -24,7 +21,8 @@ _POSITIVE_S = 86_400
 _NEGATIVE_S = 10_800  # RFC 2308 §5
 _TTL_SIGN = 1 << 31  # RFC 2181 §8: such a time to live is none
 CNAME_LINKS = 8
-_ERRORS = {dns.rcode.SERVFAIL: "servfail", dns.rcode.REFUSED: "refused"}
+_EDNS_ERRORS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
+_ERRORS: dict[int, str] = {dns.rcode.SERVFAIL: "servfail", dns.rcode.REFUSED: "refused"}
 
 
 class Found(NamedTuple):
@@ -94,76 +92,52 @@ def read_reply(reply: bytes, name: str, kind: Kind) -> Found:
         WireError: it is an error, broken, or a circle.
     """
     try:
-        with dns.exception.ExceptionWrapper(dns.exception.FormError):  # type: ignore[no-untyped-call]
-            message = dns.message.from_wire(reply, ignore_trailing=True)
-    except dns.exception.DNSException as error:
+        records = Records(reply)
+        code = records.reply.code
+        if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise WireError(_ERRORS.get(code, "broken"), edns=code in _EDNS_ERRORS)
+        return _read(records, tuple([label.encode("ascii") for label in name.split(".")]), kind)
+    except RecordError as error:
         raise WireError("broken") from error
-    code = message.rcode()
-    if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-        raise WireError(_ERRORS.get(code, "broken"), edns=code in (dns.rcode.FORMERR, dns.rcode.NOTIMP))
-    return _read(message, name, kind)
 
 
-def _read(message: dns.message.Message, name: str, kind: Kind) -> Found:
-    secure = bool(message.flags & dns.flags.AD)
-    records = {(r.name, r.rdtype): r for r in message.answer if r.rdclass == dns.rdataclass.IN}
-    owner, ttl_s, links = _name(name), _POSITIVE_S, 0
-    wanted, alias = dns.rdatatype.from_text(kind), dns.rdatatype.CNAME
-    passed = {owner}
-    while (owner, wanted) not in records and (owner, alias) in records:
-        link = records[owner, alias]
-        owner, ttl_s, links = link[0].target, min(ttl_s, _ttl_s(link.ttl)), links + 1
-        if owner in passed or links > CNAME_LINKS:
+def _read(records: Records, owner: Labels, kind: Kind) -> Found:
+    answers: dict[tuple[Labels, int], list[Record]] = {}
+    for record in records.reply.answer:
+        answers.setdefault((record.owner, record.code), []).append(record)
+    wanted, alias = CODES[kind], CODES[Kind.CNAME]
+    secure, ttl_s, passed = bool(records.reply.flags & dns.flags.AD), _POSITIVE_S, {owner}
+    while (owner, wanted) not in answers and (owner, alias) in answers:
+        link = answers[owner, alias][0]
+        owner, ttl_s = records.target(link), min(ttl_s, _ttl_s(link.ttl_s))
+        if owner in passed or len(passed) > CNAME_LINKS:
             raise WireError("loop")
         passed.add(owner)
-    if (found := records.get((owner, wanted))) is not None:
-        values = tuple([value for each in found if (value := _VALUES[kind](each)) is not None])
-        answer = Answer(Status.FOUND if values else Status.NO_DATA, values, secure)
-        return Found(answer, min(ttl_s, _ttl_s(found.ttl)), links)
-    return _nothing(message, secure, owner, ttl_s, links)
+    links = len(passed) - 1
+    if (found := answers.get((owner, wanted))) is None:
+        return _nothing(records, owner, secure=secure, ttl_s=ttl_s, links=links)
+    values = dict.fromkeys([value for each in found if (value := records.value(each, kind)) is not None])
+    answer = Answer(Status.FOUND if values else Status.NO_DATA, tuple(values), secure)
+    return Found(answer, min(ttl_s, *[_ttl_s(each.ttl_s) for each in found]), links)
+
+
+def _nothing(records: Records, owner: Labels, *, secure: bool, ttl_s: int, links: int) -> Found:
+    negative = [
+        min(_ttl_s(record.ttl_s), records.minimum_s(record), _NEGATIVE_S)
+        for record in records.reply.authority
+        if record.code == CODES[Kind.SOA]
+    ]
+    missing = records.reply.code == dns.rcode.NXDOMAIN
+    answer = Answer(Status.NO_NAME if missing else Status.NO_DATA, (), secure)
+    # RFC 2308 §5: without an SOA it is not kept. A chain without its end and without an SOA has not been followed.
+    further = (host_of(owner) or "") if links and not missing and not negative else ""
+    return Found(answer, min(ttl_s, *negative) if negative else 0, links, further)
+
+
+def _ttl_s(ttl_s: int) -> int:
+    return 0 if ttl_s >= _TTL_SIGN else min(ttl_s, _POSITIVE_S)
 
 
 def _name(name: str) -> dns.name.Name:
     labels = [label.encode("ascii") for label in name.split(".")] if name else []
     return dns.name.Name([*labels, b""])
-
-
-def _nothing(message: dns.message.Message, secure: bool, owner: dns.name.Name, ttl_s: int, links: int) -> Found:
-    negative = [
-        min(_ttl_s(r.ttl), r[0].minimum, _NEGATIVE_S)
-        for r in message.authority
-        if r.rdtype == dns.rdatatype.SOA and r.rdclass == dns.rdataclass.IN
-    ]
-    missing = message.rcode() == dns.rcode.NXDOMAIN
-    answer = Answer(Status.NO_NAME if missing else Status.NO_DATA, (), secure)
-    # RFC 2308 §5: without an SOA it is not kept. A chain without its end and without an SOA has not been followed.
-    further = (_host(owner) or "") if links and not missing and not negative else ""
-    return Found(answer, min(ttl_s, *negative) if negative else 0, links, further)
-
-
-def _ttl_s(ttl: int) -> int:
-    return 0 if ttl >= _TTL_SIGN else min(ttl, _POSITIVE_S)
-
-
-def _host(name: dns.name.Name) -> str | None:
-    """Return a name as text; None for one with octets that no host has: written out, it could pass for another."""
-    text = name.to_text(omit_final_dot=True).lower()
-    return None if "\\" in text else "" if text == "." else text
-
-
-def _mx(record: Any) -> tuple[int, str] | None:
-    host = _host(record.exchange)
-    return None if host is None else (record.preference, host)
-
-
-_VALUES: dict[Kind, Callable[[Any], object | None]] = {
-    Kind.A: lambda r: r.address,
-    Kind.AAAA: lambda r: r.address,
-    Kind.MX: _mx,
-    Kind.TXT: lambda r: b"".join(r.strings),
-    Kind.PTR: lambda r: _host(r.target),
-    Kind.CNAME: lambda r: _host(r.target),
-    Kind.NS: lambda r: _host(r.target),
-    Kind.TLSA: lambda r: (r.usage, r.selector, r.mtype, r.cert),
-    Kind.SOA: lambda r: (_host(r.mname) or "", _host(r.rname) or ""),
-}

@@ -15,7 +15,7 @@ from maild.authentication.disposition import Fate
 from maild.authentication.dmarc import Discovered
 from maild.authentication.examiner import Dialogue, Examiner, Limit
 from maild.authentication.reading import UNREADABLE, Read
-from maild.confinement import ConfinementError, Pool, Streamed, StreamError
+from maild.confinement import Batches, ConfinementError, Pool, Streamed, StreamError
 from maild.intake.spool import Spool
 from maild.mail.authentication import TrustedRelays
 from maild.mail.envelope import Envelope
@@ -23,7 +23,7 @@ from maild.mail.evidence import Evidence
 from maild.mail.reply import Reply
 from maild.rules.engine import is_spared
 
-_READ = "maild.authentication.reading:read_sender"
+_READ, _READ_SEVERAL = (f"maild.authentication.reading:{name}" for name in ("read_sender", "read_senders"))
 _log = structlog.get_logger()
 
 
@@ -32,6 +32,7 @@ class Inspector:
 
     def __init__(self, pool: Pool, examiner: Examiner, relays: TrustedRelays) -> None:
         self.pool = pool
+        self.batches = Batches(pool, _READ_SEVERAL)
         self.examiner = examiner
         self._relays = relays
 
@@ -97,12 +98,13 @@ class Inspection:
         return self.read, self._limit
 
     async def _read(self) -> Read:
-        octets: bytes | Streamed | None = self._spool.octets
-        bulk = octets is None
-        if octets is None:
-            octets = Streamed(self._spool.size, self._spool.pieces)
+        octets = self._spool.octets
         try:
-            read: Read = await self._inspector.pool.run(_READ, octets, bulk=bulk)
+            if octets is not None:
+                read: Read = await self._inspector.batches.run(octets)
+            else:
+                streamed = Streamed(self._spool.size, self._spool.pieces)
+                read = await self._inspector.pool.run(_READ, streamed, bulk=True)
         except (ConfinementError, StreamError, DamagedError, OSError, TimeoutError) as error:
             _log.warning("sender.unread", reason=type(error).__name__)
             return UNREADABLE

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from html import escape
 
-from maild.authentication.author import read_author
+from maild.authentication.author import author_of
 from maild.errors import NotFoundError
 from maild.mail import transfer
 from maild.mail.charset import guess
@@ -38,7 +38,6 @@ _MAX_INLINE_IMAGES = 100
 _MAX_ATTACHMENTS = 500
 _HEAD_BYTES = 512
 _FORWARDED = ("fwd:", "fw:", "wg:")
-_OF_THE_HEADER = frozenset({"fields", "header"})  # limits beyond which there may be another From
 # Limits of the header alone: the letter itself can be read.
 _READABLE_ALL_THE_SAME = frozenset({"addresses"})
 
@@ -148,12 +147,12 @@ def _header(reading: _Reading, our_domains: Collection[str]) -> LetterHeader:
         to=_people(people["to"]),
         cc=_people(people["cc"]),
         reply_to=_people(reply_to),
-        author=_author(reading.message),
+        author=_author(reading.content),
     )
 
 
-def _author(message: Message) -> AuthorView:
-    author = read_author(message.fields, whole=message.source_only not in _OF_THE_HEADER)
+def _author(content: bytes) -> AuthorView:
+    author = author_of(content)
     return AuthorView(domain=author.domain if author.verifiable else "", problem=author.problem)
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from maild.authentication.spf import check_host
 from maild.authentication.spf_macros import MacroError, expand_domain, expand_text, parse_domain, parse_macros
 from maild.authentication.spf_record import SpfSyntaxError, is_spf, parse_record
-from maild.dns.answer import Kind
+from maild.dns.answer import Answer, Kind
 from maild.mail.evidence import Spf
 from tests.authentication.zone import Records, Zone
 
@@ -169,7 +170,7 @@ async def test_a_record_comes_to_its_result(record: str) -> None:
     ],
 )
 async def test_an_address_is_of_the_family_that_it_means(ip: str, result: str) -> None:
-    record = "v=spf1 ip6:::ffff:192.0.2.1 ip4:192.0.2.1 ~ip6:2001:DB8::/48 ?ip6:fe80::/10 -all"
+    record = "v=spf1 -ip6:::ffff:0:0/96 ip4:192.0.2.1 ~ip6:2001:DB8::/48 ?ip6:fe80::/10 -all"
     assert (await checked({"example.org": spf(record)}, ip=ip)).result == result
 
 
@@ -258,11 +259,55 @@ async def test_a_domain_may_explain_a_fail_in_plain_words(text: bytes, said: str
     assert len(found.reason) < 1_100
 
 
+@pytest.mark.parametrize(("mail_from", "helo"), [("bürgeramt@example.org", "x"), ("a@example.org", "x\x1b[2J")])
+async def test_an_explanation_repeats_nothing_unprintable(mail_from: str, helo: str) -> None:
+    records = {"example.org": spf("v=spf1 exp=why.%{d} -all"), "why.example.org": {Kind.TXT: [b"%{l} from %{h}"]}}
+    found = await checked(records, mail_from, helo=helo)
+    assert (found.result, "explains" in found.reason) == ("fail", False)
+
+
 async def test_an_explanation_that_cannot_be_had_changes_nothing() -> None:
     whys: list[Records | str] = ["timeout", {}, {Kind.TXT: [b"a", b"b"]}]
     for why in whys:
         records = {"example.org": spf("v=spf1 exp=why.%{d} a:n1.example a:n2.example -all"), "why.example.org": why}
         assert (await checked(records)).result == "fail"
+
+
+async def test_an_explanation_that_never_comes_leaves_the_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(Zone):
+        async def ask(self, name: str, kind: Kind) -> Answer:
+            if name == "why.example.org":
+                await asyncio.Event().wait()
+            return await super().ask(name, kind)
+
+    monkeypatch.setattr("maild.authentication.spf._EXPLAIN_S", 0.01)
+    assert (await checked(Silent({"example.org": spf("v=spf1 exp=why.%{d} -all")}))).result == "fail"
+
+
+async def test_a_name_of_one_label_is_not_asked_for() -> None:
+    zone = Zone({"example.org": spf("v=spf1 redirect=%{d1}")})
+    assert (await checked(zone)).result == "permerror"
+    assert zone.asked == [("example.org", Kind.TXT)]
+
+
+@pytest.mark.parametrize(
+    ("names", "used"),
+    [
+        (["z.example", "mx.example.org", "example.org"], "example.org"),
+        (["z.example", "mx.example.org", "notexample.org"], "mx.example.org"),
+        (["z.example", "y.example"], "z.example"),
+        (["forged.example"], "unknown"),
+    ],
+)
+async def test_of_the_names_of_the_peer_that_of_the_domain_is_used(names: list[str], used: str) -> None:
+    zone: dict[str, Records | str] = {
+        **dict.fromkeys(names, A),
+        "forged.example": ELSEWHERE,
+        "1.2.0.192.in-addr.arpa": {Kind.PTR: names},
+        f"{used}.x.example": A,
+    }
+    zone["example.org"] = {Kind.TXT: [b"v=spf1 exists:%{p}.x.example -all"], Kind.A: [IP]}
+    assert (await checked(zone)).result == "pass"
 
 
 async def test_nothing_is_explained_but_a_fail() -> None:
@@ -328,6 +373,7 @@ def test_a_name_that_becomes_too_long_loses_labels_at_its_left() -> None:
     assert expand_domain(parse_domain("%{d}"), {"d": "a" * 300}) == "a" * 300
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 @example(b" " + b"a" * 16_000)
 @example(b" exists:" + b"%{l" + b"-" * 9_000 + b"}")
@@ -353,6 +399,7 @@ _TERMS = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(_TERMS, st.text(max_size=40), st.text(max_size=40), st.sampled_from([IP, "2001:db8::1", "::ffff:192.0.2.1"]))
 async def test_no_record_no_sender_and_no_greeting_raises(terms: list[str], local: str, helo: str, ip: str) -> None:
     record = ("v=spf1 " + " ".join(terms)).encode()
@@ -362,6 +409,7 @@ async def test_no_record_no_sender_and_no_greeting_raises(terms: list[str], loca
     assert len(zone.asked) <= 1 + 10 * 11 + 11
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def test_any_explanation_is_read_or_refused(text: str) -> None:
     try:

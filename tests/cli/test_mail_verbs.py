@@ -113,6 +113,14 @@ def test_show_and_trace_say_who_really_sent_it(maild: Maild, site: Path, letter:
     assert "  sender: forged (dmarc)\n" in maild("trace", "--to", INFO).out
 
 
+def test_show_confirms_nobody_where_the_author_is_not_certain(maild: Maild, site: Path, letter: Path) -> None:
+    letter.write_bytes(b"From: other@c.example\r\n" + letter.read_bytes())
+    maild("import", letter, "--to", INFO)
+    (hit,) = maild("search", "is:in", "--json").objects
+    _examine(hit["id"], Evidence(1, dmarc=Dmarc("pass", "b.example", dkim_aligned=True)))
+    assert "\nSender: unconfirmed\n" in maild("show", hit["id"]).out
+
+
 def _examine(shown: str, evidence: Evidence) -> None:
     with writing(load_settings(None, os.environ)) as database, database.writing.begin() as connection:
         keep_evidence(connection, {parse_id(shown) or 0: to_json(evidence)})

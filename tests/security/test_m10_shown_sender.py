@@ -6,6 +6,7 @@ import pytest
 
 from maild.authentication.standing import StandingKind
 from maild.mail.evidence import Dkim, Dmarc, Evidence, Spf
+from maild.mail.header import LIMITS
 from maild.web.letter import open_letter
 from maild.web.sender_words import SenderLine
 from maild.web.senders import Known, Sender, sender_of, without_what_is_said
@@ -81,6 +82,12 @@ NOT_OURS = f"Der Brief trägt eine Adresse von uns, kam aber von außen, und nic
 def test_the_texts_that_are_shown(header: str, word: str, domain: str, more: str) -> None:
     line = _line(_sender(header)[0])
     assert (line.word, line.domain, line.more) == (word, domain, more)
+
+
+def test_an_author_who_may_not_be_the_only_one_is_not_confirmed() -> None:
+    header = "From: x@evil.example" + "\r\nX-Filler: 1" * LIMITS.fields + "\r\nFrom: chef@stadt.example"
+    line = _line(_sender(header, "evil.example")[0])
+    assert (line.word, line.more) == (NOT, AMBIGUOUS)
 
 
 def test_what_the_line_says_of_our_domain_no_notice_says_again() -> None:
