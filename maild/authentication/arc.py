@@ -35,7 +35,9 @@ async def validate(resolver: Resolver, chain: Chain, trusted: frozenset[str]) ->
         sealed = settle(seal, found[key_name(seal)])
         if sealed.result != "pass":
             return _failed(sealed, f"ARC-Seal {len(chain.seals) - number}", sealers)
-    return Arc(result="pass", sealers=sealers, trusted=trusted.issuperset(sealers), verdicts=chain.verdicts)
+    # Security: what a sealer vouches for is a mail with this From. One that it has not signed may be another today.
+    believed = trusted.issuperset(sealers) and "from" not in chain.message.uncovered
+    return Arc(result="pass", sealers=sealers, trusted=believed, verdicts=chain.verdicts)
 
 
 def _failed(result: Dkim, name: str, sealers: tuple[str, ...]) -> Arc:

@@ -20,7 +20,7 @@ from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maild.authentication.canonical import read_mail
+from maild.authentication.canonical import Mail, read_mail
 from maild.errors import AddressError
 from maild.mail.address import LOCAL_OCTETS, parse_address
 from maild.mail.header import Field, read_header
@@ -68,13 +68,13 @@ class Author(NamedTuple):
         return f"{self.local}@{self.domain}" if self.verifiable else ""
 
 
-def author_of(content: bytes) -> Author:
-    """Return the author of a mail as it was received.
+def author_of(content: bytes, mail: Mail | None = None) -> Author:
+    """Return the author of a mail as it was received; `mail` is what `read_mail` has read of it.
 
     Beside what `read_author` finds there is the problem `flawed`: lines in the header that belong to no field, or do
     not end in CRLF. We pass over such lines; another program may find a From in them.
     """
-    if read_mail(content).flaw:
+    if (mail or read_mail(content)).flaw:
         return Author(problem="flawed")
     header = read_header(content, 0, len(content), b"\n")
     return read_author(header.fields, whole=header.over is None)

@@ -32,9 +32,9 @@ class Claims(NamedTuple):
     chain: Chain = Chain()
 
 
-def read_claims(content: bytes) -> Claims:
-    """Read the signatures and the chain of ARC of a mail, as it was received."""
-    mail = read_mail(content)
+def read_claims(content: bytes, mail: Mail | None = None) -> Claims:
+    """Read the signatures and the chain of ARC of a mail as it was received; `mail` is what `read_mail` said of it."""
+    mail = mail or read_mail(content)
     if mail.flaw:
         return _refused(content, mail.flaw)
     bodies = Bodies(content, mail.body_start)

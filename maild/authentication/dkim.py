@@ -45,9 +45,12 @@ async def ask_keys(resolver: Resolver, claims: Iterable[Claim]) -> dict[tuple[st
     """Ask for the keys of all claims that are not settled; each name is asked for once."""
     wanted = {key_name(claim) for claim in claims if not claim.result}
     names = sorted({name for name, _ in wanted})
-    async with asyncio.TaskGroup() as group:
-        tasks = {name: group.create_task(_ask(resolver, name)) for name in names}
-    answers = {name: task.result() for name, task in tasks.items()}
+    if len(names) == 1:  # as nearly always: a group of tasks would be dearer than the rest
+        answers = {names[0]: await _ask(resolver, names[0])}
+    else:
+        async with asyncio.TaskGroup() as group:
+            tasks = {name: group.create_task(_ask(resolver, name)) for name in names}
+        answers = {name: task.result() for name, task in tasks.items()}
     return {(name, kind): _found(answers[name], kind) for name, kind in wanted}
 
 

@@ -11,6 +11,7 @@ Source: RFC 9989 §4.7 (tags), §4.8 (grammar), §4.10.1 (records without a vali
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from maild.mail.authentication import NONE
@@ -94,6 +95,7 @@ def is_record(octets: bytes) -> bool:
     return _VERSION.match(octets) is not None
 
 
+@lru_cache(maxsize=128)  # a domain says the same of all its mail
 def parse_record(octets: bytes) -> Record | None:
     """Read a TXT; None for one that is no DMARC record."""
     version = _VERSION.match(octets)

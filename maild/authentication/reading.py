@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from maild.authentication.author import Author, author_of
+from maild.authentication.canonical import read_mail
 from maild.authentication.claims import Claims, read_claims
 
 
@@ -20,7 +21,8 @@ UNREADABLE = Read(Author(problem="unreadable"), Claims())  # beyond the limits o
 
 def read_sender(content: bytes) -> Read:
     """Read one message. Never raises for mail."""
-    return Read(author_of(content), read_claims(content))
+    mail = read_mail(content)
+    return Read(author_of(content, mail), read_claims(content, mail))
 
 
 def read_senders(*contents: bytes) -> list[Read]:

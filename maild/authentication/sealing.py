@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from maild.authentication.canonical import RELAXED, Mail, SignedField, read_mail
 from maild.authentication.chain import INSTANCES, ArcSet, BrokenChainError, read_sets
-from maild.authentication.signing import SigningKey, UnsignableError, signature_tags, signed_field, signed_names
+from maild.authentication.signing import SigningKey, UnsignableError, names_to_sign, signature_tags, signed_field
 from maild.authentication.tags import emptied, read_tags, write_field
 
 _FORMS = (RELAXED, RELAXED)
@@ -38,16 +38,17 @@ def seal(
         content: the mail as it goes out, with CRLF.
         key: who seals.
         authserv_id: the name under which the results are given.
-        results: what was found when the mail came, without that name: `spf=pass smtp.mailfrom=…; dkim=…`.
+        results: what was found when the mail came, without that name, folded as it is to stand:
+            `spf=pass smtp.mailfrom=…; dkim=…`.
         status: what the chain of the mail came to when it came (`Arc.result`).
         now_s: seconds of the epoch.
-        names: of the fields to sign; None for those that a DKIM-Signature signs.
+        names: of the fields to sign; None for those that a DKIM-Signature signs, and these themselves.
 
     Raises:
         UnsignableError: its header has line ends that are no CRLF, or lines that are no field.
         ValueError: the results are not the text of a field.
     """
-    if _CANNOT_STAND.search(results):
+    if _CANNOT_STAND.search(authserv_id + results):
         raise ValueError("these results are not the text of a field")
     mail = read_mail(content)
     if mail.flaw:
@@ -60,7 +61,7 @@ def seal(
         return b""
     instance = str(len(sets) + 1)
     found = f"ARC-Authentication-Results: i={instance}; {authserv_id}; {results}\r\n".encode()
-    tags = signature_tags(content, mail, key, now_s=now_s, names=names or signed_names(mail), forms=_FORMS)
+    tags = signature_tags(content, mail, key, now_s=now_s, names=names or _names(mail), forms=_FORMS)
     signed = _field(found)
     message = signed_field(
         "ARC-Message-Signature", _sorted(tags | {"i": instance}), Mail((signed, *mail.fields), mail.body_start), key
@@ -89,6 +90,11 @@ def _may_be_sealed(mail: Mail, sets: list[ArcSet], status: str) -> bool:
     if len(sets) >= INSTANCES or status == "temperror":
         return False
     return not sets or (read_tags(mail.fields[sets[-1].seal].value).get("cv") or "").lower() != "fail"
+
+
+def _names(mail: Mail) -> list[str]:
+    """Return what an ARC-Message-Signature signs: the signatures that the mail came with, too (RFC 8617 §4.1.2)."""
+    return names_to_sign(mail) + ["dkim-signature"] * sum(field.key == b"dkim-signature" for field in mail.fields)
 
 
 def _field(octets: bytes) -> SignedField:

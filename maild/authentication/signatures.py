@@ -25,6 +25,7 @@ _DIGITS = re.compile(r"[0-9]{1,12}")
 _SIZE = re.compile(r"[0-9]{1,76}")
 _FORMS = (SIMPLE, RELAXED)
 _SIGNATURE_OCTETS = 1024
+_AGENT = 320  # RFC 5321 §4.5.3.1: a local part of 64, a domain of 255
 _SHOWN = 60
 # What changes how a mail looks or whom it seems to be from: several of them, and not all signed, and it may be another.
 _SHOWN_FIELDS = frozenset(
@@ -52,7 +53,7 @@ class Claim(NamedTuple):
     expires_at_s: int | None = None
     result: str = ""
     reason: str = ""
-    # Fields of which the mail has more than are signed, and that change how it looks: in lower case.
+    # Fields that change how the mail looks, and of which it has more than are signed; From also if none is.
     uncovered: tuple[str, ...] = ()
 
 
@@ -124,15 +125,10 @@ def read_seal(field: bytes, digest: bytes) -> Claim:
 
 
 def _settled(tags: Tags, flaw: _FlawError) -> Claim:
-    domain = tags.get("d") or ""
-    try:
-        domain = parse_domain(domain)
-    except AddressError:
-        domain = ""
     return Claim(
-        domain=domain,
-        selector=(tags.get("s") or "")[:_SHOWN],
-        algorithm=(tags.get("a") or "")[:_SHOWN],
+        domain=_plain_name(tags.get("d")) or "",
+        selector=_plain_name(tags.get("s")) or "",
+        algorithm=(tags.compact("a") or "")[:_SHOWN],
         result=flaw.result,
         reason=str(flaw),
     )
@@ -146,7 +142,7 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
     if algorithm not in KEY_KINDS:
         # RFC 8301 §3.1: what SHA-1 signed has failed for good.
         result = "permerror" if algorithm == "rsa-sha1" else "neutral"
-        raise _FlawError(result, f"a={algorithm[:_SHOWN]} is not accepted")
+        raise _FlawError(result, f"a={(tags.compact('a') or '')[:_SHOWN]} is not accepted")
     if "dns/txt" not in (tags.compact("q") or "dns/txt").split(":"):
         raise _FlawError("neutral", "q= knows no way to the key that is known here")
     signed_at_s, expires_at_s = _time(tags, "t"), _time(tags, "x")
@@ -156,7 +152,7 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
         domain=_name(tags, "d"),
         selector=_name(tags, "s"),
         algorithm=algorithm,
-        agent=tags.get("i") or "",
+        agent=tags.compact("i") or "",
         signature=_decoded(tags, "b"),
         signed_at_s=signed_at_s,
         expires_at_s=expires_at_s,
@@ -164,10 +160,18 @@ def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim
 
 
 def _name(tags: Tags, tag: str) -> str:
+    name = _plain_name(tags.get(tag))
+    if name is None:
+        raise _FlawError("neutral", f"{tag}= is not a name")
+    return name
+
+
+def _plain_name(text: str | None) -> str | None:
+    """Return a name as A-labels in lower case; None for what is no name."""
     try:
-        return parse_domain(tags.values[tag])
+        return parse_domain(text or "")
     except AddressError:
-        raise _FlawError("neutral", f"{tag}= is not a name") from None
+        return None
 
 
 def _time(tags: Tags, tag: str) -> int | None:
@@ -198,15 +202,11 @@ def signed_names(tags: Tags) -> list[bytes]:
 
 def _check_agent(claim: Claim) -> None:
     """Check that the agent is of the domain that signs (RFC 6376 §3.5, i=)."""
-    local, at, domain = claim.agent.rpartition("@")
-    del local
     if not claim.agent:
         return
-    try:
-        of = parse_domain(domain) if at else ""
-    except AddressError:
-        of = ""
-    if of != claim.domain and not of.endswith("." + claim.domain):
+    _, at, domain = claim.agent.rpartition("@")
+    of = (_plain_name(domain) if at else None) or ""
+    if len(claim.agent) > _AGENT or (of != claim.domain and not of.endswith("." + claim.domain)):
         raise _FlawError("permerror", "i= is not within d=")
 
 
@@ -264,6 +264,6 @@ def _uncovered(mail: Mail, places: set[int]) -> tuple[str, ...]:
     found = {
         field.key
         for place, field in enumerate(mail.fields)
-        if place not in places and field.key in covered and field.key in _SHOWN_FIELDS
+        if place not in places and field.key in _SHOWN_FIELDS and (field.key in covered or field.key == b"from")
     }
     return tuple(sorted(key.decode("ascii") for key in found))

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from maild.authentication.canonical import RELAXED, Mail, SignedField, body_hash, chosen, read_mail
-from maild.authentication.signatures import header_digest
-from maild.authentication.tags import write_field
+from maild.authentication.signatures import header_digest, signed_names
+from maild.authentication.tags import Tags, write_field
 from maild.errors import MaildError
 
 RSA_BITS = 2048
@@ -117,13 +117,13 @@ def sign(
     mail = read_mail(content)
     if mail.flaw:
         raise UnsignableError(mail.flaw)
-    tags = {"v": "1"} | signature_tags(content, mail, key, now_s=now_s, names=signed_names(mail), forms=forms)
+    tags = {"v": "1"} | signature_tags(content, mail, key, now_s=now_s, names=names_to_sign(mail), forms=forms)
     if lifetime_s is not None:
         tags["x"] = str(now_s + lifetime_s)
     return signed_field("DKIM-Signature", tags, mail, key, form=forms[0])
 
 
-def signed_names(mail: Mail) -> list[str]:
+def names_to_sign(mail: Mail) -> list[str]:
     """Return the names for h=, each as often as it is signed."""
     count = Counter(field.key.decode("latin-1") for field in mail.fields)
     return [name for name in _CLOSED for _ in range(count[name] + 1)] + [
@@ -153,6 +153,5 @@ def signed_field(name: str, tags: dict[str, str], mail: Mail, key: SigningKey, *
     blank = write_field(name, tags | {"b": base64.b64encode(bytes(key.signature_size())).decode("ascii")})
     own = SignedField(name.lower().encode("ascii"), blank.removesuffix(b"\r\n"))
     above = Mail((own, *mail.fields), mail.body_start)
-    names = tags["h"].encode("ascii").split(b":")
-    digest = header_digest(above, 0, form, list(chosen(above.fields, names, 0)))
+    digest = header_digest(above, 0, form, list(chosen(above.fields, signed_names(Tags(tags)), 0)))
     return write_field(name, tags | {"b": base64.b64encode(key.sign_digest(digest)).decode("ascii")})

@@ -55,7 +55,7 @@ def read_tags(octets: bytes) -> Tags:
         name, equals, value = spec.partition(b"=")
         name = name.strip(_BLANK)
         if not equals or not _NAME.fullmatch(name):
-            shown = spec.strip(_BLANK)[:_SHOWN].decode("ascii", "replace")
+            shown = " ".join(spec[:_SHOWN].decode("ascii", "replace").split())
             return Tags({}, f"no tag: '{shown}'" if shown else "an empty tag")
         key = name.decode("ascii")
         if key in values:

@@ -130,9 +130,9 @@ def test_whoever_shows_a_mail_sees_the_fields_that_are_signed(content: bytes) ->
     if mail.flaw or not mail.fields:
         return
     shown = read_header(content, 0, len(content), newline_of(content))
-    assert [field.key.encode("latin-1") for field in shown.fields] == [
-        field.key if field.key.isascii() else "\u00ff".encode("latin-1") for field in mail.fields
-    ]
+    assert len(shown.fields) == len(mail.fields)
+    for one, other in zip(shown.fields, mail.fields, strict=True):
+        assert one.key == other.key.decode("latin-1").lower()
     if b"\r\n\r\n" in content:
         assert shown.body_start == mail.body_start
 
