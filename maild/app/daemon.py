@@ -12,7 +12,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,7 @@ from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
 from maild.router.examining import Unexamined
 from maild.router.reading import Addressed, Order
+from maild.router.reports import ReportReader
 from maild.router.router import Router
 from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
@@ -124,6 +125,7 @@ class Daemon:
         stack.push_async_callback(pool.close)
         index = self._index(database)
         feed = Feed()
+        reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
         resolver = self._resolver()
         examiner = examiner_of(settings, resolver)
         router = Router(
@@ -136,9 +138,11 @@ class Daemon:
             unread=readers.unread,
             now_ms=now_ms,
             relays=settings.trusted_relays,
+            on_report=reports.offer,
             examiner=examiner,
         )
         if "router" in only:
+            self._beside(reports.run(), "reports")
             await self._run_router(router)
             self._teach(make_teacher(settings, database, now_ms))
         screen = make_screen(settings, database, resolver, now_ms)
@@ -241,6 +245,11 @@ class Daemon:
         watching = asyncio.create_task(readers.watch(), name="readers")
         self._stack.callback(watching.cancel)
         return readers
+
+    def _beside(self, work: Coroutine[object, object, None], name: str) -> None:
+        """Run what may end at any moment."""
+        running = asyncio.create_task(work, name=name)
+        self._stack.callback(running.cancel)
 
     async def _run_router(self, router: Router) -> None:
         running = asyncio.create_task(router.run(), name="router")

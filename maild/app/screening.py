@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
+from functools import partial
 
 from maild.archive.database import Database
 from maild.config import Settings
-from maild.config.kinds import Network
 from maild.dns.answer import Resolver
 from maild.intake.greylist import Greylist
+from maild.mail.networks import is_in
 from maild.router.teaching import Teacher
 from maild.screening.asked import Asked
 from maild.screening.blocklists import Blocklists
@@ -24,7 +24,7 @@ def make_screen(
 ) -> Screen | None:
     """Return who is asked before mail is accepted; None when nobody is."""
     asked: list[Asked] = []
-    is_relay = _among(settings.smtp.trusted_relays)
+    is_relay = partial(is_in, networks=settings.smtp.trusted_relays)
     if settings.clamav.address:
         asked.append(Clamav(settings.clamav))
     if settings.rspamd.address:
@@ -43,10 +43,3 @@ def make_screen(
 def make_teacher(settings: Settings, database: Database, now_ms: Callable[[], int]) -> Teacher | None:
     """Return who teaches rspamd what staff call spam; None when it has no controller."""
     return Teacher(database, Rspamd(settings.rspamd), now_ms) if settings.rspamd.controller else None
-
-
-def _among(networks: tuple[Network, ...]) -> Callable[[str], bool]:
-    def is_relay(ip: str) -> bool:
-        return bool(networks and ip) and any(ip_address(ip.partition("%")[0]) in network for network in networks)
-
-    return is_relay

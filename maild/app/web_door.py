@@ -14,6 +14,7 @@ from maild.app.smtp_door import cannot_listen
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
+from maild.mail.networks import is_in
 from maild.rules.rulebook import Rulebook
 from maild.web.connection import Connection
 from maild.web.feed import Feed
@@ -76,6 +77,7 @@ async def open_web(
         metrics=gauges.exposition,
         reload_rules=reload_rules,
         learns=bool(settings.rspamd.controller),
+        is_own_machine=lambda ip: is_in(ip, settings.authentication.own_networks),
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

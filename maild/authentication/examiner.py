@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
@@ -26,8 +25,8 @@ from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
+from maild.mail.networks import Network, is_in
 
-Network = IPv4Network | IPv6Network
 _LATE = "no answer within the limit"
 _LATE_ARC = Arc(TEMPERROR, reason=_LATE)
 _T = TypeVar("_T")
@@ -61,13 +60,7 @@ class Examiner:
 
     def concerns(self, ip: str | None) -> bool:
         """Tell whether mail from this peer is examined: not from machines of one's own."""
-        if not ip:
-            return False
-        try:
-            address = ip_address(ip)
-        except ValueError:
-            return False
-        return not any(address in network for network in self._terms.exempt)
+        return bool(ip) and not is_in(ip, self._terms.exempt)
 
     @property
     def refuses(self) -> bool:

@@ -2,55 +2,51 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import socket
 import sqlite3
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maild.archive.database import check_durability
 from maild.cli.explain import os_error
+from maild.cli.finding import Finding, bad, doubt, good
+from maild.cli.reaching import listeners, resolvers, scanners
 from maild.cli.rules import errors_of, read_rules
-from maild.cli.state import running
 from maild.cli.store import writing
 from maild.cli.verb import counted, put_json
-from maild.config import Endpoint, Settings
+from maild.config import Settings
 from maild.errors import MaildError
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _FSYNCS = 20
 _TOO_QUICK_S = 30e-6
+_UNSYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 _CERTIFICATE_DAYS = 14
 _VOLATILE = frozenset({"tmpfs", "ramfs"})
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at. `state` is good, doubt or bad."""
-
-    state: str
-    what: str
-    text: str
-
-
 def run(settings: Settings, *, as_json: bool) -> bool:
     """Print every finding; return whether none is bad."""
-    good = True
+    well = True
     for finding in examine(settings):
-        good = good and finding.state != "bad"
+        well = well and finding.state != "bad"
         if as_json:
             put_json({"state": finding.state, "what": finding.what, "text": finding.text})
         else:
             click.echo(f"{finding.state:5} {finding.what}: {finding.text}")
-    return good
+    return well
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -63,30 +59,21 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _room(settings)
         yield from _storage(settings)
     else:
-        yield _bad("data directory", f"{data_dir} is not there; `maild init` or `maild serve` makes it")
+        yield bad("data directory", f"{data_dir} is not there; `maild init` or `maild serve` makes it")
     yield from _rules(settings)
     yield from _certificate(settings)
-    yield from _listeners(settings)
-
-
-def _good(what: str, text: str) -> Finding:
-    return Finding(state="good", what=what, text=text)
-
-
-def _doubt(what: str, text: str) -> Finding:
-    return Finding(state="doubt", what=what, text=text)
-
-
-def _bad(what: str, text: str) -> Finding:
-    return Finding(state="bad", what=what, text=text)
+    yield from _clock()
+    yield from listeners(settings)
+    yield from resolvers(settings)
+    yield from scanners(settings)
 
 
 def _programs() -> Iterator[Finding]:
     versions = f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
     if sqlite3.sqlite_version_info < (3, 40):
-        yield _bad("programs", f"{versions}; maild needs SQLite 3.40 or newer")
+        yield bad("programs", f"{versions}; maild needs SQLite 3.40 or newer")
     else:
-        yield _good("programs", versions)
+        yield good("programs", versions)
 
 
 def _modes(data_dir: Path) -> Iterator[Finding]:
@@ -95,21 +82,21 @@ def _modes(data_dir: Path) -> Iterator[Finding]:
     wrong += [path for path in data_dir.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o077]
     links = [path for path in data_dir.rglob("*") if path.is_symlink()]
     for path in wrong[:10]:
-        yield _bad("modes", f"{path} is open to other users; chmod go= {path}")
+        yield bad("modes", f"{path} is open to other users; chmod go= {path}")
     for path in links[:10]:
-        yield _bad("modes", f"{path} is a link; the data directory holds files of its own only")
+        yield bad("modes", f"{path} is a link; the data directory holds files of its own only")
     if not wrong and not links:
-        yield _good("modes", f"{data_dir} and what it holds are closed to other users")
+        yield good("modes", f"{data_dir} and what it holds are closed to other users")
 
 
 def _file_system(data_dir: Path) -> Iterator[Finding]:
     kind = _kind_of(data_dir)
     if kind in _VOLATILE:
-        yield _bad("file system", f"{data_dir} is on {kind}: it is empty after a restart of the machine")
+        yield bad("file system", f"{data_dir} is on {kind}: it is empty after a restart of the machine")
     elif kind in _REMOTE:
-        yield _bad("file system", f"{data_dir} is on {kind}: SQLite cannot lock or sync reliably there")
+        yield bad("file system", f"{data_dir} is on {kind}: SQLite cannot lock or sync reliably there")
     else:
-        yield _good("file system", kind)
+        yield good("file system", kind)
 
 
 def _kind_of(path: Path) -> str:
@@ -126,11 +113,11 @@ def _room(settings: Settings) -> Iterator[Finding]:
     state = os.statvfs(settings.server.data_dir)
     free = state.f_bavail * state.f_frsize
     if free < settings.server.min_free_bytes:
-        yield _bad("room", f"{free // 1_000_000:,} MB free; new mail is refused below min_free_bytes")
+        yield bad("room", f"{free // 1_000_000:,} MB free; new mail is refused below min_free_bytes")
     elif state.f_files and not state.f_favail:
-        yield _bad("room", "the file system has no inodes left")
+        yield bad("room", "the file system has no inodes left")
     else:
-        yield _good("room", f"{free / 1e9:,.1f} GB free")
+        yield good("room", f"{free / 1e9:,.1f} GB free")
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
@@ -138,19 +125,19 @@ def _storage(settings: Settings) -> Iterator[Finding]:
         with writing(settings) as database:
             check_durability(database.writing)
     except MaildError as error:
-        yield _bad("durability", str(error))
+        yield bad("durability", str(error))
     else:
-        yield _good("durability", "the database waits for the disk at each commit (read back)")
+        yield good("durability", "the database waits for the disk at each commit (read back)")
     try:
         median = _fsync_s(settings.server.data_dir)
     except OSError as error:
-        yield _bad("disk", os_error(error))
+        yield bad("disk", os_error(error))
         return
     text = f"{median * 1e3:.2f} ms for a write to be on the disk"
     if median < _TOO_QUICK_S:
-        yield _doubt("disk", f"{text}: quicker than disks are; does the storage (or its controller) keep its word?")
+        yield doubt("disk", f"{text}: quicker than disks are; does the storage (or its controller) keep its word?")
     else:
-        yield _good("disk", text)
+        yield good("disk", text)
 
 
 def _fsync_s(data_dir: Path) -> float:
@@ -168,17 +155,17 @@ def _fsync_s(data_dir: Path) -> float:
 def _rules(settings: Settings) -> Iterator[Finding]:
     found = read_rules(settings).diagnostics
     if errors := errors_of(found):
-        yield _bad("rules", f"{counted(len(errors), 'error')}; `maild check` lists them")
+        yield bad("rules", f"{counted(len(errors), 'error')}; `maild check` lists them")
     elif found:
-        yield _doubt("rules", f"{counted(len(found), 'warning')}; `maild check` lists them")
+        yield doubt("rules", f"{counted(len(found), 'warning')}; `maild check` lists them")
     else:
-        yield _good("rules", str(settings.server.rules))
+        yield good("rules", str(settings.server.rules))
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:
     cert, key = settings.tls.cert_file, settings.tls.key_file
     if cert is None or key is None:
-        yield _doubt("certificate", "none: mail arrives in clear; set cert_file and key_file in [tls]")
+        yield doubt("certificate", "none: mail arrives in clear; set cert_file and key_file in [tls]")
         return
     import ssl
 
@@ -186,41 +173,53 @@ def _certificate(settings: Settings) -> Iterator[Finding]:
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
-        ends = x509.load_pem_x509_certificate(cert.read_bytes()).not_valid_after_utc
+        certificate = x509.load_pem_x509_certificate(cert.read_bytes())
     except (OSError, ValueError) as error:
         reason = os_error(error) if isinstance(error, OSError) else str(error)
-        yield _bad("certificate", f"{cert}, {key}: {reason}")
+        yield bad("certificate", f"{cert}, {key}: {reason}")
         return
     if key.stat().st_mode & 0o007:
-        yield _bad("certificate", f"{key} is readable by everyone; chmod o= {key}")
+        yield bad("certificate", f"{key} is readable by everyone; chmod o= {key}")
+    ends = certificate.not_valid_after_utc
     days = (ends - datetime.now(UTC)).days
     text = f"valid until {ends:%Y-%m-%d}"
     if days < 0:
-        yield _bad("certificate", f"expired on {ends:%Y-%m-%d}; renew it")
+        yield bad("certificate", f"expired on {ends:%Y-%m-%d}; renew it")
     elif days < _CERTIFICATE_DAYS:
-        yield _doubt("certificate", f"{text}, {days} days; is its renewal working?")
+        yield doubt("certificate", f"{text}, {days} days; is its renewal working?")
     else:
-        yield _good("certificate", text)
+        yield good("certificate", text)
+    host = settings.server.hostname.lower().rstrip(".")
+    names = names_of(certificate)
+    if host and not any(_is_for(name, host) for name in names):
+        yield doubt("certificate", f"it is for {', '.join(names[:5]) or 'no name'}, and this machine is {host}: "
+                                   "senders that look (MTA-STS) will not send here")  # fmt: skip
 
 
-def _listeners(settings: Settings) -> Iterator[Finding]:
-    if (process := running(settings.server.data_dir)) is not None:
-        yield _good("listeners", f"the daemon is running, process {process}")
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """Return the names of hosts that a certificate is for, in lower case."""
+    from cryptography import x509
+
+    try:
+        named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [name.lower() for name in named.get_values_for_type(x509.DNSName)]
+
+
+def _is_for(name: str, host: str) -> bool:
+    """Tell whether a name of a certificate covers a host (RFC 6125 §6.4.3)."""
+    return host.partition(".")[2] == name[2:] if name.startswith("*.") else host == name
+
+
+def _clock() -> Iterator[Finding]:
+    """Signatures, grants and retention go by the clock; the kernel knows whether somebody sets it."""
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.create_string_buffer(1024))
+    except (OSError, AttributeError):
         return
-    wanted = [*(("[smtp]", e) for e in settings.smtp.listen), ("[web]", settings.web.listen)]
-    for section, endpoint in wanted:
-        if problem := _cannot_bind(endpoint):
-            yield _bad("listeners", f"{section} listen {endpoint}: {problem}")
-        else:
-            yield _good("listeners", f"{section} {endpoint} is free")
-
-
-def _cannot_bind(endpoint: Endpoint) -> str | None:
-    family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((endpoint.host, endpoint.port))
-        except OSError as error:
-            return os_error(error)
-    return None
+    text = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    if state == _UNSYNCHRONISED:
+        yield doubt("clock", f"{text}; nothing keeps it right: install chrony or systemd-timesyncd")
+    elif state >= 0:
+        yield good("clock", text)

@@ -32,16 +32,31 @@ def verify(*, full: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-@verb("maild doctor", "maild doctor --json")
+@verb("maild doctor", "maild doctor --json", "maild doctor --dns musterstadt.example --selector s2026")
+@click.option("--dns", "domain", metavar="DOMAIN", help="Examine the DNS records of a domain instead.")
+@click.option("--selector", "selectors", multiple=True, metavar="S",
+              help="With --dns: a selector of DKIM, s= in the signature of your mail; may be repeated.")  # fmt: skip
+@click.option("--no-mail", is_flag=True, help="With --dns: the domain is to send and take no mail at all.")
 @json_option
-def doctor(*, as_json: bool) -> None:
-    """Examine the machine, the storage's durability, the files' modes and the certificates.
+def doctor(*, domain: str | None, selectors: tuple[str, ...], no_mail: bool, as_json: bool) -> None:
+    """Examine the machine, the storage's durability, the files' modes and the certificates; or a domain's records.
+
+    With --dns: SPF, DKIM, DMARC, MX, MTA-STS (its policy is fetched by HTTPS), TLSRPT, DANE and the names of our
+    addresses; for each what is there, what is wrong, and what to publish. Nothing else that maild does asks strangers.
 
     Exits with 1 when there is something that must not stay so.
     """
-    from maild.cli.examination import run
+    if domain is None:
+        if selectors or no_mail:
+            raise click.UsageError("--selector and --no-mail go with --dns DOMAIN")
+        from maild.cli.examination import run
 
-    if not run(settings(), as_json=as_json):
+        good = run(settings(), as_json=as_json)
+    else:
+        from maild.cli.dns_examination import examine
+
+        good = examine(settings(), domain, selectors, sends_mail=not no_mail, as_json=as_json)
+    if not good:
         raise click.exceptions.Exit(1)
 
 

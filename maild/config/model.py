@@ -21,7 +21,6 @@ from maild.config.kinds import (
     RESOLVERS,
     TEXT,
     Endpoint,
-    Network,
     choice,
     integer,
     seconds,
@@ -30,6 +29,7 @@ from maild.config.kinds import (
 from maild.config.screening import Blocklists, Clamav, Greylisting, Rspamd
 from maild.config.senders import Authentication
 from maild.mail.authentication import TrustedRelays
+from maild.mail.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

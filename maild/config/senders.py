@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from maild.config.kinds import BOOLEAN, NAMES, NETWORKS, Network, choice, seconds, setting
+from maild.config.kinds import BOOLEAN, NAMES, NETWORKS, choice, seconds, setting
+from maild.mail.networks import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
 from maild.mail.header import Field
+from maild.mail.networks import Network, is_in
 
 NONE, PASS, TEMPERROR = "none", "pass", "temperror"
 _ALL = (NONE, PASS, "fail", TEMPERROR, "permerror")
@@ -74,18 +74,12 @@ class Results(NamedTuple):
 class TrustedRelays:
     """The machines in front of maild, and the names under which they report. Without either nobody is trusted."""
 
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    networks: tuple[Network, ...] = ()
     authserv_ids: tuple[str, ...] = ()
 
     def believed(self, ip: str | None) -> tuple[str, ...]:
         """Return the authserv-ids to believe in a message that the peer `ip` has handed over."""
-        if not (self.networks and self.authserv_ids and ip):
-            return ()
-        try:
-            address = ip_address(ip)
-        except ValueError:
-            return ()
-        return self.authserv_ids if any(address in network for network in self.networks) else ()
+        return self.authserv_ids if self.authserv_ids and is_in(ip, self.networks) else ()
 
 
 NO_RELAYS = TrustedRelays()

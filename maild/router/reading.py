@@ -19,6 +19,7 @@ from maild.mail.authentication import Verdicts
 from maild.mail.evidence import to_json
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
+from maild.mail.reports import looks_like_report
 from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
 from maild.rules.duties import ANSWERS, ASSIGN, HOLD, LEAVE, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all
@@ -68,6 +69,7 @@ class Reading(NamedTuple):
 
     filing: Filing
     document: IndexDocument
+    may_report: bool = False  # it may hold reports about our domains
 
 
 def read_batch(
@@ -107,6 +109,7 @@ def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[s
     return Reading(
         filing=_filing(ruleset, order, letter.facts, routes)._replace(evidence=_evidence(order, letter.facts)),
         document=document_of(letter.facts, envelope_to, order.message_id, 0),
+        may_report=order.direction == "in" and looks_like_report(letter.facts),
     )
 
 

@@ -72,6 +72,7 @@ class Router:
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
         now_ms: Callable[[], int],
         relays: TrustedRelays = NO_RELAYS,
+        on_report: Callable[[int], None] = lambda _: None,
         examiner: Examiner | None = None,
     ) -> None:
         """Wire the router.
@@ -86,8 +87,10 @@ class Router:
             unread: names the teams that nobody can read now.
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
+            on_report: hears of filed messages that look like reports about our domains.
             examiner: finds out who sent what nobody has examined; None: nobody is asked.
         """
+        self._on_report = on_report
         self._examiner = examiner
         self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
         self._relays = relays
@@ -367,6 +370,8 @@ class Router:
         self.filed_count += 1
         self.source_only_count += reading.filing.summary.source_only is not None
         self._on_filed(frozenset(filed.teams))
+        if reading.may_report:
+            self._on_report(filed.message_id)
         _log.info(
             "message.routed",
             id=format_id(filed.message_id),

@@ -16,9 +16,10 @@ import ssl
 import structlog
 
 from maild.mail.envelope import Peer, Tls
+from maild.mail.networks import is_in
 from maild.mail.reply import Reply
 from maild.smtp.connection import Connection
-from maild.smtp.limits import is_loopback, is_trusted
+from maild.smtp.limits import is_loopback
 from maild.smtp.proxy import Origin
 from maild.smtp.service import GoneError, Service
 
@@ -73,7 +74,7 @@ class Dialogue(Connection):
         self._idle_commands = 0
 
     def begin(self) -> None:
-        if is_trusted(self.ip, self.limits.trusted_proxies):
+        if is_in(self.ip, self.limits.trusted_proxies):
             self.read_origin()
         elif self.limits.greet_delay_s and not self._is_familiar():
             self.let_wait(self._greet_late())
@@ -81,7 +82,7 @@ class Dialogue(Connection):
             self._greet()
 
     def _is_familiar(self) -> bool:
-        return is_loopback(self.ip) or is_trusted(self.ip, self.limits.trusted_relays)
+        return is_loopback(self.ip) or is_in(self.ip, self.limits.trusted_relays)
 
     async def _greet_late(self) -> None:
         """Greet after a while; a program that only pretends to be a mail server has said its lines by then."""

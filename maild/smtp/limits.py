@@ -9,9 +9,8 @@ import ipaddress
 from collections import Counter
 from dataclasses import dataclass, field
 
+from maild.mail.networks import Network
 from maild.mail.reply import Reply
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MINUTE_S = 60.0
 
@@ -111,11 +110,3 @@ def canonical_ip(ip: str) -> str:
     if ip.startswith("::ffff:") and "." in ip:
         return ip[7:]
     return ip
-
-
-def is_trusted(ip: str, networks: tuple[Network, ...]) -> bool:
-    """Tell whether a peer is in one of these networks: of proxies, or of relays in front."""
-    if not networks or not ip:
-        return False
-    address = ipaddress.ip_address(canonical_ip(ip).partition("%")[0])
-    return any(address in network for network in networks)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import structlog
 
+from maild.mail.networks import is_in
 from maild.mail.reply import Reply
 from maild.smtp.connection import SHUTTING_DOWN, Connection
-from maild.smtp.limits import FULL, Census, Limits, is_trusted
+from maild.smtp.limits import FULL, Census, Limits
 from maild.smtp.reception import Reception
 from maild.smtp.service import Service
 from maild.smtp.session import Session
@@ -115,7 +116,7 @@ class Server:
         if self._draining:
             return SHUTTING_DOWN
         refusal = FULL if len(self._connections) >= self._most else None
-        if refusal is None and not is_trusted(connection.ip, self._limits.trusted_proxies):
+        if refusal is None and not is_in(connection.ip, self._limits.trusted_proxies):
             refusal = self.name(connection, connection.ip)
         if refusal:
             _log.info("smtp.turned_away", ip=connection.ip, reply=str(refusal))

@@ -38,9 +38,12 @@ class Access(Enum):
     READ = "read"  # mail: each object is looked up within the teams that the person may read
     RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
     RULES = "rules"  # reads and changes the rules: the permission
+    REPORTS = "reports"  # sums about our domains: for who keeps the machine or the rules
     OPERATE = "operate"  # the machine itself, or the permission
 
 
+# What opens a page that is about no team and closed to others: one of these is enough.
+_ASKED = {Access.RULES: (Permission.RULES,), Access.REPORTS: (Permission.RULES, Permission.OPERATE)}
 Endpoint = Callable[[Visit], Awaitable[Response]]
 
 
@@ -79,7 +82,8 @@ class Gate:
         token, is_new = self._token(request, session)
         form: Mapping[str, str] = {}
         # Security: before the form is read, which may be a large one here.
-        if self._page.access is Access.RULES and not self._visit(request, session, token, form).may(Permission.RULES):
+        asked = _ASKED.get(self._page.access, ())
+        if asked and not any(map(self._visit(request, session, token, form).may, asked)):
             raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
             form = await read_form(request, self._services.settings, self._page.max_body_bytes)

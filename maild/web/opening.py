@@ -67,7 +67,7 @@ async def open_letter(visit: Visit, message: Message, *, images: bool = False) -
     """Return the letter as it is to be shown."""
     screening = await screening_of(visit, message)
     # Security: a letter from outside that claims an address of ours deserves a word; one that we sent does not.
-    ours = visit.services.rulebook.current.domains if message.direction == "in" else frozenset()
+    ours = visit.services.rulebook.current.domains if _is_strangers(visit, message) else frozenset()
     opened = await _open(visit, message, ours, images=images and not has_virus(screening))
     known = await visit.read(known_of, visit.visible, message)
     sender = sender_of(known, opened, ours, visit.language)
@@ -77,6 +77,10 @@ async def open_letter(visit: Visit, message: Message, *, images: bool = False) -
         view = replace(view, html_document=None, remote_images=False)
         view = replace(view, kind="text") if view.kind == "html" else view
     return Opened(message=message, view=view, sender=sender, screening=screening)
+
+
+def _is_strangers(visit: Visit, message: Message) -> bool:
+    return message.direction == "in" and not visit.services.is_own_machine(str(message.envelope.get("ip") or ""))
 
 
 def _about(screening: Screening) -> Iterator[Notice]:

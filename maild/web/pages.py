@@ -36,6 +36,7 @@ class Surroundings:
     query: str
     person: Principal | None
     may_rules: bool = False  # edit them
+    may_reports: bool = False  # see what is reported of our domains
 
 
 class Pages:

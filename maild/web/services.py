@@ -73,7 +73,7 @@ class Services:
     `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
     whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
-    taught by what staff call spam.
+    taught by what staff call spam. `is_own_machine` tells of a peer's address whether the machine is one of ours.
     """
 
     database: Database
@@ -87,3 +87,4 @@ class Services:
     relays: TrustedRelays = NO_RELAYS
     reload_rules: Callable[[], Awaitable[None]] = _reload_nothing
     learns: bool = False
+    is_own_machine: Callable[[str], bool] = lambda _: False

@@ -106,6 +106,7 @@ class Visit:
             query=self.request.url.query,
             person=self.principal,
             may_rules=self.may(Permission.RULES),
+            may_reports=self.may(Permission.RULES) or self.may(Permission.OPERATE),
         )
 
     def go(self, path: str) -> RedirectResponse:

@@ -7,10 +7,14 @@ from textwrap import dedent
 
 from maild.archive.accounts import find_user
 from maild.archive.entries import Assignment, StateChange, assign, set_states
+from maild.archive.reports import Arrived
+from maild.archive.reports import record as keep_reports
 from maild.mail.authentication import Verdicts
+from maild.mail.dmarc_report import parse
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.mail.ids import format_id
 from maild.policy.roles import Role
+from tests.mail.dmarc_samples import feedback, record
 from tests.web.office import Office
 
 _PDF = base64.b64encode(b"%PDF-1.4\n%sample\n" * 400).decode()
@@ -151,6 +155,7 @@ def furnish(office: Office) -> dict[str, str]:
         "info": office.mail(plain("Fundbüro", "Karl Kern", "ist mein Hut da?", key="hut@b"),
                             "info@musterstadt.example", age_s=day),
     }  # fmt: skip
+    _report(office, found["info"])
     office.examine(found["attached"], PROVEN)
     office.examine(found["html"], FORGED)
     references = {name: office.reference(number) for name, number in found.items()}
@@ -167,6 +172,23 @@ def furnish(office: Office) -> dict[str, str]:
         waits = StateChange(conversation_id=number, team="kita", state="waiting")
         office.database.writer.submit(set_states, waits).result()
     return references | {"message": _shown(found["attached"]), "source": _shown(found["deep"])}
+
+
+def _report(office: Office, message_id: int) -> None:
+    """Put reports of a month about the town's domain on the shelf: its own mail, a mailing list's, a forger's."""
+    day_s = 86_400
+    today_s = office.clock.ms // 1000 // day_s * day_s
+    found = []
+    for number in range(1, 28):
+        rows = (
+            record("192.0.2.7", 300 + number * 37 % 400, signer="musterstadt.example"),
+            record("2001:db8:85a3::8a2e:370:7334", 40 + number * 13 % 90, spf="pass", signer="rundbrief.example"),
+            record("198.51.100.3", 1 + number % 5, dkim="fail", signer="liste.example", reason="mailing_list"),
+            record("203.0.113.77", number * 7 % 41, dkim="fail", signer="x.example", disposition="quarantine"),
+        )
+        begin = today_s - number * day_s
+        found.append(parse(feedback(*rows, report=f"r-{number}", begin=begin, end=begin + day_s - 1)))
+    office.database.writer.submit(keep_reports, Arrived(message_id=message_id, dmarc=tuple(found))).result()
 
 
 def _shown(number: int) -> str:

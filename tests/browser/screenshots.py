@@ -53,6 +53,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
         "search-fault": "/search?q=kita+(platz",
         "sessions": "/sessions",
         "directory": "/directory",
+        "reports": "/reports",
         "not-found": "/c/0000-0000",
         **RULES_PAGES,
     }

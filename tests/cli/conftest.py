@@ -20,6 +20,7 @@ def maild(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MAILD_CONFIG", "")
     monkeypatch.setenv("TZ", "Europe/Berlin")
+    monkeypatch.setenv("MAILD_DNS__RESOLVERS", "127.0.0.1:9")  # nobody is there: tests ask no one outside
     umask = os.umask(0o022)
     capsysbinary.readouterr()
 

@@ -27,6 +27,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "password").write_text("ein Satz mit sieben Wörtern reicht aus", encoding="utf-8")
     assert main(SITE) == 0
     monkeypatch.setenv("MAILD_CONFIG", str(tmp_path / "site" / "maild.toml"))
+    monkeypatch.setenv("MAILD_DNS__RESOLVERS", "127.0.0.1:9")  # nobody is there
     yield tmp_path / "site"
     os.umask(umask)
 

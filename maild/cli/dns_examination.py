@@ -1,0 +1,108 @@
+"""What `maild doctor --dns DOMAIN` asks and prints."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+import click
+
+from maild.authentication.advice import BAD, Advice
+from maild.authentication.survey import Subject, survey
+from maild.cli.verb import plain, put_json
+from maild.config import Settings
+from maild.dns.answer import Resolver
+from maild.dns.exchange import Server
+from maild.dns.names import plain_name
+from maild.dns.resolver import DnsResolver
+
+_FETCH_S = 10.0
+_POLICY_BYTES = 64_000  # RFC 8461 §3.3
+
+
+def examine(settings: Settings, domain: str, selectors: tuple[str, ...], *, sends_mail: bool, as_json: bool) -> bool:
+    """Print what there is to say of a domain; return whether none of it is bad."""
+    subject = Subject(
+        domain=_name(domain),
+        selectors=tuple(_name(selector) for selector in selectors),
+        host=_host(settings),
+        key=_key_digest(settings),
+        sends_mail=sends_mail,
+    )
+    found = asyncio.run(_survey(settings, subject))
+    for each in found:
+        _put(each, as_json=as_json)
+    return all(each.state != BAD for each in found)
+
+
+def _name(text: str) -> str:
+    try:
+        ascii_name = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        ascii_name = ""
+    name = plain_name(ascii_name)
+    if name is None:
+        raise click.UsageError(f"'{text}' is no name that the DNS could have")
+    return name
+
+
+def _host(settings: Settings) -> str:
+    """Return the name by which others know this machine; "" when only the machine itself knows it."""
+    name = plain_name(settings.server.hostname)
+    return name if name is not None and "." in name else ""
+
+
+def _key_digest(settings: Settings) -> bytes | None:
+    """Return SHA-256 of the certificate's public key; None without a certificate that can be read."""
+    if settings.tls.cert_file is None:
+        return None
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        certificate = x509.load_pem_x509_certificate(settings.tls.cert_file.read_bytes())
+    except (OSError, ValueError):
+        return None  # `maild doctor` says what is wrong with it
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(key).digest()
+
+
+async def _survey(settings: Settings, subject: Subject) -> list[Advice]:
+    servers = [Server(host=each.host, port=each.port) for each in settings.dns.resolvers]
+    resolver: Resolver = DnsResolver(servers, timeout_s=settings.dns.timeout_s)
+    return await survey(resolver, subject, fetch_policy)
+
+
+async def fetch_policy(domain: str) -> tuple[str | None, str]:
+    """Fetch a policy of MTA-STS; return its text, or None and why not.
+
+    Source: RFC 8461 §3.3: redirects are not followed, the certificate must be valid for the name.
+    """
+    import httpx2
+
+    url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
+    try:
+        async with (
+            asyncio.timeout(_FETCH_S),
+            httpx2.AsyncClient(timeout=_FETCH_S, follow_redirects=False, trust_env=False) as client,
+            client.stream("GET", url) as answer,
+        ):
+            if answer.status_code != 200:
+                return None, f"the answer is {answer.status_code}"
+            octets = b""
+            async for piece in answer.aiter_bytes():
+                octets += piece
+                if len(octets) > _POLICY_BYTES:
+                    return None, f"it has more than {_POLICY_BYTES:,} octets"
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
+        return None, str(error)[:200] or type(error).__name__
+    return octets.decode("utf-8", "replace"), ""
+
+
+def _put(each: Advice, *, as_json: bool) -> None:
+    if as_json:
+        put_json({"state": each.state, "what": each.what, "text": each.text, "publish": each.publish})
+        return
+    click.echo(plain(f"{each.state:5} {each.what}: {each.text}"))
+    for line in each.publish:
+        click.echo(plain(f"        {line}"))
