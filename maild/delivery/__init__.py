@@ -1,0 +1,1 @@
+"""What leaves: the queue, its worker, and the couriers that speak to the next hop."""

@@ -1,0 +1,127 @@
+"""What an answer begins with: to whom, under which subject, with which quotation. A person changes it before it leaves.
+
+Promises: pure; nobody is proposed who does not stand in the letter; our own addresses are never proposed.
+
+Source: RFC 5322 §3.6.2 (Reply-To), §3.6.4 (References), §3.6.5 ("Re: "); RFC 5256 §2.1 for what prefixes are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from maild.errors import AddressError
+from maild.mail.address import Address, parse_address
+from maild.mail.facts import Facts, Mailbox
+
+_REPLY = re.compile(r"\s*(?:re|aw|antw|sv)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)
+_FORWARD = re.compile(r"\s*(?:fwd?|wg)\s*:", re.IGNORECASE)
+_REFERENCE = re.compile(r"\s*\[[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\]\s*$")
+_MAX_REFERENCES = 30
+_MAX_QUOTED = 100_000
+_MAX_RECIPIENTS = 100
+
+Party = tuple[str, Address]  # display name, address
+
+
+class Kind(StrEnum):
+    """What is written."""
+
+    ANSWER = "answer"
+    ANSWER_ALL = "answer-all"
+    FORWARD = "forward"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """The beginning of a letter. `in_reply_to` and `references` are ids without brackets; empty for a forward."""
+
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    subject: str = ""
+    quoted: str = ""
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+
+
+def propose(facts: Facts, kind: Kind, *, ours: bool, is_ours: Callable[[Address], bool], said: str) -> Proposal:
+    """Return what an answer to a letter begins with.
+
+    Args:
+        facts: the letter.
+        kind: what is to be written.
+        ours: we wrote the letter, so that an answer goes to whom it went.
+        is_ours: tells whether an address is one of ours.
+        said: the line above the quotation: who wrote this, and when.
+    """
+    if kind is Kind.FORWARD:
+        return Proposal(subject=forwarded_subject(facts.subject), quoted=f"{said}\n\n{facts.text[:_MAX_QUOTED]}")
+    to = _first_recipients(facts, ours=ours, is_ours=is_ours)
+    cc: tuple[Party, ...] = ()
+    if kind is Kind.ANSWER_ALL:
+        others = (*facts.to, *facts.cc) if not ours else facts.cc
+        cc = _parties(others, is_ours, {address.key for _, address in to})
+    return Proposal(
+        to=to,
+        cc=cc,
+        subject=answered_subject(facts.subject),
+        quoted=f"{said}\n{quotation(facts.text)}",
+        in_reply_to=facts.message_key,
+        references=chained(facts.references, facts.message_key),
+    )
+
+
+def _first_recipients(facts: Facts, *, ours: bool, is_ours: Callable[[Address], bool]) -> tuple[Party, ...]:
+    if ours:
+        return _parties(facts.to, is_ours, set())
+    return _parties(facts.reply_to, is_ours, set()) or _parties(facts.senders, is_ours, set())
+
+
+def _parties(mailboxes: Iterable[Mailbox], is_ours: Callable[[Address], bool], known: set[str]) -> tuple[Party, ...]:
+    found: dict[str, Party] = {}
+    for mailbox in mailboxes:
+        try:
+            address = parse_address(mailbox.mail)
+        except AddressError:
+            continue
+        if address.key not in known and address.is_ascii and not is_ours(address):
+            found.setdefault(address.key, (mailbox.name, address))
+        if len(found) == _MAX_RECIPIENTS:
+            break
+    return tuple(found.values())
+
+
+def answered_subject(subject: str) -> str:
+    """Return the sender's words with one `Re:` before them, without the reference that we had put at the end."""
+    return f"Re: {_bare(subject, _REPLY)}".rstrip()
+
+
+def forwarded_subject(subject: str) -> str:
+    """Return the sender's words with one `Fwd:` before them."""
+    return f"Fwd: {_bare(subject, _FORWARD)}".rstrip()
+
+
+def with_reference(subject: str, reference: str) -> str:
+    """Return a subject with the reference of its conversation at the end, once."""
+    return f"{_REFERENCE.sub('', subject).rstrip()} [{reference}]".lstrip()
+
+
+def _bare(subject: str, prefix: re.Pattern[str]) -> str:
+    bare = _REFERENCE.sub("", subject)
+    while (found := prefix.match(bare)) is not None:
+        bare = bare[found.end() :]
+    return bare.strip()
+
+
+def quotation(text: str) -> str:
+    """Return a text as it is quoted, each line behind a `>`; a very long one is cut."""
+    lines = text[:_MAX_QUOTED].rstrip().split("\n")
+    return "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in lines)
+
+
+def chained(references: tuple[str, ...], message_key: str | None) -> tuple[str, ...]:
+    """Return the References of an answer: those of the letter and the letter itself; of many the first and the last."""
+    chain = tuple(dict.fromkeys((*references, message_key) if message_key else references))
+    return chain if len(chain) <= _MAX_REFERENCES else (chain[0], *chain[1 - _MAX_REFERENCES :])
