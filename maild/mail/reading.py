@@ -11,6 +11,7 @@ import re
 
 from maild.mail import transfer
 from maild.mail.dates import parse_date
+from maild.mail.dsn_reading import report_of
 from maild.mail.excerpt import excerpt_of
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import LIMITS, Field, Limits
@@ -40,8 +41,8 @@ _UNDELIVERED = re.compile(
 )
 
 
-def facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
-    """Read a message."""
+def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False) -> Facts:
+    """Read a message; `null_path`: its envelope has the null reverse-path."""
     message = parse(content, limits)
     letter = letter_parts(message)
     head = _Head(message.fields, limits)
@@ -52,11 +53,13 @@ def facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
     to, cc = head.mailboxes("to"), head.mailboxes("cc")
     key = _first_key(head.raw("message-id"))
     automatic, auto_submitted, list_id = _automatic(head, message.root)
+    report = report_of(content, message, null_path=null_path)
     return Facts(
         subject=head.value("subject"), senders=senders, reply_to=reply_to, to=to, cc=cc,
         date_ms=parse_date(head.raw("date")), message_key=key,
         references=_references(head.raw("references"), head.raw("in-reply-to"), key),
-        automatic=automatic, auto_submitted=auto_submitted, list_id=list_id,
+        automatic=automatic if report is None else Automatic.REPORT, report=report,
+        auto_submitted=auto_submitted, list_id=list_id,
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
         text=body, excerpt=excerpt_of(body), fields=message.fields, size_bytes=len(content),
         source_only=over or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),

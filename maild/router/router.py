@@ -24,9 +24,10 @@ from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
+from maild.mail.envelope_token import delivery_among
 from maild.mail.ids import format_id
 from maild.router.reading import Addressed, Order, Reading, read_one
-from maild.rules.in_worker import RulesWanted
+from maild.rules.in_worker import RulesWanted, addresses_of
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -68,6 +69,7 @@ class Router:
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
         now_ms: Callable[[], int],
         relays: TrustedRelays = NO_RELAYS,
+        token_key: bytes | None = None,
     ) -> None:
         """Wire the router.
 
@@ -81,7 +83,10 @@ class Router:
             unread: names the teams that nobody can read now.
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
+            token_key: of the envelope tokens that what we send bears; None: it bears none.
         """
+        # Security: it stays in this process; what reads mail never has it.
+        self._token_key = token_key
         self._relays = relays
         self._database = database
         self._rulebook = rulebook
@@ -233,6 +238,7 @@ class Router:
         self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
+        readings = [self._tied(task.order, reading) for task, reading in zip(batch, readings, strict=True)]
         submitted = [self._submit(reading.filing) for reading in readings]
         answers = await asyncio.gather(*submitted, return_exceptions=True)
         filed: list[tuple[Reading, Filed | None]] = []
@@ -245,6 +251,14 @@ class Router:
             else:
                 filed.append((reading, answer))
         return filed
+
+    def _tied(self, order: Order, reading: Reading) -> Reading:
+        """Note the delivery of ours whose envelope token a message came to."""
+        if self._token_key is None or order.direction != "in":
+            return reading
+        given = addresses_of(addressed.as_given for addressed in order.addressed)
+        found = delivery_among(given, self._token_key)
+        return reading if found is None else reading._replace(filing=reading.filing._replace(delivery_id=found))
 
     async def _file_marked(
         self, ruleset: Ruleset, task: _Task, reading: Reading, error: BaseException
@@ -354,5 +368,5 @@ class Router:
 
 def _bare(reading: Reading, problem: str) -> Reading:
     """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
-    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), problem=problem)
+    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), report=None, problem=problem)
     return reading._replace(filing=bare)
