@@ -30,6 +30,7 @@ _LONGEST_SAID = 1_000
 _LONGEST_RETURNED = 10_000_000
 _LONG_LINE = re.compile(rb"[^\r\n]{999}")
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -201,7 +202,7 @@ def _key_of(header: bytes) -> str:
 
 
 def _headers_only(header: bytes) -> bytes:
-    plain = header.isascii() and not _LONG_LINE.search(header)
+    plain = header.isascii() and not _LONG_LINE.search(header) and not _CONTROL.search(header)
     start = b"Content-Type: text/rfc822-headers\r\n"
     if plain:
         return start + b"\r\n" + header
