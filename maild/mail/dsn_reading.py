@@ -35,7 +35,7 @@ _OTHER_REPORTS = frozenset({"message/feedback-report", "message/disposition-noti
 _LONGEST = 200_000
 _DAEMON = re.compile(
     r"mailer.?daemon|mail.?deliver|post_?master|mail (?:system|administrator)|system administrator|delivery (?:sub)?"
-    r"system|delivery.?(?:notif|status)|maildelivery|bounce",
+    r"system|delivery.?(?:notif|status)|maildelivery|bounces?[@+-]",
     re.IGNORECASE,
 )
 _MACHINE = re.compile(r"no-?reply@|do-?not-?reply@|sysadmin@|administrator@|\bndr\b", re.IGNORECASE)
@@ -91,12 +91,12 @@ def report_of(content: bytes, message: Message | None = None, *, null_path: bool
         groups = [group for group in groups_in(split.said) if not STATUS_FIELDS.isdisjoint(group)]
     recipients = recipients_in(groups)
     about = pieces.returned or _fields_in(split.returned)
-    if recipients:
-        if not (pieces.is_report or sender.daemon or sender.null):
-            return None
+    if not recipients:
+        recipients = _by_words(message, pieces, sender, split, about)
+    elif pieces.is_report or sender.daemon or sender.machine:
         recipients = _completed(recipients, split.said)
     else:
-        recipients = _by_words(message, pieces, sender, split, about)
+        return None  # a person shows what came back
     if not recipients:
         return None
     recipients = [_by_title(each, sender.subject) for each in recipients]

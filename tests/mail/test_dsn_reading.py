@@ -241,6 +241,12 @@ def test_what_is_no_report_yields_none(name: str) -> None:
     assert report_of(PERSON.format(subject=subject, more=more, text=text).encode()) is None
 
 
+def test_a_person_who_shows_what_came_back_reports_nothing_even_by_the_null_path() -> None:
+    for subject, more, text in (NO_REPORTS["a status in a person's mail"], NO_REPORTS["a person sends a report on"]):
+        content = PERSON.format(subject=subject, more=more, text=text.replace("> ", "")).encode()
+        assert report_of(content, null_path=True) is None
+
+
 def test_facts_carry_the_report_and_call_the_mail_one() -> None:
     facts = facts_of(status("Final-Recipient: rfc822; petra@b.example\nAction: failed\nStatus: 5.1.1"))
     assert facts.report is not None
