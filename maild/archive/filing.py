@@ -9,7 +9,7 @@ What comes from the worker process is made of named tuples: they pickle five tim
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -23,8 +23,10 @@ from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
 from maild.archive.observations import Observation, observe
 from maild.archive.prepared import Prepared, PreparedIn
+from maild.archive.returns import Ties
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
+from maild.mail.dsn import Report
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
 from maild.mail.inbox import confidential
@@ -78,6 +80,8 @@ class Filing(NamedTuple):
     at_ms: int = 0
     observations: tuple[Observation, ...] = ()
     evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
+    report: Report | None = None  # it is a delivery report
+    delivery_id: int | None = None  # it came to the envelope token of this delivery of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +101,14 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     work = [item for item in items if item.message_id in pending]
     if not work:
         return [None] * len(items)
+    ties = Ties(connection, work)
+    work = [_beside(item, ties.inboxes(item)) for item in work]
     threads = Threads(connection, work)
     done: dict[int, Filed] = {}
     for number, read in enumerate(work):
         revision += 1
-        conversation_id = threads.join(read)
+        conversation_id = threads.join(read, ties.conversation(read))
+        ties.remember(read, conversation_id)
         item = work[number] = _narrowed(read, threads.narrowed.get(read.message_id, frozenset()))
         done[item.message_id] = Filed(
             message_id=item.message_id,
@@ -118,7 +125,8 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
             done[message_id] = replace(filed, conversation_id=survivor)
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
-    place(connection, [_arrival(item, done[item.message_id].conversation_id) for item in work])
+    place(connection, [_arrival(item, done[item.message_id].conversation_id, ties) for item in work])
+    ties.write(work)
     if dutiful := [item for item in work if item.duties]:
         record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
     _close_work_items(connection, work)
@@ -127,6 +135,21 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     keep_evidence(connection, {item.message_id: item.evidence for item in work if item.evidence is not None})
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
+
+
+def _beside(item: Filing, inboxes: Mapping[str, str] | None) -> Filing:
+    """Put a message where that one lies which it is about: `inboxes` take the places of others, None: as it is.
+
+    Security: whoever sends a report takes no part in the conversation by it, and refers to nothing.
+    """
+    if inboxes is None:
+        return item
+    before = {p.team: p for p in item.places}
+    places = tuple(
+        before[was] if was == inbox else before[was]._replace(team=inbox, tags=()) for inbox, was in inboxes.items()
+    )
+    duties = tuple(duty for duty in item.duties if duty.team in inboxes)
+    return item._replace(places=places, people=(), references=(), duties=duties)
 
 
 def _narrowed(item: Filing, teams: AbstractSet[str]) -> Filing:
@@ -227,7 +250,7 @@ def _write_filings(connection: Connection, work: list[Filing], done: dict[int, F
     _INSERT_FILINGS.run(connection, rows)
 
 
-def _arrival(item: Filing, conversation_id: int) -> Arrival:
+def _arrival(item: Filing, conversation_id: int, ties: Ties) -> Arrival:
     return Arrival(
         message_id=item.message_id,
         conversation_id=conversation_id,
@@ -235,4 +258,5 @@ def _arrival(item: Filing, conversation_id: int) -> Arrival:
         by_person=item.summary.automatic == Automatic.PERSON,
         places=tuple((p.team, p.state, p.priority, p.tags) for p in item.places),
         held=frozenset(duty.team for duty in item.duties if duty.kind == HOLD) if item.duties else frozenset(),
+        failed=ties.failed(item),
     )

@@ -1,6 +1,7 @@
 """Entries: a conversation in one team's inbox, and what an arriving message does to it.
 
-A letter from outside by a person reopens what was closed or waiting; a report or an automatic mail does not.
+A letter from outside by a person reopens what was closed or waiting, and so does a report that mail of ours has failed;
+any other report, and automatic mail, does not.
 `waiting_since_ms` is the time of the oldest letter by a person that no outgoing mail has followed.
 """
 
@@ -35,7 +36,10 @@ from maild.mail.screening import from_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """A message that has just been filed. Each place is (team, state, priority, tags); `held` teams have to see it."""
+    """A message that has just been filed. Each place is (team, state, priority, tags); `held` teams have to see it.
+
+    `failed`: it reports that a message of ours will not arrive.
+    """
 
     message_id: int
     conversation_id: int
@@ -43,6 +47,7 @@ class Arrival:
     by_person: bool
     places: tuple[tuple[str, str, int, tuple[str, ...]], ...]
     held: frozenset[str] = frozenset()
+    failed: bool = False
 
 
 @dataclass(slots=True)
@@ -183,7 +188,7 @@ def _moved_on(entry: _Entry, arrival: Arrival, priority: int) -> None:
     entry.priority = max(entry.priority, priority)
     if arrival.incoming:
         entry.seen_ms = None
-        heard = (arrival.by_person and in_order) or entry.team in arrival.held
+        heard = ((arrival.by_person or arrival.failed) and in_order) or entry.team in arrival.held
         if heard and entry.state in {"closed", "waiting"}:
             entry.state = "open"
     if not in_order or not arrival.incoming:

@@ -28,6 +28,7 @@ from maild.archive.filing import Place
 from maild.archive.inboxes import Arrival, entry_by_rules
 from maild.archive.replayable import IMPORT, Places, places_in
 from maild.archive.schema import entries, filings, messages, recipients, replayed, summaries, tags
+from maild.archive.schema_outgoing import returns
 from maild.mail.facts import Automatic
 from maild.mail.inbox import confidential, is_confidential, team_of
 
@@ -114,6 +115,9 @@ class _Desk:
         for letter in self._letters.values():  # in the order in which they were filed
             self._of.setdefault(letter.conversation_id, []).append(letter)
         self._journal: list[dict[str, Any]] = []
+        r = returns.c
+        about = select(r.report_id).where(r.report_id.in_(ids), r.about_id.is_not(None)).distinct()
+        self._reports = frozenset(connection.scalars(about))
 
     def _read(self, connection: Connection, numbers: list[int], *, lock: bool) -> None:
         m, s = messages.c, summaries.c
@@ -140,8 +144,8 @@ class _Desk:
         """Move one message."""
         letter = self._letters.get(item.message_id)
         new = None if letter is None else places_in(item.trace, imported=letter.imported)
-        if letter is None or new is None:
-            return None
+        if letter is None or new is None or item.message_id in self._reports:
+            return None  # a report about mail of ours lies where that lies, whatever the rules say
         new = self._narrowed(letter, new)
         problem = letter.problem if (letter.problem or "").endswith(_BY_FILING) else item.problem
         if new == letter.places and problem == letter.problem:

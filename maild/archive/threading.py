@@ -110,9 +110,16 @@ class Threads:
             conversation_id = self._merged[conversation_id]
         return conversation_id
 
-    def join(self, item: Threadable) -> int:
-        """Find the conversation of a message: its own, an older one, or several that it merges."""
+    def join(self, item: Threadable, into: int | None = None) -> int:
+        """Find the conversation of a message: its own, an older one, or several that it merges.
+
+        `into` is the conversation of a message that is about another one, whatever it refers to.
+        """
         this = _member(item)
+        if into is not None:
+            conversation_id = self.survivor(into)
+            self._remember(item, replace(this, conversation_id=conversation_id))
+            return conversation_id
         found: set[int] = set()
         like: set[int] = set()
         secret: set[str] = set()

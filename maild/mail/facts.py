@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from maild.mail.dsn import Report
 from maild.mail.header import Field
 
 
@@ -54,6 +55,7 @@ class Facts:
     automatic: Automatic = Automatic.PERSON
     auto_submitted: bool = False  # RFC 3834 §5 and the older marks: Precedence, X-Auto-Response-Suppress
     list_id: str | None = None
+    report: Report | None = None  # what a delivery report says, where it could be read
     attachments: tuple[Attachment, ...] = ()
     text: str = ""  # the body as plain text, at most 1,000,000 characters
     excerpt: str = ""  # at most 160 characters of what the person wrote, without quotes

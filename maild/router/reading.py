@@ -156,6 +156,7 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         duties=duties,
         parents=_parents(ruleset, duties),
         observations=() if order.state is not None else _observations(routes),
+        report=facts.report if order.direction == "in" else None,
     )
 
 

@@ -24,11 +24,13 @@ from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
+from maild.mail.envelope_token import delivery_among
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
 from maild.router.asking import Asking
 from maild.router.examining import Examining, Unexamined
 from maild.router.reading import Addressed, Order, Reading, read_one
+from maild.rules.in_worker import addresses_of
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -74,6 +76,7 @@ class Router:
         relays: TrustedRelays = NO_RELAYS,
         on_report: Callable[[int], None] = lambda _: None,
         examiner: Examiner | None = None,
+        token_key: bytes | None = None,
     ) -> None:
         """Wire the router.
 
@@ -89,10 +92,13 @@ class Router:
             relays: whose word on a sender is believed.
             on_report: hears of filed messages that look like reports about our domains.
             examiner: finds out who sent what nobody has examined; None: nobody is asked.
+            token_key: of the envelope tokens that what we send bears; None: it bears none.
         """
         self._on_report = on_report
         self._examiner = examiner
         self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
+        # Security: it stays in this process; what reads mail never has it.
+        self._token_key = token_key
         self._relays = relays
         self._database = database
         self._rulebook = rulebook
@@ -290,6 +296,7 @@ class Router:
         self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
+        readings = [self._tied(task.order, reading) for task, reading in zip(batch, readings, strict=True)]
         submitted = [self._submit(reading.filing) for reading in readings]
         answers = await asyncio.gather(*submitted, return_exceptions=True)
         filed: list[tuple[Reading, Filed | None]] = []
@@ -302,6 +309,14 @@ class Router:
             else:
                 filed.append((reading, answer))
         return filed
+
+    def _tied(self, order: Order, reading: Reading) -> Reading:
+        """Note the delivery of ours whose envelope token a message came to."""
+        if self._token_key is None or order.direction != "in":
+            return reading
+        given = addresses_of(addressed.as_given for addressed in order.addressed)
+        found = delivery_among(given, self._token_key)
+        return reading if found is None else reading._replace(filing=reading.filing._replace(delivery_id=found))
 
     async def _file_marked(
         self, ruleset: Ruleset, task: _Task, reading: Reading, error: BaseException
@@ -384,5 +399,5 @@ class Router:
 
 def _bare(reading: Reading, problem: str) -> Reading:
     """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
-    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), problem=problem)
+    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), report=None, problem=problem)
     return reading._replace(filing=bare)

@@ -143,7 +143,7 @@ def as_csv(lines: Iterable[Listed]) -> str:
         for address in line.addresses:
             retired, successors = "yes" if line.retired else "", " ".join(line.successors)
             row = (line.title, address, line.office, line.team, hours_text(line.hours), retired, successors)
-            table.writerow([_harmless(cell) for cell in row])
+            table.writerow([harmless(cell) for cell in row])
     return text.getvalue()
 
 
@@ -154,6 +154,7 @@ def hours_text(hours: Iterable[Span]) -> str:
     )
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
+    """Return a cell of a table as a spreadsheet shows it and does not run it."""
     # Security: whoever opens the table must not run what stands in it (CSV injection).
     return f"'{cell}" if cell.lstrip(" ")[:1] in _FORMULA and cell.strip(" ") else cell

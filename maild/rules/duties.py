@@ -11,11 +11,13 @@ be sent on is held.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, assert_never
 
-from maild.mail.address import Address, fold
-from maild.mail.facts import Automatic
+from maild.errors import AddressError
+from maild.mail.address import Address, fold, parse_address
+from maild.mail.facts import Automatic, Facts
 from maild.mail.inbox import confidential
 from maild.rules.model import FunctionAddress, Letter, Ruleset
 from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, NextPlace, Request
@@ -25,8 +27,15 @@ ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
 KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN)
 ANSWERS = (REPLY, ACKNOWLEDGE)  # at most once for each conversation and sender
 LEAVE = (FORWARD, ALSO_DELIVER)  # what takes a letter away from here
-# Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request below.
-_NOBODY = ("mailer-daemon", "noreply", "no-reply", "donotreply", "do-not-reply")
+# Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request.
+_NOBODY = re.compile(
+    r"(?:mailer-?daemon|no[._-]?reply|do[._-]?not[._-]?reply|auto[._-]?(?:reply|respon\w{0,8})|bounces)(?:[+=._-].*)?"
+    r"|(?:owner-|bounce[+=._-]).*|.*[._-](?:no-?reply|request|owner|bounces?)(?:[+=].*)?",
+    re.DOTALL,
+)
+# A newsletter that can be left (RFC 2369), a bulk sender's mark, mail that has been through a loop.
+_BULK_FIELDS = frozenset({"feedback-id", "x-loop", "x-feedback-id", "x-csa-complaints", "x-beenthere"})
+_MOST_HOPS = 30  # a letter has less than ten Received fields
 
 Asked = tuple[str, Request]  # the rule's id, and what it asks for
 
@@ -106,12 +115,35 @@ def answerable(ruleset: Ruleset, letter: Letter) -> bool:
     facts, sender = letter.facts, letter.reverse_path
     if sender is None or facts.auto_submitted or facts.automatic is not Automatic.PERSON or facts.list_id is not None:
         return False
-    if any(field.key.startswith("list-") for field in facts.fields):  # RFC 2369: a newsletter that can be left
+    if any(field.key.startswith("list-") or field.key in _BULK_FIELDS for field in facts.fields):
         return False
-    local = fold(sender.local)
-    if local in _NOBODY or local.startswith("owner-") or local.endswith(("-request", "-owner", "-bounces")):
+    if _NOBODY.fullmatch(fold(sender.local)) or any(_NOBODY.fullmatch(_local(box.mail)) for box in facts.senders):
         return False
-    return not _is_ours(ruleset, sender)  # what is sent to ourselves comes back to be answered
+    if _went_round(ruleset, facts):
+        return False
+    # What is sent to ourselves comes back to be answered; and whoever writes as one of ours is not asking us.
+    return not _is_ours(ruleset, sender) and not any(_names_us(ruleset, box.mail) for box in facts.senders)
+
+
+def _local(mail: str) -> str:
+    return fold(mail).rpartition("@")[0]
+
+
+def _went_round(ruleset: Ruleset, facts: Facts) -> bool:
+    """Tell whether a letter has been here before: delivered to an address of ours, or too long on its way."""
+    hops = 0
+    for field in facts.fields:
+        hops += field.key == "received"
+        if field.key == "delivered-to" and _names_us(ruleset, field.raw.strip("<> ")):
+            return True
+    return hops > _MOST_HOPS
+
+
+def _names_us(ruleset: Ruleset, mail: str) -> bool:
+    try:
+        return _is_ours(ruleset, parse_address(mail))
+    except AddressError:
+        return False
 
 
 def _is_ours(ruleset: Ruleset, address: Address) -> bool:

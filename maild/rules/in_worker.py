@@ -80,7 +80,9 @@ def letter_of(octets: bytes | None, about: Circumstances) -> Letter:
     """Return a message as the rules see it; without octets, by its envelope alone. Never raises for mail."""
     unread = octets is None or about.source_only is not None
     facts = (
-        Facts(source_only=about.source_only or "crash", size_bytes=about.size) if unread else facts_of(octets or b"")
+        Facts(source_only=about.source_only or "crash", size_bytes=about.size)
+        if unread
+        else facts_of(octets or b"", null_path=not about.reverse_path)
     )
     # What refers to nothing is no reply, and nobody need be asked.
     is_none = about.reply is None and not unread and not facts.references

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from maild.archive.commit import Addressee, accept
 from maild.archive.content import chunks, read_many
@@ -29,6 +29,7 @@ from maild.archive.schema import (
     tags,
     users,
 )
+from maild.archive.schema_outgoing import returns
 from maild.archive.search import search
 from maild.archive.search_language import parse
 from maild.archive.work import waiting
@@ -215,6 +216,20 @@ def test_mail_comes_to_lie_where_the_rules_of_today_put_it_and_back(archive: Arc
     undone = archive.undo()
     assert (undone.restored, undone.left) == (1, [])
     assert archive.rows() == before
+
+
+def test_a_report_about_mail_of_ours_stays_with_it(archive: Archive) -> None:
+    report, letter = archive.mail("eilt", INFO), archive.mail("eilt", INFO)
+    row = {
+        "report_id": report, "position": 0, "recipient": "max@citizen.example", "about_id": letter, "team": "leitung",
+        "action": "failed", "code": "5.1.1", "hard": 1, "reason": "user-unknown", "text": "", "mailing": "", "at_ms": 1,
+    }  # fmt: skip
+    with archive.database.writing.begin() as connection:
+        connection.execute(insert(returns).values(row))
+    before = archive.teams(report)
+    archive.replay()
+    assert archive.teams(report) == before
+    assert archive.teams(letter) != before
 
 
 def test_the_index_and_what_is_waiting_to_be_done_are_not_concerned(archive: Archive) -> None:

@@ -10,22 +10,25 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.examinations import evidence_of
+from maild.archive.filing import file
 from maild.archive.index import IndexDocument
 from maild.archive.replies import Question
 from maild.archive.schema import content, entries, filings, recipients, summaries, tags
+from maild.archive.schema_outgoing import deliveries, returns
 from maild.authentication.examiner import Examiner, Terms
 from maild.confinement import Pool
 from maild.dns.answer import Answer, Kind, Status
+from maild.mail.envelope_token import return_address
 from maild.mail.inbox import confidential
 from maild.router.reading import Addressed, Order, read_batch, read_one
 from maild.router.router import Router, _Task
 from maild.rules.loader import load
-from tests.archive.samples import NOW_MS, acceptance
+from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.scenarios.site import RULES
 from tests.web.office import Book
 
@@ -47,7 +50,9 @@ class Documents:
 
 
 @asynccontextmanager
-async def routing(database: Database, more: str = "", examiner: Examiner | None = None) -> AsyncIterator[Documents]:
+async def routing(
+    database: Database, more: str = "", *, examiner: Examiner | None = None, token_key: bytes | None = None
+) -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
     ruleset, _ = load(RULES + more, "rules.yaml")
     assert ruleset is not None
@@ -64,6 +69,7 @@ async def routing(database: Database, more: str = "", examiner: Examiner | None 
         chance=lambda _: 7,
         now_ms=lambda: NOW_MS,
         examiner=examiner,
+        token_key=token_key,
     )
     running = asyncio.create_task(router.run())
     yield index
@@ -287,3 +293,39 @@ async def test_senders_of_mail_that_was_imported_are_not_asked_about(sqlite_data
         pass
     with sqlite_database.read() as connection:
         assert evidence_of(connection, [stored]) == {}
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+async def test_a_report_to_an_envelope_token_lies_with_the_letter_that_it_is_about(
+    sqlite_database: Database, genuine: bool
+) -> None:
+    key = b"k" * 32
+    kept = acceptance(1, direction="out", to=("max@citizen.example",))
+    sent = sqlite_database.writer.submit(accept, kept).result().message_id
+    item = filing(sent, direction="out", key="own@musterstadt.example", teams=("kita",))
+    sqlite_database.writer.submit(file, item).result()
+    row = {
+        "message_id": sent, "kind": "smtp", "recipient": "max@citizen.example", "next_hop": "citizen.example",
+        "state": "delivered", "dsn": "{}", "once": 0, "attempts": 1, "made_ms": 0, "due_ms": 0, "expires_ms": 0,
+        "outcome": "", "doubtful": 0,
+    }  # fmt: skip
+    with sqlite_database.writing.begin() as connection:
+        delivery_id = connection.execute(insert(deliveries).values(row).returning(deliveries.c.id)).scalar_one()
+    to = str(return_address(delivery_id, "musterstadt.example", key if genuine else b"x" * 32))
+    report = (
+        b"From: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n\r\n<max@citizen.example>:\r\nuser unknown\r\n"
+    )
+    back = acceptance(2, octets=report, to=(to,), sender=None)
+    back_id = sqlite_database.writer.submit(accept, back).result().message_id
+    async with routing(sqlite_database, token_key=key):
+        pass
+    with sqlite_database.read() as connection:
+        rows = connection.execute(select(returns.c.about_id, returns.c.delivery_id, returns.c.reason)).all()
+        where = select(filings.c.team, filings.c.conversation_id).where(filings.c.message_id == back_id)
+        (place,) = connection.execute(where).all()
+    if genuine:
+        assert rows == [(sent, delivery_id, "user-unknown")]
+        assert place == ("kita", sent)
+    else:
+        assert rows == [(None, None, "user-unknown")]
+        assert place.conversation_id == back_id
