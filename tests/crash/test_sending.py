@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-
-import pytest
 
 from maild.archive.database import Database, make_data_dir
 from maild.archive.upgrade import upgrade
+from maild.delivery.deliveries import LMTP
 from maild.delivery.queue.listing import RecordedDelivery, deliveries_of
 from maild.policy.visible import OPERATOR
 from tests.archive.samples import NOW_MS
@@ -19,6 +20,7 @@ from tests.delivery.post import out
 from tests.delivery.sink import Sink
 
 PERSON, AUTOMATIC = "a@there.example", "b@there.example"
+ENDED = ("delivered", "failed")
 
 
 def opened(daemon: Daemon) -> Database:
@@ -46,33 +48,44 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize(
-    ("at", "doubtful", "copies"), [("rcpt", False, 1), ("data", True, 1), ("dot", True, 1), ("after", True, 2)]
-)
-async def test_a_kill_loses_nothing_and_says_what_may_have_arrived_twice(
-    at: str, copies: int, tmp_path: Path, *, doubtful: bool
-) -> None:
-    async with Sink(fault="hang", at=at) as sink:
-        settings = f'[outbound]\nsmarthost = "127.0.0.1:{sink.port}"\n'
-        daemon = Daemon(tmp_path, settings=settings, roles="smtp,delivery")
+# Where the next hop falls silent → may it have arrived, and how many copies are there in the end?
+STAGES = {"rcpt": (False, 1), "data": (True, 1), "dot": (True, 1), "after": (True, 2)}
+
+
+async def test_a_kill_loses_nothing_and_says_what_may_have_arrived_twice(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        sinks = {at: await stack.enter_async_context(Sink(fault="hang", at=at, lmtp=True)) for at in STAGES}
+        daemon = Daemon(tmp_path, roles="smtp,delivery")
         database = opened(daemon)
-        person = out(database, (PERSON,), number=1, at_ms=NOW_MS - 10**12)
-        automatic = out(database, (AUTOMATIC,), number=2, once=True, at_ms=NOW_MS - 10**12)
+        person, automatic = {}, {}
+        for number, (at, sink) in enumerate(sinks.items()):
+            hop, long_ago = f"127.0.0.1:{sink.port}", NOW_MS - 10**12
+            person[at] = out(database, (PERSON,), number=number, kind=LMTP, next_hop=hop, at_ms=long_ago)
+            automatic[at] = out(
+                database, (AUTOMATIC,), number=100 + number, kind=LMTP, next_hop=hop, at_ms=long_ago, once=True
+            )
         database.close()
         await asyncio.to_thread(daemon.start)
-        wanted = {"rcpt": "RCPT", "data": "DATA", "dot": "DATA", "after": "DATA"}[at]
-        await until(lambda: sum(line.startswith(wanted) for line in sink.said) == 2, "nothing was sent")
-        if at == "after":
-            await until(lambda: len(sink.mails) == 2, "nothing was kept")
+        for at, sink in sinks.items():
+            await until(partial(reached, sink, at), f"nothing was sent: {at}")
         await asyncio.to_thread(daemon.kill)
-        sink.heal()
+        for sink in sinks.values():
+            sink.heal()
         await asyncio.to_thread(daemon.start)
-        ended = ("delivered", "failed")
-        await until(lambda: all(each.state in ended for each in look(daemon, person, automatic)), "not sent again")
+        everything = [*person.values(), *automatic.values()]
+        await until(lambda: all(each.state in ENDED for each in look(daemon, *everything)), "not sent again")
         assert daemon.stop() == 0
-    first, second = look(daemon, person, automatic)
-    assert (first.state, first.doubtful) == ("delivered", doubtful)
-    assert (second.state, second.doubtful) == ("failed" if doubtful else "delivered", doubtful)
-    received = [address for mail in sink.mails for address in mail.recipients]
-    assert received.count(PERSON) == copies
-    assert received.count(AUTOMATIC) == (0 if at in ("data", "dot") else 1)
+    for at, (doubtful, copies) in STAGES.items():
+        (first,), (second,) = look(daemon, person[at]), look(daemon, automatic[at])
+        assert (first.state, first.doubtful) == ("delivered", doubtful), at
+        assert (second.state, second.doubtful) == ("failed" if doubtful else "delivered", doubtful), at
+        received = [address for mail in sinks[at].mails for address in mail.recipients]
+        assert received.count(PERSON) == copies, at
+        assert received.count(AUTOMATIC) == (0 if at in ("data", "dot") else 1), at
+
+
+def reached(sink: Sink, at: str) -> bool:
+    """Tell whether both mails are in the step in which nothing more comes."""
+    if at == "after":
+        return len(sink.mails) == 2
+    return sum(line.startswith("RCPT" if at == "rcpt" else "DATA") for line in sink.said) == 2
