@@ -131,6 +131,7 @@ class Post:
 
     async def turn(self) -> None:
         """Send everything that is due, once."""
+        self.worker.wake()
         while await self.worker._round() or self.worker._running:
             if self.worker._running:
                 await asyncio.wait(list(self.worker._running), return_when=asyncio.FIRST_COMPLETED)
