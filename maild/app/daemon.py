@@ -25,6 +25,7 @@ from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
+from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -34,6 +35,7 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.delivery.worker import Worker
 from maild.dns.exchange import Server
 from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
@@ -69,7 +71,7 @@ def now_ms() -> int:
 
 
 async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
-    """Run the roles `only` (smtp, router, web) until SIGTERM or SIGINT.
+    """Run the roles `only` (smtp, router, delivery, web) until SIGTERM or SIGINT.
 
     Raises:
         ConfigurationError: the rules were refused and there is no last good copy.
@@ -128,12 +130,13 @@ class Daemon:
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
         resolver = self._resolver()
         examiner = examiner_of(settings, resolver)
+        worker = make_worker(settings, database=database, resolver=resolver, now_ms=now_ms)
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=feed.publish,
+            on_filed=_telling(feed.publish, worker.wake),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -141,6 +144,8 @@ class Daemon:
             on_report=reports.offer,
             examiner=examiner,
         )
+        if "delivery" in only:
+            await self._run_worker(worker)
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)
@@ -168,6 +173,7 @@ class Daemon:
             space=space,
             readers=readers,
             screen=screen,
+            worker=worker,
         )
         watch = self._watch(rulebook)
         if "web" in only:
@@ -262,6 +268,22 @@ class Daemon:
 
         self._stack.push_async_callback(finish)
 
+    async def _run_worker(self, worker: Worker) -> None:
+        running = asyncio.create_task(worker.run(), name="deliveries")
+        running.add_done_callback(self._worker_ended)
+
+        async def finish() -> None:
+            self._stop.set()
+            worker.stop()
+            await running
+
+        self._stack.push_async_callback(finish)
+
+    def _worker_ended(self, running: asyncio.Task[None]) -> None:
+        if not self._stop.is_set():
+            _log.error("delivery.ended", error=type(running.exception()).__name__)
+            self._stop.set()
+
     def _router_ended(self, running: asyncio.Task[None]) -> None:
         if not self._stop.is_set():
             # Without its router the daemon would accept mail that nobody sees: systemd starts it anew.
@@ -299,6 +321,16 @@ class Daemon:
 
         task = asyncio.create_task(tell(), name="watchdog")
         self._stack.callback(task.cancel)
+
+
+def _telling(publish: Callable[[frozenset[str]], None], wake: Callable[[], None]) -> Callable[[frozenset[str]], None]:
+    """Tell live pages of what was filed, and the worker of deliveries, which may have been asked for something."""
+
+    def tell(filed: frozenset[str]) -> None:
+        publish(filed)
+        wake()
+
+    return tell
 
 
 def _nothing(_connection: object, arguments: list[None]) -> list[None]:

@@ -26,6 +26,7 @@ from maild.config.kinds import (
     seconds,
     setting,
 )
+from maild.config.outbound import Outbound
 from maild.config.screening import Blocklists, Clamav, Greylisting, Rspamd
 from maild.config.senders import Authentication
 from maild.mail.authentication import TrustedRelays
@@ -298,6 +299,7 @@ class Settings:
     content: Content = field(default_factory=Content)
     smtp: Smtp = field(default_factory=Smtp)
     authentication: Authentication = field(default_factory=Authentication)
+    outbound: Outbound = field(default_factory=Outbound)
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     dns: Dns = field(default_factory=Dns)
