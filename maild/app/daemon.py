@@ -27,6 +27,7 @@ from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
+from maild.app.token_key import token_key
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
@@ -130,7 +131,15 @@ class Daemon:
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
         resolver = self._resolver()
         examiner = examiner_of(settings, resolver)
-        worker = make_worker(settings, database=database, resolver=resolver, now_ms=now_ms)
+        key = token_key(data_dir)
+        worker = make_worker(
+            settings,
+            database=database,
+            resolver=resolver,
+            now_ms=now_ms,
+            key=key,
+            rulebook=rulebook,
+        )
         router = Router(
             database=database,
             rulebook=rulebook,
@@ -143,6 +152,7 @@ class Daemon:
             relays=settings.trusted_relays,
             on_report=reports.offer,
             examiner=examiner,
+            token_key=key,
         )
         if "delivery" in only:
             await self._run_worker(worker)
@@ -162,6 +172,7 @@ class Daemon:
             chance=lambda: secrets.randbits(_CHANCE_BITS),
             on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
             inspector=inspector_of(settings, pool, examiner),
+            token_key=key,
             screen=screen,
         )
         gauges = Gauges(

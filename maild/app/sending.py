@@ -6,25 +6,40 @@ import secrets
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Protocol
 
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.config.outbound import Outbound
-from maild.delivery.deliveries import LMTP, MAILDIR, SMTP
+from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
 from maild.delivery.lmtp_courier import LmtpCourier
+from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Resolver
+from maild.mail.envelope_token import return_address
+from maild.rules.model import Ruleset
 
 _DAY_MS = 24 * 3600 * 1000
 _chance = secrets.SystemRandom().random
 
 
-def make_worker(settings: Settings, *, database: Database, resolver: Resolver, now_ms: Callable[[], int]) -> Worker:
-    """Return the worker; its `run` sends until its `stop`."""
+def make_worker(
+    settings: Settings,
+    *,
+    database: Database,
+    resolver: Resolver,
+    now_ms: Callable[[], int],
+    key: bytes,
+    rulebook: Serving,
+) -> Worker:
+    """Return the worker; its `run` sends until its `stop`.
+
+    `key` is of the envelope tokens, which only addresses at domains of the rules have: reports must come here.
+    """
     outbound = settings.outbound
     hostname = settings.server.hostname or socket.getfqdn()
     helo = outbound.helo or hostname
@@ -54,7 +69,27 @@ def make_worker(settings: Settings, *, database: Database, resolver: Resolver, n
             lifetime_ms=outbound.expire_days * _DAY_MS,
         ),
         single=frozenset() if smarthost is None else frozenset({SMTP}),
+        return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
     )
+
+
+class Serving(Protocol):
+    """Holds the rules that serve now."""
+
+    @property
+    def current(self) -> Ruleset: ...
+
+
+def with_token(key: bytes, rulebook: Serving) -> ReturnPath:
+    """Return who writes the reverse-path of a delivery so that a report about it is known again."""
+
+    def return_path(delivery: Delivery) -> str | None:
+        domain = (delivery.reverse_path or "").rpartition("@")[2]
+        if delivery.kind != SMTP or not domain or not rulebook.current.serves(domain):
+            return delivery.reverse_path
+        return str(return_address(delivery.id, domain, key))
+
+    return return_path
 
 
 def _smarthost(outbound: Outbound) -> Smarthost | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.config.kinds import NETWORKS, TEXT, Kind, integer, setting
+from maild.config.kinds import BOOLEAN, NETWORKS, TEXT, Kind, integer, setting
 from maild.mail.networks import Network
 
 
@@ -48,6 +48,13 @@ class Outbound:
     )
     max_connections: int = setting(20, integer(1, 1_000), "Connections to other servers at the same time.")
     per_destination: int = setting(2, integer(1, 100), "Connections to the same destination at the same time.")
+    envelope_tokens: bool = setting(
+        True,
+        BOOLEAN,
+        "Give each recipient's copy a reverse-path of its own (`bounces+…` at the sender's domain), so that a report "
+        "about it is tied to the letter for certain. Some smarthosts take known senders only: then false, and reports "
+        "are tied by the Message-ID.",
+    )
     helo: str = setting(
         "", TEXT, "The name that maild greets other servers with; it must lead back to this machine. Empty: `hostname`."
     )

@@ -20,16 +20,14 @@ class Load:
 
     `pieces` yields the octets, what maild puts above them included, and may be asked again. `shape` is that of
     the octets as `Lines` makes them. `utf8`: it came, or was written, as internationalised mail (RFC 6531).
+    `reverse_path` is where reports come back to.
     """
 
     deliveries: tuple[Delivery, ...]
+    reverse_path: str | None
     shape: Shape
     pieces: Callable[[], AsyncIterator[bytes]]
     utf8: bool = False
-
-    @property
-    def reverse_path(self) -> str | None:
-        return self.deliveries[0].reverse_path
 
     @property
     def next_hop(self) -> str:

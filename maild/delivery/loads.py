@@ -6,7 +6,7 @@ Small messages are read once and kept in memory until they are sent; of large on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 from maild.archive.content import DamagedError
@@ -30,12 +30,22 @@ class _Read:
     circled: frozenset[int]
 
 
+# Where reports about a delivery come back to.
+ReturnPath = Callable[[Delivery], str | None]
+
+
+def as_recorded(delivery: Delivery) -> str | None:
+    """Return the reverse-path that a delivery was made with."""
+    return delivery.reverse_path
+
+
 class Loads:
     """Reads the archive for couriers. `hostname` is ours, as trace fields name it."""
 
-    def __init__(self, database: Database, *, hostname: str) -> None:
+    def __init__(self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded) -> None:
         self._database = database
         self._hostname = hostname
+        self._return_path = return_path
 
     async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
         """Return the load of those that may be sent, and the outcome of those that must not."""
@@ -50,7 +60,14 @@ class Loads:
         if not left:
             return None, outcomes
         utf8 = bool(read.message.envelope.get("smtputf8"))
-        return Load(deliveries=left, shape=read.shape, pieces=lambda: self._pieces(read), utf8=utf8), outcomes
+        load = Load(
+            deliveries=left,
+            reverse_path=self._return_path(left[0]),
+            shape=read.shape,
+            pieces=lambda: self._pieces(read),
+            utf8=utf8,
+        )
+        return load, outcomes
 
     def _read(self, deliveries: tuple[Delivery, ...]) -> _Read:
         with self._database.read(mapped=False) as connection:

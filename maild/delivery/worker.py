@@ -19,7 +19,7 @@ from maild.archive.database import Database
 from maild.delivery.backoff import Backoff
 from maild.delivery.courier import Courier
 from maild.delivery.deliveries import Delivery
-from maild.delivery.loads import Loads
+from maild.delivery.loads import Loads, ReturnPath, as_recorded
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import ReversePath, TakeUp, finish, own_postmaster, take_up
 from maild.delivery.queue.working import Claim, End, Hop, Recorded, Start, begin, claim, end_leases, hop_of, next_due_ms
@@ -57,6 +57,7 @@ class Worker:
         limits: Limits | None = None,
         single: frozenset[str] = frozenset(),
         reverse_path: ReversePath = own_postmaster,
+        return_path: ReturnPath = as_recorded,
         on_recorded: Callable[[Delivery, Outcome, Recorded], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -70,7 +71,7 @@ class Worker:
         self._reverse_path = reverse_path
         self._on_recorded = on_recorded
         self._clock = clock
-        self._loads = Loads(database, hostname=hostname)
+        self._loads = Loads(database, hostname=hostname, return_path=return_path)
         self._backoff: Backoff[Hop] = Backoff()
         self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
         self._awake = asyncio.Event()

@@ -83,11 +83,14 @@ class Intake:
         on_stored: Callable[[Stored], None],
         inspector: Inspector | None = None,
         screen: Screen | None = None,
+        token_key: bytes | None = None,
     ) -> None:
         """Wire the reception.
 
-        `chance` gives random bits for ids, `on_stored` hears of mail after its commit, `screen` is asked before it.
+        `chance` gives random bits for ids, `on_stored` hears of mail after its commit, `screen` is asked before it,
+        `token_key` is of the addresses that reports about our own mail come back to.
         """
+        self._token_key = token_key
         self._writer = writer
         self._rulebook = rulebook
         self._door = door
@@ -113,7 +116,7 @@ class Intake:
         ruleset = self._rulebook.current
         if self._nearby is None or self._nearby.version != ruleset.version:
             self._nearby = Nearby(ruleset)
-        reply = admit(ruleset, address, self._nearby)
+        reply = admit(ruleset, address, self._nearby, token_key=self._token_key)
         if reply.accepted and ruleset.refusing:
             reply = self._door.at_rcpt(ruleset, address, reverse_path, self._now()) or reply
         if not reply.accepted:

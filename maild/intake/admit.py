@@ -9,6 +9,7 @@ Source: RFC 5321 §3.6.2 and §7.1 (relaying), §4.5.1 (postmaster), RFC 2142 §
 from __future__ import annotations
 
 from maild.mail.address import Address, fold
+from maild.mail.envelope_token import delivery_of
 from maild.mail.reply import Reply
 from maild.rules.model import IMPLICIT, Ruleset, UnknownRecipient
 from maild.rules.nearby import Nearby
@@ -28,12 +29,18 @@ def refusal(judged: Judgement) -> Reply:
     return Reply(code=550, enhanced="5.7.1", text=judged.text)
 
 
-def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None) -> Reply:
-    """Decide on `RCPT TO:<address>`; with `nearby`, the refusal of a misspelt address names the one meant."""
+def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None, *, token_key: bytes | None = None) -> Reply:
+    """Decide on `RCPT TO:<address>`.
+
+    With `nearby`, the refusal of a misspelt address names the one meant; with `token_key`, the addresses are ours that
+    reports about what we sent come back to.
+    """
     if not address.domain:
         return ACCEPTED if fold(address.local) == "postmaster" else UNKNOWN
     if not ruleset.serves(address.domain):
         return NOT_OURS
+    if token_key is not None and delivery_of(address, token_key) is not None:
+        return ACCEPTED
     if not _ROUTING.isdisjoint(address.local):
         return NOT_OURS
     if not address.local or not address.local.strip(" ."):
