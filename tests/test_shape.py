@@ -69,7 +69,7 @@ def test_no_module_is_a_drawer_for_everything() -> None:
 
 @pytest.mark.parametrize(
     ("library", "room"),
-    [("starlette", "web"), ("jinja2", "web"), ("click", "cli"), ("alembic", "archive")],
+    [("starlette", "web"), ("jinja2", "web"), ("click", "cli"), ("alembic", "archive"), ("dns", "dns")],
 )
 def test_a_library_is_known_in_one_room_only(library: str, room: str) -> None:
     pattern = re.compile(rf"^\s*(?:from|import) {library}\b", re.MULTILINE)

@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
+from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -32,6 +33,8 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.delivery.worker import Worker
+from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
 from maild.intake.accept import Intake, Stored
 from maild.intake.door import Door
@@ -61,7 +64,7 @@ def now_ms() -> int:
 
 
 async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
-    """Run the roles `only` (smtp, router, web) until SIGTERM or SIGINT.
+    """Run the roles `only` (smtp, router, delivery, web) until SIGTERM or SIGINT.
 
     Raises:
         ConfigurationError: the rules were refused and there is no last good copy.
@@ -117,17 +120,20 @@ class Daemon:
         stack.push_async_callback(pool.close)
         index = self._index(database)
         feed = Feed()
+        worker = make_worker(settings, database=database, resolver=DnsResolver(), now_ms=now_ms)
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=feed.publish,
+            on_filed=_telling(feed.publish, worker.wake),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
             relays=settings.trusted_relays,
         )
+        if "delivery" in only:
+            await self._run_worker(worker)
         if "router" in only:
             await self._run_router(router)
         intake = Intake(
@@ -149,6 +155,7 @@ class Daemon:
             intake=intake,
             space=space,
             readers=readers,
+            worker=worker,
         )
         watch = self._watch(rulebook)
         if "web" in only:
@@ -233,6 +240,22 @@ class Daemon:
 
         self._stack.push_async_callback(finish)
 
+    async def _run_worker(self, worker: Worker) -> None:
+        running = asyncio.create_task(worker.run(), name="deliveries")
+        running.add_done_callback(self._worker_ended)
+
+        async def finish() -> None:
+            self._stop.set()
+            worker.stop()
+            await running
+
+        self._stack.push_async_callback(finish)
+
+    def _worker_ended(self, running: asyncio.Task[None]) -> None:
+        if not self._stop.is_set():
+            _log.error("delivery.ended", error=type(running.exception()).__name__)
+            self._stop.set()
+
     def _router_ended(self, running: asyncio.Task[None]) -> None:
         if not self._stop.is_set():
             # Without its router the daemon would accept mail that nobody sees: systemd starts it anew.
@@ -265,6 +288,16 @@ class Daemon:
 
         task = asyncio.create_task(tell(), name="watchdog")
         self._stack.callback(task.cancel)
+
+
+def _telling(publish: Callable[[frozenset[str]], None], wake: Callable[[], None]) -> Callable[[frozenset[str]], None]:
+    """Tell live pages of what was filed, and the worker of deliveries, which may have been asked for something."""
+
+    def tell(filed: frozenset[str]) -> None:
+        publish(filed)
+        wake()
+
+    return tell
 
 
 def _nothing(_connection: object, arguments: list[None]) -> list[None]:

@@ -11,8 +11,12 @@ from prometheus_client.registry import Collector
 from maild.app.readers import Readers
 from maild.archive.database import Database
 from maild.archive.index_writer import IndexWriter
+from maild.delivery.deliveries import OPEN
+from maild.delivery.queue.listing import delivery_counts
+from maild.delivery.worker import Worker
 from maild.intake.accept import Intake
 from maild.intake.space import Space
+from maild.policy.visible import OPERATOR
 from maild.router.router import Router
 from maild.rules.rulebook import Rulebook
 from maild.smtp.server import Server
@@ -31,6 +35,7 @@ class Gauges(Collector):
         intake: Intake,
         space: Space,
         readers: Readers,
+        worker: Worker,
     ) -> None:
         """Know the parts."""
         self._database = database
@@ -40,6 +45,7 @@ class Gauges(Collector):
         self._intake = intake
         self._space = space
         self._readers = readers
+        self._worker = worker
         self.servers: list[Server] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -87,8 +93,22 @@ class Gauges(Collector):
             "1 while somebody can read the fallback",
             self._rulebook.current.fallback not in unread,
         )
+        yield from self._deliveries()
         yield _gauge("maild_space_ok", "1 while there is room for new mail", self._space.has_room(None))
         yield _gauge("maild_smtp_connections", "Peers connected", sum(s.connection_count for s in self.servers))
+
+    def _deliveries(self) -> Iterator[Metric]:
+        with self._database.read() as connection:
+            counts = delivery_counts(connection, visible=OPERATOR)
+        open_now = GaugeMetricFamily("maild_deliveries", "Deliveries that are not at their end", labels=["state"])
+        for state in OPEN:
+            open_now.add_metric([state], counts.get(state, 0))
+        yield open_now
+        yield _gauge("maild_deliveries_in_hand", "Loads being sent", self._worker.loads_in_hand)
+        tries = CounterMetricFamily("maild_delivery_tries", "Tries, by the state they ended in", labels=["state"])
+        for state, count in sorted(self._worker.counts.items()):
+            tries.add_metric([state], count)
+        yield tries
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

@@ -38,7 +38,8 @@ def run(folder: Path) -> None:
 
 
 async def _run(settings: Settings, folder: Path, passwords: dict[str, str], *, is_new: bool) -> None:
-    daemon = asyncio.create_task(run_daemon(settings, frozenset(ROLES)))
+    # Nothing of a demo leaves this machine, whatever its rules ask for.
+    daemon = asyncio.create_task(run_daemon(settings, frozenset(ROLES) - {"delivery"}))
     try:
         await _until_open(daemon, settings)
         if is_new:

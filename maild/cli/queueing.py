@@ -9,10 +9,13 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from maild.archive.duties import Ending, RecordedDuty, Release, duty, end, release, waiting_duties
+from maild.archive.duties import Ending, RecordedDuty, Release, duty, release, waiting_duties
+from maild.cli.outgoing import HEADS, deliveries_listed, form, row
 from maild.cli.store import carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
+from maild.delivery.deliveries import OPEN
+from maild.delivery.queue.carrying import end_with_deliveries
 from maild.errors import MaildError
 from maild.mail.ids import format_id
 from maild.policy.visible import OPERATOR
@@ -29,10 +32,18 @@ def put_waiting(*, as_json: bool) -> None:
             if as_json:
                 put_json(_form(found))
             rows.append(_row(found))
-    if not rows:
+        leaving = list(deliveries_listed(connection, OPEN))
+    if not rows and not leaving:
         note("nothing waits")
-    elif not as_json:
+    if as_json:
+        for each in leaving:
+            put_json(form(each))
+        return
+    if rows:
         put_table(("ID", "SINCE", "MESSAGE", "TEAM", "WHAT", "TO", "BY", ""), rows)
+    if leaving:
+        click.echo("\nOn its way out:" if rows else "On its way out:")
+        put_table(HEADS, [row(each) for each in leaving])
 
 
 def put_one(number: int, *, as_json: bool) -> None:
@@ -76,7 +87,9 @@ def give_up(number: int, *, yes: bool) -> None:
     if not yes:
         note(plain(f"would give up for ever: {what}; --yes does it"))
         raise click.exceptions.Exit(1)
-    if not carry_out(here, end, Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())):
+    if not carry_out(
+        here, end_with_deliveries, Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())
+    ):
         raise MaildError(f"{number} had ended before: {found.state}")
     note(plain(f"given up: {what}"))
 

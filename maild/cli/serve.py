@@ -6,7 +6,7 @@ import click
 
 from maild.cli.verb import settings, verb
 
-ROLES = ("smtp", "router", "web")
+ROLES = ("smtp", "router", "delivery", "web")
 
 
 def _roles(ctx: click.Context, param: click.Parameter, value: str | None) -> frozenset[str]:

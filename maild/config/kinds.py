@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -101,6 +101,21 @@ def _endpoints(value: Any) -> tuple[Endpoint, ...]:
     return tuple(_endpoint(item) for item in _list(value))
 
 
+def _resolvers(value: Any) -> tuple[Endpoint, ...]:
+    return tuple(_resolver(_text(item)) for item in _list(value))
+
+
+def _resolver(text: str) -> Endpoint:
+    """Read an address of a DNS server, without a port or with one; names would need a DNS to be found."""
+    try:
+        return Endpoint(host=str(ip_address(text)), port=53)
+    except ValueError:
+        endpoint = _endpoint(text)
+        if not endpoint.port:
+            raise
+        return Endpoint(host=str(ip_address(endpoint.host)), port=endpoint.port)
+
+
 def _list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError  # noqa: TRY004 - as above
@@ -177,6 +192,11 @@ ENDPOINT = Kind(expects='an address to listen on such as "127.0.0.1:8080" or "[:
 ENDPOINTS = Kind(
     expects='a list of addresses to listen on such as ["0.0.0.0:25", "[::]:25"]',
     read=_endpoints,
+    parse=_parse_list,
+)
+RESOLVERS = Kind(
+    expects='a list of addresses of DNS servers such as ["127.0.0.1", "[::1]:5353"]',
+    read=_resolvers,
     parse=_parse_list,
 )
 NETWORKS = Kind(expects='a list of networks such as ["10.0.0.0/8", "::1/128"]', read=_networks, parse=_parse_list)

@@ -208,6 +208,7 @@ class _Reader:
             settings = replace(settings, server=replace(settings.server, data_dir=SYSTEM_DATA_DIR))
         self.check_tls(settings)
         self.check_listeners(settings)
+        self.check_outbound(settings)
         return settings
 
     def build_section(self, section: str, base: Path) -> Any:
@@ -261,6 +262,16 @@ class _Reader:
             given = self.given.get(("tls", present), _Given(value=None))
             text = f"'{present}' needs '{missing}' beside it"
             self.refuse("incomplete", text, "tls", present, variable=given.variable)
+
+    def check_outbound(self, settings: Settings) -> None:
+        outbound = settings.outbound
+        for present, missing in (("login", "smarthost"), ("login", "password"), ("password", "login")):
+            if getattr(outbound, present) and not getattr(outbound, missing):
+                key = present if ("outbound", present) in self.given else f"{present}_file"
+                given = self.given.get(("outbound", key), _Given(value=None))
+                text = f"'{present}' needs '{missing}' beside it"
+                self.refuse("incomplete", text, "outbound", key, variable=given.variable)
+                return
 
     def check_listeners(self, settings: Settings) -> None:
         if settings.web.listen.port and settings.web.listen in settings.smtp.listen:

@@ -18,6 +18,7 @@ from maild.config.kinds import (
     NETWORKS,
     OPTIONAL_PATH,
     PATH,
+    RESOLVERS,
     TEXT,
     Endpoint,
     Network,
@@ -26,6 +27,7 @@ from maild.config.kinds import (
     seconds,
     setting,
 )
+from maild.config.outbound import Outbound
 from maild.config.senders import Authentication
 from maild.mail.authentication import TrustedRelays
 
@@ -246,6 +248,24 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """How maild asks the DNS: about senders, and about nothing else."""
+
+    resolvers: tuple[Endpoint, ...] = setting(
+        (),
+        RESOLVERS,
+        'The DNS servers to ask, in turn, such as ["127.0.0.1"] or ["192.0.2.53:5353"]. Empty: those of '
+        "`/etc/resolv.conf`. Best is a resolver on this machine that validates DNSSEC.",
+    )
+    timeout_s: float = setting(
+        5.0,
+        seconds(0.1),
+        "For one question, all tries at all servers. Whose answer does not come in time is checked no further: the "
+        "mail is accepted, and the result is `temperror`.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
     """Structured events on stderr; docs/logs.md lists them."""
 
@@ -271,8 +291,10 @@ class Settings:
     content: Content = field(default_factory=Content)
     smtp: Smtp = field(default_factory=Smtp)
     authentication: Authentication = field(default_factory=Authentication)
+    outbound: Outbound = field(default_factory=Outbound)
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
+    dns: Dns = field(default_factory=Dns)
     log: Log = field(default_factory=Log)
 
     @property

@@ -227,6 +227,23 @@ def test_what_is_no_address_to_listen_on_is_refused(text: str) -> None:
     assert "error[bad-value]" in found
 
 
+def test_dns_servers_have_addresses_with_or_without_a_port() -> None:
+    write('[dns]\nresolvers = ["127.0.0.1", "192.0.2.53:5353", "::1", "[2001:db8::1]:54"]\n')
+    assert [str(each) for each in load_settings(None, {}).dns.resolvers] == [
+        "127.0.0.1:53",
+        "192.0.2.53:5353",
+        "[::1]:53",
+        "[2001:db8::1]:54",
+    ]
+
+
+@pytest.mark.parametrize("text", ["dns.example", "dns.example:53", "127.0.0.1:0", "127.0.0.1:x", "*:53", ":53", ""])
+def test_what_is_no_address_of_a_dns_server_is_refused(text: str) -> None:
+    found = refusal(f'[dns]\nresolvers = ["{text}"]\n')
+    assert len(found) == 1
+    assert "a list of addresses of DNS servers" in found[0]
+
+
 def test_a_section_written_as_a_value_is_refused() -> None:
     assert "error[bad-section]: 'smtp' is a section" in refusal('smtp = "on"\n')[0]
 

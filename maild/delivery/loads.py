@@ -1,0 +1,116 @@
+"""Makes a load of deliveries: the message from the archive, with what maild writes above it, measured once.
+
+Small messages are read once and kept in memory until they are sent; of large ones a quarter of a megabyte at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from maild.archive.content import DamagedError
+from maild.archive.database import Database
+from maild.delivery.above import CIRCLING, Arrival, above_copy, above_sent_on, has_circled
+from maild.delivery.courier import Load
+from maild.delivery.deliveries import MAILDIR, SMTP, Delivery
+from maild.delivery.outcome import Outcome, Result
+from maild.delivery.queue.leaving import Leaving, leaving, piece
+from maild.delivery.wire import Lines, Shape, measure
+from maild.errors import NotFoundError
+from maild.mail.header import newline_of, read_header
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    message: Leaving
+    first: bytes
+    above: bytes
+    shape: Shape
+    circled: frozenset[int]
+
+
+class Loads:
+    """Reads the archive for couriers. `hostname` is ours, as trace fields name it."""
+
+    def __init__(self, database: Database, *, hostname: str) -> None:
+        self._database = database
+        self._hostname = hostname
+
+    async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
+        """Return the load of those that may be sent, and the outcome of those that must not."""
+        try:
+            read = await asyncio.to_thread(self._read, deliveries)
+        except (DamagedError, NotFoundError) as error:
+            held = Outcome(result=Result.HELD, reply=f"5.3.0 {error}", stage="content")
+            return None, {delivery.id: held for delivery in deliveries}
+        circling = Outcome(result=Result.HELD, reply=CIRCLING, stage="content")
+        outcomes = dict.fromkeys(read.circled, circling)
+        left = tuple(delivery for delivery in deliveries if delivery.id not in read.circled)
+        if not left:
+            return None, outcomes
+        utf8 = bool(read.message.envelope.get("smtputf8"))
+        return Load(deliveries=left, shape=read.shape, pieces=lambda: self._pieces(read), utf8=utf8), outcomes
+
+    def _read(self, deliveries: tuple[Delivery, ...]) -> _Read:
+        with self._database.read(mapped=False) as connection:
+            message = leaving(connection, deliveries[0].message_id)
+            first = piece(connection, message.digest, 0) or b""
+            circled = self._circled(message, first, deliveries)
+            above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries)
+
+            def octets() -> Iterator[bytes]:
+                yield above
+                yield first
+                number = 1
+                while (following := piece(connection, message.digest, number)) is not None:
+                    yield following
+                    number += 1
+
+            return _Read(message, first, above, measure(_lines(octets())), circled)
+
+    def _circled(self, message: Leaving, first: bytes, deliveries: tuple[Delivery, ...]) -> frozenset[int]:
+        if message.direction != "in" or deliveries[0].kind != SMTP:
+            return frozenset()
+        fields = read_header(first, 0, len(first), newline_of(first)).fields
+        return frozenset(d.id for d in deliveries if has_circled(fields, self._hostname, d.recipient))
+
+    def _above(self, message: Leaving, deliveries: tuple[Delivery, ...] | list[Delivery]) -> bytes:
+        if message.direction != "in":
+            return b""
+        arrival = Arrival(
+            message_id=message.id,
+            received_ms=message.received_ms,
+            envelope=message.envelope,
+            recipients=message.recipients,
+        )
+        if deliveries[0].kind == SMTP:
+            return above_sent_on(arrival, self._hostname, [d.recipient for d in deliveries])
+        recipient = deliveries[0].recipient
+        if deliveries[0].kind == MAILDIR:
+            return above_copy(arrival, self._hostname, recipient, deliveries[0].reverse_path)
+        return above_sent_on(arrival, self._hostname, [])
+
+    async def _pieces(self, read: _Read) -> AsyncIterator[bytes]:
+        yield read.above + read.first
+        left = read.message.size - len(read.first)
+        number = 1
+        while left > 0:
+            following = await asyncio.to_thread(self._piece, read.message.digest, number)
+            yield following
+            left -= len(following)
+            number += 1
+
+    def _piece(self, digest: bytes, number: int) -> bytes:
+        with self._database.read(mapped=False) as connection:
+            found = piece(connection, digest, number)
+        if found is None:
+            raise NotFoundError("the content is not whole in the archive")
+        return found
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    lines = Lines()
+    for each in pieces:
+        yield lines.feed(each)
+    yield lines.close()

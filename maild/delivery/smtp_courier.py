@@ -1,0 +1,193 @@
+"""By SMTP: to the mail hosts of a domain, or all of it to one smarthost.
+
+A host that cannot be spoken to is passed over for the next one; when none is left, the next hop as a whole is deferred.
+What a host has said to MAIL, RCPT, DATA or the content counts, and no other host is asked after it.
+
+Source: RFC 5321 §3.1, §3.2, §5.1; RFC 4954, RFC 4616 (PLAIN).
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+
+from maild.delivery.courier import Begin, Load
+from maild.delivery.dialogue import Dialogue, Lost, Timeouts, connect
+from maild.delivery.hosts import Hosts, Target, Unroutable, named_by_us
+from maild.delivery.outcome import Outcome, Result
+from maild.delivery.tls import Contexts, Level, TlsPolicy, opportunistic
+from maild.delivery.transaction import Session, Transaction, extensions_of
+from maild.delivery.wire import LINE_OCTETS
+
+_IMPLICIT_TLS_PORT = 465
+TOO_LONG = "5.6.0 a line is longer than 998 octets: no mail server need take it, so it is not sent as it is"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smarthost:
+    """Takes all our mail. With a login, only over verified TLS."""
+
+    host: str
+    port: int
+    login: str = ""
+    password: str = field(default="", repr=False)
+
+
+class _Unusable(Exception):  # noqa: N818 - what was found out about a host
+    """This host takes nothing from us at the moment."""
+
+    def __init__(self, stage: str, text: str) -> None:
+        super().__init__(text)
+        self.stage = stage
+
+
+class _TlsFailed(_Unusable):
+    pass
+
+
+class SmtpCourier:
+    """Speaks SMTP to whoever takes a domain's mail."""
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        *,
+        helo: str,
+        contexts: Contexts,
+        policy: TlsPolicy = opportunistic,
+        smarthost: Smarthost | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._hosts = hosts
+        self._helo = helo
+        self._contexts = contexts
+        self._policy = policy
+        self._smarthost = smarthost
+        self._timeouts = timeouts or Timeouts()
+
+    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+        """See `Courier`."""
+        if load.shape.longest > LINE_OCTETS:
+            return load.all(Outcome(result=Result.HELD, reply=TOO_LONG, stage="content"))
+        try:
+            targets = await self._targets(load.next_hop)
+        except Unroutable as error:
+            return load.all(error.outcome)
+        level = self._level(load.next_hop)
+        last = Outcome(result=Result.DEFERRED, reply="no host was tried", site=True)
+        for target in targets:
+            try:
+                session = await self._open(target, level)
+            except _Unusable as error:
+                last = Outcome(result=Result.DEFERRED, reply=str(error), host=str(target), stage=error.stage, site=True)
+                continue
+            return await Transaction(session, load, begin).run()
+        return load.all(last)
+
+    async def _targets(self, domain: str) -> list[Target]:
+        if self._smarthost is not None:
+            return await named_by_us(self._smarthost.host, self._smarthost.port)
+        return await self._hosts.of(domain)
+
+    def _level(self, domain: str) -> Level:
+        if self._smarthost is not None:
+            return Level.VERIFY if self._smarthost.login else Level.OPPORTUNISTIC
+        return self._policy(domain)
+
+    async def _open(self, target: Target, level: Level) -> Session:
+        try:
+            return await self._session(target, level, with_tls=True)
+        except _TlsFailed:
+            if level is not Level.OPPORTUNISTIC:
+                raise
+            # Encryption that nobody asked for must not cost the delivery (RFC 7435 §3).
+            return await self._session(target, level, with_tls=False)
+
+    async def _session(self, target: Target, level: Level, *, with_tls: bool) -> Session:
+        dialogue = await self._connected(target, level)
+        try:
+            return await self._greeted(dialogue, target, level, with_tls=with_tls)
+        except BaseException:
+            dialogue.abort()
+            raise
+
+    async def _connected(self, target: Target, level: Level) -> Dialogue:
+        # Security: asked at the moment of connecting, of the very address that is connected to.
+        if self._smarthost is None and not self._hosts.may_connect(target):
+            raise _Unusable("connect", "5.4.4 this address is not on the public Internet")
+        implicit = self._smarthost is not None and target.port == _IMPLICIT_TLS_PORT
+        tls = self._contexts.of(level) if implicit else None
+        try:
+            return await connect(target.address, target.port, self._timeouts.connect_s, tls, target.host)
+        except Lost as lost:
+            raise _Unusable("connect", str(lost)) from lost
+
+    async def _greeted(self, dialogue: Dialogue, target: Target, level: Level, *, with_tls: bool) -> Session:
+        stage = "banner"
+        try:
+            reply = await dialogue.reply(self._timeouts.banner_s)
+            if reply.code != 220:
+                raise _Unusable(stage, reply.text)
+            stage = "ehlo"
+            offered = await self._hello(dialogue)
+            if with_tls and not dialogue.tls_version and "STARTTLS" in offered:
+                stage = "starttls"
+                await self._start_tls(dialogue, target, level)
+                stage = "ehlo"
+                offered = await self._hello(dialogue)
+            tls = self._tls_text(dialogue, level)
+            if level is not Level.OPPORTUNISTIC and not tls:
+                raise _Unusable("starttls", "it does not offer TLS, without which nothing goes there")
+            if self._smarthost is not None and self._smarthost.login:
+                stage = "auth"
+                await self._sign_in(dialogue, self._smarthost, offered)
+        except Lost as lost:
+            raise _Unusable(stage, str(lost)) from lost
+        return Session(dialogue=dialogue, extensions=offered, host=str(target), tls=tls, timeouts=self._timeouts)
+
+    async def _hello(self, dialogue: Dialogue) -> dict[str, str]:
+        reply = await dialogue.say(f"EHLO {self._helo}", self._timeouts.hello_s)
+        if reply.permanent:
+            reply = await dialogue.say(f"HELO {self._helo}", self._timeouts.hello_s)
+            if reply.positive:
+                return {}
+        if not reply.positive:
+            raise _Unusable("ehlo", reply.text)
+        return extensions_of(reply)
+
+    async def _start_tls(self, dialogue: Dialogue, target: Target, level: Level) -> None:
+        try:
+            reply = await dialogue.say("STARTTLS", self._timeouts.hello_s)
+            if reply.code == 421:
+                raise _Unusable("starttls", reply.text)
+            if not reply.positive:
+                raise _TlsFailed("starttls", reply.text)
+            await dialogue.start_tls(self._contexts.of(level), target.host.strip("[]"), self._timeouts.tls_s)
+        except Lost as lost:
+            raise _TlsFailed("starttls", str(lost)) from lost
+
+    @staticmethod
+    def _tls_text(dialogue: Dialogue, level: Level) -> str:
+        if not dialogue.tls_version:
+            return ""
+        return f"{dialogue.tls_version} {'unverified' if level is Level.OPPORTUNISTIC else 'verified'}"
+
+    async def _sign_in(self, dialogue: Dialogue, smarthost: Smarthost, offered: dict[str, str]) -> None:
+        ways = offered.get("AUTH", "").upper().split()
+        within_s = self._timeouts.login_s
+        if "PLAIN" in ways:
+            secret = _coded(f"\0{smarthost.login}\0{smarthost.password}")
+            reply = await dialogue.say(f"AUTH PLAIN {secret}", within_s)
+        elif "LOGIN" in ways:
+            reply = await dialogue.say("AUTH LOGIN", within_s)
+            for word in (smarthost.login, smarthost.password):
+                if reply.code == 334:
+                    reply = await dialogue.say(_coded(word), within_s)
+        else:
+            raise _Unusable("auth", "it does not let us sign in: neither AUTH PLAIN nor LOGIN is offered")
+        if not reply.positive:
+            raise _Unusable("auth", reply.text)
+
+
+def _coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")

@@ -1,0 +1,171 @@
+"""One message on an open connection: MAIL, a RCPT for each recipient, DATA, the content, its end.
+
+Promises: `begin` is awaited before DATA. A recipient is delivered when the reply to the end of the content says so, and
+by nothing else. When the connection breaks before the end was sent, nothing has arrived; behind it, nobody knows.
+
+Source: RFC 5321 §3.3, §4.1.1, §4.5.3.1.10; RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN),
+RFC 2033 (LMTP: a reply for each recipient).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from maild.delivery.courier import Begin, Load
+from maild.delivery.deliveries import Delivery
+from maild.delivery.dialogue import Dialogue, Lost, Timeouts
+from maild.delivery.outcome import Outcome, Result, SmtpReply, answered
+from maild.delivery.wire import END, Dots, Lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A connection on which the other server has been greeted. `extensions`: keyword in capitals → its parameters."""
+
+    dialogue: Dialogue
+    extensions: Mapping[str, str]
+    host: str
+    tls: str
+    timeouts: Timeouts
+    lmtp: bool = False
+
+
+def extensions_of(reply: SmtpReply) -> dict[str, str]:
+    """Return what EHLO or LHLO was answered with."""
+    found: dict[str, str] = {}
+    for line in reply.lines[1:]:
+        keyword, _, parameters = line.strip().partition(" ")
+        found.setdefault(keyword.upper(), parameters.strip())
+    return found
+
+
+class _Stopped(Exception):  # noqa: N818 - the transaction ends here, with an outcome
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
+
+class Transaction:
+    """One load on one session. `run` once."""
+
+    def __init__(self, session: Session, load: Load, begin: Begin) -> None:
+        self._session = session
+        self._load = load
+        self._begin = begin
+        self._outcomes: dict[int, Outcome] = {}
+        self._stage = "mail"
+
+    async def run(self) -> dict[int, Outcome]:
+        """Return the outcome of each delivery; the connection is of no more use afterwards."""
+        dialogue = self._session.dialogue
+        try:
+            await self._mail()
+            taken = await self._recipients()
+            if taken:
+                await self._content(taken)
+            dialogue.leave()
+        except _Stopped as stop:
+            self._rest(stop.outcome)
+            dialogue.leave()
+        except Lost as lost:
+            unknown = self._stage == "end"
+            self._rest(self._outcome(Result.UNKNOWN if unknown else Result.DEFERRED, str(lost)))
+            dialogue.abort()
+        except BaseException:
+            dialogue.abort()  # Invariant: half a content is never followed by a goodbye
+            raise
+        return self._outcomes
+
+    def _rest(self, outcome: Outcome) -> None:
+        for delivery in self._load.deliveries:
+            self._outcomes.setdefault(delivery.id, outcome)
+
+    def _outcome(self, result: Result, reply: str) -> Outcome:
+        session = self._session
+        return Outcome(result=result, reply=reply, host=session.host, tls=session.tls, stage=self._stage)
+
+    def _answered(self, reply: SmtpReply) -> Outcome:
+        return answered(reply, self._stage, host=self._session.host, tls=self._session.tls)
+
+    def _refuse(self, text: str) -> _Stopped:
+        return _Stopped(self._outcome(Result.FAILED, text))
+
+    async def _mail(self) -> None:
+        reply = await self._session.dialogue.say(
+            f"MAIL FROM:<{self._load.reverse_path or ''}>{self._mail_parameters()}", self._session.timeouts.mail_s
+        )
+        if not reply.positive:
+            raise _Stopped(self._answered(reply))
+
+    def _mail_parameters(self) -> str:
+        offered, load = self._session.extensions, self._load
+        found = []
+        if "SIZE" in offered:
+            limit = offered["SIZE"]
+            if limit.isascii() and limit.isdigit() and 0 < int(limit[:20]) < load.shape.size:
+                raise self._refuse(f"5.3.4 the message has {load.shape.size} octets, and the next hop takes {limit}")
+            found.append(f" SIZE={load.shape.size}")
+        if load.shape.eight_bit:
+            if "8BITMIME" not in offered:
+                raise self._refuse("5.6.3 the next hop takes no 8-bit content")
+            found.append(" BODY=8BITMIME")
+        if load.utf8 or not (load.reverse_path or "").isascii():
+            if "SMTPUTF8" not in offered:
+                raise self._refuse("5.6.7 the next hop takes no internationalised mail")
+            found.append(" SMTPUTF8")
+        elif "SMTPUTF8" in offered and not all(d.recipient.isascii() for d in load.deliveries):
+            found.append(" SMTPUTF8")
+        dsn = load.deliveries[0].dsn
+        if "DSN" in offered:
+            found += [f" RET={dsn.ret}"] if dsn.ret else []
+            found += [f" ENVID={dsn.envid}"] if dsn.envid else []
+        return "".join(found)
+
+    async def _recipients(self) -> list[Delivery]:
+        self._stage = "rcpt"
+        taken = []
+        for delivery in self._load.deliveries:
+            if not delivery.recipient.isascii() and "SMTPUTF8" not in self._session.extensions:
+                text = "5.6.7 the next hop takes no internationalised addresses"
+                self._outcomes[delivery.id] = self._outcome(Result.FAILED, text)
+                continue
+            line = f"RCPT TO:<{delivery.recipient}>{self._recipient_parameters(delivery)}"
+            reply = await self._session.dialogue.say(line, self._session.timeouts.recipient_s)
+            if reply.code == 421:
+                raise _Stopped(self._answered(reply))
+            if reply.positive:
+                taken.append(delivery)
+            elif reply.code == 552:
+                # Interop: old servers say so when they have enough recipients (RFC 5321 §4.5.3.1.10).
+                self._outcomes[delivery.id] = self._outcome(Result.DEFERRED, reply.text)
+            else:
+                self._outcomes[delivery.id] = self._answered(reply)
+        return taken
+
+    def _recipient_parameters(self, delivery: Delivery) -> str:
+        if "DSN" not in self._session.extensions:
+            return ""
+        notify = f" NOTIFY={','.join(delivery.dsn.notify)}" if delivery.dsn.notify else ""
+        return notify + (f" ORCPT={delivery.dsn.orcpt}" if delivery.dsn.orcpt else "")
+
+    async def _content(self, taken: list[Delivery]) -> None:
+        session = self._session
+        if not await self._begin(taken, session.host, session.tls):
+            raise _Stopped(self._outcome(Result.DEFERRED, "somebody changed the delivery meanwhile"))
+        self._stage = "data"
+        reply = await session.dialogue.say("DATA", session.timeouts.data_s)
+        if reply.code != 354:
+            raise _Stopped(self._answered(reply))
+        self._stage = "content"
+        lines, dots = Lines(), Dots()
+        async for piece in self._load.pieces():
+            await session.dialogue.send(dots.feed(lines.feed(piece)), session.timeouts.block_s)
+        await session.dialogue.send(dots.feed(lines.close()), session.timeouts.block_s)
+        self._stage = "end"
+        await session.dialogue.send(END, session.timeouts.block_s)
+        for delivery in taken if session.lmtp else taken[:1]:
+            reply = await session.dialogue.reply(session.timeouts.end_s)
+            outcome = self._outcome(Result.DELIVERED, reply.text) if reply.positive else self._answered(reply)
+            for each in [delivery] if session.lmtp else taken:
+                self._outcomes[each.id] = outcome

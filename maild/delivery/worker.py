@@ -1,0 +1,260 @@
+"""The worker: claims deliveries, groups them into loads, hands these to couriers, and writes down what became of them.
+
+Promises: a hop that does not answer keeps nobody else waiting: each hop has its own few places, and after a failure of
+the whole hop what goes there is put off without being tried, until it is asked again. An exception, whatever it is,
+is an outcome that is tried again. What was found out is recorded before anything else is done with the delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from maild.archive.database import Database
+from maild.delivery.backoff import Backoff
+from maild.delivery.courier import Courier
+from maild.delivery.deliveries import Delivery
+from maild.delivery.loads import Loads
+from maild.delivery.outcome import Outcome, Result
+from maild.delivery.queue.carrying import ReversePath, TakeUp, finish, own_postmaster, take_up
+from maild.delivery.queue.working import Claim, End, Hop, Recorded, Start, begin, claim, end_leases, hop_of, next_due_ms
+from maild.delivery.reporting import report, report_claimed
+from maild.errors import MaildError
+
+_log = structlog.get_logger()
+_RETRY_S = 1.0
+_RESCAN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at once, and for how long. `session_s` ends a load; a lease is longer than that."""
+
+    connections: int = 20
+    per_hop: int = 2
+    lifetime_ms: int = 5 * 24 * 3600 * 1000
+    session_s: float = 1_800.0
+    lease_ms: int = 2_400_000
+    poll_s: float = 5.0
+    drain_s: float = 20.0
+
+
+class Worker:
+    """Runs in the daemon's event loop. `couriers`: kind → courier; `single`: kinds with one hop for everything."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        couriers: Mapping[str, Courier],
+        hostname: str,
+        now_ms: Callable[[], int],
+        chance: Callable[[], float],
+        limits: Limits | None = None,
+        single: frozenset[str] = frozenset(),
+        reverse_path: ReversePath = own_postmaster,
+        on_recorded: Callable[[Delivery, Outcome, Recorded], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._couriers = couriers
+        self._hostname = hostname
+        self._now_ms = now_ms
+        self._chance = chance
+        self._limits = limits or Limits()
+        self._single = single
+        self._reverse_path = reverse_path
+        self._on_recorded = on_recorded
+        self._clock = clock
+        self._loads = Loads(database, hostname=hostname)
+        self._backoff: Backoff[Hop] = Backoff()
+        self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
+        self._awake = asyncio.Event()
+        self._stopping = False
+        self._duty_after = 0
+        self._rescan_at_s = 0.0
+        self.counts: Counter[str] = Counter()  # of states that tries ended in
+
+    @property
+    def loads_in_hand(self) -> int:
+        return len(self._running)
+
+    def wake(self) -> None:
+        """Say that something was enqueued; from the event loop."""
+        self._awake.set()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when what is in hand has ended, or was cut off after `drain_s`."""
+        self._stopping = True
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        if self._database.is_sqlite:
+            # Nobody else can have any: of a data directory there is one daemon, and this is its only worker.
+            await self._database.writer.run(end_leases, None)
+        while not self._stopping:
+            self._awake.clear()
+            try:
+                more = await self._round()
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
+                _log.error("delivery.claim_failed", error=type(error).__name__)
+                more = False
+            if not more:
+                await self._pause()
+        await self._drain()
+
+    async def _round(self) -> bool:
+        """Take up duties, claim what is due, begin to send it; tell whether there may be more to claim at once."""
+        carried = await self._take_up()
+        free = self._limits.connections - len(self._running)
+        if free <= 0:
+            return False
+        now_ms = self._now_ms()
+        asked = Claim(
+            now_ms=now_ms,
+            lease_ms=now_ms + self._limits.lease_ms,
+            loads=free,
+            per_hop=self._limits.per_hop,
+            active=Counter(hop for hop, _ in self._running.values()),
+            mine=frozenset(delivery.id for _, load in self._running.values() for delivery in load),
+            single=self._single,
+        )
+        claimed = await self._database.writer.run(claim, asked)
+        report_claimed(claimed)
+        for load in claimed.loads:
+            hop = hop_of(load[0].kind, load[0].next_hop, self._single)
+            task = asyncio.create_task(self._deliver(hop, load), name="delivery")
+            self._running[task] = (hop, load)
+            task.add_done_callback(self._ended)
+        return bool(claimed.loads) or carried
+
+    async def _take_up(self) -> bool:
+        if self._clock() >= self._rescan_at_s:
+            self._duty_after = 0  # what was held may have been released
+            self._rescan_at_s = self._clock() + _RESCAN_S
+        asked = TakeUp(
+            now_ms=self._now_ms(),
+            lifetime_ms=self._limits.lifetime_ms,
+            reverse_path=self._reverse_path,
+            hostname=self._hostname,
+            after=self._duty_after,
+        )
+        taken = await self._database.writer.run(take_up, asked)
+        if taken.after is not None:
+            self._duty_after = taken.after
+        return taken.after is not None
+
+    async def _pause(self) -> None:
+        wait_s = self._limits.poll_s
+        if len(self._running) < self._limits.connections:
+            due_ms = await asyncio.to_thread(self._next_due_ms)
+            ahead_s = wait_s if due_ms is None else (due_ms - self._now_ms()) / 1000
+            wait_s = min(wait_s, ahead_s) if ahead_s > 0 else wait_s
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._awake.wait()
+        except TimeoutError:
+            return
+
+    def _next_due_ms(self) -> int | None:
+        with self._database.read() as connection:
+            return next_due_ms(connection)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._awake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("delivery.error", error=type(error).__name__)
+
+    async def _drain(self) -> None:
+        if not self._running:
+            return
+        _, late = await asyncio.wait(list(self._running), timeout=self._limits.drain_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    # --- one load ---------------------------------------------------------------------------------------------
+
+    async def _deliver(self, hop: Hop, deliveries: tuple[Delivery, ...]) -> None:
+        started_ms = self._now_ms()
+        outcomes = await self._outcomes(hop, deliveries)
+        self._note_site(hop, outcomes)
+        at_ms = self._now_ms()
+        ends = [
+            End(delivery=d, outcome=outcomes[d.id], started_ms=started_ms, at_ms=at_ms, jitter=self._chance())
+            for d in deliveries
+        ]
+        for end, recorded in zip(ends, await self._record(ends), strict=True):
+            self.counts[recorded.state] += 1
+            report(end.delivery, end.outcome, recorded)
+            if self._on_recorded is not None:
+                self._on_recorded(end.delivery, end.outcome, recorded)
+
+    async def _outcomes(self, hop: Hop, deliveries: tuple[Delivery, ...]) -> dict[int, Outcome]:
+        if (reason := self._backoff.reason(hop, self._clock())) is not None:
+            put_off = Outcome(result=Result.DEFERRED, reply=f"not tried, because shortly before: {reason}")
+            return {delivery.id: put_off for delivery in deliveries}
+        attempt = _Attempt(self._database, self._now_ms)
+        try:
+            async with asyncio.timeout(self._limits.session_s):
+                load, outcomes = await self._loads.load(deliveries)
+                if load is not None:
+                    outcomes |= await self._couriers[deliveries[0].kind].deliver(load, attempt.begin)
+        except TimeoutError:
+            outcomes, reply = {}, "it took too long"
+        except Exception as error:  # noqa: BLE001 - a worker's attempt: whatever it is, the mail is tried again
+            _log.error("delivery.error", error=type(error).__name__)
+            outcomes, reply = {}, f"4.3.0 a fault of ours: {type(error).__name__}"
+        else:
+            reply = "4.3.0 a fault of ours: nothing is known of it"
+        for delivery in deliveries:
+            result = Result.UNKNOWN if delivery.id in attempt.begun else Result.DEFERRED
+            outcomes.setdefault(delivery.id, Outcome(result=result, reply=reply))
+        return outcomes
+
+    def _note_site(self, hop: Hop, outcomes: Mapping[int, Outcome]) -> None:
+        tried = [outcome for outcome in outcomes.values() if outcome.stage]
+        down = next((outcome for outcome in tried if outcome.site), None)
+        if down is not None:
+            self._backoff.failed(hop, down.reply, self._clock())
+        elif any(outcome.host for outcome in tried):
+            self._backoff.answered(hop)
+
+    async def _record(self, ends: list[End]) -> list[Recorded]:
+        """Write down outcomes, again and again: a delivery whose success is forgotten is made twice."""
+        recorded: list[Recorded] = []
+        for end in ends:
+            while True:
+                try:
+                    recorded.append(await self._database.writer.run(finish, end))
+                    break
+                except MaildError as error:
+                    _log.error("delivery.record_failed", error=type(error).__name__, delivery=end.delivery.id)
+                    await asyncio.sleep(_RETRY_S)
+        return recorded
+
+
+class _Attempt:
+    """Records that deliveries are about to be sent, and remembers which."""
+
+    def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self.begun: set[int] = set()
+
+    async def begin(self, deliveries: object, host: str, tls: str) -> bool:
+        chosen: tuple[Delivery, ...] = tuple(deliveries)  # type: ignore[arg-type]
+        self.begun |= {delivery.id for delivery in chosen}
+        start = Start(deliveries=chosen, at_ms=self._now_ms(), host=host, tls=tls)
+        begun = await self._database.writer.run(begin, start)
+        if not begun:
+            self.begun.clear()
+        return begun

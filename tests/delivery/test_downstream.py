@@ -1,0 +1,128 @@
+"""Whatever the next hop does, in whichever step: the delivery ends as the table says, and no mail is lost."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, replace
+
+import pytest
+import trustme
+
+from maild.archive.database import Database
+from maild.delivery.dialogue import Timeouts
+from maild.delivery.smtp_courier import Smarthost
+from maild.delivery.tls import Contexts, Level
+from tests.delivery.post import DAY_MS, LETTER, PATIENT, THERE, Post, leases, out
+from tests.delivery.sink import Sink
+
+A, B = f"a@{THERE}", f"b@{THERE}"
+DEFERRED, FAILED, DELIVERED = "deferred", "failed", "delivered"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault in a stage, and what comes of it.
+
+    `states` of the two recipients after the first try; `doubtful`: it may have arrived twice; `copies`: how often the
+    first recipient has it when all is over.
+    """
+
+    at: str
+    fault: str
+    states: tuple[str, str] = (DEFERRED, DEFERRED)
+    doubtful: bool = False
+    copies: int = 1
+    tls: str = ""  # "": none; opportunistic; verify; auth: the smarthost's
+
+
+def table() -> list[Case]:
+    cases = [Case("connect", fault) for fault in ("refused", "reset", "hang")]
+    replies = ("4xx", "5xx", "421")
+    broken = ("hang", "reset", "slow", "noise")
+    for at in ("banner", "ehlo", "mail", "rcpt", "data"):
+        cases += [Case(at, fault) for fault in (*broken, "4xx", "421")]
+    # HELO is tried after a refused EHLO; what is refused twice is the host's fault, and no reason to give mail up.
+    cases += [Case("banner", "5xx"), Case("ehlo", "5xx")]
+    cases += [Case(at, "5xx", (FAILED, FAILED), copies=0) for at in ("mail", "data", "dot")]
+    # Of the recipients, only the first is refused.
+    cases = [c for c in cases if (c.at, c.fault) != ("rcpt", "4xx")]
+    cases += [Case("rcpt", "4xx", (DEFERRED, DELIVERED)), Case("rcpt", "5xx", (FAILED, DELIVERED), copies=0)]
+    cases += [Case("content", fault) for fault in ("reset", "hang")]
+    cases += [Case("dot", "4xx"), Case("dot", "421")]
+    cases += [Case("dot", fault, doubtful=True) for fault in broken]
+    cases += [Case("after", fault, doubtful=True, copies=2) for fault in broken]
+    # Opportunistic TLS that fails is no reason not to send.
+    for at, fault in [("starttls", f) for f in (*broken, "4xx", "5xx")] + [("handshake", f) for f in broken]:
+        if (at, fault) in (("handshake", "slow"), ("starttls", "slow")):
+            continue
+        cases.append(Case(at, fault, (DELIVERED, DELIVERED), tls="opportunistic"))
+        cases.append(Case(at, fault, tls="verify"))
+    cases.append(Case("starttls", "421", tls="opportunistic"))
+    cases += [Case("auth", fault, tls="auth") for fault in (*broken, *replies)]
+    return cases
+
+
+def identity(case: Case) -> str:
+    return "-".join(filter(None, (case.fault, "at", case.at, case.tls)))
+
+
+def test_the_table_has_every_fault_in_every_stage() -> None:
+    assert len({identity(case) for case in table()}) == len(table()) >= 70
+
+
+WAITS = {
+    "connect": "banner_s", "banner": "banner_s", "ehlo": "hello_s", "starttls": "hello_s", "handshake": "tls_s",
+    "auth": "login_s", "mail": "mail_s", "rcpt": "recipient_s", "data": "data_s", "content": "block_s", "dot": "end_s",
+    "after": "end_s",
+}  # fmt: skip
+
+
+def impatient(stage: str) -> Timeouts:
+    """Wait for long everywhere but where nothing will come."""
+    return replace(PATIENT, **{WAITS[stage]: 0.15})
+
+
+def server_context(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "mx.there.example").configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize("case", table(), ids=identity)
+async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Database, authority: trustme.CA) -> None:
+    # What does not fit into the buffers of both kernels is not sent before the fault comes.
+    letter = LETTER + (b"y" * 998 + b"\r\n") * 6_000 if case.at == "content" else LETTER
+    message_id = out(sqlite_database, (A, B), octets=letter)
+    tls = server_context(authority) if case.tls else None
+    async with Sink(fault=case.fault, at=case.at, tls=tls, auth="PLAIN LOGIN") as sink:
+        smarthost = Smarthost(host="127.0.0.1", port=sink.port, login="maild", password="secret")
+        post = Post(
+            sqlite_database,
+            port=sink.port,
+            contexts=Contexts(authority.cert_pem.bytes().decode()),
+            policy=lambda _domain: Level.VERIFY if case.tls == "verify" else Level.OPPORTUNISTIC,
+            smarthost=smarthost if case.tls == "auth" else None,
+            timeouts=impatient(case.at),
+        )
+        if case.fault == "refused":
+            assert sink._server is not None
+            sink._server.close()
+        await post.turn()
+        first, second = post.deliveries(message_id)
+        assert (first.state, second.state) == case.states, first.outcome
+        assert first.doubtful == case.doubtful
+        assert first.outcome
+        assert first.attempts == 1
+        assert leases(sqlite_database) == 0
+        if case.fault == "refused":
+            return
+        sink.heal()
+        post = replace(post, timeouts=PATIENT, now_ms=post.now_ms + DAY_MS)
+        await post.turn()
+        expected = [FAILED if state == FAILED else DELIVERED for state in case.states]
+        assert post.states(message_id) == expected, post.deliveries(message_id)[0].outcome
+        assert sum(A in mail.recipients for mail in sink.mails) == case.copies
+        assert sum(B in mail.recipients for mail in sink.mails) == (
+            2 if case.copies == 2 else 1 - (expected[1] == FAILED)
+        )
+        assert {mail.octets for mail in sink.mails} <= {letter}
