@@ -25,6 +25,7 @@ from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.readers import Readers
 from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
+from maild.app.submission import make_submitter
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
@@ -171,6 +172,15 @@ class Daemon:
                 gauges=gauges,
                 now_ms=now_ms,
                 reload_rules=watch.reload,
+                submitter=make_submitter(
+                    settings,
+                    database=database,
+                    rulebook=rulebook,
+                    pool=pool,
+                    index=index,
+                    on_sent=_telling(feed.publish, worker.wake),
+                    now_ms=now_ms,
+                ),
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port

@@ -14,6 +14,7 @@ from maild.app.smtp_door import cannot_listen
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
+from maild.intake.submit import Submitter
 from maild.rules.rulebook import Rulebook
 from maild.web.connection import Connection
 from maild.web.feed import Feed
@@ -52,6 +53,7 @@ async def open_web(
     gauges: Gauges,
     now_ms: Callable[[], int],
     reload_rules: Callable[[], Awaitable[None]],
+    submitter: Submitter,
 ) -> Web:
     """Serve the pages."""
     listen = settings.web.listen
@@ -64,7 +66,11 @@ async def open_web(
         rulebook=rulebook,
         pool=pool,
         settings=WebSettings(
-            base_url=settings.base_url, language=settings.server.language, approval=settings.rules.approval
+            base_url=settings.base_url,
+            language=settings.server.language,
+            approval=settings.rules.approval,
+            max_message_bytes=settings.smtp.max_message_bytes,
+            undo_s=settings.web.undo_s,
         ),
         now_ms=now_ms,
         feed=feed,
@@ -72,6 +78,7 @@ async def open_web(
         relays=settings.trusted_relays,
         metrics=gauges.exposition,
         reload_rules=reload_rules,
+        submitter=submitter,
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

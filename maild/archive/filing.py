@@ -57,7 +57,7 @@ class Filing(NamedTuple):
     """The router's decision about one message, ready to be written.
 
     `parents` are the teams above those to which something is assigned, as (team, parent); `at_ms` is now, for what
-    depends on it: duties.
+    depends on it: duties. `into` is the conversation that an answer of ours goes into, whatever it refers to.
     """
 
     message_id: int
@@ -78,6 +78,7 @@ class Filing(NamedTuple):
     at_ms: int = 0
     observations: tuple[Observation, ...] = ()
     evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
+    into: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     done: dict[int, Filed] = {}
     for number, read in enumerate(work):
         revision += 1
-        conversation_id = threads.join(read)
+        conversation_id = threads.join(read, read.into)
         item = work[number] = _narrowed(read, threads.narrowed.get(read.message_id, frozenset()))
         done[item.message_id] = Filed(
             message_id=item.message_id,
