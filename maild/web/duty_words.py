@@ -18,10 +18,10 @@ def _(text: str) -> str:
 
 _WAITING = {
     HOLD: _("Held: {0}"),
-    FORWARD: _("Will be sent on to {0} as soon as maild can send."),
+    FORWARD: _("Will be sent on to {0}."),
     REPLY: _("The sender will get the automatic answer “{0}” as soon as maild can send."),
     ACKNOWLEDGE: _("The sender will be told that the letter has come, as soon as maild can send."),
-    ALSO_DELIVER: _("Will also be delivered to another mailbox of the team as soon as maild can send."),
+    ALSO_DELIVER: _("Will also be delivered to another mailbox of the team."),
     ASSIGN: _("Could not be assigned to {0}: nobody of that login may answer here."),
 }
 _HELD_BACK = {

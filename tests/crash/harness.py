@@ -60,6 +60,7 @@ class Daemon:
     smtp_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
     settings: str = ""
+    roles: str = "smtp,router"
     process: subprocess.Popen[bytes] | None = None
     slowest_start_s: float = 0.0
 
@@ -87,7 +88,7 @@ class Daemon:
         patience_s: float = START_S,
     ) -> None:
         """Start and wait for the greeting."""
-        command = [*wrapper, sys.executable, *program, "serve", "--only", "smtp,router"]
+        command = [*wrapper, sys.executable, *program, "serve", "--only", self.roles]
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
         log = (self.directory / "log").open("ab")
         began = time.monotonic()
