@@ -64,7 +64,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """It is archived, filed and queued. `again`: it was before, by the same draft, and is not a second time."""
+    """It is archived, filed and queued. `again`: it was before, as this draft or octet by octet, and is not twice."""
 
     message_id: int
     filed: Filed | None
@@ -139,7 +139,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     message_id = accepted.message_id
     (filed,) = file(connection, [leaving.filing._replace(message_id=message_id, into=into, at_ms=now_ms)])
     if filed is None:
-        raise MaildError("the message was archived before")
+        # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
+        return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
     _record(connection, asked, message_id)
     _queue(connection, leaving, message_id)
     if asked.state is not None:

@@ -65,5 +65,5 @@ async def _taken(visit: Visit, draft: Draft, key: str) -> File:
     message = await visit.read(queries.message, visible=visit.visible, message_id=int(number))
     if message.conversation_id != draft.conversation_id:
         raise NotFoundError("an attachment of another conversation")
-    octets, name, media_type = await open_part(visit, message, part)
+    octets, media_type, name = await open_part(visit, message, part)
     return File(name=name, media_type=media_type, octets=octets)

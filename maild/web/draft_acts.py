@@ -50,7 +50,9 @@ async def save_reply(visit: Visit) -> Response:
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     fresh = fresh_draft(
         visit, {"from": str(chosen.address) if chosen else ""}, chosen, kind=kind, conversation_id=talk.id,
-        answers_id=message.id, seen_id=talk.messages[-1].id,
+        answers_id=message.id,
+        # What the author had before the eyes says their form: what has come since is not in it.
+        seen_id=parse_id(visit.form.get("seen", "")) or message.id,
     )  # fmt: skip
     return await _keep_and_act(visit, fresh)
 

@@ -11,7 +11,6 @@ from enum import Enum
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -84,24 +83,30 @@ class Gate:
         # Security: before the form is read, which may be a large one here.
         if self._page.access is Access.RULES and not self._visit(request, session, token, form).may(Permission.RULES):
             raise HTTPException(403)
-        files: tuple[UploadFile, ...] = ()
         if request.method not in {"GET", "HEAD"}:
             form, files = await self._form(request)
-            require_own_form(request, form, form_token(token), self._services.settings)
-        visit = replace(self._visit(request, session, token, form), files=files)
+            try:
+                require_own_form(request, form, form_token(token), self._services.settings)
+                return await self._answer(replace(self._visit(request, session, token, form), files=files), is_new=is_new)
+            finally:
+                for file in files:
+                    await file.close()
+        return await self._answer(self._visit(request, session, token, form), is_new=is_new)
+
+    async def _answer(self, visit: Visit, *, is_new: bool) -> Response:
         if self._page.access is Access.OPERATE and not self._may_operate(visit):
             raise HTTPException(404)
         response = await self._page.endpoint(visit)
         if (
             is_new
-            and EMBEDDED not in request.scope
+            and EMBEDDED not in visit.request.scope
             and self._page.access is Access.PUBLIC
             and response.headers.get("content-type", "").startswith("text/html")
         ):
             remember(
                 response,
                 cookie_name(self._services, "visit"),
-                token,
+                visit.token,
                 secure=self._services.settings.secure,
                 max_age_s=_VISIT_S,
             )

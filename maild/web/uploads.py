@@ -39,6 +39,8 @@ async def read_upload(request: Request, max_bytes: int, body_timeout_s: float) -
     try:
         async with asyncio.timeout(body_timeout_s + max_bytes / _SLOWEST_BYTES_S):
             form = await parser.parse()
+    except _TooLargeError:
+        raise HTTPException(413) from None
     except TimeoutError:
         raise HTTPException(408) from None
     except (MultiPartException, UnicodeError, KeyError, ValueError):
@@ -48,10 +50,14 @@ async def read_upload(request: Request, max_bytes: int, body_timeout_s: float) -
     return fields, files
 
 
+class _TooLargeError(MultiPartException):
+    """More than may come; the parser closes its files for an error of this kind."""
+
+
 async def _limited(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     seen = 0
     async for piece in request.stream():
         seen += len(piece)
         if seen > max_bytes:
-            raise HTTPException(413)
+            raise _TooLargeError("too large")
         yield piece
