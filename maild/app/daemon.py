@@ -22,11 +22,13 @@ import structlog
 from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
+from maild.app.offering import leave_to_others, offer_to
 from maild.app.readers import Readers
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
+from maild.app.submission import make_submitter
 from maild.app.token_key import token_key
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -40,14 +42,10 @@ from maild.delivery.worker import Worker
 from maild.dns.exchange import Server
 from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
-from maild.intake.accept import Intake, Stored
+from maild.intake.accept import Intake
 from maild.intake.door import Door
-from maild.intake.inspection import Inspection
 from maild.intake.space import Space
-from maild.mail.authentication import TrustedRelays
 from maild.router.documents import DocumentReader
-from maild.router.examining import Unexamined
-from maild.router.reading import Addressed, Order
 from maild.router.reports import ReportReader
 from maild.router.router import Router
 from maild.router.teaching import Teacher
@@ -170,7 +168,7 @@ class Daemon:
             hostname=settings.server.hostname or socket.getfqdn(),
             now=now,
             chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=_offer_to(router, settings.trusted_relays) if "router" in only else _leave_to_others,
+            on_stored=offer_to(router, settings.trusted_relays) if "router" in only else leave_to_others,
             inspector=inspector_of(settings, pool, examiner),
             token_key=key,
             screen=screen,
@@ -200,6 +198,15 @@ class Daemon:
                 gauges=gauges,
                 now_ms=now_ms,
                 reload_rules=watch.reload,
+                submitter=make_submitter(
+                    settings,
+                    database=database,
+                    rulebook=rulebook,
+                    pool=pool,
+                    index=index,
+                    on_sent=_telling(feed.publish, worker.wake),
+                    now_ms=now_ms,
+                ),
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port
@@ -363,33 +370,3 @@ def _prepare(data_dir: Path) -> Path:
 
 def _worker_count() -> int:
     return max(2, min(4, os.cpu_count() or 2))
-
-
-def _offer_to(router: Router, relays: TrustedRelays) -> Callable[[Stored], None]:
-    return lambda stored: router.offer(_order(stored, relays), stored.octets, _unexamined(stored.inspection))
-
-
-def _leave_to_others(_stored: Stored) -> None:
-    """The router is another process: it finds the work item in the database."""
-
-
-def _order(stored: Stored, relays: TrustedRelays) -> Order:
-    return Order(
-        message_id=stored.message_id,
-        direction="in",
-        received_ms=stored.received_ms,
-        reverse_path=None if stored.envelope.reverse_path is None else str(stored.envelope.reverse_path),
-        addressed=tuple(Addressed(as_given=str(r.address), team=None) for r in stored.envelope.recipients),
-        reference_bits=secrets.randbits(40),
-        size=stored.size,
-        believed=relays.believed(stored.envelope.peer.ip),
-        verdicts=stored.verdicts,
-        suspicious=stored.suspicious,
-        screening=stored.screening,
-    )
-
-
-def _unexamined(inspection: Inspection | None) -> Unexamined | None:
-    if inspection is None or inspection.evidence is not None:
-        return None
-    return Unexamined(inspection.dialogue, inspection.read)

@@ -14,6 +14,7 @@ from maild.app.smtp_door import cannot_listen
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
+from maild.intake.submit import Submitter
 from maild.mail.networks import is_in
 from maild.rules.rulebook import Rulebook
 from maild.web.connection import Connection
@@ -53,6 +54,7 @@ async def open_web(
     gauges: Gauges,
     now_ms: Callable[[], int],
     reload_rules: Callable[[], Awaitable[None]],
+    submitter: Submitter,
 ) -> Web:
     """Serve the pages."""
     listen = settings.web.listen
@@ -69,6 +71,8 @@ async def open_web(
             hostname=settings.server.hostname,
             language=settings.server.language,
             approval=settings.rules.approval,
+            max_message_bytes=settings.smtp.max_message_bytes,
+            undo_s=settings.web.undo_s,
         ),
         now_ms=now_ms,
         feed=feed,
@@ -78,6 +82,7 @@ async def open_web(
         reload_rules=reload_rules,
         learns=bool(settings.rspamd.controller),
         is_own_machine=lambda ip: is_in(ip, settings.authentication.own_networks),
+        submitter=submitter,
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

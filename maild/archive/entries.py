@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, func, select, update
 
 from maild.archive.lessons import Taught, teach
-from maild.archive.schema import entries
+from maild.archive.schema import entries, filings, messages, summaries
+from maild.mail.facts import Automatic
+from maild.mail.ids import id_ms
 
 STATES = ("open", "waiting", "closed", "spam")
 
@@ -87,3 +89,42 @@ def _update(connection: Connection, conversation_id: int, team: str, values: dic
         update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(values)
     )
     return bool(changed.rowcount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reopening:
+    """An answer did not leave after all: who wrote to us waits as before."""
+
+    conversation_id: int
+    team: str
+    without_id: int  # the answer
+
+
+def reopen(connection: Connection, reopening: Reopening) -> None:
+    """Open an entry again, within a unit of work, as if one message had not answered anything."""
+    about = (filings.c.conversation_id == reopening.conversation_id, filings.c.team == reopening.team)
+    joined = (
+        select(messages.c.id)
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .join(summaries, summaries.c.message_id == messages.c.id)
+        .where(*about, messages.c.id != reopening.without_id)
+    )
+    answered = connection.scalar(
+        select(func.max(messages.c.id)).where(
+            messages.c.id.in_(joined.where(messages.c.direction == "out").scalar_subquery())
+        )
+    )
+    oldest = connection.scalar(
+        select(func.min(messages.c.id)).where(
+            messages.c.id.in_(
+                joined.where(
+                    messages.c.direction == "in",
+                    summaries.c.automatic == int(Automatic.PERSON),
+                    messages.c.id > (answered or 0),
+                ).scalar_subquery()
+            )
+        )
+    )
+    waiting_ms = None if oldest is None else id_ms(oldest)
+    values = {"state": "open", "waiting_since_ms": waiting_ms}
+    _update(connection, reopening.conversation_id, reopening.team, values)

@@ -59,7 +59,7 @@ class Filing(NamedTuple):
     """The router's decision about one message, ready to be written.
 
     `parents` are the teams above those to which something is assigned, as (team, parent); `at_ms` is now, for what
-    depends on it: duties.
+    depends on it: duties. `into` is the conversation that an answer of ours goes into, whatever it refers to.
     """
 
     message_id: int
@@ -82,6 +82,7 @@ class Filing(NamedTuple):
     evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
     report: Report | None = None  # it is a delivery report
     delivery_id: int | None = None  # it came to the envelope token of this delivery of ours
+    into: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     done: dict[int, Filed] = {}
     for number, read in enumerate(work):
         revision += 1
-        conversation_id = threads.join(read, ties.conversation(read))
+        conversation_id = threads.join(read, ties.conversation(read) or read.into)
         ties.remember(read, conversation_id)
         item = work[number] = _narrowed(read, threads.narrowed.get(read.message_id, frozenset()))
         done[item.message_id] = Filed(

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from maild.archive.inboxes import merge_entries
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
+from maild.archive.schema_outgoing import drafts, notes
 from maild.mail.conversation import Member, Tie, linked
 from maild.mail.ids import id_ms
 from maild.mail.inbox import is_confidential, team_of
@@ -244,7 +245,7 @@ _MOVES = [
     Prepared(
         update(table).where(table.c.conversation_id == bindparam("emptied")).values(conversation_id=bindparam("into"))
     )
-    for table in (summaries, filings)
+    for table in (summaries, filings, notes, drafts)
 ]
 _FORWARD = Prepared(
     update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("into"))

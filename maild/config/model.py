@@ -245,6 +245,11 @@ class Web:
         "to it. "
         "Empty: `http://` and `listen`.",
     )
+    undo_s: float = setting(
+        15.0,
+        seconds(0),
+        "How long a letter that somebody has sent can be taken back; it leaves only then.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

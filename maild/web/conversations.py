@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.accounts import User, people_granted
+from maild.archive.drafts import being_written
 from maild.archive.entries import STATES, Assignment, Look, StateChange, assign, mark_seen, set_states
 from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
@@ -22,8 +23,12 @@ from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import PERMISSIONS, Permission, Role
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
+from maild.web.after_sending import fates
+from maild.web.desk import editor
 from maild.web.holding import duty_lines
+from maild.web.noting import notes_between
 from maild.web.opening import Opened, image_consent, open_letter
+from maild.web.originals import answered
 from maild.web.senders import forged_among, is_from_outside
 from maild.web.shell import Place, Shell, place_from, shell, team_name
 from maild.web.visit import Visit
@@ -59,6 +64,12 @@ async def conversation(visit: Visit) -> Response:
         newest_id=talk.messages[-1].id,
         entries=[(entry, team_name(visit, entry.team)) for entry in talk.entries],
         may_respond={e.team for e in talk.entries if visit.may(Permission.RESPOND, e.team)},
+        may_write=[(e.team, team_name(visit, e.team)) for e in talk.entries if visit.may(Permission.DRAFT, e.team)],
+        answer_to=answered(talk, None).id,
+        notes=await notes_between(visit, talk),
+        fates=await fates(visit, talk.messages),
+        drafts=await visit.read(being_written, visible=visit.visible, by=editor(visit), conversation_id=talk.id),
+        said=visit.request.query_params.get("said", ""),
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
         forged=found.forged,

@@ -6,7 +6,7 @@ Each route says what it asks for; nothing reaches an endpoint otherwise.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from maild.web.language import LANGUAGES
 from maild.web.pages import Pages
 from maild.web.problems import language_of
 from maild.web.services import Services
+from maild.web.uploads import Upload, is_multipart, read_upload
 from maild.web.visit import Visit, form_token, new_token, remember
 
 _TOUCH_MS = 60_000
@@ -56,6 +57,7 @@ class Page:
     access: Access
     methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
     max_body_bytes: int | None = None  # of a form; else what the settings say
+    files: bool = False  # a form may bring files, as large as a message may be
 
 
 def cookie_name(services: Services, name: str) -> str:
@@ -86,26 +88,42 @@ class Gate:
         if asked and not any(map(self._visit(request, session, token, form).may, asked)):
             raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
-            form = await read_form(request, self._services.settings, self._page.max_body_bytes)
-            require_own_form(request, form, form_token(token), self._services.settings)
-        visit = self._visit(request, session, token, form)
+            form, files = await self._form(request)
+            try:
+                require_own_form(request, form, form_token(token), self._services.settings)
+                return await self._answer(
+                    replace(self._visit(request, session, token, form), files=files), is_new=is_new
+                )
+            finally:
+                for file in files:
+                    await file.close()
+        return await self._answer(self._visit(request, session, token, form), is_new=is_new)
+
+    async def _answer(self, visit: Visit, *, is_new: bool) -> Response:
         if self._page.access is Access.OPERATE and not self._may_operate(visit):
             raise HTTPException(404)
         response = await self._page.endpoint(visit)
         if (
             is_new
-            and EMBEDDED not in request.scope
+            and EMBEDDED not in visit.request.scope
             and self._page.access is Access.PUBLIC
             and response.headers.get("content-type", "").startswith("text/html")
         ):
             remember(
                 response,
                 cookie_name(self._services, "visit"),
-                token,
+                visit.token,
                 secure=self._services.settings.secure,
                 max_age_s=_VISIT_S,
             )
         return response
+
+    async def _form(self, request: Request) -> Upload:
+        settings = self._services.settings
+        if self._page.files and is_multipart(request):
+            return await read_upload(request, settings.max_message_bytes, settings.body_timeout_s)
+        most = settings.max_message_bytes if self._page.files else self._page.max_body_bytes
+        return await read_form(request, settings, most), ()
 
     async def _session(self, request: Request) -> Session | None:
         token = request.cookies.get(cookie_name(self._services, "session"), "")

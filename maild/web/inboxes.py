@@ -7,6 +7,8 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
+from maild.web.after_sending import failures
+from maild.web.authorship import writable
 from maild.web.shell import place_from, shell_of
 from maild.web.visit import Visit
 
@@ -31,4 +33,4 @@ async def inbox(visit: Visit) -> Response:
     path = f"/inbox/{quote(team)}"
     if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
         await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
-    return visit.page("inbox.html", shell=around)
+    return visit.page("inbox.html", shell=around, failures=await failures(visit), may_write=bool(writable(visit)))

@@ -12,6 +12,7 @@ from maild.authentication.results import write_results
 from maild.errors import NotFoundError
 from maild.mail.evidence import Evidence
 from maild.mail.ids import format_id, parse_id
+from maild.web.after_sending import fates
 from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
@@ -46,6 +47,8 @@ async def message(visit: Visit) -> Response:
         images=consents(visit, found.id),
         duty_lines=await duty_lines(visit, [found]),
         duty_team=partial(team_name, visit),
+        fates=await fates(visit, [found]),
+        may_write=[],
         way=_way(found),
         check=None if letter.sender.evidence is None else check_of(letter.sender.evidence, visit.language),
     )

@@ -19,6 +19,7 @@ from maild.archive.queries import Message
 from maild.archive.screenings import screenings
 from maild.confinement import ConfinementError, Streamed
 from maild.errors import NotFoundError
+from maild.mail.facts import Facts, Mailbox
 from maild.mail.screening import NOT_LOOKED, SPAM, VIRUS, Screening, told
 from maild.web.language import catalogue
 from maild.web.letter import source_html
@@ -110,6 +111,17 @@ async def _open(visit: Visit, message: Message, ours: frozenset[str], *, images:
         begin = octets if isinstance(octets, bytes) else await head(visit, message.digest, _IN_MEMORY_BYTES)
         view = LetterView(kind="source", plain_html=source_html(begin), notices=(notice,))
     return view
+
+
+async def facts_of(visit: Visit, message: Message) -> Facts:
+    """Return what a letter says, as its worker read it; nothing but its summary, where it could not."""
+    octets = await _octets_of(visit, message)
+    try:
+        found: Facts = await visit.services.pool.run("maild.mail.reading:facts_of", octets)
+    except ConfinementError as error:
+        sender = Mailbox(name=message.from_name, mail=message.from_mail)
+        return Facts(subject=message.subject, senders=(sender,) if message.from_mail else (), source_only=error.kind)
+    return found
 
 
 async def open_part(visit: Visit, message: Message, part: str) -> tuple[bytes, str, str]:

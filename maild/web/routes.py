@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from maild.web import (
+    after_sending,
     conversations,
     directory,
+    draft_acts,
     finding,
     holding,
     inboxes,
     machine,
     messages,
+    noting,
     reports,
     rules_making_tests,
     rules_observed,
     rules_reading,
     signing,
     why,
+    writing,
 )
 from maild.web.events import Streams
 from maild.web.gate import Access, Endpoint, Page
@@ -44,6 +48,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
             access=Access.RESPOND,
             methods=_POST,
         ),
+        *_writing_pages(),
         Page(path="/m/{id}", endpoint=messages.message, access=Access.READ),
         Page(path="/m/{id}/letter", endpoint=messages.letter, access=Access.READ),
         Page(path="/m/{id}/raw", endpoint=messages.raw, access=Access.READ),
@@ -69,6 +74,22 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
         Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
         Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )
+
+
+def _writing_pages() -> tuple[Page, ...]:
+    read, respond = Access.READ, Access.RESPOND
+    return (
+        Page(path="/c/{reference}/reply", endpoint=writing.reply_form, access=read),
+        Page(path="/c/{reference}/reply", endpoint=draft_acts.save_reply, access=respond, methods=_POST, files=True),
+        Page(path="/c/{reference}/note", endpoint=noting.add_note, access=respond, methods=_POST),
+        Page(path="/write", endpoint=writing.write_form, access=Access.SIGNED_IN),
+        Page(path="/write", endpoint=draft_acts.save_new, access=Access.SIGNED_IN, methods=_POST, files=True),
+        Page(path="/drafts", endpoint=writing.drafts_page, access=Access.SIGNED_IN),
+        Page(path="/drafts/{draft}", endpoint=writing.draft_form, access=read),
+        Page(path="/drafts/{draft}", endpoint=draft_acts.save_draft, access=respond, methods=_POST, files=True),
+        Page(path="/m/{id}/take-back", endpoint=after_sending.undo, access=respond, methods=_POST),
+        Page(path="/m/{id}/deliveries", endpoint=after_sending.settle, access=respond, methods=_POST),
     )
 
 

@@ -13,6 +13,7 @@ from maild.archive.passwords import STANDARD, Cost
 from maild.archive.sessions import Lifetime
 from maild.confinement import Pool
 from maild.errors import Diagnostic
+from maild.intake.submit import Submitter
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.rules.model import Ruleset
 from maild.web.feed import Feed
@@ -52,6 +53,8 @@ class WebSettings:
     password_cost: Cost = STANDARD
     max_body_bytes: int = 64 * 1024
     body_timeout_s: float = 20.0
+    max_message_bytes: int = 35_000_000  # of a letter that is written here, with its files
+    undo_s: float = 15.0  # in which a letter can be taken back
     approval: str = "one"  # of changes of the rules: "two" people must agree
 
     @property
@@ -74,6 +77,7 @@ class Services:
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
     whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
     taught by what staff call spam. `is_own_machine` tells of a peer's address whether the machine is one of ours.
+    `submitter` takes what people write.
     """
 
     database: Database
@@ -81,6 +85,7 @@ class Services:
     pool: Pool
     settings: WebSettings
     now_ms: Callable[[], int]
+    submitter: Submitter
     feed: Feed = field(default_factory=Feed)
     readiness: Callable[[], tuple[str, ...]] = tuple
     metrics: Callable[[], bytes] = bytes

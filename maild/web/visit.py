@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -37,6 +38,7 @@ class Visit:
     form: Mapping[str, str]
     language: str
     now_ms: int
+    files: tuple[UploadFile, ...] = ()
 
     @property
     def principal(self) -> Principal | None:

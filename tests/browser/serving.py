@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -28,8 +27,8 @@ def serving(folder: Path) -> Iterator[tuple[str, Office]]:
         with office_in(folder, base_url=base_url) as office:
             office.clock.ms = int(time.time() * 1000)
             open_shop(office, people=False)
-            services = replace(office.services, now_ms=lambda: int(time.time() * 1000))
-            office.services = services
+            office.clock.runs = True
+            services = office.services
             server = make_server(services)
             thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[bound])), daemon=True)
             thread.start()

@@ -31,6 +31,7 @@ class Objects:
     name: str = "maild.css"
     rule: str = "eilt"
     number: str = "1"
+    draft: str = "0000000000001"
 
     def path(self, page: Page) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
@@ -40,6 +41,12 @@ NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", pa
 FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
+    "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
+    "/c/{reference}/note": {"note": "x"},
+    "/write": {"draft": "0000000000008", "do": "save", "text": "x"},
+    "/drafts/{draft}": {"do": "save", "text": "x"},
+    "/m/{id}/take-back": {},
+    "/m/{id}/deliveries": {"do": "drop"},
     "/m/{id}/release": {"next": "/"},
     "/sessions": {"handle": "0" * 16},
     "/login": {"login": "x", "password": "y"},
@@ -66,8 +73,10 @@ def guarded(page: Page) -> bool:
     return page.access in {Access.READ, Access.RESPOND}
 
 
-def objects_of(office: Office, team: str, message_id: int) -> Objects:
-    return Objects(team=team, reference=office.reference(message_id), id=shown_id(message_id))
+def objects_of(office: Office, team: str, message_id: int, *, author: str = "") -> Objects:
+    """Return the objects that belong to a letter, with a draft that somebody writes to answer it."""
+    draft_id = office.draft(author, message_id, team, "secret draft") if author else 1
+    return Objects(team=team, reference=office.reference(message_id), id=shown_id(message_id), draft=shown_id(draft_id))
 
 
 def without_chance(text: str) -> str:
@@ -80,4 +89,4 @@ def small_office(office: Office) -> tuple[Objects, Objects]:
     """Give two teams a letter each; returns their objects."""
     kita = office.mail(letter())
     bau = office.mail(letter("Bauantrag"), "bauamt@musterstadt.example")
-    return objects_of(office, "kita", kita), objects_of(office, "bauamt", bau)
+    return objects_of(office, "kita", kita, author="petra"), objects_of(office, "bauamt", bau, author="bert")

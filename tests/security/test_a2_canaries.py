@@ -49,7 +49,15 @@ def mixed(office: Office) -> tuple[Office, Objects, Objects]:
                 "bauamt@musterstadt.example", age_s=5_000)  # fmt: skip
     # The same octets again, to the other team alone.
     office.mail(letter("Eigener Brief", key="own@citizen.example"), "bauamt@musterstadt.example", age_s=100)
-    return office, objects_of(office, "kita", own), objects_of(office, "bauamt", secret)
+    ours, theirs = objects_of(office, "kita", own, author="petra"), objects_of(office, "bauamt", secret, author="bert")
+    # What others write about it: an answer that is not finished, and a note.
+    with office.client("bert") as bert:
+        token = token_in(bert.get("/sessions").text)
+        note = {"token": token, "team": "bauamt", "note": f"{CANARY} Notiz"}
+        assert bert.post(f"/c/{theirs.reference}/note", data=note).status_code == 303
+        office.draft("bert", secret, "bauamt", f"{CANARY} Entwurf", subject=CANARY)
+        assert CANARY in bert.get("/drafts").text
+    return office, ours, theirs
 
 
 def test_the_canaries_are_there_for_those_who_may_see_them(mixed: tuple[Office, Objects, Objects]) -> None:

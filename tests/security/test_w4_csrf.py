@@ -11,7 +11,8 @@ from maild.web.gate import Access, Page
 from tests.security.crawling import FORMS, Objects, pages, small_office
 from tests.web.office import Office, token_in
 
-TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties")
+TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties",
+          "drafts", "draft_files", "notes", "outgoing", "deliveries")  # fmt: skip
 
 
 def _state(office: Office) -> list[object]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from starlette.testclient import TestClient
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.commit import Acceptance, Addressee, accept
 from maild.archive.database import Database
+from maild.archive.drafts import Editor, Save, save_drafts
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.archive.index import SearchIndex
@@ -24,11 +27,13 @@ from maild.archive.sessions import Lifetime
 from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
 from maild.errors import Diagnostic
+from maild.intake.submit import Submitter
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.screening import Screening
 from maild.mail.screening import to_json as screening_json
 from maild.policy.roles import Role
+from maild.router.outgoing import OutgoingReader
 from maild.router.reading import Addressed, Order, read_one
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
@@ -94,9 +99,10 @@ class Clock:
     """A clock that a test sets."""
 
     ms: int = NOW_MS
+    runs: bool = False  # it shows the true time
 
     def __call__(self) -> int:
-        return self.ms
+        return int(time.time() * 1000) if self.runs else self.ms
 
 
 @dataclass
@@ -198,6 +204,21 @@ class Office:
         with self.database.writing.begin() as connection:
             keep_evidence(connection, {message_id: to_json(evidence)})
 
+    def draft(self, author: str, message_id: int, team: str, text: str, **fields: str) -> int:
+        """Have somebody begin an answer to a letter; returns the draft's id."""
+        with self.database.read() as connection:
+            talk_id = connection.exec_driver_sql(
+                f"SELECT conversation_id FROM summaries WHERE message_id = {message_id}"
+            ).scalar_one()
+        self._number += 1
+        save = Save(
+            id=message_id_at(self.clock(), self._number), by=Editor(login=author), team=team, kind="answer",
+            conversation_id=talk_id, answers_id=message_id, seen_id=message_id, fields={"text": text, **fields},
+            at_ms=self.clock(),
+        )  # fmt: skip
+        self.database.writer.submit(save_drafts, save).result()
+        return save.id
+
     def reference(self, message_id: int) -> str:
         """Return the reference of the conversation that a message is in."""
         with self.database.read() as connection:
@@ -245,7 +266,7 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
     upgrade(database.writing)
     database.start()
     index = open_index(database)
-    pool = Pool(1, preload=("maild.web.letter",))
+    pool = Pool(1, preload=("maild.web.letter", "maild.router.reading"))
     book, clock, ready = Book(rules()), Clock(), list[str]()
     services = Services(
         database=database,
@@ -253,7 +274,17 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
         pool=pool,
         settings=WebSettings(base_url=base_url, password_cost=CHEAP, lifetime=Lifetime()),
         now_ms=clock,
-        feed=Feed(),
+        feed=(feed := Feed()),
+        submitter=Submitter(
+            writer=database.writer,
+            read=OutgoingReader(pool=pool, rules=lambda: book.current, chance=secrets.randbits),
+            index=index.add,
+            on_sent=feed.publish,
+            is_ours=lambda address: book.current.serves(address.domain),
+            hostname="mx.musterstadt.example",
+            now_ms=clock,
+            chance=lambda: secrets.randbits(21),
+        ),
         readiness=lambda: tuple(ready),
         metrics=lambda: b"maild_up 1\n",
     )

@@ -147,6 +147,43 @@ if (editor) {
   if (Number(editor.dataset.start)) goTo(Number(editor.dataset.start), 1);
 }
 
+// --- a letter is kept while one types it, under the name that its form has ---
+
+const writing = document.querySelector("form[data-autosave]");
+
+function keepWriting(form) {
+  const kept = document.getElementById("kept");
+  let changed = false;
+  let saving = null;
+  let leaving = false;
+  const save = async () => {
+    if (!changed || saving || leaving) return;
+    changed = false;
+    const body = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (typeof value === "string") body.append(name, value);
+    body.set("do", "autosave");
+    saving = fetch(form.action, { method: "POST", body, credentials: "same-origin", redirect: "manual", keepalive: body.toString().length < 60000 });
+    try {
+      const answer = await saving;
+      if (answer.status !== 204) throw new Error(String(answer.status));
+      kept.textContent = kept.dataset.kept;
+      form.dataset.kept = "yes";
+    } catch {
+      changed = true;
+      kept.textContent = kept.dataset.lost;
+    }
+    saving = null;
+  };
+  form.addEventListener("input", () => { changed = true; form.dataset.kept = "no"; kept.textContent = ""; });
+  form.addEventListener("focusout", save);
+  form.addEventListener("submit", () => { leaving = true; });
+  addEventListener("pagehide", save);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) save(); });
+  setInterval(save, 2000);
+}
+
+if (writing) keepWriting(writing);
+
 // --- keys ---
 
 function step(by) {
@@ -166,7 +203,17 @@ function step(by) {
 
 const help = document.getElementById("help");
 const showHelp = () => { if (help && !help.open) help.showModal(); };
+const press = (key) => {
+  const link = document.querySelector(`a[data-key="${key}"]`);
+  if (link?.hash && link.getAttribute("href").startsWith("#")) {
+    document.querySelector(link.hash)?.focus();
+  } else {
+    link?.click();
+  }
+};
 const keys = {
+  r: () => press("r"),
+  x: () => press("x"),
   j: () => step(1),
   k: () => step(-1),
   s: () => document.getElementById("q")?.focus(),

@@ -1,0 +1,108 @@
+"""What we wrote: whose it is, what it answers, whom it went to. Recorded with the message, read by those who may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select
+
+from maild.archive.queries import allowed
+from maild.archive.schema import conversations, filings, messages, recipients, users
+from maild.archive.schema_outgoing import outgoing
+from maild.policy.visible import Visible
+
+_MAX_MERGES = 64  # a chain of merges longer than this is a circle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message of ours. `author` is a login, "" for maild itself; `author_name` is how people know them."""
+
+    message_id: int
+    kind: str  # answer | new | forward | automatic | notice | copy
+    team: str
+    author: str
+    author_name: str = ""
+    answers_id: int | None = None
+    duty_id: int | None = None
+    at_ms: int = 0
+
+
+def keep_written(connection: Connection, written: Written) -> None:
+    """Record whose a message is: within the transaction that accepts it."""
+    names = ("message_id", "kind", "team", "author", "answers_id", "duty_id")
+    connection.execute(insert(outgoing).values({name: getattr(written, name) for name in names}))
+
+
+def written_of(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, Written]:
+    """Return whose messages are, of those that left in the name of a visible team."""
+    return {
+        each.message_id: each
+        for each in _written(connection, visible, outgoing.c.message_id.in_(sorted(set(message_ids))))
+    }
+
+
+def answers_since(
+    connection: Connection, *, visible: Visible, conversation_id: int, since_id: int
+) -> tuple[Written, ...]:
+    """Return what was written in a conversation after one of its messages, oldest first."""
+    return _written(
+        connection, visible, filings.c.conversation_id == conversation_id, messages.c.id > since_id,
+        messages.c.direction == "out",
+    )  # fmt: skip
+
+
+def written_to(connection: Connection, *, visible: Visible, conversation_id: int) -> frozenset[str] | None:
+    """Return the keys of whom the newest message of ours in a conversation went to; None: we never wrote."""
+    newest = connection.scalar(
+        select(func.max(messages.c.id))
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .where(
+            filings.c.conversation_id == conversation_id,
+            messages.c.direction == "out",
+            allowed(filings.c.team, visible),
+        )
+    )
+    if newest is None:
+        return None
+    found = connection.scalars(select(recipients.c.address_key).where(recipients.c.message_id == newest))
+    return frozenset(key for key in found if key)
+
+
+def survivor_of(connection: Connection, conversation_id: int) -> int:
+    """Return the conversation that one was merged into, or itself."""
+    for _ in range(_MAX_MERGES):
+        into = connection.scalar(select(conversations.c.merged_into).where(conversations.c.id == conversation_id))
+        if into is None:
+            return conversation_id
+        conversation_id = into
+    raise AssertionError("a circle of merges")
+
+
+def _written(connection: Connection, visible: Visible, *conditions: object) -> tuple[Written, ...]:
+    name = func.coalesce(func.nullif(users.c.name, ""), outgoing.c.author, "")
+    columns = ("kind", "team", "author", "answers_id", "duty_id")
+    rows = connection.execute(
+        select(messages.c.id, messages.c.received_ms, name.label("author_name"), *(outgoing.c[c] for c in columns))
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        # What was imported as ours has no row here, and is an answer all the same.
+        .outerjoin(outgoing, outgoing.c.message_id == messages.c.id)
+        .outerjoin(users, users.c.login == outgoing.c.author)
+        .where(*conditions, allowed(filings.c.team, visible))  # type: ignore[arg-type]  # conditions of SQLAlchemy
+        .order_by(messages.c.id)
+        .distinct()
+    )
+    return tuple(
+        Written(
+            message_id=row.id,
+            kind=row.kind or "",
+            team=row.team or "",
+            author=row.author or "",
+            author_name=row.author_name,
+            answers_id=row.answers_id,
+            duty_id=row.duty_id,
+            at_ms=row.received_ms,
+        )
+        for row in rows
+    )

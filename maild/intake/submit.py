@@ -1,0 +1,303 @@
+"""Submission: the one door for everything that goes out.
+
+What leaves is archived, filed in its conversation and queued in one transaction: all of it, or nothing. The deliveries
+send what the archive holds.
+
+Invariant: nobody answers past a colleague. An answer of the team that its author had not seen stops the sending.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+from sqlalchemy import Connection
+
+from maild.archive.commit import Acceptance, Addressee, accept, lock_head
+from maild.archive.content import CHUNK_BYTES, compress
+from maild.archive.drafts import COLLISION, OPEN, draft_state, set_draft
+from maild.archive.entries import StateChange, set_states
+from maild.archive.filing import Filed, Filing, file
+from maild.archive.index import IndexDocument
+from maild.archive.outgoing import Written, answers_since, keep_written, survivor_of
+from maild.archive.writer import Writer
+from maild.delivery.deliveries import NewDelivery
+from maild.delivery.queue.working import enqueue
+from maild.errors import MaildError
+from maild.mail.address import Address
+from maild.mail.ids import format_id, message_id_at
+from maild.policy.visible import Visible
+
+LIFETIME_MS = 5 * 24 * 3600 * 1000
+_AUTOMATIC = frozenset({"automatic", "notice"})
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A message that is to leave, and what belongs to it.
+
+    `team` is the inbox in whose name; `author` a login, "" for maild itself. `answers_id` is the message it answers,
+    sends on or reports about; `conversation_id` None opens a new one. `seen_id` is the newest message that the author
+    had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
+    leaves it. With a `draft_id` the draft is sent by it, once.
+    """
+
+    content: bytes
+    kind: str  # answer | new | forward | automatic | notice | copy
+    team: str
+    author: str
+    recipients: tuple[Address, ...]
+    reverse_path: Address | None
+    answers_id: int | None = None
+    conversation_id: int | None = None
+    seen_id: int | None = None
+    not_before_ms: int = 0
+    duty_id: int | None = None
+    draft_id: int | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """It is archived, filed and queued. `again`: it was before, as this draft or octet by octet, and is not twice."""
+
+    message_id: int
+    filed: Filed | None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collision:
+    """Nothing was sent: somebody has answered meanwhile. The draft is kept, and held."""
+
+    others: tuple[Written, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a reader has to know of a message besides its octets."""
+
+    message_id: int
+    at_ms: int
+    reverse_path: str | None
+    recipients: tuple[str, ...]
+    team: str
+    size: int
+
+
+class Reader(Protocol):
+    """Reads a message of ours, in a worker process, as any other is read."""
+
+    async def __call__(self, order: Order, octets: bytes, /) -> tuple[Filing, IndexDocument]: ...
+
+
+# (reverse-path, id of the message, recipient) → the reverse-path of that delivery.
+ReversePathOf = Callable[[Address | None, int, Address], Address | None]
+
+
+def plain_reverse_path(reverse_path: Address | None, _message_id: int, _recipient: Address) -> Address | None:
+    """Return the reverse-path as it is: reports come to the function address itself."""
+    return reverse_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """A submission that was read: the argument of the unit."""
+
+    submission: Submission
+    acceptance: Acceptance
+    filing: Filing
+    lifetime_ms: int
+    reverse_path_of: ReversePathOf
+
+
+def leave(connection: Connection, arguments: list[Leaving]) -> Sequence[Sent | Collision]:
+    """Archive, file and queue messages that leave. A unit of work."""
+    return [_leave(connection, each) for each in arguments]
+
+
+def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
+    asked, now_ms = leaving.submission, leaving.acceptance.received_ms
+    lock_head(connection)  # before looking: of two who answer at once, one must see the other
+    if asked.draft_id is not None:
+        state, message_id = draft_state(connection, asked.draft_id)
+        if state == "sent" and message_id is not None:
+            return Sent(message_id=message_id, filed=None, again=True)
+        if state not in OPEN:
+            raise MaildError(f"the draft is {state}")
+    into = None if asked.conversation_id is None else survivor_of(connection, asked.conversation_id)
+    if others := _others(connection, asked, into):
+        if asked.draft_id is not None:
+            set_draft(connection, asked.draft_id, state="held", why=COLLISION, at_ms=now_ms, was=OPEN)
+        return Collision(others=others)
+    (accepted,) = accept(connection, [leaving.acceptance])
+    message_id = accepted.message_id
+    (filed,) = file(connection, [leaving.filing._replace(message_id=message_id, into=into, at_ms=now_ms)])
+    if filed is None:
+        # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
+        return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
+    _record(connection, asked, message_id)
+    _queue(connection, leaving, message_id)
+    if asked.state is not None:
+        change = StateChange(conversation_id=filed.conversation_id, team=asked.team, state=asked.state)
+        set_states(connection, [change])
+    if asked.draft_id is not None:
+        set_draft(connection, asked.draft_id, state="sent", at_ms=now_ms, message_id=message_id, was=OPEN)
+    return Sent(message_id=message_id, filed=filed)
+
+
+def _others(connection: Connection, asked: Submission, into: int | None) -> tuple[Written, ...]:
+    if asked.seen_id is None or into is None:
+        return ()
+    team = Visible(teams=frozenset({asked.team}))
+    return answers_since(connection, visible=team, conversation_id=into, since_id=asked.seen_id)
+
+
+def _record(connection: Connection, asked: Submission, message_id: int) -> None:
+    names = ("kind", "team", "author", "answers_id", "duty_id")
+    keep_written(connection, Written(message_id=message_id, **{name: getattr(asked, name) for name in names}))
+
+
+def _queue(connection: Connection, leaving: Leaving, message_id: int) -> None:
+    asked, now_ms = leaving.submission, leaving.acceptance.received_ms
+    due_ms = max(asked.not_before_ms, now_ms)
+    new = []
+    for recipient in dict.fromkeys(asked.recipients):
+        path = leaving.reverse_path_of(asked.reverse_path, message_id, recipient)
+        new.append(
+            NewDelivery(
+                message_id=message_id,
+                recipient=str(recipient),
+                reverse_path=None if path is None else str(path),
+                next_hop=recipient.domain,
+                once=asked.kind in _AUTOMATIC,
+                made_ms=now_ms,
+                due_ms=due_ms,
+                expires_ms=due_ms + leaving.lifetime_ms,
+            )
+        )
+    enqueue(connection, new)
+
+
+class Submitter:
+    """Takes what is to leave."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        read: Reader,
+        index: Callable[[list[IndexDocument]], None],
+        on_sent: Callable[[frozenset[str]], None],
+        is_ours: Callable[[Address], bool],
+        hostname: str,
+        now_ms: Callable[[], int],
+        chance: Callable[[], int],
+        lifetime_ms: int = LIFETIME_MS,
+        reverse_path_of: ReversePathOf = plain_reverse_path,
+    ) -> None:
+        """Wire the door.
+
+        Args:
+            writer: commits.
+            read: reads messages, in a worker process.
+            index: hears of what was filed.
+            on_sent: hears of the teams.
+            is_ours: tells addresses that end here: nothing goes out to them.
+            hostname: this machine's, for the envelope.
+            now_ms: the wall clock.
+            chance: gives random bits for ids.
+            lifetime_ms: how long deliveries are tried.
+            reverse_path_of: the reverse-path of each delivery.
+        """
+        self._writer = writer
+        self._read = read
+        self._index = index
+        self._on_sent = on_sent
+        self._is_ours = is_ours
+        self._envelope = json.dumps({"by": hostname})
+        self._now_ms = now_ms
+        self._chance = chance
+        self._lifetime_ms = lifetime_ms
+        self._reverse_path_of = reverse_path_of
+
+    async def submit(self, asked: Submission) -> Sent | Collision:
+        """Have a message leave; returns after the commit.
+
+        Raises:
+            MaildError: a recipient is an address of ours, or there is none; the draft was given up.
+            TemporaryError: it could not be stored; nothing was.
+        """
+        if not asked.recipients or any(map(self._is_ours, asked.recipients)):
+            raise MaildError("what leaves goes to somebody outside")
+        at_ms = self._now_ms()
+        acceptance = self._acceptance(asked, at_ms)
+        order = Order(
+            message_id=acceptance.message_id,
+            at_ms=at_ms,
+            reverse_path=acceptance.reverse_path,
+            recipients=tuple(map(str, asked.recipients)),
+            team=asked.team,
+            size=len(asked.content),
+        )
+        filing, document = await self._read(order, asked.content)
+        leaving = Leaving(
+            submission=replace(asked, content=b""),
+            acceptance=acceptance,
+            filing=filing,
+            lifetime_ms=self._lifetime_ms,
+            reverse_path_of=self._reverse_path_of,
+        )
+        done = await self._writer.run(leave, leaving)
+        if isinstance(done, Sent) and done.filed is not None:
+            self._index([document._replace(message_id=done.message_id, revision=done.filed.revision)])
+            self._on_sent(frozenset(done.filed.teams))
+            _log.info(
+                "message.submitted",
+                id=format_id(done.message_id),
+                kind=asked.kind,
+                team=asked.team,
+                size=len(asked.content),
+                recipients=len(asked.recipients),
+            )
+        return done
+
+    def _acceptance(self, asked: Submission, at_ms: int) -> Acceptance:
+        return Acceptance(
+            message_id=message_id_at(at_ms, self._chance()),
+            direction="out",
+            origin="submission",
+            content=Held(asked.content),
+            received_ms=at_ms,
+            reverse_path=None if asked.reverse_path is None else str(asked.reverse_path),
+            envelope=self._envelope,
+            # With a team of their own: no rule is asked about what we write.
+            addressees=tuple(Addressee(address=str(a), address_key=a.key, team=asked.team) for a in asked.recipients),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Octets in memory, as content for the archive."""
+
+    octets: bytes
+
+    @property
+    def digest(self) -> bytes:
+        """Their SHA-256."""
+        return hashlib.sha256(self.octets).digest()
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self.octets)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield them compressed, in pieces."""
+        for start in range(0, max(len(self.octets), 1), CHUNK_BYTES):
+            yield compress(self.octets[start : start + CHUNK_BYTES])

@@ -1,0 +1,99 @@
+"""What can be done with a letter that somebody has sent: take it back for some seconds, try again, give it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.responses import Response
+
+from maild.archive import queries
+from maild.archive.outgoing import Written, written_of
+from maild.delivery.queue.acts import Act, Change
+from maild.delivery.queue.carrying import change_and_settle
+from maild.delivery.queue.listing import deliveries_in, deliveries_of
+from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
+from maild.intake.taking_back import TakeBack, TakenBack, take_back
+from maild.mail.ids import format_id, parse_id
+from maild.policy.roles import Permission
+from maild.web.delivery_words import ENDED_BADLY, Fate, fate
+from maild.web.visit import Visit
+
+_ALARMS = 5
+
+
+async def fates(visit: Visit, messages: Iterable[queries.Message]) -> dict[int, Fate]:
+    """Return what is to be said at each letter of its deliveries; none of a letter: no key."""
+    ids = [message.id for message in messages if message.direction == "out"]
+    found = await visit.read(deliveries_of, visible=visit.visible, message_ids=ids)
+    return {n: fate(each, now_ms=visit.now_ms, language=visit.language) for n, each in found.items()}
+
+
+async def failures(visit: Visit) -> tuple[tuple[queries.Message, str], ...]:
+    """Return the letters of the visitor's teams that did not arrive: each with a recipient, the newest few."""
+    found = await visit.read(deliveries_in, visible=visit.visible, limit=50, states=ENDED_BADLY)
+    latest = {each.message_id: each.recipient for each in found}
+    shown = []
+    for number in sorted(latest, reverse=True)[:_ALARMS]:
+        try:
+            message = await visit.read(queries.message, visible=visit.visible, message_id=number)
+        except NotFoundError:
+            continue
+        shown.append((message, latest[number]))
+    return tuple(shown)
+
+
+async def undo(visit: Visit) -> Response:
+    """Take a letter back."""
+    message, written = await _ours(visit)
+    if written is None:
+        return visit.go(_at(message))
+    asked = TakeBack(
+        written=written, conversation_id=message.conversation_id, by=visit.person.login, at_ms=visit.services.now_ms()
+    )
+    try:
+        done: TakenBack = await visit.write(take_back, asked)
+    except TemporaryError:
+        raise
+    except MaildError:
+        return visit.go(_at(message, "too-late"))
+    visit.services.feed.publish(frozenset({written.team}))
+    if done.draft_id is None:
+        return visit.go(_at(message, "too-late" if done.left else ""))
+    return visit.go(f"/drafts/{format_id(done.draft_id)}?said=taken-back")
+
+
+async def settle(visit: Visit) -> Response:
+    """Try the deliveries that failed again, or give them up: then nobody is alarmed any more."""
+    message, written = await _ours(visit)
+    act = {"retry": Act.RETRY, "drop": Act.DROP}.get(visit.form.get("do", ""))
+    if written is None or act is None:
+        return visit.go(_at(message))
+    found = await visit.read(deliveries_of, visible=visit.visible, message_ids=[message.id])
+    said = ""
+    for each in found.get(message.id, ()):
+        if each.state in ENDED_BADLY:
+            asked = Change(delivery_id=each.id, act=act, by=visit.person.login, at_ms=visit.services.now_ms())
+            try:
+                await visit.write(change_and_settle, asked)
+            except TemporaryError:
+                raise
+            except MaildError:
+                said = "too-late"
+    visit.services.feed.publish(frozenset({written.team}))
+    return visit.go(_at(message, said))
+
+
+async def _ours(visit: Visit) -> tuple[queries.Message, Written | None]:
+    """Return a message, and whose it is; None for one that nobody here wrote. Raises ForbiddenError."""
+    number = parse_id(visit.request.path_params["id"])
+    if number is None:
+        raise NotFoundError("not an id")
+    message = await visit.read(queries.message, visible=visit.visible, message_id=number)
+    written = (await visit.read(written_of, visible=visit.visible, message_ids=[number])).get(number)
+    if not any(visit.may(Permission.RESPOND, team) for team in ((written.team,) if written else message.teams)):
+        raise ForbiddenError("readers change nothing")
+    return message, written
+
+
+def _at(message: queries.Message, said: str = "") -> str:
+    return f"/c/{message.reference}" + (f"?said={said}" if said else "") + f"#m-{format_id(message.id)}"

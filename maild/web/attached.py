@@ -1,0 +1,69 @@
+"""The files that go with a letter: uploaded, or taken from the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from maild.archive import content, queries
+from maild.archive.drafts import Draft, Editor, NewFile, add_files
+from maild.errors import NotFoundError
+from maild.intake.submit import Held
+from maild.mail.composing import File
+from maild.mail.filename import safe_filename
+from maild.web.draft_form import ticked
+from maild.web.opening import open_part
+from maild.web.visit import Visit
+
+_OVERHEAD_BYTES = 100_000  # of a message besides its files: header, text, boundaries
+
+
+def room_bytes(visit: Visit) -> int:
+    """Return how many octets of files a letter has room for: in base64 they grow by a third, and by line ends."""
+    return max((visit.services.settings.max_message_bytes - _OVERHEAD_BYTES) * 72 // 100, 0)
+
+
+async def keep(visit: Visit, draft_id: int, by: Editor, uploads: Iterable[UploadFile]) -> bool:
+    """Keep uploaded files with a draft; False where one has no room any more."""
+    whole = True
+    for upload in uploads:
+        name = upload.filename or ""
+        if not name:
+            continue  # the field was left empty
+        if upload.size is not None and upload.size > room_bytes(visit):
+            whole = False
+            continue
+        octets = await run_in_threadpool(upload.file.read)
+        new = NewFile(
+            draft_id=draft_id,
+            by=by,
+            name=safe_filename(name),
+            media_type=(upload.content_type or "").partition(";")[0].strip().lower()[:120],
+            content=Held(octets),
+            max_bytes=room_bytes(visit),
+        )
+        whole = await visit.write(add_files, new) and whole
+    return whole
+
+
+async def files_of(visit: Visit, draft: Draft) -> tuple[File, ...]:
+    """Return all files of a draft with their octets. Raises NotFoundError for one that may not be read any more."""
+    found = []
+    for file in draft.files:
+        octets = await visit.read(content.read, file.digest)
+        found.append(File(name=file.name, media_type=file.media_type, octets=octets))
+    found.extend([await _taken(visit, draft, key) for key in sorted(ticked(draft.fields, "take"))])
+    return tuple(found)
+
+
+async def _taken(visit: Visit, draft: Draft, key: str) -> File:
+    number, _, part = key.partition(":")
+    if not number.isascii() or not number.isdigit() or len(number) > 19:
+        raise NotFoundError("no such part")
+    message = await visit.read(queries.message, visible=visit.visible, message_id=int(number))
+    if message.conversation_id != draft.conversation_id:
+        raise NotFoundError("an attachment of another conversation")
+    octets, media_type, name = await open_part(visit, message, part)
+    return File(name=name, media_type=media_type, octets=octets)

@@ -1,0 +1,176 @@
+"""What lies on the desk of who writes: the draft, the letter that it answers, in whose name one may write."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from maild.archive import queries
+from maild.archive.drafts import COLLISION, Draft, Editor, draft
+from maild.archive.outgoing import Written, answers_since, written_to
+from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.answering import Kind
+from maild.mail.ids import format_id, message_id_at, parse_id, parse_reference
+from maild.policy.roles import Permission
+from maild.web.attached import room_bytes
+from maild.web.authorship import Sender, senders, writable
+from maild.web.draft_form import AFTER, check, ticked
+from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
+from maild.web.shell import shell_of, team_name
+from maild.web.visit import Visit
+
+_CHANCE_BITS = 21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What lies on the desk of who writes: the draft, the conversation and the letter that it answers.
+
+    `others` are answers of colleagues that the author had not seen.
+    """
+
+    draft: Draft
+    talk: queries.Conversation | None
+    letter: Original | None
+    choices: tuple[Sender, ...]
+    strangers: tuple[Newcomer, ...] = ()
+    others: tuple[Written, ...] = ()
+
+    @property
+    def sender(self) -> Sender | None:
+        """The chosen address."""
+        return next((c for c in self.choices if str(c.address) == self.draft.fields.get("from")), None)
+
+
+def editor(visit: Visit) -> Editor:
+    """Return who the visitor is to drafts."""
+    releasing = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
+    return Editor(login=visit.person.login, releasing=releasing)
+
+
+async def conversation_asked(visit: Visit) -> queries.Conversation:
+    """Return the conversation that the address names. Raises NotFoundError."""
+    reference = parse_reference(visit.request.path_params["reference"])
+    if reference is None:
+        raise NotFoundError("not a reference")
+    return await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+
+
+def inboxes_of(visit: Visit, talk: queries.Conversation) -> frozenset[str]:
+    """Return the inboxes of a conversation in which the visitor may write."""
+    found = frozenset(entry.team for entry in talk.entries) & writable(visit)
+    if not found:
+        raise ForbiddenError("readers write nothing")
+    return found
+
+
+async def draft_asked(visit: Visit) -> Draft:
+    """Return the draft that the address names, to who may open it. Raises NotFoundError."""
+    number = parse_id(visit.request.path_params["draft"])
+    if number is None:
+        raise NotFoundError("not an id")
+    return await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=number)
+
+
+async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | None = None) -> Desk:
+    """Read all that belongs to a draft. Raises ForbiddenError where the visitor may write no more."""
+    if found.conversation_id is None:
+        return Desk(
+            draft=found, talk=None, letter=None, choices=senders(visit.services.rulebook.current, writable(visit))
+        )
+    if talk is None:
+        talk = await visit.read(conversation_of, visit, found)
+    choices = senders(visit.services.rulebook.current, inboxes_of(visit, talk))
+    letter = await original(visit, answered(talk, found.answers_id))
+    known = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
+    strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), known)
+    others = await visit.read(
+        answers_since, visible=visit.visible, conversation_id=talk.id, since_id=found.seen_id or 0
+    )
+    return Desk(draft=found, talk=talk, letter=letter, choices=choices, strangers=strangers, others=others)
+
+
+def conversation_of(connection: Connection, visit: Visit, found: Draft) -> queries.Conversation:
+    """Return the conversation that a draft is part of, whatever it was merged into. Raises NotFoundError."""
+    message = queries.message(connection, visible=visit.visible, message_id=found.answers_id or 0)
+    return queries.conversation(connection, visible=visit.visible, reference=message.reference)
+
+
+async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
+    """Show the form; `fresh`: nothing of it is kept yet."""
+    found, query, rules = desk.draft, visit.request.query_params, visit.services.rulebook.current
+    checked = check(found, rules=rules, sender=desk.sender, strangers=desk.strangers, language=visit.language)
+    asked = not fresh and "check" in query
+    reference = desk.talk.reference if desk.talk else ""
+    action = f"/drafts/{format_id(found.id)}"
+    if fresh:
+        action = f"/c/{reference}/reply" if reference else "/write"
+    return visit.page(
+        "writing.html",
+        shell=await shell_of(visit),
+        draft=found,
+        draft_id=format_id(found.id),
+        action=action,
+        fresh=fresh,
+        reference=reference,
+        letter=desk.letter.message if desk.letter else None,
+        choices=[(str(c.address), c.name) for c in desk.choices],
+        may_send=desk.sender is not None and visit.may(Permission.RESPOND, desk.sender.inbox),
+        may_choose=bool(desk.choices),
+        own=found.author == visit.person.login,
+        strangers=desk.strangers,
+        confirmed=ticked(found.fields, "confirmed"),
+        left_out=await _left_out(visit, desk),
+        takeable=await takeable(visit, desk.talk, found.answers_id) if desk.talk else (),
+        taken=ticked(found.fields, "take"),
+        templates=sorted(rules.templates),
+        after=AFTER,
+        problems=checked.problems if asked else (),
+        troubled={p.field for p in checked.problems} if asked else set(),
+        said=query.get("said", "") if not fresh else "",
+        others=[(format_id(w.message_id), w) for w in desk.others],
+        seen=format_id(desk.others[-1].message_id if desk.others else found.seen_id or 0),
+        is_collision=found.why == COLLISION,
+        room=room_bytes(visit),
+        team=team_name(visit, found.team) if found.team else "",
+    )
+
+
+async def _left_out(visit: Visit, desk: Desk) -> list[str]:
+    """Return whom we wrote to last time and do not write to now."""
+    if desk.talk is None or desk.draft.kind == "forward":
+        return []
+    before = await visit.read(written_to, visible=visit.visible, conversation_id=desk.talk.id)
+    going = {name: desk.draft.fields.get(name, "") for name in ("to", "cc", "bcc")}
+    words = " ".join(going.values()).lower()
+    return sorted(key for key in before or () if key not in words)
+
+
+def fresh_draft(
+    visit: Visit,
+    fields: dict[str, str],
+    chosen: Sender | None,
+    *,
+    kind: str,
+    conversation_id: int | None = None,
+    answers_id: int | None = None,
+    seen_id: int | None = None,
+) -> Draft:
+    """Return a draft that nobody has kept yet, under a name that nobody has."""
+    return Draft(
+        id=message_id_at(visit.now_ms, secrets.randbits(_CHANCE_BITS)),
+        author=visit.person.login,
+        team=chosen.inbox if chosen else "",
+        kind=kind,
+        conversation_id=conversation_id,
+        answers_id=answers_id,
+        seen_id=seen_id,
+        fields=fields,
+        state="writing",
+        why="",
+        changed_ms=visit.now_ms,
+        message_id=None,
+    )

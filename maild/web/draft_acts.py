@@ -1,0 +1,188 @@
+"""What the buttons of a letter's form do.
+
+Each keeps what was typed before it does anything else, so that nothing is lost whatever follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from maild.archive import queries
+from maild.archive.drafts import OPEN, RELEASE, Draft, Removal, Save, draft, remove, save_drafts
+from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
+from maild.intake.submit import Sent
+from maild.mail.answering import Proposal
+from maild.mail.ids import format_id, parse_id
+from maild.policy.roles import Permission
+from maild.web.attached import files_of, keep
+from maild.web.authorship import Sender, preset, senders, writable
+from maild.web.desk import (
+    conversation_asked,
+    conversation_of,
+    desk_of,
+    draft_asked,
+    editor,
+    fresh_draft,
+    inboxes_of,
+)
+from maild.web.draft_form import check, typed_fields
+from maild.web.originals import answered, came_to, original, proposal
+from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
+from maild.web.visit import Visit
+
+_NOTHING = Proposal()
+
+
+async def save_reply(visit: Visit) -> Response:
+    """Keep what was typed in the form for an answer, and do what its button says."""
+    talk = await conversation_asked(visit)
+    inboxes = inboxes_of(visit, talk)
+    if visit.form.get("team", "") not in {"", *inboxes}:
+        raise NotFoundError("no such entry")
+    answers_id = parse_id(visit.form.get("answers", ""))
+    kind = "forward" if visit.form.get("kind") == "forward" else "answer"
+    message = answered(talk, answers_id)
+    choices = senders(visit.services.rulebook.current, inboxes)
+    letter = await original(visit, message)
+    chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
+    fresh = fresh_draft(
+        visit, {"from": str(chosen.address) if chosen else ""}, chosen, kind=kind, conversation_id=talk.id,
+        answers_id=message.id,
+        # What the author had before the eyes says their form: what has come since is not in it.
+        seen_id=parse_id(visit.form.get("seen", "")) or message.id,
+    )  # fmt: skip
+    return await _keep_and_act(visit, fresh)
+
+
+async def save_new(visit: Visit) -> Response:
+    """Keep what was typed in the form for a new letter, and do what its button says."""
+    choices = senders(visit.services.rulebook.current, writable(visit))
+    chosen = next((c for c in choices if str(c.address) == visit.form.get("from")), choices[0] if choices else None)
+    if chosen is None:
+        raise ForbiddenError("readers write nothing")
+    return await _keep_and_act(visit, fresh_draft(visit, {"from": str(chosen.address)}, chosen, kind="new"))
+
+
+async def save_draft(visit: Visit) -> Response:
+    """Keep what was typed in a draft, and do what its button says."""
+    return await _keep_and_act(visit, await draft_asked(visit))
+
+
+async def _keep_and_act(visit: Visit, about: Draft) -> Response:
+    about = await _named(visit, about)
+    if about.state not in OPEN:
+        return visit.go(_after(about))
+    fields, do = typed_fields(visit.form, about.fields), visit.form.get("do", "save")
+    chosen = await _chosen(visit, about, fields["from"])
+    if do == "template" and chosen is not None:
+        desk = await desk_of(visit, about)
+        name, reference = visit.form.get("template", ""), desk.talk.reference if desk.talk else ""
+        fields = from_template(visit, name, chosen, fields, letter=desk.letter, reference=reference)
+    inbox = chosen.inbox if chosen is not None else about.team
+    if inbox not in writable(visit):
+        raise ForbiddenError("readers write nothing")
+    seen = parse_id(visit.form.get("seen", "")) or 0
+    by = editor(visit)
+    save = Save(
+        id=about.id, by=by, team=inbox, kind=about.kind, conversation_id=about.conversation_id,
+        answers_id=about.answers_id, seen_id=max(about.seen_id or 0, seen) or None, fields=fields,
+        at_ms=visit.services.now_ms(), why=RELEASE if do == "release" else None,
+    )  # fmt: skip
+    if await visit.write(save_drafts, save) not in OPEN:
+        return visit.go(f"/drafts/{format_id(about.id)}")
+    whole = await keep(visit, about.id, by, visit.files)
+    _tell(visit, inbox, about)
+    return await _act(visit, about.id, do, whole=whole)
+
+
+async def _chosen(visit: Visit, about: Draft, address: str) -> Sender | None:
+    """Return the address that was chosen, else the one before, of those that the visitor may write from."""
+    inboxes = writable(visit)
+    if about.conversation_id is not None:
+        inboxes = inboxes_of(visit, await visit.read(conversation_of, visit, about))
+    choices = senders(visit.services.rulebook.current, inboxes)
+    wanted = (address, about.fields.get("from"))
+    return next((c for name in wanted for c in choices if str(c.address) == name), None)
+
+
+async def _named(visit: Visit, about: Draft) -> Draft:
+    """Return the draft that the form names, where it was kept before; else the new one under the name of the form."""
+    if "draft" not in visit.request.path_params:
+        number = parse_id(visit.form.get("draft", ""))
+        if number is None:
+            raise HTTPException(400)
+        try:
+            return await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=number)
+        except NotFoundError:
+            return replace(about, id=number)
+    return about
+
+
+def _tell(visit: Visit, inbox: str, about: Draft) -> None:
+    """Have the pages of colleagues show that something is being written; not at every letter that is typed."""
+    if about.changed_ms >= visit.now_ms and about.conversation_id is not None:
+        visit.services.feed.publish(frozenset({inbox}))
+
+
+async def _act(visit: Visit, draft_id: int, do: str, *, whole: bool) -> Response:
+    here = f"/drafts/{format_id(draft_id)}"
+    by, at_ms = editor(visit), visit.services.now_ms()
+    if do == "autosave":
+        return Response(status_code=204)
+    if not whole:
+        return visit.go(f"{here}?said=too-large")
+    if do == "send":
+        return await _send(visit, draft_id)
+    if do == "discard":
+        found = await visit.read(draft, visible=visit.visible, by=by, draft_id=draft_id)
+        await visit.write(remove, Removal(draft_id=draft_id, by=by, at_ms=at_ms))
+        return visit.go(await _home(visit, found))
+    if do.startswith("remove-") and do[7:].isascii() and do[7:].isdigit():
+        await visit.write(remove, Removal(draft_id=draft_id, by=by, at_ms=at_ms, position=int(do[7:10])))
+    return visit.go(f"{here}?said={'released' if do == 'release' else 'saved'}")
+
+
+async def _send(visit: Visit, draft_id: int) -> Response:
+    here = f"/drafts/{format_id(draft_id)}"
+    found = await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=draft_id)
+    desk = await desk_of(visit, found)
+    rules = visit.services.rulebook.current
+    checked = check(found, rules=rules, sender=desk.sender, strangers=desk.strangers, language=visit.language)
+    if checked.problems or desk.sender is None:
+        return visit.go(f"{here}?check=1")
+    if not visit.may(Permission.RESPOND, desk.sender.inbox):
+        return visit.go(f"{here}?said=not-yours")
+    said = proposal(visit, desk.letter, is_answer(found)) if desk.letter else _NOTHING
+    try:
+        ready = Ready(
+            draft=found, checked=checked, sender=desk.sender, said=said, talk=desk.talk,
+            files=await files_of(visit, found),
+        )  # fmt: skip
+        done = await send(visit, ready)
+    except TemporaryError:
+        return visit.go(f"{here}?said=not-stored")
+    except NotFoundError:
+        return visit.go(f"{here}?said=file-gone")
+    except MaildError:
+        return visit.go(f"{here}?said=not-sent")
+    if isinstance(done, TooLarge):
+        return visit.go(f"{here}?said=too-large")
+    if not isinstance(done, Sent):
+        visit.services.feed.publish(frozenset({desk.sender.inbox}))
+        return visit.go(f"{here}?check=1")
+    message = await visit.read(queries.message, visible=visit.visible, message_id=done.message_id)
+    return visit.go(f"/c/{message.reference}#m-{format_id(done.message_id)}")
+
+
+async def _home(visit: Visit, found: Draft) -> str:
+    if found.conversation_id is None:
+        return "/"
+    talk = await visit.read(conversation_of, visit, found)
+    return f"/c/{talk.reference}"
+
+
+def _after(found: Draft) -> str:
+    return f"/m/{format_id(found.message_id)}" if found.message_id is not None else "/"
