@@ -224,8 +224,8 @@ class Smtp:
     trusted_authserv_ids: tuple[str, ...] = setting(
         (),
         NAMES,
-        "The names (authserv-id) under which `trusted_relays` write what SPF, DKIM and DMARC came to. Without both "
-        "settings the conditions `spf`, `dkim` and `dmarc` see `none`.",
+        "The names (authserv-id) under which `trusted_relays` write what SPF, DKIM and DMARC came to: what "
+        "they hand over is not examined here, for they saw the sender's machine and maild did not.",
     )
 
 
