@@ -84,7 +84,8 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
     inbox = chosen.inbox if chosen is not None else about.team
     if inbox not in writable(visit):
         raise ForbiddenError("readers write nothing")
-    seen = parse_id(visit.form.get("seen", "")) or 0
+    # Only who presses the button below an answer of a colleague has taken note of it; a draft is kept by itself.
+    seen = (parse_id(visit.form.get("seen", "")) or 0) if do == "send" else 0
     by = editor(visit)
     save = Save(
         id=about.id, by=by, team=inbox, kind=about.kind, conversation_id=about.conversation_id,

@@ -87,7 +87,9 @@ class Gate:
             form, files = await self._form(request)
             try:
                 require_own_form(request, form, form_token(token), self._services.settings)
-                return await self._answer(replace(self._visit(request, session, token, form), files=files), is_new=is_new)
+                return await self._answer(
+                    replace(self._visit(request, session, token, form), files=files), is_new=is_new
+                )
             finally:
                 for file in files:
                     await file.close()

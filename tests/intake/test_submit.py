@@ -147,7 +147,9 @@ async def test_a_new_letter_opens_a_conversation_of_its_own(door: Door) -> None:
     assert done.filed.conversation_id == done.message_id != letter
 
 
-@pytest.mark.parametrize("wrong", [{"kind": None}, {"state": 7j}, {"recipients": (PETRA, Address(local="", domain=None))}])  # type: ignore[arg-type]  # what a table refuses
+@pytest.mark.parametrize(
+    "wrong", [{"kind": None}, {"state": 7j}, {"recipients": (PETRA, Address(local="", domain=None))}]
+)  # type: ignore[arg-type]  # what a table refuses
 async def test_a_failure_at_any_step_leaves_nothing(door: Door, wrong: dict[str, Any]) -> None:
     letter = door.letter()
     number = door.draft(letter)

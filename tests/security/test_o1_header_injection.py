@@ -69,7 +69,9 @@ def _write(office: Office, vector: str, number: int) -> list[str]:
     name = re.sub(r"[\r\n\0]", " ", vector)[:400]
     name = name if name.isascii() and "=?" not in name else "Name"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    asked = office.mail(letter(f"Frage {number}", sender=f'"{quoted}" <petra{number}@there.example>', key=f"k{number}@x"))
+    asked = office.mail(
+        letter(f"Frage {number}", sender=f'"{quoted}" <petra{number}@there.example>', key=f"k{number}@x")
+    )
     with office.client("petra") as client:
         form = reply(office, client, asked)
         files = [("file", (vector.replace("\0", "")[:300] or "x", b"octets", "text/plain"))]

@@ -188,9 +188,7 @@ def test_a_letter_is_taken_back_within_its_seconds_and_no_later(kita: Office) ->
         second = left(kita)[1]
         with kita.database.writing.begin() as connection:
             connection.execute(update(deliveries).where(deliveries.c.message_id == second.id).values(attempts=1))
-        late = follow(
-            client, client.post(f"/m/{shown_id(second.id)}/take-back", data={"token": token_in(page.text)})
-        )
+        late = follow(client, client.post(f"/m/{shown_id(second.id)}/take-back", data={"token": token_in(page.text)}))
         assert "Zu spät" in late.text
 
 
@@ -262,7 +260,8 @@ def test_a_new_letter_opens_a_conversation(kita: Office) -> None:
     with kita.client("petra") as client:
         form = Form.of(client.get("/write?team=kita"))
         page = follow(
-            client, form.press(client, "send", to="neu@firma.example\nLea <lea@firma.example>", subject="Neu", text="Hallo")
+            client,
+            form.press(client, "send", to="neu@firma.example\nLea <lea@firma.example>", subject="Neu", text="Hallo"),
         )
     (sent,) = left(kita)
     assert sent.recipients == ("neu@firma.example", "lea@firma.example")
