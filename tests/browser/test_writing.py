@@ -24,8 +24,8 @@ from tests.scenarios.wire import Peer
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 KITA = "kita.platzvergabe@musterstadt.example"
 LETTER = (
-    f"From: Lea Licht <lea@citizen.example>\r\nTo: {KITA}\r\nSubject: Frage zum Platz\r\nMessage-ID: <frage@citizen.example>"
-    "\r\n\r\nWann wird entschieden?\r\n"
+    f"From: Lea Licht <lea@citizen.example>\r\nTo: {KITA}\r\nSubject: Frage zum Platz\r\n"
+    "Message-ID: <frage@citizen.example>\r\n\r\nWann wird entschieden?\r\n"
 )
 
 

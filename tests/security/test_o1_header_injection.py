@@ -38,7 +38,7 @@ VECTORS = (
     "=?utf-8?B?eA0KQmNjOiBldmlsQHRoZXJlLmV4YW1wbGU=?=",
     f"=?utf-8?Q?=22_<{EVIL}>,_=22?=",
     f'x" <{EVIL}>, "y',
-    f"x\\\" <{EVIL}>, \\",
+    f'x\\" <{EVIL}>, \\',
     f"x <{EVIL}>",
     f"x, {EVIL};",
     f"(x) {EVIL}, :;",
@@ -133,7 +133,7 @@ def _check(octets: bytes) -> None:
 
 ADDRESSES = (
     f"a@there.example\r\nBcc: {EVIL}", f"<a@there.example>\nRCPT TO:<{EVIL}>", f"a@there.example> RCPT TO:<{EVIL}",
-    f"a@there.example\0{EVIL}", f'"a\r\nb"@there.example', "a@there.example\u2028", "a@[127.0.0.1]\r\n",
+    f"a@there.example\0{EVIL}", '"a\r\nb"@there.example', "a@there.example\u2028", "a@[127.0.0.1]\r\n",
     "ü@there.example", "a@there.example/evil", f"@evil.example:{EVIL}", "=?utf-8?Q?a=40there.example?=",
     "postmaster", "<>", "a@@there.example", "a@there.example.", "x" * 65 + "@there.example", "a@" + "x." * 130 + "de",
     "undisclosed-recipients:;", f"Gruppe: a@there.example, {EVIL};",

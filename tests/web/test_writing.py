@@ -15,6 +15,11 @@ from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 from tests.web.writer import Form, follow, left, reply
 
 PETRA = "petra.mustermann@citizen.example"
+ATTACHED = (
+    "From: Petra Mustermann <petra.mustermann@citizen.example>\nTo: kita.platzvergabe@musterstadt.example\n"
+    "Subject: Plan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n"
+    '--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
+)
 TEMPLATES = """
 templates:
   eingang:
@@ -193,11 +198,7 @@ def test_a_letter_is_taken_back_within_its_seconds_and_no_later(kita: Office) ->
 
 
 def test_files_are_kept_with_the_draft_and_leave_with_the_letter(kita: Office) -> None:
-    attached = letter(
-        extra='Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n--b\nContent-Type: text/plain; name="plan.txt"\n'
-        'Content-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
-    ).replace("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n", "", 1)
-    number = kita.mail(attached)
+    number = kita.mail(ATTACHED)
     with kita.client("petra") as client:
         form = reply(kita, client, number)
         take = re.findall(r'name="(take:[^"]+)"', form.page)
@@ -215,11 +216,7 @@ def test_files_are_kept_with_the_draft_and_leave_with_the_letter(kita: Office) -
 
 
 def test_a_letter_that_is_sent_on_takes_its_attachments_along(kita: Office) -> None:
-    number = kita.mail(
-        "From: Petra Mustermann <petra.mustermann@citizen.example>\nTo: kita.platzvergabe@musterstadt.example\n"
-        "Subject: Plan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n"
-        '--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
-    )
+    number = kita.mail(ATTACHED)
     with kita.client("petra") as client:
         form = reply(kita, client, number, "forward")
         assert form.fields["to"] == ""
