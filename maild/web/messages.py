@@ -44,7 +44,7 @@ async def message(visit: Visit) -> Response:
         duty_lines=await duty_lines(visit, [found]),
         duty_team=partial(team_name, visit),
         fates=await fates(visit, [found]),
-        may_write=[],
+        may_respond=frozenset(),
         way=_way(found),
     )
 

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from maild.archive.schema_outgoing import deliveries
+from maild.mail.inbox import confidential
 from maild.mail.reading import facts_of
 from maild.policy.roles import Role
+from maild.web.senders import senders
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 from tests.web.writer import Form, follow, left, reply
 
@@ -329,3 +331,12 @@ def test_every_page_of_writing_is_there_in_both_languages(kita: Office, language
             assert page.status_code == 200
             assert f'<html lang="{language}">' in page.text
             assert ("Entw" in page.text) is (language == "de")
+
+
+def test_an_answer_to_a_confidential_letter_stays_confidential() -> None:
+    def inboxes(*among: str, answering: bool) -> set[str]:
+        return {sender.inbox for sender in senders(rules(), among, answering=answering)}
+
+    assert inboxes("kita", confidential("kita"), answering=True) == {confidential("kita")}
+    assert inboxes("kita", confidential("kita"), answering=False) == {"kita"}
+    assert inboxes(confidential("kita"), answering=True) == {confidential("kita")}
