@@ -247,7 +247,7 @@ class Rule:
 class Letter:
     """What the rules may look at: the message as read, its envelope and when it came (aware).
 
-    `verdicts` are what was found out about the sender. `reply`: whether it belongs to a conversation we have; None: not known.
+    `verdicts` are about the sender. `reply`: whether it belongs to a conversation we have; None: not known.
     """
 
     facts: Facts

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from maild.mail.address import Address
-from maild.mail.inbox import team_of
+from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import Permission
 from maild.rules.model import FunctionAddress, Ruleset
 from maild.web.visit import Visit
@@ -27,10 +27,14 @@ def writable(visit: Visit) -> frozenset[str]:
     return frozenset(team for team in visit.visible.teams if visit.may(Permission.DRAFT, team))
 
 
-def senders(rules: Ruleset, inboxes: Iterable[str]) -> tuple[Sender, ...]:
-    """Return the addresses of the teams of these inboxes, in the order of the rules."""
+def senders(rules: Ruleset, inboxes: Iterable[str], *, answering: bool = False) -> tuple[Sender, ...]:
+    """Return the addresses of the teams of these inboxes, in the order of the rules.
+
+    Where a team has two of them, what is written is kept in its own inbox; in `answering` in the confidential one.
+    """
     of_team: dict[str, str] = {}
-    for inbox in sorted(inboxes):  # the team's own inbox goes before its confidential one
+    # Security: an answer quotes what lies in the confidential inbox, whatever else of the exchange lies in the other.
+    for inbox in sorted(inboxes, key=is_confidential, reverse=answering):
         of_team.setdefault(team_of(inbox), inbox)
     return tuple(
         Sender(

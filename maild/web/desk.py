@@ -83,7 +83,7 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
         )
     if talk is None:
         talk = await visit.read(conversation_of, visit, found)
-    choices = senders(visit.services.rulebook.current, inboxes_of(visit, talk))
+    choices = senders(visit.services.rulebook.current, inboxes_of(visit, talk), answering=True)
     letter = await original(visit, answered(talk, found.answers_id))
     known = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
     strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), known)

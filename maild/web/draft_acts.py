@@ -45,7 +45,7 @@ async def save_reply(visit: Visit) -> Response:
     answers_id = parse_id(visit.form.get("answers", ""))
     kind = "forward" if visit.form.get("kind") == "forward" else "answer"
     message = answered(talk, answers_id)
-    choices = senders(visit.services.rulebook.current, inboxes)
+    choices = senders(visit.services.rulebook.current, inboxes, answering=True)
     letter = await original(visit, message)
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     fresh = fresh_draft(
@@ -84,7 +84,8 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
     inbox = chosen.inbox if chosen is not None else about.team
     if inbox not in writable(visit):
         raise ForbiddenError("readers write nothing")
-    seen = parse_id(visit.form.get("seen", "")) or 0
+    # Only who presses the button below an answer of a colleague has taken note of it; a draft is kept by itself.
+    seen = (parse_id(visit.form.get("seen", "")) or 0) if do == "send" else 0
     by = editor(visit)
     save = Save(
         id=about.id, by=by, team=inbox, kind=about.kind, conversation_id=about.conversation_id,
@@ -103,7 +104,7 @@ async def _chosen(visit: Visit, about: Draft, address: str) -> Sender | None:
     inboxes = writable(visit)
     if about.conversation_id is not None:
         inboxes = inboxes_of(visit, await visit.read(conversation_of, visit, about))
-    choices = senders(visit.services.rulebook.current, inboxes)
+    choices = senders(visit.services.rulebook.current, inboxes, answering=about.conversation_id is not None)
     wanted = (address, about.fields.get("from"))
     return next((c for name in wanted for c in choices if str(c.address) == name), None)
 

@@ -48,7 +48,7 @@ async def message(visit: Visit) -> Response:
         duty_lines=await duty_lines(visit, [found]),
         duty_team=partial(team_name, visit),
         fates=await fates(visit, [found]),
-        may_write=[],
+        may_respond=frozenset(),
         way=_way(found),
         check=None if letter.sender.evidence is None else check_of(letter.sender.evidence, visit.language),
     )

@@ -25,7 +25,7 @@ async def reply_form(visit: Visit) -> Response:
     inboxes = inboxes_of(visit, talk)
     letter = await original(visit, message)
     kind = _kind(query.get("kind", ""))
-    choices = senders(visit.services.rulebook.current, inboxes)
+    choices = senders(visit.services.rulebook.current, inboxes, answering=True)
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     said = proposal(visit, letter, kind)
     fields = {

@@ -9,12 +9,19 @@ import pytest
 from sqlalchemy import update
 
 from maild.archive.schema_outgoing import deliveries
+from maild.mail.inbox import confidential
 from maild.mail.reading import facts_of
 from maild.policy.roles import Role
+from maild.web.authorship import senders
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 from tests.web.writer import Form, follow, left, reply
 
 PETRA = "petra.mustermann@citizen.example"
+ATTACHED = (
+    "From: Petra Mustermann <petra.mustermann@citizen.example>\nTo: kita.platzvergabe@musterstadt.example\n"
+    "Subject: Plan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n"
+    '--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
+)
 TEMPLATES = """
 templates:
   eingang:
@@ -193,11 +200,7 @@ def test_a_letter_is_taken_back_within_its_seconds_and_no_later(kita: Office) ->
 
 
 def test_files_are_kept_with_the_draft_and_leave_with_the_letter(kita: Office) -> None:
-    attached = letter(
-        extra='Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n--b\nContent-Type: text/plain; name="plan.txt"\n'
-        'Content-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
-    ).replace("Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n", "", 1)
-    number = kita.mail(attached)
+    number = kita.mail(ATTACHED)
     with kita.client("petra") as client:
         form = reply(kita, client, number)
         take = re.findall(r'name="(take:[^"]+)"', form.page)
@@ -215,11 +218,7 @@ def test_files_are_kept_with_the_draft_and_leave_with_the_letter(kita: Office) -
 
 
 def test_a_letter_that_is_sent_on_takes_its_attachments_along(kita: Office) -> None:
-    number = kita.mail(
-        "From: Petra Mustermann <petra.mustermann@citizen.example>\nTo: kita.platzvergabe@musterstadt.example\n"
-        "Subject: Plan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nhier\n"
-        '--b\nContent-Type: text/plain\nContent-Disposition: attachment; filename="plan.txt"\n\nder Plan\n--b--\n'
-    )
+    number = kita.mail(ATTACHED)
     with kita.client("petra") as client:
         form = reply(kita, client, number, "forward")
         assert form.fields["to"] == ""
@@ -332,3 +331,12 @@ def test_every_page_of_writing_is_there_in_both_languages(kita: Office, language
             assert page.status_code == 200
             assert f'<html lang="{language}">' in page.text
             assert ("Entw" in page.text) is (language == "de")
+
+
+def test_an_answer_to_a_confidential_letter_stays_confidential() -> None:
+    def inboxes(*among: str, answering: bool) -> set[str]:
+        return {sender.inbox for sender in senders(rules(), among, answering=answering)}
+
+    assert inboxes("kita", confidential("kita"), answering=True) == {confidential("kita")}
+    assert inboxes("kita", confidential("kita"), answering=False) == {"kita"}
+    assert inboxes(confidential("kita"), answering=True) == {confidential("kita")}

@@ -1,0 +1,179 @@
+"""Two people who answer the same letter, in two browsers, with the keyboard; the daemon is killed between."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.database import Database
+from maild.archive.passwords import Cost, hash_password
+from maild.policy.roles import Role
+from tests.browser.test_pages import _violations
+from tests.delivery.sink import Sink
+from tests.scenarios.site import PASSWORD, Site
+from tests.scenarios.wire import Peer
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
+KITA = "kita.platzvergabe@musterstadt.example"
+LETTER = (
+    f"From: Lea Licht <lea@citizen.example>\r\nTo: {KITA}\r\nSubject: Frage zum Platz\r\n"
+    "Message-ID: <frage@citizen.example>\r\n\r\nWann wird entschieden?\r\n"
+)
+
+
+@contextmanager
+def _listening() -> Iterator[Sink]:
+    """Run a mail server in a thread of its own."""
+    sink, started, loop = Sink(), threading.Event(), asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def run() -> None:
+        async with sink:
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
+    thread.start()
+    assert started.wait(20)
+    try:
+        yield sink
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(20)
+        loop.close()
+
+
+def _settle(site: Site) -> None:
+    database = Database("", site.directory / "var")
+    database.start()
+    password = hash_password(PASSWORD, Cost(memory_kib=64, iterations=1))
+    for login, name in (("petra", "Petra Maurer"), ("jonas", "Jonas Weiß")):
+        new = NewUser(login=login, name=name, mail=None, password=password, created_ms=1)
+        database.writer.submit(add_users, new).result()
+        grant = NewGrant(login=login, role=Role.RESPONDER, team="kita", from_ms=0, until_ms=None, granted_by="test")
+        database.writer.submit(add_grants, grant).result()
+    database.close()
+
+
+def _signed_in(browser: Browser, site: Site, login: str, **options: object) -> Page:
+    context = browser.new_context(locale="de", **options)  # type: ignore[arg-type]  # Playwright's options by name
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(f"{site.url}/login")
+    page.fill("#login", login)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/inbox/kita"))
+    return page
+
+
+def _reload_until(page: Page, selector: str) -> None:
+    for _ in range(100):
+        page.reload()
+        if page.locator(selector).count():
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(f"{selector} is not there")
+
+
+def _begin(page: Page, text: str) -> None:
+    """Open the letter and begin an answer, with keys alone."""
+    expect(page.locator("#list .row")).to_have_count(1)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/c/"))
+    page.keyboard.press("r")
+    page.wait_for_url(re.compile("/reply"))
+    expect(page.locator("#w-text")).to_be_focused()
+    page.keyboard.type(text)
+
+
+def _send_by_keys(page: Page) -> None:
+    send = page.locator("button[value=send]")
+    for _ in range(20):
+        if send.evaluate("button => button === document.activeElement"):
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+
+def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
+    chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _listening() as sink:
+        monkeypatch.setenv("MAILD_OUTBOUND__SMARTHOST", f"127.0.0.1:{sink.port}")
+        monkeypatch.setenv("MAILD_WEB__UNDO_S", "10")
+        site = Site(tmp_path, read_by_admin=())
+        _settle(site)
+        site.start()
+        try:
+            with Peer(site.smtp_port) as peer:
+                peer.send(LETTER.encode(), to=KITA, sender="lea@citizen.example")
+            _answer_twice(chromium, site)
+            _wait_for_mail(site, chromium, sink)
+        finally:
+            site.stop()
+
+
+def _answer_twice(chromium: Browser, site: Site) -> None:
+    petra = _signed_in(chromium, site, "petra")
+    jonas = _signed_in(chromium, site, "jonas", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    for page in (petra, jonas):
+        _reload_until(page, ".row")
+    _begin(petra, "Von Petra: nächste Woche.")
+    _begin(jonas, "Von Jonas: im Juni.")
+    violations = _violations(jonas)
+    _send_by_keys(jonas)
+    expect(jonas.locator(".letter.out")).to_contain_text("gesendet an lea@citizen.example")
+    _send_by_keys(petra)
+    expect(petra.locator("#collision")).to_have_text("Nicht gesendet: Jemand anderes hat schon geantwortet.")
+    expect(petra.locator("[aria-labelledby=collision]")).to_contain_text("Jonas Weiß hat geschrieben")
+    violations += _violations(petra)
+    assert petra.input_value("#w-text").startswith("Von Petra: nächste Woche.")
+    # She goes on writing; the tab is closed and the daemon killed as soon as the page says that it is kept.
+    petra.locator("#w-text").focus()
+    petra.keyboard.type("Nachtrag. ")
+    petra.wait_for_selector("form[data-kept=yes]")
+    again = petra.context.new_page()
+    petra.close()
+    _kill(site)
+    site.start()
+    again.goto(f"{site.url}/drafts")
+    again.get_by_role("link", name="Re: Frage zum Platz").click()
+    assert "Nachtrag. " in again.input_value("#w-text")
+    again.get_by_role("button", name="Trotzdem senden").click()
+    expect(again.locator(".letter.out")).to_have_count(2)
+    violations += _violations(again)
+    again.get_by_role("button", name="Zurücknehmen").last.click()
+    expect(again.locator("main [role=status]").first).to_contain_text("Zurückgenommen: Es wurde nichts gesendet.")
+    assert "Nachtrag. " in again.input_value("#w-text")
+    jonas.context.close()
+    again.context.close()
+    assert violations == []
+
+
+def _kill(site: Site) -> None:
+    assert site.process is not None
+    site.process.kill()
+    site.process.wait(30)
+
+
+def _wait_for_mail(site: Site, chromium: Browser, sink: Sink) -> None:
+    page = _signed_in(chromium, site, "jonas")
+    page.goto(f"{site.url}/inbox/kita?state=open")
+    page.locator("#list .row a.subject").click()
+    _reload_until(page, "text=Zugestellt an lea@citizen.example.")
+    expect(page.get_by_text("Zurückgenommen von petra")).to_have_count(1)
+    page.context.close()
+    (mail,) = sink.mails  # that of Jonas; what was taken back never left, and a kill doubled nothing
+    assert mail.recipients == ["lea@citizen.example"]
+    assert b"Von Jonas: im Juni." in mail.octets
+    assert f"<{KITA}>" in mail.sender
