@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
-from maild.archive.content import DamagedError, chunks, read_many
+from maild.archive.content import DamagedError
 from maild.archive.database import Database
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
@@ -28,6 +28,7 @@ from maild.mail.envelope_token import delivery_among
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
 from maild.router.asking import Asking
+from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
 from maild.router.reading import Addressed, Order, Reading, read_one
 from maild.rules.in_worker import addresses_of
@@ -248,7 +249,7 @@ class Router:
         ruleset = self._rulebook.current
         if bulk:
             (task,) = batch
-            task.octets = Streamed(task.order.size, lambda: self._stream(task))
+            task.octets = Streamed(task.order.size, partial(stream, self._database, task.order.message_id))
         await self._fetch_missing(batch)
         batch = await self._examined(batch, bulk=bulk)
         readings = await self._read(ruleset, batch, bulk=bulk)
@@ -343,22 +344,10 @@ class Router:
     async def _fetch_missing(self, batch: list[_Task]) -> None:
         missing = [task for task in batch if task.octets is None]
         if missing:
-            octets = await asyncio.to_thread(self._fetch, missing)
+            digests = {task.order.message_id: task.digest for task in missing}
+            octets = await asyncio.to_thread(fetch, self._database, digests)
             for task in missing:
                 task.octets = octets.get(task.order.message_id)
-
-    def _fetch(self, tasks: list[_Task]) -> dict[int, bytes]:
-        with self._database.read() as connection:
-            digests = {t.order.message_id: t.digest for t in tasks}
-            for found in waiting(connection, [mid for mid, digest in digests.items() if digest is None]):
-                digests[found.message_id] = found.digest
-            octets = read_many(connection, [d for d in digests.values() if d is not None])
-        return {mid: octets[d] for mid, d in digests.items() if d is not None and d in octets}
-
-    def _stream(self, task: _Task) -> Iterator[bytes]:
-        with self._database.read(mapped=False) as connection:
-            for found in waiting(connection, [task.order.message_id]):
-                yield from chunks(connection, found.digest)
 
     async def _read(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
         readable = [task for task in batch if task.octets is not None]
