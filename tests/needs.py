@@ -14,12 +14,13 @@ PROGRAMS = {
     "strace": ("strace",),
     "systemd": ("systemd-analyze",),
     "postfix": ("postconf",),
+    "dovecot-lmtpd": ("dovecot", "lmtp"),
 }
 
 
 def _present(package: str) -> bool:
     extra = os.pathsep.join(str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin")))
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", extra])
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/lib/dovecot", extra])
     return all(shutil.which(program, path=path) for program in PROGRAMS[package])
 
 

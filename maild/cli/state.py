@@ -17,6 +17,7 @@ from maild.cli.store import reading
 from maild.cli.times import now_ms, rfc3339
 from maild.cli.verb import counted, put_json
 from maild.config import Settings
+from maild.delivery.queue.listing import delivery_counts
 from maild.policy.visible import OPERATOR
 from maild.rules.duties import HOLD
 from maild.rules.rulebook import read_kept
@@ -71,6 +72,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         figures = overview(connection)
         orphans = () if loaded.ruleset is None else find_orphans(connection, loaded.ruleset, now_ms())
         to_do = waiting_duty_counts(connection, visible=OPERATOR)
+        leaving = delivery_counts(connection, visible=OPERATOR)
     newest = figures.newest_received_ms
     wrong = []
     if process is None:
@@ -98,6 +100,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         "problems": figures.problems,
         "unindexed": figures.unindexed,
         "to_do": to_do,
+        "leaving": leaving,
         "rules_version": figures.rules_number,
         "rules_refused": [str(d) for d in refused],
         "people": figures.people,
@@ -124,6 +127,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"mail      {state['messages']:,} accepted, the newest {state['newest'] or 'never'}",
         f"routing   {state['waiting']:,} waiting, {state['problems']:,} with a problem",
         f"queue     {sum(state['to_do'].values()):,} to do, {state['to_do'].get(HOLD, 0):,} of it held mail",
+        f"sending   {sum(state['leaving'].values()):,} on their way, {state['leaving'].get('held', 0):,} of them held",
         f"index     {state['unindexed']:,} behind",
         f"rules     version {state['rules_version'] or '-'}",
         f"people    {state['people']:,}",

@@ -63,7 +63,7 @@ class Dialogue:
 
     async def send(self, octets: bytes, within_s: float) -> None:
         """Send octets of content; waits until the other side takes them. Raises Lost."""
-        self._writer.write(octets)
+        self._write(octets)
         await _bounded(self._writer.drain(), within_s)
 
     async def start_tls(self, context: ssl.SSLContext, host: str, within_s: float) -> str:
@@ -72,7 +72,10 @@ class Dialogue:
             # Security: whoever stands between may have put commands' replies there (RFC 3207 §6).
             raise Lost("it said more before TLS began")
         handshake = self._writer.start_tls(context, server_hostname=host, ssl_handshake_timeout=within_s)
-        await _bounded(handshake, within_s)
+        try:
+            await _bounded(handshake, within_s)
+        except ValueError as error:
+            raise Lost("its name is none that a certificate could have") from error
         return self.tls_version
 
     @property
@@ -99,7 +102,14 @@ class Dialogue:
         # Security: a line end within would be a command of somebody else's.
         if any(c in line for c in "\r\n\0"):
             raise Lost("a command of ours would have been two")
-        self._writer.write(line.encode() + b"\r\n")
+        self._write(line.encode() + b"\r\n")
+
+    def _write(self, octets: bytes) -> None:
+        try:
+            self._writer.write(octets)
+        except (OSError, RuntimeError) as error:
+            # Interop: uvloop raises where asyncio's own loop lets a write to a closed connection pass.
+            raise Lost("it closed the connection") from error
 
     async def _answered(self) -> SmtpReply:
         await self._writer.drain()
@@ -141,6 +151,8 @@ async def _bounded(waiting: Awaitable[T], within_s: float) -> T:
         raise Lost(f"TLS failed: {shown(error.reason or type(error).__name__)}") from error
     except ConnectionResetError as error:
         raise Lost("it reset the connection") from error
+    except RuntimeError as error:
+        raise Lost("it closed the connection") from error
     except OSError as error:
         raise Lost(f"the connection failed: {shown(error.strerror or type(error).__name__)}") from error
 

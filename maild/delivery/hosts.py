@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from maild.delivery.networks import Network, may_connect
-from maild.delivery.outcome import Outcome, Result
+from maild.delivery.outcome import Outcome, Result, shown
 from maild.dns.answer import DnsError, Kind, Resolver, Status
 
 SMTP_PORT = 25
@@ -30,7 +30,7 @@ class Target:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host} [{self.address}]" if self.host != self.address else self.host
+        return shown(f"{self.host} [{self.address}]" if self.host != self.address else self.host)
 
 
 class Unroutable(Exception):  # noqa: N818 - what was found out about a domain, not a fault of ours

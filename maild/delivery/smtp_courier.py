@@ -162,7 +162,8 @@ class SmtpCourier:
                 raise _Unusable("starttls", reply.text)
             if not reply.positive:
                 raise _TlsFailed("starttls", reply.text)
-            await dialogue.start_tls(self._contexts.of(level), target.host.strip("[]"), self._timeouts.tls_s)
+            name = target.address if target.host.startswith("[") else target.host
+            await dialogue.start_tls(self._contexts.of(level), name, self._timeouts.tls_s)
         except Lost as lost:
             raise _TlsFailed("starttls", str(lost)) from lost
 

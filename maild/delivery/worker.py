@@ -28,7 +28,6 @@ from maild.errors import MaildError
 
 _log = structlog.get_logger()
 _RETRY_S = 1.0
-_RESCAN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +76,8 @@ class Worker:
         self._awake = asyncio.Event()
         self._stopping = False
         self._duty_after = 0
-        self._rescan_at_s = 0.0
+        self._look_at_s = 0.0
+        self._told = True
         self.counts: Counter[str] = Counter()  # of states that tries ended in
 
     @property
@@ -85,7 +85,8 @@ class Worker:
         return len(self._running)
 
     def wake(self) -> None:
-        """Say that something was enqueued; from the event loop."""
+        """Say that something was enqueued, or asked for by rules; from the event loop."""
+        self._told = True
         self._awake.set()
 
     def stop(self) -> None:
@@ -135,9 +136,11 @@ class Worker:
         return bool(claimed.loads) or carried
 
     async def _take_up(self) -> bool:
-        if self._clock() >= self._rescan_at_s:
-            self._duty_after = 0  # what was held may have been released
-            self._rescan_at_s = self._clock() + _RESCAN_S
+        """Make deliveries of duties, when there may be new ones; tell whether there are more to look at."""
+        if not self._duty_after:
+            if not self._told and self._clock() < self._look_at_s:
+                return False
+            self._told, self._look_at_s = False, self._clock() + self._limits.poll_s
         asked = TakeUp(
             now_ms=self._now_ms(),
             lifetime_ms=self._limits.lifetime_ms,
@@ -146,8 +149,7 @@ class Worker:
             after=self._duty_after,
         )
         taken = await self._database.writer.run(take_up, asked)
-        if taken.after is not None:
-            self._duty_after = taken.after
+        self._duty_after = taken.after or 0  # from the beginning: what was held may have been released
         return taken.after is not None
 
     async def _pause(self) -> None:

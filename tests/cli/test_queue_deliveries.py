@@ -9,8 +9,7 @@ from maild.delivery.queue.working import Claim, End, claim
 from maild.rules.duties import Duty
 from tests.archive.samples import NOW_MS
 from tests.cli.shell import Maild
-from tests.delivery.post import DAY_MS, out
-from tests.delivery.test_carrying import letter
+from tests.delivery.post import DAY_MS, letter, out
 
 
 def fail(database: Database) -> None:

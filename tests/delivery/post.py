@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.filing import file
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.delivery.courier import Courier
 from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Dsn, NewDelivery
@@ -25,7 +26,8 @@ from maild.delivery.tls import Contexts, TlsPolicy, opportunistic
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Kind, Resolver
 from maild.policy.visible import OPERATOR
-from tests.archive.samples import NOW_MS, acceptance
+from maild.rules.duties import Duty
+from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.authentication.zone import Zone
 
 PATIENT = Timeouts(connect_s=20, banner_s=20, hello_s=20, tls_s=20, login_s=20, mail_s=20, recipient_s=20, data_s=20,
@@ -80,6 +82,14 @@ def out(
     return database.writer.submit(unit, None).result()
 
 
+def letter(database: Database, *asked: Duty, number: int = 1, octets: bytes | None = None) -> int:
+    """A letter that came, with what its rules asked for."""
+    accepted = database.writer.submit(accept, acceptance(number, octets=octets)).result()
+    filed = filing(accepted.message_id, duties=asked, teams=tuple({duty.team for duty in asked}) or ("poststelle",))
+    database.writer.submit(file, filed).result()
+    return accepted.message_id
+
+
 @dataclass
 class Post:
     """The worker of a store. `now_ms` and `clock_s` stand still until they are moved."""
@@ -131,6 +141,7 @@ class Post:
 
     async def turn(self) -> None:
         """Send everything that is due, once."""
+        self.worker.wake()
         while await self.worker._round() or self.worker._running:
             if self.worker._running:
                 await asyncio.wait(list(self.worker._running), return_when=asyncio.FIRST_COMPLETED)

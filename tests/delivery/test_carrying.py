@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.duties import Ending, RecordedDuty, Release, duties_of, release
-from maild.archive.filing import file
 from maild.archive.schema import duties
 from maild.archive.schema_outgoing import deliveries
 from maild.delivery.queue.acts import Act, Change
@@ -26,21 +24,13 @@ from maild.delivery.queue.listing import deliveries_of
 from maild.delivery.queue.places import asked_by, places_of
 from maild.policy.visible import OPERATOR, Visible
 from maild.rules.duties import Duty
-from tests.archive.samples import NOW_MS, acceptance, filing
-from tests.delivery.post import DAY_MS, THERE, Post
+from tests.archive.samples import NOW_MS
+from tests.delivery.post import DAY_MS, THERE, Post, letter
 from tests.delivery.sink import Sink
 
 ON = f"chef@{THERE}"
 FORWARD = Duty("poststelle", "forward", ON, "f")
 HOLD = Duty("poststelle", "hold", "", "h")
-
-
-def letter(database: Database, *asked: Duty, number: int = 1, octets: bytes | None = None) -> int:
-    """A letter that came, with what its rules asked for."""
-    accepted = database.writer.submit(accept, acceptance(number, octets=octets)).result()
-    filed = filing(accepted.message_id, duties=asked, teams=tuple({duty.team for duty in asked}) or ("poststelle",))
-    database.writer.submit(file, filed).result()
-    return accepted.message_id
 
 
 def taken(database: Database) -> TakenUp:

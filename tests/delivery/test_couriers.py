@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+import uvloop
 
 from maild.archive.database import Database
 from maild.delivery.deliveries import LMTP, Dsn
@@ -223,6 +224,24 @@ async def test_what_is_said_in_the_clear_behind_starttls_is_no_reply(
         await post.turn()
     assert (post.states(message_id), heard) == (["deferred"], [])
     assert "before TLS began" in post.deliveries(message_id)[0].outcome
+
+
+@pytest.mark.parametrize("level", [Level.OPPORTUNISTIC, Level.VERIFY])
+def test_tls_works_in_the_event_loop_of_the_daemon(
+    sqlite_database: Database, authority: trustme.CA, level: Level
+) -> None:
+    message_id = out(sqlite_database, (A,), octets=LETTER + b"x" * 900 + b"\r\n" + (b"y" * 900 + b"\r\n") * 400)
+
+    async def send() -> None:
+        async with Sink(tls=context(authority, "mx.there.example")) as sink:
+            contexts = Contexts(authority.cert_pem.bytes().decode())
+            post = Post(sqlite_database, port=sink.port, contexts=contexts, policy=lambda _: level)
+            await post.turn()
+            assert post.states(message_id) == ["delivered"], post.deliveries(message_id)[0].outcome
+            assert [mail.tls for mail in sink.mails] == [True]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(send())
 
 
 # --- hosts ---------------------------------------------------------------------------------------------------

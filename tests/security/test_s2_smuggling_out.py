@@ -15,9 +15,8 @@ import pytest
 
 from maild.archive.database import Database
 from maild.rules.duties import Duty
-from tests.delivery.post import THERE, Post, out
+from tests.delivery.post import THERE, Post, letter, out
 from tests.delivery.sink import Sink
-from tests.delivery.test_carrying import letter
 from tests.security.test_s1_smuggling import ENDS, SMUGGLED
 
 ROOT = Path(__file__).parent.parent.parent

@@ -22,7 +22,7 @@ HOLDING = (
     then: {hold: "Bitte <b>zurückrufen</b>", copy: bauamt}
 """
 )
-FORWARD = "Wird weitergeleitet an rat@kreis.example, sobald maild senden kann."
+FORWARD = "Wird weitergeleitet an rat@kreis.example."
 HELD_FORWARD = "Wird erst nach der Freigabe weitergeleitet an rat@kreis.example."
 HOLD = "Angehalten: Bitte <b>zurückrufen</b>"
 
@@ -138,7 +138,7 @@ SAID = [
     ({"state": "dropped", "ended_by": "jan"}, "Nicht mehr angehalten: jan hat das so entschieden."),
     ({"kind": "acknowledge"}, "Der Absender erhält eine Eingangsbestätigung, sobald maild senden kann."),
     ({"kind": "also-deliver", "target": "maildir:/var/mail/x"},
-     "Wird zusätzlich in ein anderes Postfach des Teams zugestellt, sobald maild senden kann."),
+     "Wird zusätzlich in ein anderes Postfach des Teams zugestellt."),
     ({"kind": "also-deliver", "target": "forward:a@b.example", "held": True},
      "Wird erst nach der Freigabe weitergeleitet an a@b.example."),
     ({"kind": "forward", "target": "a@b.example", "state": "dropped", "ended_by": "jan"},

@@ -61,7 +61,12 @@ def take_up(connection: Connection, arguments: list[TakeUp]) -> list[TakenUp]:
 
 def _take_up(connection: Connection, asked: TakeUp) -> TakenUp:
     found = waiting_duties(connection, visible=OPERATOR, limit=asked.limit, after=asked.after, kinds=LEAVING)
-    carried = _carried(connection, [each.id for each in found])
+    if not found:
+        return TakenUp(made=0, after=None)
+    ids = [each.id for each in found]
+    # Two hosts take up the same duty one after the other, so that the second sees what the first has made.
+    connection.execute(select(duties.c.id).where(duties.c.id.in_(ids)).order_by(duties.c.id).with_for_update())
+    carried = _carried(connection, ids)
     made = sum(_carry(connection, each, asked) for each in found if not each.held and each.id not in carried)
     return TakenUp(made=made, after=found[-1].id if len(found) == asked.limit else None)
 

@@ -34,6 +34,7 @@ from maild.delivery.outcome import Outcome, Result, shown
 from maild.delivery.schedule import HORIZON_MS, is_late, is_over, pause_ms
 
 _CANDIDATES = 200
+_PER_LOAD = 20  # looked at for each load: recipients of one message, and what has no room at the moment
 _MOST_RECIPIENTS = 100  # in one transaction (RFC 5321 §4.5.3.1.8)
 # Written out, not bound: otherwise no database sees that the index of what is due has them all.
 _WAITS = deliveries.c.state.in_([literal_column("'queued'"), literal_column("'deferred'")])
@@ -161,7 +162,8 @@ def _claim(connection: Connection, asked: Claim) -> Claimed:
         if len(chosen[key]) < _MOST_RECIPIENTS:
             chosen[key].append(row)
     ids = [row["id"] for rows in chosen.values() for row in rows]
-    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(lease_ms=asked.lease_ms))
+    if ids:
+        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(lease_ms=asked.lease_ms))
     loads = tuple(tuple(_delivery(row, asked.lease_ms) for row in rows) for rows in chosen.values())
     return Claimed(loads=loads, doubtful=tuple(doubtful), ended=tuple(ended))
 
@@ -190,13 +192,15 @@ def _due(asked: Claim) -> Select[Any]:
         select(deliveries)
         .where(*conditions)
         .order_by(table.due_ms, table.id)
-        .limit(_CANDIDATES)
+        .limit(min(_CANDIDATES, asked.loads * _PER_LOAD))
         .with_for_update(skip_locked=True)
     )
 
 
 def _cut_off(connection: Connection, ids: list[int]) -> frozenset[int]:
     """Return those of which an attempt was never ended."""
+    if not ids:
+        return frozenset()
     return frozenset(
         connection.scalars(
             select(attempts.c.delivery_id).where(attempts.c.delivery_id.in_(ids), attempts.c.ended_ms.is_(None))
