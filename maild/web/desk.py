@@ -18,7 +18,7 @@ from maild.policy.roles import Permission
 from maild.web.attached import room_bytes
 from maild.web.draft_form import AFTER, check, ticked
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
-from maild.web.senders import Sender, senders, writable
+from maild.web.own_addresses import Sender, senders, writable
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 

@@ -29,7 +29,7 @@ from maild.web.desk import (
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
-from maild.web.senders import Sender, preset, senders, writable
+from maild.web.own_addresses import Sender, preset, senders, writable
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 

@@ -18,7 +18,7 @@ from maild.rules.model import Team
 from maild.web import times
 from maild.web.draft_form import AFTER, Checked
 from maild.web.originals import Original
-from maild.web.senders import Sender
+from maild.web.own_addresses import Sender
 from maild.web.visit import Visit
 
 

@@ -12,7 +12,7 @@ from maild.mail.inbox import team_of
 from maild.web.addressing import typed
 from maild.web.desk import conversation_asked, desk_of, desk_page, draft_asked, editor, fresh_draft, inboxes_of
 from maild.web.originals import answered, came_to, original, proposal
-from maild.web.senders import preset, senders, writable
+from maild.web.own_addresses import preset, senders, writable
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
 
