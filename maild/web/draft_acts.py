@@ -18,7 +18,6 @@ from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.web.attached import files_of, keep
-from maild.web.authorship import Sender, preset, senders, writable
 from maild.web.desk import (
     conversation_asked,
     conversation_of,
@@ -30,6 +29,7 @@ from maild.web.desk import (
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
+from maild.web.own_addresses import Sender, preset, senders, writable
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.web.after_sending import failures
-from maild.web.authorship import writable
+from maild.web.own_addresses import writable
 from maild.web.shell import place_from, shell_of
 from maild.web.visit import Visit
 

@@ -16,9 +16,9 @@ from maild.mail.composing import Composition, File, compose
 from maild.rules.filling import fill
 from maild.rules.model import Team
 from maild.web import times
-from maild.web.authorship import Sender
 from maild.web.draft_form import AFTER, Checked
 from maild.web.originals import Original
+from maild.web.own_addresses import Sender
 from maild.web.visit import Visit
 
 

@@ -12,7 +12,7 @@ from maild.archive.schema_outgoing import deliveries
 from maild.mail.inbox import confidential
 from maild.mail.reading import facts_of
 from maild.policy.roles import Role
-from maild.web.authorship import senders
+from maild.web.own_addresses import senders
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 from tests.web.writer import Form, follow, left, reply
 
