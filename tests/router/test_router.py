@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from maild.archive.schema import content, entries, filings, recipients, summarie
 from maild.authentication.examiner import Examiner, Terms
 from maild.confinement import Pool
 from maild.dns.answer import Answer, Kind, Status
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.inbox import confidential
 from maild.router.reading import Addressed, Order, read_batch, read_one
 from maild.router.router import Router, _Task
@@ -47,7 +49,9 @@ class Documents:
 
 
 @asynccontextmanager
-async def routing(database: Database, more: str = "", examiner: Examiner | None = None) -> AsyncIterator[Documents]:
+async def routing(
+    database: Database, more: str = "", examiner: Examiner | None = None, relays: TrustedRelays = NO_RELAYS
+) -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
     ruleset, _ = load(RULES + more, "rules.yaml")
     assert ruleset is not None
@@ -64,6 +68,7 @@ async def routing(database: Database, more: str = "", examiner: Examiner | None 
         chance=lambda _: 7,
         now_ms=lambda: NOW_MS,
         examiner=examiner,
+        relays=relays,
     )
     running = asyncio.create_task(router.run())
     yield index
@@ -287,3 +292,19 @@ async def test_senders_of_mail_that_was_imported_are_not_asked_about(sqlite_data
         pass
     with sqlite_database.read() as connection:
         assert evidence_of(connection, [stored]) == {}
+
+
+async def test_what_a_trusted_relay_has_found_out_counts_also_for_mail_that_was_left_waiting(
+    sqlite_database: Database,
+) -> None:
+    octets = b"Authentication-Results: mx.town.example; dmarc=pass header.from=b.example\r\nReceived: x\r\n"
+    item = acceptance(1, octets=octets + b"From: a@b.example\r\n\r\n", sender="a@b.example")
+    item = replace(item, envelope='{"ip": "192.0.2.1", "helo": "mx.town.example"}')
+    stored = sqlite_database.writer.submit(accept, item).result().message_id
+    relays = TrustedRelays(networks=(ip_network("192.0.2.0/24"),), authserv_ids=("mx.town.example",))
+    examiner = Examiner(Waiting(sqlite_database, 0), Terms())
+    async with routing(sqlite_database, examiner=examiner, relays=relays):
+        pass
+    with sqlite_database.read() as connection:
+        evidence = evidence_of(connection, [stored])[stored]
+    assert (evidence.relay, evidence.dmarc.result) == ("mx.town.example", "pass")
