@@ -40,6 +40,9 @@ class Dkim(NamedTuple):
     testing: bool = False  # t=y: the domain only tries it
     secure: bool = False  # DNSSEC proved the key
     reason: str = ""
+    uncovered: str = (
+        ""  # fields a reader sees of which there are more than it signs: whoever handed it on has added them
+    )
 
 
 class Arc(NamedTuple):

@@ -33,6 +33,45 @@ CASES = {
     "nobody has looked": (None, AUTHOR, UNKNOWN, "", ""),
     "DMARC passes by DKIM": (evidence(dmarc("pass", dkim=True, spf=True)), AUTHOR, CONFIRMED, AUTHOR, "dkim"),
     "DMARC passes by SPF": (evidence(dmarc("pass", spf=True)), AUTHOR, CONFIRMED, AUTHOR, "spf"),
+    "DMARC passes by a signature that leaves out what is seen": (
+        evidence(dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
+    "such a signature, and SPF": (
+        evidence(dmarc("pass", dkim=True, spf=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        CONFIRMED,
+        AUTHOR,
+        "spf",
+    ),
+    "such a signature, and one beside it of the same domain": (
+        evidence(
+            dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"), Dkim("pass", f"m.{AUTHOR}"))
+        ),
+        AUTHOR,
+        CONFIRMED,
+        AUTHOR,
+        "dkim",
+    ),
+    "such a signature, and one beside it of a stranger": (
+        evidence(
+            dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"), Dkim("pass", "evil.example"))
+        ),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
+    "such a signature without DMARC": (
+        evidence(dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
     "a relay says that it passes": (
         evidence(dmarc("pass", domain=""), relay="mx.town.example"),
         AUTHOR,
