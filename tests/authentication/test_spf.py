@@ -417,3 +417,11 @@ def test_any_explanation_is_read_or_refused(text: str) -> None:
     except MacroError:
         return
     assert len(expand_text(template, dict.fromkeys("slodiphvcrt", "wert"))) <= 1_000
+
+
+def test_a_long_record_is_read_and_not_kept_in_memory() -> None:
+    long = b"v=spf1" + b" a" * 7_000
+    assert len(parse_record(long).directives) == 7_000
+    assert parse_record(long) is not parse_record(long)
+    short = b"v=spf1 ip4:192.0.2.1 -all"
+    assert parse_record(short) is parse_record(short)
