@@ -29,8 +29,10 @@ from maild.archive.inboxes import Arrival, entry_by_rules
 from maild.archive.replayable import IMPORT, Places, places_in
 from maild.archive.schema import entries, filings, messages, recipients, replayed, summaries, tags
 from maild.archive.schema_outgoing import returns
+from maild.archive.schema_senders import examinations
 from maild.mail.facts import Automatic
 from maild.mail.inbox import confidential, is_confidential, team_of
+from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
 
 FIELDS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")  # of an entry, in images
 _BY_FILING = " in filing"  # the end of a problem that the rules had no part in
@@ -69,6 +71,7 @@ class _Letter:
     problem: str | None
     trace: bytes
     places: Places
+    filed: str = ""  # as what a filter or scanner put it into spam, whatever the rules say
     teams: set[str] = field(default_factory=set)
 
     def lies_in(self, team: str) -> None:
@@ -80,7 +83,7 @@ class _Letter:
     def place_in(self, team: str) -> Place:
         """Return what the rules gave it in a team; where they did not put it there, what comes by default."""
         default = Place(team=team, state="closed" if self.imported else "open", priority=1)
-        return self.places.get(team, default)
+        return self.places.get(team) or _as_filed({team: default}, self.filed)[team]
 
 
 def refile(connection: Connection, items: list[Refiling]) -> Sequence[Refiled | None]:
@@ -122,8 +125,9 @@ class _Desk:
     def _read(self, connection: Connection, numbers: list[int], *, lock: bool) -> None:
         m, s = messages.c, summaries.c
         rows = connection.execute(
-            select(summaries, m.direction, m.origin)
+            select(summaries, m.direction, m.origin, examinations.c.screening)
             .join_from(summaries, messages, m.id == s.message_id)
+            .outerjoin(examinations, examinations.c.message_id == m.id)
             .where(s.conversation_id.in_(numbers))
             .order_by(s.revision)
         )
@@ -146,7 +150,7 @@ class _Desk:
         new = None if letter is None else places_in(item.trace, imported=letter.imported)
         if letter is None or new is None or item.message_id in self._reports:
             return None  # a report about mail of ours lies where that lies, whatever the rules say
-        new = self._narrowed(letter, new)
+        new = self._narrowed(letter, _as_filed(new, letter.filed))
         problem = letter.problem if (letter.problem or "").endswith(_BY_FILING) else item.problem
         if new == letter.places and problem == letter.problem:
             return None
@@ -265,6 +269,7 @@ class _Desk:
 
 def _letter(row: Any) -> _Letter:
     imported = row.origin == IMPORT
+    filed = "" if row.screening is None else from_json(row.screening).filed
     return _Letter(
         message_id=row.message_id,
         conversation_id=row.conversation_id,
@@ -274,8 +279,17 @@ def _letter(row: Any) -> _Letter:
         rules_version=row.rules_version,
         problem=row.problem,
         trace=bytes(row.trace),
-        places=places_in(bytes(row.trace), imported=imported) or {},
+        places=_as_filed(places_in(bytes(row.trace), imported=imported) or {}, filed),
+        filed=filed,
     )
+
+
+def _as_filed(places: Places, filed: str) -> Places:
+    """Return the places of a letter that a filter or scanner has put into spam: the same, and there."""
+    if not filed:
+        return places
+    tags = (VIRUS_TAG,) if filed == VIRUS else ()
+    return {team: place._replace(state="spam", tags=(*place.tags, *tags)) for team, place in places.items()}
 
 
 def _touched(letter: _Letter, new: Places, kept: tuple[str, ...]) -> list[str]:

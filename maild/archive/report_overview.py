@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from maild.archive.schema_senders import dmarc_reports, dmarc_sources, tls_repor
 
 _DAY_MS = 86_400_000
 _SHOWN = 100  # machines of one domain
+OTHERS = 50  # names below the domains that are served; whoever reports can invent them
+_DETAILS_OCTETS = 20_000_000  # of failures of TLS; beyond, the newest count
 _LOOKED_AT = 5_000  # rows of details: they say who a machine is, not how much came from it
 
 
@@ -86,8 +88,13 @@ class TlsUse:
     kinds: tuple[tuple[str, int], ...]
 
 
-def domain_uses(connection: Connection, *, since_ms: int, until_ms: int) -> tuple[DomainUse, ...]:
-    """Return what is reported of each domain for a time, by name. A report counts where its end lies."""
+def domain_uses(
+    connection: Connection, *, since_ms: int, until_ms: int, ours: Collection[str] = ()
+) -> tuple[DomainUse, ...]:
+    """Return what is reported of each domain for a time, by name. A report counts where its end lies.
+
+    Of names that are not `ours` there are those with the most reports, `OTHERS` at most.
+    """
     r = dmarc_reports.c
     found = connection.execute(
         select(r.id, r.domain, r.organisation, r.begin_ms, r.end_ms)
@@ -97,7 +104,12 @@ def domain_uses(connection: Connection, *, since_ms: int, until_ms: int) -> tupl
     by_domain: dict[str, list[Any]] = defaultdict(list)
     for row in found:
         by_domain[row.domain].append(row)
-    return tuple(_use(connection, domain, rows, since_ms, until_ms) for domain, rows in by_domain.items())
+    return tuple(_use(connection, domain, by_domain[domain], since_ms, until_ms) for domain in _shown(by_domain, ours))
+
+
+def _shown(by_domain: Mapping[str, list[Any]], ours: Collection[str]) -> list[str]:
+    others = sorted([name for name in by_domain if name not in ours], key=lambda name: (-len(by_domain[name]), name))
+    return sorted([*(name for name in by_domain if name in ours), *others[:OTHERS]])
 
 
 def _use(connection: Connection, domain: str, reports: list[Any], since_ms: int, until_ms: int) -> DomainUse:
@@ -213,21 +225,39 @@ def _details(
     return names, reasons
 
 
-def tls_uses(connection: Connection, *, since_ms: int, until_ms: int) -> tuple[TlsUse, ...]:
-    """Return what is reported of TLS to each domain for a time, by name."""
+def tls_uses(connection: Connection, *, since_ms: int, until_ms: int, ours: Collection[str] = ()) -> tuple[TlsUse, ...]:
+    """Return what the reports about TLS come to for a time, as `domain_uses` does."""
     t = tls_reports.c
-    rows = connection.execute(select(tls_reports).where(t.end_ms >= since_ms, t.end_ms < until_ms).order_by(t.domain))
+    within = (t.end_ms >= since_ms, t.end_ms < until_ms)
+    columns = (t.domain, t.organisation, t.report, t.end_ms, t.policy_type, t.successes, t.failures)
     by_domain: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
+    for row in connection.execute(select(*columns).where(*within)):
         by_domain[row.domain].append(row)
-    return tuple(_tls_use(domain, found) for domain, found in by_domain.items())
+    kinds = _kinds(connection, within)
+    return tuple(_tls_use(domain, by_domain[domain], kinds[domain]) for domain in _shown(by_domain, ours))
 
 
-def _tls_use(domain: str, rows: list[Any]) -> TlsUse:
-    kinds: Counter[str] = Counter()
+def _kinds(connection: Connection, within: tuple[ColumnElement[bool], ...]) -> dict[str, Counter[str]]:
+    """Return how many sessions failed, by domain and kind."""
+    # Security: strangers write these, megabytes a mail. Never more than a few rows are in memory.
+    t = tls_reports.c
+    rows = connection.execute(
+        select(t.domain, t.details).where(*within).order_by(t.end_ms.desc(), t.id.desc()),
+        execution_options={"yield_per": 50},
+    )
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    left = _DETAILS_OCTETS
     for row in rows:
+        left -= len(row.details)
+        if left < 0:
+            rows.close()
+            break
         for each in json.loads(row.details):
-            kinds[each["kind"]] += each["sessions"]
+            kinds[row.domain][each["kind"]] += each["sessions"]
+    return kinds
+
+
+def _tls_use(domain: str, rows: list[Any], kinds: Counter[str]) -> TlsUse:
     return TlsUse(
         domain=domain,
         reports=len({(row.organisation, row.report) for row in rows}),

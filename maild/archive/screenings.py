@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from maild.archive.queries import Message, readable
 from maild.archive.schema_senders import examinations
-from maild.mail.screening import Screening, from_json
+from maild.mail.screening import NOT_LOOKED, VIRUS, Screening, from_json
 from maild.policy.visible import Visible
 
 
@@ -23,10 +23,19 @@ def screenings(connection: Connection, *, visible: Visible, found: Iterable[Mess
         return {}
     seen = readable(connection, visible=visible, message_ids=first_of.values())
     return {
-        number: known.get(number) or known[first]
+        number: _joined(known.get(number), known.get(first) if first != number else None)
         for number, first in first_of.items()
         if (first in seen or visible.everything) and (number in known or first in known)
     }
+
+
+def _joined(own: Screening | None, first: Screening | None) -> Screening:
+    """Return what was found in either of two identical letters; the newer one has the word, but for a virus."""
+    if own is None or first is None:
+        return own or first or NOT_LOOKED
+    # Security: a scanner that was away, or asked by other settings, when the letter came again takes nothing back.
+    missed = tuple(each for each in first.findings if each.verdict == VIRUS and each not in own.findings)
+    return own._replace(findings=(*own.findings, *missed))
 
 
 def _known(connection: Connection, ids: Iterable[int]) -> dict[int, Screening]:

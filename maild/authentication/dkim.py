@@ -76,6 +76,7 @@ def settle(claim: Claim, found: Found | None) -> Dkim:
         selector=claim.selector,
         algorithm=claim.algorithm,
         agent=claim.agent,
+        uncovered=", ".join(claim.uncovered),
     )
     if claim.result or found is None:
         return dkim

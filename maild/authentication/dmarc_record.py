@@ -17,6 +17,7 @@ from typing import NamedTuple
 from maild.mail.authentication import NONE
 
 QUARANTINE, REJECT = "quarantine", "reject"
+_RECORD_OCTETS = 8_192
 _POLICIES = (NONE, QUARANTINE, REJECT)
 _VERSION = re.compile(rb"[vV][ \t]*+=[ \t]*+DMARC1[ \t]*+(?:;|\Z)")
 _TAG = re.compile(r"([A-Za-z]++)[ \t]*+=[ \t]*+([ -:<-~]++)")
@@ -95,9 +96,14 @@ def is_record(octets: bytes) -> bool:
     return _VERSION.match(octets) is not None
 
 
-@lru_cache(maxsize=128)  # a domain says the same of all its mail
 def parse_record(octets: bytes) -> Record | None:
-    """Read a TXT; None for one that is no DMARC record."""
+    """Read a TXT; None for one that is no DMARC record, or longer than any that is meant."""
+    # Security: a walk reads eight of them, and so does that of each domain that is proven, in the event loop.
+    return _parse(octets) if len(octets) <= _RECORD_OCTETS else None
+
+
+@lru_cache(maxsize=128)  # a domain says the same of all its mail
+def _parse(octets: bytes) -> Record | None:
     version = _VERSION.match(octets)
     if version is None:
         return None

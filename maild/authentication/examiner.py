@@ -25,7 +25,7 @@ from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
-from maild.mail.networks import Network, is_in
+from maild.mail.networks import Network, is_address, is_in
 
 _LATE = "no answer within the limit"
 _LATE_ARC = Arc(TEMPERROR, reason=_LATE)
@@ -60,7 +60,7 @@ class Examiner:
 
     def concerns(self, ip: str | None) -> bool:
         """Tell whether mail from this peer is examined: not from machines of one's own."""
-        return bool(ip) and not is_in(ip, self._terms.exempt)
+        return is_address(ip) and not is_in(ip, self._terms.exempt)
 
     @property
     def refuses(self) -> bool:

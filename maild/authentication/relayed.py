@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from maild.authentication.author import read_author
 from maild.mail.authentication import RESULTS, Result, Results, results_of, verdicts_of
 from maild.mail.evidence import Dkim, Dmarc, Evidence, Spf
 from maild.mail.header import Field
@@ -25,11 +26,13 @@ def evidence_of(
         return None
     verdicts = verdicts_of(fields, believed, null_path=null_path)
     results = [result for each in found for result in each.results]
+    # Security: which of several authors the relay has looked at, the list of letters does not know.
+    author = _of("dmarc", verdicts.dmarc, results, "header.from") if read_author(fields).verifiable else ""
     return Evidence(
         checked_ms=received_ms,
         spf=_spf(verdicts.spf, results),
         dkim=_dkim(found),
-        dmarc=Dmarc(result=verdicts.dmarc, domain=_of("dmarc", verdicts.dmarc, results, "header.from")),
+        dmarc=Dmarc(result=verdicts.dmarc, domain=author),
         relay=found[0].authserv_id[:_MAX_TEXT],
     )
 

@@ -67,7 +67,8 @@ async def check_host(
         said = await _explanation(evaluation, verdict.domain, verdict.explanation)
         reason = f'{reason}; {domain} explains: "{said}"' if said else reason
     record = _shown(session.record.decode("ascii", "backslashreplace"), _RECORD_CHARACTERS)
-    return Spf(verdict.result, domain, identity, record, reason)
+    everybody = verdict.result == "pass" and evaluation.everybody
+    return Spf(verdict.result, domain, identity, record, reason, everybody)
 
 
 async def _explanation(evaluation: Evaluation, domain: str, template: Template) -> str:

@@ -30,6 +30,9 @@ class SpfError(Exception):
         self.reason = reason
 
 
+_NARROW = {4: 8, 6: 16}  # prefixes of networks that one organisation may have
+
+
 class Verdict(NamedTuple):
     """What a record came to; `explanation` of `domain` is where a `fail` is explained."""
 
@@ -62,6 +65,7 @@ class Evaluation:
         self._void = 0
         self._pointers: tuple[str, ...] | None = None
         self._proven: dict[str, bool] = {}
+        self.everybody = False  # what passed last would have passed for (nearly) any machine
 
     def apart(self) -> Evaluation:
         """Return one that counts for itself: an explanation spoils no result (§6.2)."""
@@ -80,6 +84,7 @@ class Evaluation:
             return Verdict(NONE, f"{shortened(domain)} has no SPF record")
         for directive in record.directives:
             if (why := await self._matches(directive, domain)) is not None:
+                self.everybody = self.everybody or _lets_everybody(directive)
                 reason = f"'{shortened(directive.text)}' of {shortened(domain)}{why}"
                 return Verdict(directive.result, reason, domain, record.explanation)
         if record.redirect is None:
@@ -244,6 +249,21 @@ class Evaluation:
             if await self._is_proven(name):
                 return name
         return "unknown"
+
+
+def _lets_everybody(directive: Directive) -> bool:
+    """Tell whether a directive that passes would do so for a large part of the Internet."""
+    if directive.result != "pass":
+        return False
+    match directive.name:
+        case Name.ALL:
+            return True
+        case Name.IP4 | Name.IP6:
+            return directive.network is not None and directive.network.prefixlen < _NARROW[directive.network.version]
+        case Name.A | Name.MX:
+            return directive.ip4_length < _NARROW[4] or directive.ip6_length < _NARROW[6]
+        case _:
+            return False
 
 
 def _in_network(ip: IPv4Address | IPv6Address, host: str, length: int) -> bool:

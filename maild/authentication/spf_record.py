@@ -17,6 +17,7 @@ from maild.authentication.spf_macros import MacroError, Template, parse_domain, 
 
 # No clause says how long a record may be; one of the real world has some hundred octets. To read one costs a moment.
 RECORD_OCTETS = 16_000
+_KEPT_OCTETS = 1_000
 _VERSION = b"v=spf1"
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 _DIRECTIVE = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?![A-Za-z0-9])(.*)", re.IGNORECASE | re.DOTALL)
@@ -72,13 +73,17 @@ def is_spf(text: bytes) -> bool:
     return text[:6].lower() == _VERSION and text[6:7] in (b"", b" ")
 
 
-@lru_cache(maxsize=256)
 def parse_record(text: bytes) -> Record:
     """Read a record of which `is_spf` is true.
 
     Raises:
         SpfSyntaxError: it breaks the grammar.
     """
+    # Security: read, a record takes fifty times its octets. Strangers' long ones are not kept for the next mail.
+    return _parse_again(text) if len(text) <= _KEPT_OCTETS else _parse(text)
+
+
+def _parse(text: bytes) -> Record:
     if len(text) > RECORD_OCTETS:
         raise SpfSyntaxError(f"the record has more than {RECORD_OCTETS:,} octets")
     if not text.isascii():
@@ -96,6 +101,9 @@ def parse_record(text: bytes) -> Record:
         except MacroError as error:
             raise SpfSyntaxError(f"in '{shortened(term)}': {error}") from error
     return Record(directives=tuple(directives), redirect=modifiers.get("redirect"), explanation=modifiers.get("exp"))
+
+
+_parse_again = lru_cache(maxsize=256)(_parse)
 
 
 def _read_modifier(name: str, value: str, modifiers: dict[str, Template]) -> None:

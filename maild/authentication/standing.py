@@ -76,12 +76,34 @@ def _proof(evidence: Evidence, author: str) -> str:
         # Security: what was found out about another From than the one that is shown proves nothing.
         if dmarc.domain != author and not (evidence.relay and not dmarc.domain):
             return ""
-        return "dkim" if dmarc.dkim_aligned else "spf" if dmarc.spf_aligned else "dmarc"
+        if dmarc.dkim_aligned and _signs_what_is_seen(evidence, author):
+            return "dkim"
+        if dmarc.spf_aligned and not evidence.spf.everybody:
+            return "spf"
+        return "" if dmarc.dkim_aligned or dmarc.spf_aligned else "dmarc"  # a relay does not say by which
     if dmarc.result != NONE:
         return ""
-    if any(each.result == PASS and governs(each.domain, author) for each in evidence.dkim):
+    if any(each.result == PASS and not each.uncovered and governs(each.domain, author) for each in evidence.dkim):
         return "dkim"
-    return "spf" if evidence.spf.result == PASS and governs(evidence.spf.domain, author) else ""
+    # Security: `+all` lets any machine pass, and proves nothing.
+    names_its_machines = evidence.spf.result == PASS and not evidence.spf.everybody
+    return "spf" if names_its_machines and governs(evidence.spf.domain, author) else ""
+
+
+def _signs_what_is_seen(evidence: Evidence, author: str) -> bool:
+    """Tell whether a signature of the author's domain, or of a relation, covers all that a reader sees of the header.
+
+    Security: a letter that is sent on with a second Subject above the one that is signed bears a good signature, and
+    says what its author never said. What DMARC came to stands: it is no reason to refuse the letter.
+    """
+    passed = [each for each in evidence.dkim if each.result == PASS]
+    organisation = evidence.dmarc.organisation or author
+    aligned = [each for each in passed if _is_within(each.domain, organisation)]
+    return not passed or any(not each.uncovered for each in aligned)
+
+
+def _is_within(domain: str, organisation: str) -> bool:
+    return domain == organisation or domain.endswith("." + organisation)
 
 
 def _open(evidence: Evidence, author: str) -> bool:

@@ -25,6 +25,7 @@ class Spf(NamedTuple):
     identity: str = "mailfrom"
     record: str = ""  # as it was seen
     reason: str = ""  # in English, for the page of details: which mechanism, or what went wrong
+    everybody: bool = False  # it passed by words that let (nearly) every machine pass: that proves nothing
 
 
 class Dkim(NamedTuple):
@@ -40,6 +41,9 @@ class Dkim(NamedTuple):
     testing: bool = False  # t=y: the domain only tries it
     secure: bool = False  # DNSSEC proved the key
     reason: str = ""
+    uncovered: str = (
+        ""  # fields a reader sees of which there are more than it signs: whoever handed it on has added them
+    )
 
 
 class Arc(NamedTuple):

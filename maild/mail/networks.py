@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
+
+
+# Not of the public Internet (RFC 1918, 3927, 4193, 6598): nobody's machine, as far as the DNS of a domain knows.
+PRIVATE = tuple(
+    map(
+        ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"),
+            *("fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+
+
+def is_address(ip: str | None) -> bool:
+    """Tell whether a text is an address, with or without a zone."""
+    return _address(ip) is not None
 
 
 def is_in(ip: str | None, networks: Iterable[Network]) -> bool:
@@ -13,10 +30,14 @@ def is_in(ip: str | None, networks: Iterable[Network]) -> bool:
 
     A zone (`fe80::1%eth0`) is passed over, and an IPv4 address in the guise of IPv6 is an IPv4 address.
     """
+    address = _address(ip)
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(ip: str | None) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address((ip or "").partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return address if mapped is None else mapped

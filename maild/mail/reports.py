@@ -21,6 +21,7 @@ from maild.mail.tls_report import TlsReport
 
 MAIL_BYTES = 20_000_000  # larger mail is not looked into for reports
 _MOST_PARTS = 10
+_MOST_ROWS = 20_000  # machines and failures that all reports of one mail name: they are written down at once
 _TLS_TYPES = frozenset({"application/tlsrpt+gzip", "application/tlsrpt+json"})
 # Interop: senders call a report whatever their library guesses.
 _TYPES = frozenset(
@@ -62,20 +63,31 @@ def reports_in(content: bytes) -> Reports:
     dmarc: list[DmarcReport] = []
     tls: list[TlsReport] = []
     problems: list[str] = []
-    room = UNPACKED_BYTES
+    room, rows = UNPACKED_BYTES, _MOST_ROWS
     for part in list(_candidates(message))[:_MOST_PARTS]:
         try:
             octets = _octets(content, part, room)
             room -= len(octets)
             if _is_json(octets):
-                tls.append(tls_report.parse(octets))
+                about_tls = tls_report.parse(octets)
+                rows = _left(rows, sum(1 + len(policy.details) for policy in about_tls.policies))
+                tls.append(about_tls)
             elif _is_xml(octets):
-                dmarc.append(dmarc_report.parse(octets))
+                report = dmarc_report.parse(octets)
+                rows = _left(rows, len(report.sources))
+                dmarc.append(report)
             else:
                 problems.append("kind")
         except (PackedError, ReportError) as error:
             problems.append(error.reason)
     return Reports(dmarc=tuple(dmarc), tls=tuple(tls), problems=tuple(problems))
+
+
+def _left(rows: int, taken: int) -> int:
+    """Return how many rows are left; raises ReportError when there were not as many."""
+    if taken > rows:
+        raise ReportError("records")
+    return rows - taken
 
 
 def _announced(subject: str, keys: Iterator[str]) -> bool:

@@ -224,6 +224,8 @@ class Router:
     def _unexamined(self, item: Waiting) -> Unexamined | None:
         if self._examiner is None or item.evidence is not None or not self._examiner.concerns(item.peer_ip):
             return None
+        if self._relays.believed(item.peer_ip):
+            return None  # it has seen the sender's machine, and we have not
         return Unexamined(Dialogue(item.peer_ip or "", item.helo, item.reverse_path or None))
 
     def _take(self) -> list[_Task]:

@@ -38,6 +38,7 @@ _PROVEN_S = 3_600.0
 _PAUSE_S = 3_600.0  # for who does not want to be asked, or does not have its test entries
 _AGAIN_S = 60.0  # for who could not be reached
 _DAY_S = 86_400.0
+_USED_UP = "no questions left today"
 
 
 @dataclass(slots=True)
@@ -109,7 +110,8 @@ class Blocklists:
         settings = self._settings
         weights = {each.zone: each.weight for each in settings.lists}
         listed = [finding.by for finding in findings if finding.verdict == LISTED]
-        away = [finding.by for finding in findings if finding.verdict == UNAVAILABLE]
+        # Security: strangers use the questions of a day up; nobody is told to come again until it is over.
+        away = [each.by for each in findings if each.verdict == UNAVAILABLE and each.names != (_USED_UP,)]
         weight = sum(weights[zone] for zone in listed)
         kept = tuple(findings)
         if weight >= settings.threshold:
@@ -169,7 +171,7 @@ class Blocklists:
         if standing.day != day:
             standing.day, standing.asked = day, 0
         if standing.asked >= self._settings.max_questions_per_day:
-            raise UnavailableError("no questions left today")
+            raise UnavailableError(_USED_UP)
         standing.asked += 1
         try:
             return await self._resolver.ask(name, Kind.A)

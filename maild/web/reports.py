@@ -15,7 +15,7 @@ from babel.numbers import format_decimal, format_percent
 from sqlalchemy import Connection
 from starlette.responses import Response
 
-from maild.archive.report_overview import Day, DomainUse, TlsUse, domain_uses, tls_uses
+from maild.archive.report_overview import OTHERS, Day, DomainUse, TlsUse, domain_uses, tls_uses
 from maild.errors import NotFoundError
 from maild.web.language import catalogue
 from maild.web.shell import shell_of
@@ -87,8 +87,8 @@ async def page(visit: Visit) -> Response:
     days = visit.request.query_params.get("days", str(DAYS[0]))
     if days not in map(str, DAYS):
         raise NotFoundError("there is no such list")
-    uses, sessions = await visit.read(_read, visit.now_ms - int(days) * DAY_MS, visit.now_ms + DAY_MS)
     domains = sorted(visit.services.rulebook.current.domains)
+    uses, sessions = await visit.read(_read, visit.now_ms - int(days) * DAY_MS, visit.now_ms + DAY_MS, domains)
     words = catalogue(visit.language)
     return visit.page(
         "reports.html",
@@ -97,6 +97,8 @@ async def page(visit: Visit) -> Response:
         sessions=sessions,
         silent=[domain for domain in domains if domain not in {use.domain for use in uses}],
         silent_tls=[domain for domain in domains if domain not in {use.domain for use in sessions}],
+        others=OTHERS,
+        cut=any(len([use for use in found if use.domain not in domains]) >= OTHERS for found in (uses, sessions)),
         days=int(days),
         choices=DAYS,
         chart=partial(chart, newest=visit.now_ms // DAY_MS, days=int(days), language=visit.language),
@@ -128,10 +130,12 @@ def _height(number: int, most: int) -> int:
     return 0 if not number else max(1, round(number * HEIGHT / most))
 
 
-def _read(connection: Connection, since_ms: int, until_ms: int) -> tuple[tuple[DomainUse, ...], tuple[TlsUse, ...]]:
+def _read(
+    connection: Connection, since_ms: int, until_ms: int, ours: Sequence[str]
+) -> tuple[tuple[DomainUse, ...], tuple[TlsUse, ...]]:
     return (
-        domain_uses(connection, since_ms=since_ms, until_ms=until_ms),
-        tls_uses(connection, since_ms=since_ms, until_ms=until_ms),
+        domain_uses(connection, since_ms=since_ms, until_ms=until_ms, ours=ours),
+        tls_uses(connection, since_ms=since_ms, until_ms=until_ms, ours=ours),
     )
 
 

@@ -128,6 +128,7 @@ class _Words:
             (_("Signed for"), dkim.agent),
             (_("Proven by DNSSEC"), self.say(_YES) if dkim.secure else ""),
             (_("The domain only tries it"), self.say(_YES) if dkim.testing else ""),
+            (_("Added to what it signs"), dkim.uncovered),
             (_("Reason"), dkim.reason),
         )
 

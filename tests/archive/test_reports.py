@@ -8,7 +8,7 @@ from typing import Any
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
-from maild.archive.report_overview import Day, DomainUse, TlsUse, domain_uses, tls_uses
+from maild.archive.report_overview import OTHERS, Day, DomainUse, TlsUse, domain_uses, tls_uses
 from maild.archive.reports import Arrived, candidate, candidates, newest, record
 from maild.mail.dmarc_report import DmarcReport, parse
 from maild.mail.tls_report import TlsReport
@@ -140,3 +140,20 @@ def test_messages_that_may_hold_reports_are_found_again(database: Database) -> N
     with database.read() as connection:
         assert newest(connection) == first
         assert candidates(connection, **since, after=newest(connection)) == [second]
+
+
+def test_of_names_that_reporters_may_have_invented_few_are_returned_and_ours_always(database: Database) -> None:
+    message_id = put(database, 1)
+    ours = "zz.example"
+    kept = [report(domain=f"n{n}.{ours}", report=f"r{n}") for n in range(OTHERS + 5)]
+    kept += [report(domain=ours, report="r"), report(domain=f"n{OTHERS + 4}.{ours}", report="again")]
+    policy = tls()["policies"][0]
+    domains = [ours, *(f"n{n}.{ours}" for n in range(OTHERS + 5))]
+    policies = [policy | {"policy": policy["policy"] | {"policy-domain": domain}} for domain in domains]
+    keep(database, message_id, *kept, parse_tls(json.dumps(tls() | {"policies": policies}).encode()))
+    with database.read() as connection:
+        span = {"since_ms": 0, "until_ms": NOW_MS + DAY_MS}
+        found = [use.domain for use in domain_uses(connection, **span, ours=(ours,))]
+        sessions = tls_uses(connection, **span, ours=(ours,))
+    assert (len(found), found[-1], f"n{OTHERS + 4}.{ours}" in found) == (OTHERS + 1, ours, True)
+    assert (len(sessions), sessions[-1].domain, bool(sessions[-1].kinds)) == (OTHERS + 1, ours, True)

@@ -64,6 +64,17 @@ def test_what_was_found_in_a_resend_holds_for_the_first_arrival_on_its_page_and_
         assert screenings(connection, visible=OPERATOR, found=found)[resend.message_id].filed == "spam"
 
 
+def test_a_virus_stays_found_when_the_letter_comes_again_while_the_scanner_is_away(database: Database) -> None:
+    virus, away = (Finding("clamav", verdict, names=("x",)) for verdict in ("virus", "unavailable"))
+    put(database, 1, to_json(Screening((virus,), "virus")))
+    again = replace(acceptance(1), message_id=acceptance(1).message_id + 1, screening=to_json(Screening((away,))))
+    resend = database.writer.submit(accept, again).result()
+    with database.read() as connection:
+        found = [message(connection, visible=OPERATOR, message_id=resend.message_id)]
+        said = screenings(connection, visible=OPERATOR, found=found)[resend.message_id]
+    assert said.findings == (away, virus)
+
+
 def test_a_letter_that_none_objects_to_brings_out_what_only_a_filter_has_put_into_spam(database: Database) -> None:
     put(database, 1, SPAM, state="spam")
     put(database, 2, SPAM, state="spam", refers=("1@x",))

@@ -262,7 +262,8 @@ async def test_fields_that_are_signed_in_part_are_named() -> None:
     signed = b"Subject: other\r\nX-A: 1\r\n" + signed_with({}, "from:subject:x-a", b"X-A: 2\r\n" + LETTER)
     (claim,) = read_claims(signed).signatures
     assert claim.uncovered == ("subject",)
-    assert (await result_of(signed, zone_of(key_of("rsa")))).result == "pass"
+    found = await result_of(signed, zone_of(key_of("rsa")))
+    assert (found.result, found.uncovered) == ("pass", "subject")
     (claim,) = read_claims(sign(LETTER, key_of("rsa"), now_s=NOW_S) + LETTER).signatures
     assert claim.uncovered == ()
 

@@ -149,15 +149,21 @@ def test_a_record_is_shown_without_what_cannot_be_printed() -> None:
 
 
 @given(st.binary(max_size=200))
-@example(b";" * 60_000)
-@example(b"p=" * 30_000)
-@example(b"rua=" + b"mailto:a@b.example," * 3_000)
-@example(b"rua=" + b"!1" * 30_000)
-@example(b"fo=" + b"0:" * 30_000)
-@example(b" " * 60_000)
+@example(b";" * 8_000)
+@example(b"p=" * 4_000)
+@example(b"rua=" + b"mailto:a@b.example," * 400)
+@example(b"rua=" + b"!1" * 4_000)
+@example(b"fo=" + b"0:" * 4_000)
+@example(b" " * 8_000)
 def test_any_octets_are_read(tail: bytes) -> None:
     parse_record(tail)
     record = parse_record(b"v=DMARC1;" + tail)
     assert record is not None
     assert record.of_domain in ("none", "quarantine", "reject")
     assert record.text.isprintable()
+
+
+def test_a_record_longer_than_any_that_is_meant_is_none() -> None:
+    record = b"v=DMARC1; p=reject; x="
+    assert parse_record(record + b"a" * 8_000) is not None
+    assert parse_record(record + b"a" * 9_000) is None

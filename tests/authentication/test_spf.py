@@ -417,3 +417,36 @@ def test_any_explanation_is_read_or_refused(text: str) -> None:
     except MacroError:
         return
     assert len(expand_text(template, dict.fromkeys("slodiphvcrt", "wert"))) <= 1_000
+
+
+def test_a_long_record_is_read_and_not_kept_in_memory() -> None:
+    long = b"v=spf1" + b" a" * 7_000
+    assert len(parse_record(long).directives) == 7_000
+    assert parse_record(long) is not parse_record(long)
+    short = b"v=spf1 ip4:192.0.2.1 -all"
+    assert parse_record(short) is parse_record(short)
+
+
+@pytest.mark.parametrize(
+    ("record", "everybody"),
+    [
+        (b"v=spf1 +all", True),
+        (b"v=spf1 ip4:192.0.0.0/7 -all", True),
+        (b"v=spf1 include:offen.example -all", True),
+        (b"v=spf1 redirect=offen.example", True),
+        (b"v=spf1 a/1 -all", True),
+        (b"v=spf1 ip4:192.0.2.0/24 -all", False),
+        (b"v=spf1 ip4:192.0.2.1 +all", False),
+        (b"v=spf1 -all", False),
+        (b"v=spf1 ?all", False),
+    ],
+)
+async def test_a_pass_that_everybody_would_have_says_so(record: bytes, *, everybody: bool) -> None:
+    zone = Zone(
+        {
+            "firma.example": {Kind.TXT: [record], Kind.A: ["192.0.2.9"]},
+            "offen.example": {Kind.TXT: [b"v=spf1 +all"]},
+        }
+    )
+    found = await check_host(zone, "192.0.2.1", "a@firma.example", "mx", now=datetime(2026, 1, 1, tzinfo=UTC))
+    assert found.everybody is everybody

@@ -33,6 +33,45 @@ CASES = {
     "nobody has looked": (None, AUTHOR, UNKNOWN, "", ""),
     "DMARC passes by DKIM": (evidence(dmarc("pass", dkim=True, spf=True)), AUTHOR, CONFIRMED, AUTHOR, "dkim"),
     "DMARC passes by SPF": (evidence(dmarc("pass", spf=True)), AUTHOR, CONFIRMED, AUTHOR, "spf"),
+    "DMARC passes by a signature that leaves out what is seen": (
+        evidence(dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
+    "such a signature, and SPF": (
+        evidence(dmarc("pass", dkim=True, spf=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        CONFIRMED,
+        AUTHOR,
+        "spf",
+    ),
+    "such a signature, and one beside it of the same domain": (
+        evidence(
+            dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"), Dkim("pass", f"m.{AUTHOR}"))
+        ),
+        AUTHOR,
+        CONFIRMED,
+        AUTHOR,
+        "dkim",
+    ),
+    "such a signature, and one beside it of a stranger": (
+        evidence(
+            dmarc("pass", dkim=True), dkim=(Dkim("pass", AUTHOR, uncovered="subject"), Dkim("pass", "evil.example"))
+        ),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
+    "such a signature without DMARC": (
+        evidence(dkim=(Dkim("pass", AUTHOR, uncovered="subject"),)),
+        AUTHOR,
+        UNCONFIRMED,
+        "",
+        "",
+    ),
     "a relay says that it passes": (
         evidence(dmarc("pass", domain=""), relay="mx.town.example"),
         AUTHOR,
@@ -145,3 +184,14 @@ CASES = {
 def test_a_sender_stands_as_the_evidence_says(case: str) -> None:
     found, author, kind, domain, by = CASES[case]
     assert standing_of(found, author, OURS) == (StandingKind(kind), domain, by)
+
+
+@pytest.mark.parametrize("policy", ["none", "reject"])
+def test_a_record_that_lets_everybody_pass_proves_nobody(policy: str) -> None:
+    spf = Spf("pass", "firma.example", everybody=True)
+    unmeasured = Evidence(1, spf)
+    measured = Evidence(1, spf, dmarc=Dmarc("pass", "firma.example", policy=policy, spf_aligned=True))
+    for found in (unmeasured, measured):
+        assert standing_of(found, "firma.example", frozenset()).kind is StandingKind.UNCONFIRMED
+        named = found._replace(spf=spf._replace(everybody=False))
+        assert standing_of(named, "firma.example", frozenset()).kind is StandingKind.CONFIRMED

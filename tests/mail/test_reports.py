@@ -103,6 +103,28 @@ def test_what_all_parts_unpack_to_is_counted_together() -> None:
     assert (len(found.dmarc), found.problems) == (1, ("size",))
 
 
+def test_what_all_reports_of_a_mail_name_is_counted_together() -> None:
+    rows = [f"<record><row><source_ip>10.0.{n // 250}.{n % 250}</source_ip><count>1</count></row></record>"
+            for n in range(12_000)]  # fmt: skip
+    packed = [gzipped(feedback(*rows[:size], report=f"r-{size}"), 1) for size in (12_000, 11_000, 500)]
+    found = reports_in(mail(*[("application/gzip", f"{NAME}!{n}.xml.gz", each) for n, each in enumerate(packed)]))
+    assert ([each.report for each in found.dmarc], found.problems) == (["r-12000", "r-500"], ("records",))
+
+
+def test_so_are_the_failures_that_reports_about_tls_name() -> None:
+    said = tls()
+    (policy,) = said["policies"]
+    failures = [{"failed-session-count": 1, "result-type": f"kind-{n}"} for n in range(500)]
+    said["policies"] = [
+        policy
+        | {"policy": policy["policy"] | {"policy-domain": f"{n}.musterstadt.example"}, "failure-details": failures}
+        for n in range(50)
+    ]
+    assert reports_in(tls_mail(said)).problems == ("records",)
+    del said["policies"][30:]
+    assert not reports_in(tls_mail(said)).problems
+
+
 @given(st.binary(max_size=300))
 def test_no_attachment_makes_the_reader_raise(octets: bytes) -> None:
     found = reports_in(mail(("application/gzip", f"{NAME}.xml.gz", octets)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from maild.archive.search import search
 from maild.archive.search_language import parse
 from maild.archive.work import waiting
 from maild.errors import NotFoundError, TemporaryError
+from maild.mail.screening import Finding, Screening, to_json
 from maild.policy.visible import Visible
 from maild.router import replaying
 from maild.router.reading import Addressed, Order, read_one
@@ -110,7 +112,9 @@ class Archive:
         text += f"In-Reply-To: <{parent}>\r\n" if parent else ""
         octets = f"{text}\r\nText {self._number}\r\n".encode()
         at_ms = NOW_MS - more.pop("days_ago", 0) * DAY_MS
+        screening = more.pop("screening", None)
         taken = acceptance(self._number, octets=octets, to=to or (INFO,), at_ms=at_ms, origin=origin, **more)
+        taken = replace(taken, screening=screening)
         message_id = self.database.writer.submit(accept, taken).result().message_id
         self.route(message_id)
         return message_id
@@ -126,7 +130,7 @@ class Archive:
             message_id=message_id, direction=item.direction, received_ms=item.received_ms,
             reverse_path=item.reverse_path, size=item.size, reference_bits=message_id * 2654435761 % (1 << 40),
             addressed=tuple(Addressed(as_given=i.address, team=i.team) for i in item.items),
-            state="closed" if item.origin == "import" else None,
+            state="closed" if item.origin == "import" else None, screening=item.screening,
         )  # fmt: skip
         reading = read_one(self.rules, order, octets, self.unread)
         self.database.writer.submit(file, reading.filing).result()
@@ -254,6 +258,21 @@ def test_a_search_reflects_it_at_once(archive: Archive) -> None:
     archive.replay()
     assert (found("leitung", "tag:eilt"), found("kita", "tag:neu")) == ([], [urgent])
     assert found("kita", "team:kita is:unanswered") == [urgent]
+
+
+@pytest.mark.parametrize(("filed", "held"), [("spam", set()), ("virus", {"virus"})])
+def test_what_a_filter_put_into_spam_comes_to_lie_in_spam_elsewhere(
+    archive: Archive, filed: str, held: set[str]
+) -> None:
+    letter = archive.mail("Es eilt", screening=to_json(Screening((Finding("x", filed),), filed)))
+    assert archive.entry(letter, "leitung").state == "spam"
+    before = archive.rows()
+    archive.replay()
+    assert archive.teams(letter) == {"poststelle", "kita"}
+    assert archive.entry(letter, "kita").state == "spam"
+    assert archive.tags(letter, "kita") == {"eilt", "neu", *held}
+    archive.undo()
+    assert archive.rows() == before
 
 
 def test_a_second_replay_changes_nothing(archive: Archive) -> None:

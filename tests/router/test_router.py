@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from maild.archive.schema_outgoing import deliveries, returns
 from maild.authentication.examiner import Examiner, Terms
 from maild.confinement import Pool
 from maild.dns.answer import Answer, Kind, Status
+from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.envelope_token import return_address
 from maild.mail.inbox import confidential
 from maild.router.reading import Addressed, Order, read_batch, read_one
@@ -51,7 +53,12 @@ class Documents:
 
 @asynccontextmanager
 async def routing(
-    database: Database, more: str = "", *, examiner: Examiner | None = None, token_key: bytes | None = None
+    database: Database,
+    more: str = "",
+    *,
+    examiner: Examiner | None = None,
+    token_key: bytes | None = None,
+    relays: TrustedRelays = NO_RELAYS,
 ) -> AsyncIterator[Documents]:
     """Run a router until everything that waits is filed."""
     ruleset, _ = load(RULES + more, "rules.yaml")
@@ -70,6 +77,7 @@ async def routing(
         now_ms=lambda: NOW_MS,
         examiner=examiner,
         token_key=token_key,
+        relays=relays,
     )
     running = asyncio.create_task(router.run())
     yield index
@@ -329,3 +337,19 @@ async def test_a_report_to_an_envelope_token_lies_with_the_letter_that_it_is_abo
     else:
         assert rows == [(None, None, "user-unknown")]
         assert place.conversation_id == back_id
+
+
+async def test_what_a_trusted_relay_has_found_out_counts_also_for_mail_that_was_left_waiting(
+    sqlite_database: Database,
+) -> None:
+    octets = b"Authentication-Results: mx.town.example; dmarc=pass header.from=b.example\r\nReceived: x\r\n"
+    item = acceptance(1, octets=octets + b"From: a@b.example\r\n\r\n", sender="a@b.example")
+    item = replace(item, envelope='{"ip": "192.0.2.1", "helo": "mx.town.example"}')
+    stored = sqlite_database.writer.submit(accept, item).result().message_id
+    relays = TrustedRelays(networks=(ip_network("192.0.2.0/24"),), authserv_ids=("mx.town.example",))
+    examiner = Examiner(Waiting(sqlite_database, 0), Terms())
+    async with routing(sqlite_database, examiner=examiner, relays=relays):
+        pass
+    with sqlite_database.read() as connection:
+        evidence = evidence_of(connection, [stored])[stored]
+    assert (evidence.relay, evidence.dmarc.result) == ("mx.town.example", "pass")

@@ -161,6 +161,14 @@ async def test_no_more_questions_are_asked_in_a_day_than_set() -> None:
     assert (await lists.opinion(envelope(PEER), Letter())).findings[0].verdict == CLEAN
 
 
+async def test_nobody_is_deferred_for_the_rest_of_a_day_because_its_questions_are_used_up() -> None:
+    defer = section("bl.example", max_questions_per_day=3, if_unavailable="defer")
+    lists = module.Blocklists(defer, Dns({**TESTED}), Clock())
+    opinions = [await lists.opinion(envelope(PEER), Letter()) for _ in range(3)]
+    assert [each.findings[0].verdict for each in opinions] == [CLEAN, UNAVAILABLE, UNAVAILABLE]
+    assert {each.wish for each in opinions} == {Wish.ACCEPT}
+
+
 async def test_a_missing_answer_defers_only_where_it_could_make_the_difference() -> None:
     dns = Dns({**TESTED, f"{NAME}.bl.example": "timeout"})
     lists = ("bl.example 1", "other.example 2")

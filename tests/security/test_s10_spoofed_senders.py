@@ -11,14 +11,19 @@ import base64
 import pytest
 
 from maild.authentication.author import author_of
+from maild.authentication.canonical import RELAXED, read_mail
 from maild.authentication.disposition import Fate, Setting, dispose
 from maild.authentication.dmarc import check
+from maild.authentication.examiner import Dialogue, Examiner, Terms
+from maild.authentication.reading import read_sender
 from maild.authentication.results import forged_fields, write_results
+from maild.authentication.signing import signature_tags, signed_field
 from maild.authentication.standing import Standing, StandingKind, standing_of
 from maild.dns.answer import Kind
 from maild.mail.authentication import Verdicts, parse_results
-from maild.mail.evidence import Arc, Dkim, Evidence, Spf
+from maild.mail.evidence import Arc, Dkim, Evidence, Spf, from_json, to_json
 from maild.mail.header import read_header
+from tests.authentication.letters import DOMAIN, LETTER, NOW_S, key_of, zone_of
 from tests.authentication.zone import Zone
 
 OURS = frozenset({"town.example"})
@@ -202,3 +207,32 @@ async def test_whom_a_service_lets_write_in_its_name_is_the_services_word() -> N
     # What the paper's third client case is when the service is another's: the domain is proven, nobody in it is named.
     _, standing = await looked_at(f"From: {ADMIN}\r\nSender: <attacker@legit.example>", *SERVICE, PUBLISHED["reject"])
     assert standing == (StandingKind.CONFIRMED, "legit.example", "dkim")
+
+
+@pytest.mark.parametrize("published", [b"", b"v=DMARC1; p=reject"])
+@pytest.mark.parametrize(
+    ("added", "kind"),
+    [
+        (b"", StandingKind.CONFIRMED),
+        (b"X-Note: 1\r\nReceived: x\r\n", StandingKind.CONFIRMED),
+        (b"Subject: Neue Bankverbindung\r\n", StandingKind.UNCONFIRMED),
+        (b"Content-Type: text/html\r\n", StandingKind.UNCONFIRMED),
+        (b"From: admin@legit.example\r\n", StandingKind.UNCONFIRMED),
+    ],
+)
+async def test_a_letter_that_is_sent_on_with_a_second_field_above_the_signed_one_is_not_confirmed_and_not_refused(
+    added: bytes, kind: StandingKind, published: bytes
+) -> None:
+    # As most sign: each field as often as it is there.
+    key, mail = key_of("rsa"), read_mail(LETTER)
+    names = [field.key.decode() for field in mail.fields]
+    tags = signature_tags(LETTER, mail, key, now_s=NOW_S, names=names, forms=(RELAXED, RELAXED))
+    zone = zone_of(key)
+    zone.records[f"_dmarc.{DOMAIN}"] = {Kind.TXT: [published]}
+    octets = added + signed_field("DKIM-Signature", {"v": "1"} | tags, mail, key) + LETTER
+    examiner = Examiner(zone, Terms())
+    dialogue = Dialogue("192.0.2.66", "mx.attack.example", "a@attack.example")
+    read = read_sender(octets)
+    evidence = from_json(to_json(await examiner.examine(dialogue, read, NOW_S * 1000, examiner.limit())))
+    assert standing_of(evidence, read.author.domain, OURS).kind is kind
+    assert examiner.dispose(evidence).fate is Fate.ACCEPT
