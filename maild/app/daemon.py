@@ -128,7 +128,7 @@ class Daemon:
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
         resolver = self._resolver()
-        examiner = examiner_of(settings, resolver)
+        examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
         worker = make_worker(
             settings,

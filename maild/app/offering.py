@@ -33,7 +33,7 @@ def _order(stored: Stored, relays: TrustedRelays) -> Order:
         size=stored.size,
         believed=relays.believed(stored.envelope.peer.ip),
         verdicts=stored.verdicts,
-        suspicious=stored.suspicious,
+        mark=stored.mark,
         screening=stored.screening,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.app.serving import Serving
 from maild.authentication.disposition import Setting
 from maild.authentication.examiner import Examiner, Terms
 from maild.config import Settings
@@ -9,8 +10,11 @@ from maild.confinement import Pool
 from maild.dns.answer import Resolver
 from maild.intake.inspection import Inspector
 
+# The tag of a letter that fails, by the language of the organisation.
+MARKS = {"de": "verdacht", "en": "suspicious"}
 
-def examiner_of(settings: Settings, resolver: Resolver) -> Examiner | None:
+
+def examiner_of(settings: Settings, resolver: Resolver, rulebook: Serving) -> Examiner | None:
     """Return who examines senders; None when nobody is to."""
     section = settings.authentication
     if not section.check:
@@ -20,6 +24,7 @@ def examiner_of(settings: Settings, resolver: Resolver) -> Examiner | None:
         exempt=(*section.own_networks, *settings.smtp.trusted_relays),
         sealers=frozenset(domain.lower().rstrip(".") for domain in section.trusted_sealers),
         setting=Setting(section.dmarc),
+        mark=lambda: MARKS.get(rulebook.current.organisation.language, MARKS["en"]),
         limit_s=section.limit_s,
     )
     return Examiner(resolver, terms)

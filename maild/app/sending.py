@@ -6,8 +6,8 @@ import secrets
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Protocol
 
+from maild.app.serving import Serving
 from maild.archive.database import Database
 from maild.config import Settings
 from maild.config.outbound import Outbound
@@ -21,7 +21,6 @@ from maild.delivery.tls import Contexts
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Resolver
 from maild.mail.envelope_token import return_address
-from maild.rules.model import Ruleset
 
 _DAY_MS = 24 * 3600 * 1000
 _chance = secrets.SystemRandom().random
@@ -71,13 +70,6 @@ def make_worker(
         single=frozenset() if smarthost is None else frozenset({SMTP}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
     )
-
-
-class Serving(Protocol):
-    """Holds the rules that serve now."""
-
-    @property
-    def current(self) -> Ruleset: ...
 
 
 def with_token(key: bytes, rulebook: Serving) -> ReturnPath:

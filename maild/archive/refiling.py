@@ -30,6 +30,7 @@ from maild.archive.replayable import IMPORT, Places, places_in
 from maild.archive.schema import entries, filings, messages, recipients, replayed, summaries, tags
 from maild.archive.schema_outgoing import returns
 from maild.archive.schema_senders import examinations
+from maild.mail.evidence import from_json as evidence_from
 from maild.mail.facts import Automatic
 from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
@@ -72,6 +73,7 @@ class _Letter:
     trace: bytes
     places: Places
     filed: str = ""  # as what a filter or scanner put it into spam, whatever the rules say
+    mark: str = ""  # the tag that it has because nothing proves its sender
     teams: set[str] = field(default_factory=set)
 
     def lies_in(self, team: str) -> None:
@@ -83,7 +85,7 @@ class _Letter:
     def place_in(self, team: str) -> Place:
         """Return what the rules gave it in a team; where they did not put it there, what comes by default."""
         default = Place(team=team, state="closed" if self.imported else "open", priority=1)
-        return self.places.get(team) or _as_filed({team: default}, self.filed)[team]
+        return self.places.get(team) or _as_filed({team: default}, self.filed, self.mark)[team]
 
 
 def refile(connection: Connection, items: list[Refiling]) -> Sequence[Refiled | None]:
@@ -125,7 +127,7 @@ class _Desk:
     def _read(self, connection: Connection, numbers: list[int], *, lock: bool) -> None:
         m, s = messages.c, summaries.c
         rows = connection.execute(
-            select(summaries, m.direction, m.origin, examinations.c.screening)
+            select(summaries, m.direction, m.origin, examinations.c.screening, examinations.c.evidence)
             .join_from(summaries, messages, m.id == s.message_id)
             .outerjoin(examinations, examinations.c.message_id == m.id)
             .where(s.conversation_id.in_(numbers))
@@ -150,7 +152,7 @@ class _Desk:
         new = None if letter is None else places_in(item.trace, imported=letter.imported)
         if letter is None or new is None or item.message_id in self._reports:
             return None  # a report about mail of ours lies where that lies, whatever the rules say
-        new = self._narrowed(letter, _as_filed(new, letter.filed))
+        new = self._narrowed(letter, _as_filed(new, letter.filed, letter.mark))
         problem = letter.problem if (letter.problem or "").endswith(_BY_FILING) else item.problem
         if new == letter.places and problem == letter.problem:
             return None
@@ -270,6 +272,7 @@ class _Desk:
 def _letter(row: Any) -> _Letter:
     imported = row.origin == IMPORT
     filed = "" if row.screening is None else from_json(row.screening).filed
+    mark = "" if row.evidence is None else evidence_from(row.evidence).mark
     return _Letter(
         message_id=row.message_id,
         conversation_id=row.conversation_id,
@@ -279,17 +282,21 @@ def _letter(row: Any) -> _Letter:
         rules_version=row.rules_version,
         problem=row.problem,
         trace=bytes(row.trace),
-        places=_as_filed(places_in(bytes(row.trace), imported=imported) or {}, filed),
+        places=_as_filed(places_in(bytes(row.trace), imported=imported) or {}, filed, mark),
         filed=filed,
+        mark=mark,
     )
 
 
-def _as_filed(places: Places, filed: str) -> Places:
-    """Return the places of a letter that a filter or scanner has put into spam: the same, and there."""
-    if not filed:
+def _as_filed(places: Places, filed: str, mark: str) -> Places:
+    """Return places with what comes to them whatever the rules say: marks, and spam by a filter or scanner."""
+    tags = tuple(tag for tag in (VIRUS_TAG if filed == VIRUS else "", mark) if tag)
+    if not (filed or tags):
         return places
-    tags = (VIRUS_TAG,) if filed == VIRUS else ()
-    return {team: place._replace(state="spam", tags=(*place.tags, *tags)) for team, place in places.items()}
+    return {
+        team: place._replace(state="spam" if filed else place.state, tags=tuple(dict.fromkeys((*place.tags, *tags))))
+        for team, place in places.items()
+    }
 
 
 def _touched(letter: _Letter, new: Places, kept: tuple[str, ...]) -> list[str]:

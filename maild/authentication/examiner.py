@@ -25,7 +25,7 @@ from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
-from maild.mail.networks import Network, is_address, is_in
+from maild.mail.networks import PRIVATE, Network, is_address, is_in
 
 _LATE = "no answer within the limit"
 _LATE_ARC = Arc(TEMPERROR, reason=_LATE)
@@ -48,6 +48,7 @@ class Terms:
     exempt: tuple[Network, ...] = ()
     sealers: frozenset[str] = frozenset()
     setting: Setting = Setting.REFUSE
+    mark: Callable[[], str] = lambda: "suspicious"  # of letters that fail and are accepted all the same
     limit_s: float = 10.0
 
 
@@ -71,10 +72,6 @@ class Examiner:
         """Return what becomes of a letter."""
         return dispose(self._terms.setting, evidence)
 
-    def suspects(self, evidence: Evidence) -> bool:
-        """Tell whether a letter that was accepted is to be marked."""
-        return self.dispose(evidence).fate is not Fate.ACCEPT
-
     def limit(self) -> Limit:
         """Return the limit for one message, which begins now."""
         return Limit(self._terms.limit_s)
@@ -89,10 +86,10 @@ class Examiner:
         """Find out all there is to know; `policy` is what was said before."""
         author, claims = read
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
-        mail_from, helo, resolver = dialogue.reverse_path, dialogue.helo, self._resolver
+        resolver = self._resolver
         signed, sealed = bool(claims.signatures), claims.chain.result != NONE
-        spf_of = partial(check_host, resolver, dialogue.ip, mail_from, helo, now=now)
-        asked: list[Question[Any]] = [Question(spf_of, _late_spf(dialogue))]
+        spf_of = partial(self._spf, dialogue, now)
+        asked: list[Question[Any]] = [Question(spf_of, _unknown_spf(dialogue, _LATE))]
         if signed:
             verify = partial(dkim.verify, resolver, claims.signatures, now_ms // 1000)
             asked.append(Question(verify, _late_dkim(claims)))
@@ -114,7 +111,15 @@ class Examiner:
             arc=chain,
             dmarc=await limit.within(Question(dmarc_of, late)),
         )
-        return found._replace(override=self.dispose(found).override)
+        disposed = self.dispose(found)
+        mark = "" if disposed.fate is Fate.ACCEPT else self._terms.mark()
+        return found._replace(override=disposed.override, mark=mark)
+
+    async def _spf(self, dialogue: Dialogue, now: datetime) -> Spf:
+        """Ask whether the peer may send for the domain; of one inside nobody outside could know."""
+        if is_in(dialogue.ip, PRIVATE):
+            return _unknown_spf(dialogue, "the peer has a private address: it is not the machine that the sender used")
+        return await check_host(self._resolver, dialogue.ip, dialogue.reverse_path, dialogue.helo, now=now)
 
 
 class Question(NamedTuple, Generic[_T]):
@@ -148,10 +153,10 @@ class Limit:
         return await asyncio.gather(*[self.within(question) for question in questions])
 
 
-def _late_spf(dialogue: Dialogue) -> Spf:
+def _unknown_spf(dialogue: Dialogue, reason: str) -> Spf:
     identity = "helo" if dialogue.reverse_path is None else "mailfrom"
     domain = dialogue.helo if dialogue.reverse_path is None else dialogue.reverse_path.rpartition("@")[2]
-    return Spf(TEMPERROR, domain.lower(), identity, reason=_LATE)
+    return Spf(TEMPERROR, domain.lower(), identity, reason=reason)
 
 
 def _late_dkim(claims: Claims) -> tuple[Dkim, ...]:

@@ -62,8 +62,10 @@ class Stored:
         return None if evidence is None else evidence.verdicts
 
     @property
-    def suspicious(self) -> bool:
-        return self.inspection is not None and self.inspection.suspicious
+    def mark(self) -> str:
+        """The tag that it gets because nothing proves its sender."""
+        evidence = None if self.inspection is None else self.inspection.evidence
+        return "" if evidence is None else evidence.mark
 
 
 class Intake:

@@ -20,6 +20,7 @@ from maild.intake.spool import Spool
 from maild.mail.authentication import TrustedRelays
 from maild.mail.envelope import Envelope
 from maild.mail.evidence import Evidence
+from maild.mail.networks import PRIVATE, is_in
 from maild.mail.reply import Reply
 from maild.rules.engine import is_spared
 
@@ -43,7 +44,8 @@ class Inspector:
             return None
         path = envelope.reverse_path
         dialogue = Dialogue(ip, envelope.peer.helo, None if path is None else str(path))
-        spared = any(is_spared(recipient.address) for recipient in envelope.recipients)
+        # What a machine inside hands over came from elsewhere; whether it was proven there nobody can tell any more.
+        spared = is_in(ip, PRIVATE) or any(is_spared(recipient.address) for recipient in envelope.recipients)
         return Inspection(self, dialogue, spool, received_ms, spared=spared)
 
 
@@ -53,7 +55,7 @@ class Inspection:
     def __init__(
         self, inspector: Inspector, dialogue: Dialogue, spool: Spool, received_ms: int, *, spared: bool
     ) -> None:
-        """Begin; what is `spared` is never refused: it goes to those who hear complaints."""
+        """Begin; what is `spared` is never refused."""
         self.dialogue = dialogue
         self.read: Read | None = None
         self.evidence: Evidence | None = None
@@ -63,11 +65,6 @@ class Inspection:
         self._spool = spool
         self._spared = spared
         self._received_ms = received_ms
-
-    @property
-    def suspicious(self) -> bool:
-        """Whether a letter that is accepted is to be marked, by what is known of it here."""
-        return self.evidence is not None and self._inspector.examiner.suspects(self.evidence)
 
     async def find_out(self) -> Evidence:
         """Return all that can be known of the sender."""

@@ -83,7 +83,8 @@ class Evidence(NamedTuple):
 
     `relay` is the authserv-id of a trusted relay whose word was taken for what it alone could see; else empty.
     `override` says why a refusal the domain asks for was not carried out: `arc` (a trusted sealer vouches), `policy`
-    (the administrator's setting), `testing`, else empty (RFC 9990 calls it the reason).
+    (the administrator's setting), `testing`, else empty (RFC 9990 calls it the reason). `mark` is the tag that it was
+    given where it fails and was accepted all the same; "": none.
     """
 
     checked_ms: int
@@ -93,6 +94,7 @@ class Evidence(NamedTuple):
     dmarc: Dmarc = Dmarc()
     relay: str = ""
     override: str = ""
+    mark: str = ""
 
     @property
     def verdicts(self) -> Verdicts:

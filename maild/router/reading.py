@@ -31,7 +31,6 @@ from maild.rules.trace_form import routes_json
 _MAX_PEOPLE = 500
 _MAX_SUBJECT = 2_000  # of a list page's column; the message itself keeps every character
 _MAX_NAME = 500
-_MARKS = {"de": "verdacht", "en": "suspicious"}
 
 
 class Addressed(NamedTuple):
@@ -58,7 +57,7 @@ class Order(NamedTuple):
     state: str | None = None  # the place of imported mail, whatever the rules say
     believed: tuple[str, ...] = ()
     verdicts: Verdicts | None = None
-    suspicious: bool = False  # its domain asks that it be marked, or else refused
+    mark: str = ""  # a tag that it gets because nothing proves its sender
     evidence: str | None = None  # JSON, to be kept with the filing; None: it is kept already, or there is none
     reply: bool | None = None
     screening: str | None = None  # JSON of `maild.mail.screening`; None: nobody was asked
@@ -126,8 +125,8 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
             there = Place(team=addressed.team, state=state or "open", priority=int(Priority.NORMAL), tags=tags)
             places[addressed.team] = there
     sender = facts.senders[0] if facts.senders else None
-    if order.suspicious:
-        places = {inbox: place._replace(tags=_with(place.tags, mark_of(ruleset))) for inbox, place in places.items()}
+    if order.mark:
+        places = {inbox: place._replace(tags=_with(place.tags, order.mark)) for inbox, place in places.items()}
     duties = _duties(order, merged, filed)
     return Filing(
         message_id=order.message_id,
@@ -158,11 +157,6 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         observations=() if order.state is not None else _observations(routes),
         report=facts.report if order.direction == "in" else None,
     )
-
-
-def mark_of(ruleset: Ruleset) -> str:
-    """Return the tag of letters that their domain asks to be handled with care."""
-    return _MARKS.get(ruleset.organisation.language, _MARKS["en"])
 
 
 def _with(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:

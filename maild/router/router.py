@@ -214,12 +214,9 @@ class Router:
             state="closed" if item.origin == "import" else None,
             believed=self._relays.believed(item.peer_ip),
             verdicts=None if item.evidence is None else item.evidence.verdicts,
-            suspicious=item.evidence is not None and self._suspects(item.evidence),
+            mark="" if item.evidence is None else item.evidence.mark,
             screening=item.screening,
         )
-
-    def _suspects(self, evidence: Evidence) -> bool:
-        return self._examiner is not None and self._examiner.suspects(evidence)
 
     def _unexamined(self, item: Waiting) -> Unexamined | None:
         if self._examiner is None or item.evidence is not None or not self._examiner.concerns(item.peer_ip):
@@ -290,9 +287,7 @@ class Router:
         self._claim(task)
 
     def _take_evidence(self, task: _Task, evidence: Evidence) -> None:
-        task.order = task.order._replace(
-            verdicts=evidence.verdicts, evidence=to_json(evidence), suspicious=self._suspects(evidence)
-        )
+        task.order = task.order._replace(verdicts=evidence.verdicts, evidence=to_json(evidence), mark=evidence.mark)
         task.unexamined = None
 
     async def _file(

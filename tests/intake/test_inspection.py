@@ -41,6 +41,7 @@ def begin(
     setting: Setting = Setting.REFUSE,
     to: str = "info@musterstadt.example",
     path: str = "<x@anderswo.example>",
+    ip: str = "192.0.2.1",
     relays: TrustedRelays = NO_RELAYS,
 ) -> Inspection | None:
     spool = Spool(directory)
@@ -49,7 +50,7 @@ def begin(
     envelope = Envelope(
         reverse_path=parse_path(path),
         recipients=(Recipient(address=parse_address(to)),),
-        peer=Peer(ip="192.0.2.1", port=4000, helo="x", protocol="ESMTP"),
+        peer=Peer(ip=ip, port=4000, helo="x", protocol="ESMTP"),
     )
     terms = Terms(limit_s=5, setting=setting)
     return Inspector(pool, Examiner(zone, terms), relays).begin(envelope, spool, 1_790_000_000_000)
@@ -110,3 +111,8 @@ async def test_a_letter_that_cannot_be_read_is_not_refused(tmp_path: Path) -> No
 async def test_what_a_trusted_relay_hands_over_is_the_relays_to_judge(pool: Pool, tmp_path: Path) -> None:
     relays = TrustedRelays(networks=(ip_network("192.0.2.0/24"),), authserv_ids=("mx.musterstadt.example",))
     assert begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example", relays=relays) is None
+
+
+@pytest.mark.parametrize("ip", ["10.1.2.3", "172.17.0.1", "192.168.0.7", "100.64.1.1", "fd00::1", "::ffff:10.0.0.1"])
+async def test_what_a_machine_inside_hands_over_is_not_refused(pool: Pool, tmp_path: Path, ip: str) -> None:
+    assert await refusal(begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example", ip=ip)) == ""
