@@ -27,13 +27,13 @@ from maild.archive.sessions import (
     new_token,
     open_sessions,
 )
+from maild.policy.throttle import Throttle
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.gate import cookie_name
 from maild.web.language import LANGUAGES
 from maild.web.problems import LANGUAGE_COOKIE, problem
 from maild.web.services import Services
-from maild.web.throttle import Throttle
 from maild.web.visit import Visit, remember
 
 _DEVICE_S = 180 * 86_400
