@@ -17,8 +17,9 @@ from maild.intake.submit import Sent
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
+from maild.rules.authorship import Sender, preset, senders
 from maild.web.attached import files_of, keep
-from maild.web.authorship import Sender, preset, senders, writable
+from maild.web.authorship import writable
 from maild.web.desk import (
     conversation_asked,
     conversation_of,
