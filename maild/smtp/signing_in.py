@@ -9,6 +9,7 @@ Source: RFC 6409; RFC 4954 (AUTH), RFC 4616 (PLAIN), RFC 8314 §3.3 (TLS from th
 from __future__ import annotations
 
 import binascii
+import ssl
 from base64 import b64decode
 from collections.abc import Callable
 from typing import Protocol
@@ -64,15 +65,10 @@ class SubmissionSession(Session):
         elif self.service.tls is None:
             raise GoneError
         else:
-            if self._wire is not None:
-                # What the peer says first belongs to the handshake, which takes over in a moment.
-                self._wire.pause_reading()
-                self._reading_paused = True
-            self.let_wait(self._secure_first())
+            self.let_wait(self._secure_first(self.service.tls.context()))
 
-    async def _secure_first(self) -> None:
-        if self.service.tls is not None:
-            await self._secure(self.service.tls.context())
+    async def _secure_first(self, context: ssl.SSLContext) -> None:
+        self._tls = await self.start_tls(context, first=True)
         self._greet()
 
     def receive_line(self, line: bytes) -> None:

@@ -14,6 +14,7 @@ from maild.archive import content
 from maild.archive.accounts import Disabling, NewUser, Revocation, add_users, disable_users, revoke_grants
 from maild.archive.app_passwords import Withdrawal, revoke_app_passwords
 from maild.archive.database import Database
+from maild.archive.passwords import hash_password
 from maild.archive.schema import entries, filings, messages
 from maild.archive.schema_outgoing import app_passwords, deliveries, notes, outgoing
 from maild.intake.mail_programs import Account, Quota
@@ -23,7 +24,7 @@ from maild.mail.envelope import Envelope, Peer, Recipient
 from maild.mail.reply import Reply
 from maild.policy.roles import Role
 from maild.smtp.tls import TlsFiles
-from tests.intake.programs import KITA, PETRA, Programs
+from tests.intake.programs import CHEAP, KITA, PETRA, Programs
 
 THUNDERBIRD = f"""\
 Message-ID: <3f1c9c1e-0d5b-4c0e-9a51-0d4b7f6f2a11@musterstadt.example>
@@ -199,8 +200,6 @@ async def test_a_wrong_password_an_unknown_login_and_a_revoked_one_get_the_same_
 
 
 async def test_the_password_of_the_browser_opens_no_mail_program(programs: Programs) -> None:
-    from tests.intake.programs import CHEAP, hash_password
-
     new = NewUser(login="otto", name="", mail=None, password=hash_password("a" * 28, CHEAP), created_ms=0)
     programs.database.writer.submit(add_users, new).result()
     assert isinstance(await programs.desk.sign_in("192.0.2.1", "otto", "a" * 28), Reply)
@@ -226,7 +225,9 @@ async def test_smtplib_hands_a_letter_in_over_tls(
             if not tls_first:
                 client.starttls(context=tls_client)
             client.login("jonas", password)
-            client.sendmail("jonas@private.example", [PETRA], THUNDERBIRD.encode(), ["body=8bitmime"])
+            client.sendmail(
+                "jonas@private.example", [PETRA], THUNDERBIRD.replace("\n", "\r\n").encode(), ["body=8bitmime"]
+            )
 
     async with programs.listening(tls_files, tls_first=tls_first) as server:
         await asyncio.to_thread(send, server.port)
