@@ -60,10 +60,9 @@ NOBODY = Reply(code=550, enhanced="5.7.1", text="You may not answer for any offi
 
 _NOTES = {
     "de": "Dieser Brief kam aus einem Mailprogramm, nachdem jemand anderes schon geantwortet hatte. Er ist hier "
-    "abgelegt, aber nicht gesendet. Wer die Maschine verwaltet, lässt ihn mit `maild queue release` hinaus oder gibt "
-    "ihn mit `maild queue drop` auf.",
-    "en": "This letter came from a mail program after somebody else had answered. It is filed here, but was not sent. "
-    "Who keeps the machine lets it go with `maild queue release`, or gives it up with `maild queue drop`.",
+    "abgelegt und wartet: Bei dem Brief können alle, die antworten dürfen, ihn trotzdem senden oder nicht senden.",
+    "en": "This letter came from a mail program after somebody else had answered. It is filed here and waits: at the "
+    "letter, whoever may answer can send it all the same, or not send it.",
 }
 _log = structlog.get_logger()
 

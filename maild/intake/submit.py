@@ -26,6 +26,7 @@ from maild.archive.index import IndexDocument
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, survivor_of
 from maild.archive.writer import Writer
+from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
@@ -36,8 +37,6 @@ from maild.policy.visible import Visible
 LIFETIME_MS = 5 * 24 * 3600 * 1000
 _AUTOMATIC = frozenset({"automatic", "notice"})
 _UNWRITTEN = _AUTOMATIC | {"copy"}
-# Shown to people and to programs alike, as what other servers say is.
-_HELD = "a colleague has answered meanwhile"
 _log = structlog.get_logger()
 
 
@@ -204,7 +203,7 @@ def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: b
                 made_ms=now_ms,
                 due_ms=due_ms,
                 expires_ms=due_ms + leaving.lifetime_ms,
-                held=_HELD if held else None,
+                held=QUICKER if held else None,
             )
         )
     enqueue(connection, new)

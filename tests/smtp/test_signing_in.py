@@ -203,3 +203,17 @@ async def test_many_wrong_passwords_end_the_session(counter: Counter) -> None:
         said = [await wire.say(f"AUTH PLAIN {wrong}") for _ in range(3)]
         assert [each[:3] for each in said] == ["535", "535", "535"]
         assert (await wire.reply()).startswith("421 ")
+
+
+async def test_what_comes_in_the_clear_behind_starttls_is_forgotten_and_signs_nobody_in(
+    counter: Counter, tls_files: TlsFiles, tls_client: ssl.SSLContext
+) -> None:
+    async with listening(counter, tls_files) as server, Wire.open(server) as wire:
+        await wire.say("EHLO pc")
+        assert (await wire.say(f"AUTH PLAIN {GOOD}")).startswith("235 ")  # on this machine, in the clear
+        await wire.send(f"STARTTLS\r\nEHLO pc\r\nAUTH PLAIN {GOOD}\r\nMAIL FROM:<a@there.example>\r\n".encode())
+        assert (await wire.reply()).startswith("220 ")
+        await wire.writer.start_tls(tls_client, server_hostname="us.example")
+        assert (await wire.say("MAIL FROM:<a@there.example>")).startswith("530 ")
+        assert (await wire.say("DATA")).startswith("503 ")
+    assert len(counter.tried) == 1
