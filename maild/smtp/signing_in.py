@@ -63,7 +63,7 @@ class SubmissionSession(Session):
         if not self._tls_first:
             super().begin()
         elif self.service.tls is None:
-            raise GoneError
+            self.abort()  # a socket of systemd's without a certificate for it
         else:
             self.let_wait(self._secure_first(self.service.tls.context()))
 

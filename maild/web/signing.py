@@ -8,6 +8,7 @@ import hmac
 import re
 import secrets
 import time
+from contextlib import suppress
 
 import structlog
 from anyio import CapacityLimiter
@@ -28,6 +29,7 @@ from maild.archive.sessions import (
     new_token,
     open_sessions,
 )
+from maild.errors import NotFoundError
 from maild.policy.throttle import Throttle
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
@@ -166,7 +168,9 @@ async def revoke(visit: Visit) -> Response:
     number = visit.form.get("password", "")
     if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
         raise HTTPException(404)
-    await visit.write(revoke_app_passwords, Withdrawal(login=visit.person.login, id=int(number), at_ms=visit.now_ms))
+    asked = Withdrawal(login=visit.person.login, id=int(number), at_ms=visit.now_ms)
+    with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
+        await visit.write(revoke_app_passwords, asked)
     return visit.go("/sessions")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import ip_network
@@ -217,3 +217,10 @@ async def test_what_comes_in_the_clear_behind_starttls_is_forgotten_and_signs_no
         assert (await wire.say("MAIL FROM:<a@there.example>")).startswith("530 ")
         assert (await wire.say("DATA")).startswith("503 ")
     assert len(counter.tried) == 1
+
+
+async def test_without_a_certificate_nobody_is_heard_where_tls_is_first(counter: Counter) -> None:
+    async with listening(counter, tls_first=True) as server, Wire.open(server, greet=False) as wire:
+        with suppress(ConnectionResetError):
+            assert await wire.rest() == b""
+        await eventually(lambda: server.connection_count == 0)
