@@ -27,8 +27,8 @@ from maild.app.readers import Readers
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
-from maild.app.smtp_door import open_smtp
-from maild.app.submission import make_submitter
+from maild.app.smtp_door import has_submission, open_smtp, open_submission
+from maild.app.submission import make_mail_programs, make_submitter
 from maild.app.token_key import token_key
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -87,7 +87,13 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
         with storage_errors():
             await daemon.start(only)
         notify("READY=1")
-        _log.info("daemon.ready", roles=sorted(only), smtp=daemon.smtp_ports, web=daemon.web_port)
+        _log.info(
+            "daemon.ready",
+            roles=sorted(only),
+            smtp=daemon.smtp_ports,
+            submission=daemon.submission_ports,
+            web=daemon.web_port,
+        )
         await daemon.until_stopped()
         notify("STOPPING=1")
         _log.info("daemon.stopping")
@@ -103,6 +109,7 @@ class Daemon:
         self._stack = stack
         self._stop = asyncio.Event()
         self.smtp_ports: list[int] = []
+        self.submission_ports: list[int] = []
         self.web_port: int | None = None
 
     async def start(self, only: frozenset[str]) -> None:
@@ -185,6 +192,15 @@ class Daemon:
             worker=worker,
         )
         watch = self._watch(rulebook)
+        submitter = make_submitter(
+            settings,
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            index=index,
+            on_sent=_telling(feed.publish, worker.wake),
+            now_ms=now_ms,
+        )
         if "web" in only:
             # A host that only receives mail neither loads nor needs the pages.
             from maild.app.web_door import open_web  # noqa: PLC0415
@@ -198,24 +214,23 @@ class Daemon:
                 gauges=gauges,
                 now_ms=now_ms,
                 reload_rules=watch.reload,
-                submitter=make_submitter(
-                    settings,
-                    database=database,
-                    rulebook=rulebook,
-                    pool=pool,
-                    index=index,
-                    on_sent=_telling(feed.publish, worker.wake),
-                    now_ms=now_ms,
-                ),
+                submitter=submitter,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port
         if "smtp" in only:
-            servers = await open_smtp(settings, intake, inherited_sockets())
+            inherited = inherited_sockets()
+            servers = await open_smtp(settings, intake, inherited)
+            self.smtp_ports = [server.port for server in servers]
+            if has_submission(settings, inherited):
+                programs = make_mail_programs(
+                    settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms
+                )
+                servers += await open_submission(settings, intake, programs, inherited)
+                self.submission_ports = [server.port for server in servers[len(self.smtp_ports) :]]
             gauges.servers.extend(servers)
             for server in servers:
                 stack.push_async_callback(server.drain, _DRAIN_S)
-            self.smtp_ports = [server.port for server in servers]
         self._signals()
         await self._watchdog(database)
 

@@ -31,9 +31,14 @@ def watchdog_interval_s() -> float | None:
     return int(allowed) / 2_000_000 if allowed.isdigit() and watched else None
 
 
-def inherited_sockets() -> list[socket.socket]:
-    """Return the listening sockets that systemd opened for us."""
+def inherited_sockets() -> dict[str, list[socket.socket]]:
+    """Return the listening sockets that systemd opened for us, by their names (FileDescriptorName=)."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
-        return []
+        return {}
     count = int(os.environ.get("LISTEN_FDS", "0"))
-    return [socket.socket(fileno=fd) for fd in range(_FIRST_FD, _FIRST_FD + count)]
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
+    found: dict[str, list[socket.socket]] = {}
+    for number in range(count):
+        name = names[number] if number < len(names) else ""
+        found.setdefault(name, []).append(socket.socket(fileno=_FIRST_FD + number))
+    return found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
 from maild.archive.queries import allowed
-from maild.archive.schema import conversations, filings, messages, recipients, users
+from maild.archive.schema import conversations, filings, message_refs, messages, recipients, users
 from maild.archive.schema_outgoing import outgoing
+from maild.archive.threading import target_of
 from maild.policy.visible import Visible
 
 _MAX_MERGES = 64  # a chain of merges longer than this is a circle
@@ -27,6 +28,15 @@ class Written:
     answers_id: int | None = None
     duty_id: int | None = None
     at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A message that somebody answers, and where it is filed."""
+
+    message_id: int
+    conversation_id: int
+    team: str
 
 
 def keep_written(connection: Connection, written: Written) -> None:
@@ -68,6 +78,21 @@ def written_to(connection: Connection, *, visible: Visible, conversation_id: int
         return None
     found = connection.scalars(select(recipients.c.address_key).where(recipients.c.message_id == newest))
     return frozenset(key for key in found if key)
+
+
+def answered_by(connection: Connection, *, visible: Visible, references: Sequence[str]) -> Answered | None:
+    """Return the nearest message that an answer refers to, of those that a visible team has; ids oldest first."""
+    targets = {target_of(key): nearness for nearness, key in enumerate(references)}
+    rows = connection.execute(
+        select(message_refs.c.target, filings.c.message_id, filings.c.conversation_id, filings.c.team)
+        .join_from(message_refs, filings, filings.c.message_id == message_refs.c.message_id)
+        .where(message_refs.c.target.in_(list(targets)), message_refs.c.position == 0, allowed(filings.c.team, visible))
+    ).all()
+    if not rows:
+        return None
+    # Of several with one Message-ID the newest; of inboxes the team's own goes before the confidential one.
+    row = max(sorted(rows, key=lambda r: r.team), key=lambda r: (targets[bytes(r.target)], r.message_id))
+    return Answered(message_id=row.message_id, conversation_id=row.conversation_id, team=row.team)
 
 
 def survivor_of(connection: Connection, conversation_id: int) -> int:

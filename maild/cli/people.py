@@ -1,4 +1,4 @@
-"""`maild user …` and `maild grant`: who there is, and who may what."""
+"""`maild user …` and `maild grant`: who there is, by which passwords they are known, and who may what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maild.cli.times import day_end_ms, day_start_ms, now_ms, rfc3339
+from maild.cli.times import day_end_ms, day_start_ms, local, now_ms, rfc3339
 from maild.cli.verb import (
     json_option,
     note,
@@ -53,7 +53,7 @@ def check_login(text: str) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def user() -> None:
-    """Add, list and disable people; set passwords."""
+    """Add, list and disable people; set passwords, also those of mail programs."""
 
 
 @verb("maild user add petra.m --name 'Petra Muster' --mail petra.muster@musterstadt.example", group=user, name="add")
@@ -142,6 +142,53 @@ def passwd(login: str, password_file: Path | None) -> None:
     password = new_password(password_file, person.login, person.name)
     carry_out(here, set_passwords, NewPassword(login=login, password=password))
     note(f"the password of {person.login} is set")
+
+
+@verb("maild user app-password petra.m --name 'Outlook in office 12'", group=user, name="app-password")
+@click.argument("login")
+@click.option("--name", required=True, metavar="DEVICE", help="The device and its program; one password for each.")
+def app_password(login: str, name: str) -> None:
+    """Make a password for a mail program and print it, once: maild keeps only its hash."""
+    from maild.archive.app_passwords import NewAppPassword, add_app_passwords, new_secret, shown
+    from maild.archive.passwords import hash_password
+    from maild.cli.store import carry_out
+
+    here = settings()
+    secret = new_secret()
+    new = NewAppPassword(login=login, name=name, password=hash_password(secret), at_ms=now_ms())
+    password_id = carry_out(here, add_app_passwords, new)
+    click.echo(shown(password_id, secret))
+    note(f"this is shown once; `maild user app-passwords {login} --revoke {password_id}` takes it back")
+
+
+@verb(
+    "maild user app-passwords petra.m",
+    "maild user app-passwords petra.m --revoke 3",
+    group=user,
+    name="app-passwords",
+)
+@click.argument("login")
+@click.option("--revoke", "revoked", type=int, metavar="ID", help="Take this one back; it ends at once.")
+@json_option
+def app_passwords(login: str, *, revoked: int | None, as_json: bool) -> None:
+    """List the passwords of a person's mail programs, or take one back."""
+    from maild.archive.accounts import find_user
+    from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
+    from maild.cli.store import carry_out, reading
+
+    here = settings()
+    if revoked is not None:
+        carry_out(here, revoke_app_passwords, Withdrawal(login=login, id=revoked, at_ms=now_ms()))
+        note(f"password {revoked} of {login} is revoked")
+        return
+    with reading(here) as connection:
+        found = app_passwords_of(connection, find_user(connection, login).login)
+    for each in found if as_json else ():
+        used = None if each.used_ms is None else rfc3339(each.used_ms)
+        put_json({"id": each.id, "name": each.name, "created": rfc3339(each.created_ms), "used": used})
+    if not as_json:
+        rows = [(str(e.id), e.name, local(e.created_ms), "-" if e.used_ms is None else local(e.used_ms)) for e in found]
+        put_table(("ID", "DEVICE", "SINCE", "USED"), rows)
 
 
 def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:

@@ -13,7 +13,7 @@ from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from maild.config.kinds import Kind
+from maild.config.kinds import Endpoint, Kind
 from maild.config.locate import Place, line_and_column, places
 from maild.config.model import SECTIONS, Settings
 from maild.errors import ConfigurationError, Diagnostic
@@ -34,6 +34,7 @@ CODES = {
     "incomplete": "A setting needs another one beside it.",
     "same-address": "Two doors cannot listen on one address.",
 }
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _VARIABLE = re.compile(r"MAILD_([A-Z0-9]+)__([A-Z0-9_]+)")
 
 
@@ -209,6 +210,7 @@ class _Reader:
         self.check_tls(settings)
         self.check_listeners(settings)
         self.check_outbound(settings)
+        self.check_submission(settings)
         return settings
 
     def build_section(self, section: str, base: Path) -> Any:
@@ -274,10 +276,24 @@ class _Reader:
                 return
 
     def check_listeners(self, settings: Settings) -> None:
-        if settings.web.listen.port and settings.web.listen in settings.smtp.listen:
-            given = self.given.get(("web", "listen"), _Given(value=None))
-            text = f"{settings.web.listen} is taken by [smtp] listen"
-            self.refuse("same-address", text, "web", "listen", variable=given.variable)
+        taken: dict[Endpoint, str] = {}
+        doors = [("smtp", "listen", settings.smtp.listen), ("web", "listen", (settings.web.listen,))]
+        doors += [("submission", key, getattr(settings.submission, key)) for key in ("listen", "listen_tls")]
+        for section, key, endpoints in doors:
+            for endpoint in endpoints:
+                owner = taken.setdefault(endpoint, f"[{section}] {key}")
+                if endpoint.port and owner != f"[{section}] {key}":
+                    given = self.given.get((section, key), _Given(value=None))
+                    text = f"{endpoint} is taken by {owner}"
+                    self.refuse("same-address", text, section, key, variable=given.variable)
+
+    def check_submission(self, settings: Settings) -> None:
+        open_to_others = [e for e in settings.submission.listen if e.host not in _LOOPBACK]
+        for key, endpoints in (("listen", open_to_others), ("listen_tls", settings.submission.listen_tls)):
+            if endpoints and settings.tls.cert_file is None:
+                given = self.given.get(("submission", key), _Given(value=None))
+                text = f"'{key}' needs 'cert_file' in [tls]: no password is taken in the clear"
+                self.refuse("incomplete", text, "submission", key, variable=given.variable)
 
 
 def _secrets(section: str) -> list[str]:

@@ -29,6 +29,7 @@ from maild.config.kinds import (
 from maild.config.outbound import Outbound
 from maild.config.screening import Blocklists, Clamav, Greylisting, Rspamd
 from maild.config.senders import Authentication
+from maild.config.submission import Submission
 from maild.mail.authentication import TrustedRelays
 from maild.mail.networks import Network
 
@@ -254,7 +255,7 @@ class Web:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """The certificate that STARTTLS shows. Both files are read again when they change."""
+    """The certificate that other mail servers and mail programs see. Both files are read again when they change."""
 
     cert_file: Path | None = setting(None, OPTIONAL_PATH, "Certificate chain, PEM. Empty: STARTTLS is not offered.")
     key_file: Path | None = setting(None, OPTIONAL_PATH, "Its private key, PEM, readable by maild alone.")
@@ -305,6 +306,7 @@ class Settings:
     smtp: Smtp = field(default_factory=Smtp)
     authentication: Authentication = field(default_factory=Authentication)
     outbound: Outbound = field(default_factory=Outbound)
+    submission: Submission = field(default_factory=Submission)
     web: Web = field(default_factory=Web)
     tls: Tls = field(default_factory=Tls)
     dns: Dns = field(default_factory=Dns)

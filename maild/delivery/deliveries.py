@@ -9,6 +9,7 @@ SMTP, LMTP, MAILDIR = "smtp", "lmtp", "maildir"
 KINDS = (SMTP, LMTP, MAILDIR)
 OPEN = ("queued", "deferred", "held")
 WAITING = ("queued", "deferred")
+COLLISION = "a colleague has answered meanwhile"  # why one is held that came from a mail program
 STATES = (*OPEN, "delivered", "failed", "expired", "dropped")
 
 

@@ -23,8 +23,10 @@ from maild.archive.drafts import COLLISION, OPEN, draft_state, set_draft
 from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
+from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, survivor_of
 from maild.archive.writer import Writer
+from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
@@ -34,6 +36,7 @@ from maild.policy.visible import Visible
 
 LIFETIME_MS = 5 * 24 * 3600 * 1000
 _AUTOMATIC = frozenset({"automatic", "notice"})
+_UNWRITTEN = _AUTOMATIC | {"copy"}
 _log = structlog.get_logger()
 
 
@@ -44,7 +47,8 @@ class Submission:
     `team` is the inbox in whose name; `author` a login, "" for maild itself. `answers_id` is the message it answers,
     sends on or reports about; `conversation_id` None opens a new one. `seen_id` is the newest message that the author
     had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
-    leaves it. With a `draft_id` the draft is sent by it, once.
+    leaves it. With a `draft_id` the draft is sent by it, once. `held_note` given: where a colleague was quicker it is
+    archived all the same, but waits, and this note tells the team.
     """
 
     content: bytes
@@ -60,15 +64,20 @@ class Submission:
     duty_id: int | None = None
     draft_id: int | None = None
     state: str | None = None
+    held_note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """It is archived, filed and queued. `again`: it was before, as this draft or octet by octet, and is not twice."""
+    """It is archived, filed and queued. `again`: it was before, as this draft or octet by octet, and is not twice.
+
+    `held`: its deliveries wait for a person, because a colleague was quicker.
+    """
 
     message_id: int
     filed: Filed | None
     again: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +140,9 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
         if state not in OPEN:
             raise MaildError(f"the draft is {state}")
     into = None if asked.conversation_id is None else survivor_of(connection, asked.conversation_id)
-    if others := _others(connection, asked, into):
+    others = _others(connection, asked, into)
+    held = bool(others and asked.held_note)
+    if others and not held:
         if asked.draft_id is not None:
             set_draft(connection, asked.draft_id, state="held", why=COLLISION, at_ms=now_ms, was=OPEN)
         return Collision(others=others)
@@ -142,20 +153,33 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
         # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
         return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
     _record(connection, asked, message_id)
-    _queue(connection, leaving, message_id)
-    if asked.state is not None:
-        change = StateChange(conversation_id=filed.conversation_id, team=asked.team, state=asked.state)
+    _queue(connection, leaving, message_id, held=held)
+    if held:
+        _tell(connection, asked, filed.conversation_id, now_ms)
+    if (becomes := "open" if held else asked.state) is not None:
+        change = StateChange(conversation_id=filed.conversation_id, team=asked.team, state=becomes)
         set_states(connection, [change])
     if asked.draft_id is not None:
         set_draft(connection, asked.draft_id, state="sent", at_ms=now_ms, message_id=message_id, was=OPEN)
-    return Sent(message_id=message_id, filed=filed)
+    return Sent(message_id=message_id, filed=filed, held=held)
 
 
 def _others(connection: Connection, asked: Submission, into: int | None) -> tuple[Written, ...]:
     if asked.seen_id is None or into is None:
         return ()
     team = Visible(teams=frozenset({asked.team}))
-    return answers_since(connection, visible=team, conversation_id=into, since_id=asked.seen_id)
+    found = answers_since(connection, visible=team, conversation_id=into, since_id=asked.seen_id)
+    if not asked.held_note:
+        return found
+    # Nobody was shown anything: what oneself wrote meanwhile, and what no person wrote, is no reason to wait.
+    return tuple(each for each in found if each.author != asked.author and each.kind not in _UNWRITTEN)
+
+
+def _tell(connection: Connection, asked: Submission, conversation_id: int, at_ms: int) -> None:
+    note = NewNote(
+        conversation_id=conversation_id, team=asked.team, author=asked.author, at_ms=at_ms, text=asked.held_note
+    )
+    add_notes(connection, [note])
 
 
 def _record(connection: Connection, asked: Submission, message_id: int) -> None:
@@ -163,7 +187,7 @@ def _record(connection: Connection, asked: Submission, message_id: int) -> None:
     keep_written(connection, Written(message_id=message_id, **{name: getattr(asked, name) for name in names}))
 
 
-def _queue(connection: Connection, leaving: Leaving, message_id: int) -> None:
+def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: bool) -> None:
     asked, now_ms = leaving.submission, leaving.acceptance.received_ms
     due_ms = max(asked.not_before_ms, now_ms)
     new = []
@@ -179,6 +203,7 @@ def _queue(connection: Connection, leaving: Leaving, message_id: int) -> None:
                 made_ms=now_ms,
                 due_ms=due_ms,
                 expires_ms=due_ms + leaving.lifetime_ms,
+                held=QUICKER if held else None,
             )
         )
     enqueue(connection, new)

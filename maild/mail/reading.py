@@ -60,7 +60,7 @@ def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False
     return Facts(
         subject=head.value("subject"), senders=senders, reply_to=reply_to, to=to, cc=cc,
         date_ms=parse_date(head.raw("date")), message_key=key,
-        references=_references(head.raw("references"), head.raw("in-reply-to"), key),
+        references=references_of(head.raw("references"), head.raw("in-reply-to"), key),
         automatic=automatic if report is None else Automatic.REPORT, report=report,
         auto_submitted=auto_submitted, list_id=list_id,
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
@@ -146,7 +146,7 @@ def _keys(raw: str) -> list[str]:
     return [one_line(key[:_LONGEST_KEY]) for key in found if key]
 
 
-def _references(references: str, in_reply_to: str, own: str | None) -> tuple[str, ...]:
+def references_of(references: str, in_reply_to: str, own: str | None) -> tuple[str, ...]:
     """Return the first reference and the last ones: the root of a conversation and its nearest messages."""
     keys = dict.fromkeys(_keys(references))
     keys.update(dict.fromkeys(_keys(in_reply_to)))

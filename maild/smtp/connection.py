@@ -13,6 +13,7 @@ import asyncio
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
+from functools import partial
 from typing import NoReturn, cast
 
 import structlog
@@ -25,6 +26,7 @@ from maild.smtp.limits import canonical_ip
 from maild.smtp.pace import Pace
 from maild.smtp.proxy import Origin, ProxyError, parse_proxy
 from maild.smtp.service import GoneError, Phase, Service
+from maild.smtp.tls import begin_tls
 
 _BUFFER_LIMIT = 65_536  # octets ahead of what the session has dealt with, before we stop reading
 _STEPS_PER_TURN = 50  # commands dealt with before other connections get their turn
@@ -181,19 +183,20 @@ class Connection(asyncio.Protocol, ABC):
         self.phase = Phase.BUSY
         self._awaited = self.service.loop.create_task(self._await(coroutine))
 
-    async def start_tls(self, context: ssl.SSLContext) -> Tls:
-        """Go over to TLS. Whatever came in the clear after STARTTLS is forgotten (RFC 3207 §6).
+    async def start_tls(self, context: ssl.SSLContext, *, first: bool = False) -> Tls:
+        """Go over to TLS. Whatever came in the clear is forgotten (RFC 3207 §6), or if TLS is `first` belongs to it.
 
         Raises:
             GoneError: when the handshake fails.
-
         """
-        self._incoming.clear()
+        begin = partial(begin_tls, self._incoming, self.service.loop) if first else self.service.loop.start_tls
+        if not first:
+            self._incoming.clear()
         if self._wire is None or self._wire.is_closing():
             raise GoneError
         self._reading_paused = False
         try:
-            wire = await self.service.loop.start_tls(
+            wire = await begin(
                 self._wire, self, context, server_side=True, ssl_handshake_timeout=self.limits.handshake_s
             )
         except OSError as error:  # also ssl.SSLError, ConnectionError, TimeoutError

@@ -147,19 +147,14 @@ class Dialogue(Connection):
     def smtp_EHLO(self, arg: str) -> None:
         if not self._greeted(arg, extended=True):
             return
-        lines = [
-            self.service.hostname,
-            "PIPELINING",
-            f"SIZE {self.limits.max_message_bytes}",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-            "CHUNKING",
-            "DSN",
-        ]
+        lines = [self.service.hostname, *self._extensions()]
         if self.service.tls and not self._tls:
             lines.append("STARTTLS")
         self.say("".join(f"250-{line}\r\n" for line in lines).encode("ascii") + b"250 HELP\r\n")
+
+    def _extensions(self) -> list[str]:
+        size = f"SIZE {self.limits.max_message_bytes}"
+        return ["PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN"]
 
     def _greeted(self, arg: str, *, extended: bool) -> bool:
         if not arg or len(arg) > _HELO_LIMIT or " " in arg:

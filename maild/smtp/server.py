@@ -37,8 +37,10 @@ class Server:
         tls: TlsFiles | None,
         clock: Callable[[], float],
         loop: asyncio.AbstractEventLoop,
+        session: Callable[[Service], Session] = Session,
     ) -> None:
         """Prepare; `serve` starts it."""
+        self._session = session
         self._limits = limits
         self._clock = clock
         self._loop = loop
@@ -107,7 +109,7 @@ class Server:
             self._listener = None
 
     def _connection(self) -> Session:
-        return Session(self._service)
+        return self._session(self._service)
 
     # --- called by connections
 
@@ -158,6 +160,7 @@ async def serve(
     tls: TlsFiles | None,
     *,
     clock: Callable[[], float] = time.monotonic,
+    session: Callable[[Service], Session] = Session,
 ) -> Server:
     """Receive mail on `listen`.
 
@@ -168,6 +171,7 @@ async def serve(
         hostname: our name in greeting and replies.
         tls: the certificate for STARTTLS; without it none is offered.
         clock: monotonic seconds.
+        session: what is spoken there.
 
     Raises:
         OSError, ssl.SSLError: when the address cannot be bound or the certificate not be loaded.
@@ -180,6 +184,7 @@ async def serve(
         tls=tls,
         clock=clock,
         loop=asyncio.get_running_loop(),
+        session=session,
     )
     await server.start(listen if isinstance(listen, socket.socket) else _bind(listen))
     return server

@@ -16,6 +16,7 @@ from maild.mail.reply import Reply
 from maild.smtp.content import TOO_LARGE, ChunkReader, Content, DataReader
 from maild.smtp.dialogue import OK, TOO_MANY_ERRORS, Dialogue
 from maild.smtp.parameters import MailParameters, parse_mail, parse_rcpt
+from maild.smtp.reception import SpoolLike
 from maild.smtp.service import Service
 
 _SENDER_OK = b"250 2.1.0 Ok\r\n"
@@ -137,7 +138,7 @@ class Session(Dialogue):
         if len(transaction.recipients) >= self.limits.max_recipients and address not in transaction.recipients:
             self._refuse_recipient(_TOO_MANY_RECIPIENTS, address, transaction)
             return
-        reply = self.service.reception.admit(address, transaction.reverse_path)
+        reply = self._admit(address, transaction)
         if not reply.accepted:
             self._refuse_recipient(reply, address, transaction)
             return
@@ -145,6 +146,9 @@ class Session(Dialogue):
             address, Recipient(address=address, orcpt=parameters.orcpt, notify=parameters.notify)
         )
         self._say(reply)
+
+    def _admit(self, address: Address, transaction: Transaction) -> Reply:
+        return self.service.reception.admit(address, transaction.reverse_path)
 
     def _refuse_recipient(self, reply: Reply, address: Address, transaction: Transaction) -> None:
         _log.info(
@@ -225,13 +229,16 @@ class Session(Dialogue):
         self._say(content.refusal)
 
     async def _store(self, transaction: Transaction, content: Content) -> None:
-        reply = await self.service.reception.accept(self._envelope(transaction), content.spool)
+        reply = await self._hand_over(self._envelope(transaction), content.spool)
         self._say(reply)
         if reply.accepted:
             self.progress()
             self._idle_commands = self._refused = self._errors = 0
         else:
             self._log_refusal(reply, transaction)
+
+    async def _hand_over(self, envelope: Envelope, spool: SpoolLike) -> Reply:
+        return await self.service.reception.accept(envelope, spool)
 
     def _envelope(self, transaction: Transaction) -> Envelope:
         parameters = transaction.parameters

@@ -1,15 +1,19 @@
-"""TLS for the SMTP edge: one context, made anew when its files change.
+"""TLS for the SMTP edge: one context, made anew when its files change; and TLS from the start.
 
 Source: RFC 3207; RFC 8996 (TLS before 1.2 is not spoken).
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import structlog
+
+from maild.smtp.incoming import Incoming
 
 _log = structlog.get_logger()
 
@@ -51,6 +55,40 @@ class TlsSource:
     def _look(self) -> tuple[tuple[int, int, int], ...]:
         stats = [path.stat() for path in (self._files.cert_file, self._files.key_file)]
         return tuple((s.st_mtime_ns, s.st_size, s.st_ino) for s in stats)
+
+
+async def begin_tls(
+    incoming: Incoming,
+    loop: asyncio.AbstractEventLoop,
+    wire: asyncio.Transport,
+    protocol: asyncio.Protocol,
+    context: ssl.SSLContext,
+    *,
+    server_side: bool,
+    ssl_handshake_timeout: float,
+) -> asyncio.Transport | None:
+    """Begin TLS on a connection whose peer began with the handshake, and perhaps before we were ready for it.
+
+    uvloop reads as soon as a connection is there, so that the peer's first octets may lie in `incoming` already.
+    """
+    upgrading = loop.create_task(
+        loop.start_tls(wire, protocol, context, server_side=server_side, ssl_handshake_timeout=ssl_handshake_timeout)
+    )
+    # One turn, and reading is paused and the connection TLS's own; what came until then goes before what comes.
+    await asyncio.sleep(0)
+    loop.call_soon(_pass_on, wire, incoming)
+    return await upgrading
+
+
+def _pass_on(wire: asyncio.Transport, incoming: Incoming) -> None:
+    # By duck, as the event loops do: uvloop's is no subclass.
+    taker, early = cast("asyncio.BufferedProtocol", wire.get_protocol()), incoming.take_all()
+    while early and not wire.is_closing():
+        room = memoryview(taker.get_buffer(len(early)))
+        part = early[: len(room)]
+        room[: len(part)] = part
+        taker.buffer_updated(len(part))
+        early = early[len(part) :]
 
 
 def _load(files: TlsFiles) -> ssl.SSLContext:

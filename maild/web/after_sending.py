@@ -15,7 +15,7 @@ from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryErr
 from maild.intake.taking_back import TakeBack, TakenBack, take_back
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
-from maild.web.delivery_words import ENDED_BADLY, Fate, fate
+from maild.web.delivery_words import ENDED_BADLY, Fate, fate, waits
 from maild.web.visit import Visit
 
 _ALARMS = 5
@@ -63,15 +63,15 @@ async def undo(visit: Visit) -> Response:
 
 
 async def settle(visit: Visit) -> Response:
-    """Try the deliveries that failed again, or give them up: then nobody is alarmed any more."""
+    """Try the deliveries that failed again, let those go that wait for it, or give them up."""
     message, written = await _ours(visit)
-    act = {"retry": Act.RETRY, "drop": Act.DROP}.get(visit.form.get("do", ""))
+    act = {"retry": Act.RETRY, "drop": Act.DROP, "release": Act.RELEASE}.get(visit.form.get("do", ""))
     if written is None or act is None:
         return visit.go(_at(message))
     found = await visit.read(deliveries_of, visible=visit.visible, message_ids=[message.id])
     said = ""
     for each in found.get(message.id, ()):
-        if each.state in ENDED_BADLY:
+        if waits(each) if act is Act.RELEASE else each.state in ENDED_BADLY or (waits(each) and act is Act.DROP):
             asked = Change(delivery_id=each.id, act=act, by=visit.person.login, at_ms=visit.services.now_ms())
             try:
                 await visit.write(change_and_settle, asked)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from maild.web.throttle import network_of
+from maild.policy.throttle import network_of
 
 # The proxy on this machine brings everyone's connections; it has its own limits.
 _PROXIES = frozenset({"127.0.0.1", "::1"})

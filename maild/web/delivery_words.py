@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from maild.delivery.deliveries import COLLISION
 from maild.delivery.queue.listing import RecordedDelivery
 from maild.web.language import catalogue
 
@@ -25,6 +26,7 @@ _WORDS = {
     "failed": _("Not delivered to {0}: {1}"),
     "expired": _("Not delivered to {0}, given up after days of trying: {1}"),
 }
+_QUICKER = _("Held for {0}: a colleague has answered meanwhile.")
 _SOON = _("Will be sent to {0} in {1} seconds.")
 _TAKEN_BACK = _("Taken back by {1}: nothing was sent to {0}.")
 _GIVEN_UP = _("Not delivered to {0}; {1} gave it up.")
@@ -51,6 +53,7 @@ class Fate:
     can_take_back: bool
     taken_back: bool
     has_failed: bool
+    waits: bool  # for somebody of the team to let it go
 
 
 def fate(found: Iterable[RecordedDelivery], *, now_ms: int, language: str) -> Fate:
@@ -62,7 +65,13 @@ def fate(found: Iterable[RecordedDelivery], *, now_ms: int, language: str) -> Fa
         can_take_back=any(_is_soon(d, now_ms) for d in each),
         taken_back=bool(each) and all(_was_taken_back(d) for d in each),
         has_failed=any(d.state in ENDED_BADLY for d in each),
+        waits=any(waits(d) for d in each),
     )
+
+
+def waits(found: RecordedDelivery) -> bool:
+    """Tell whether it waits because a colleague was quicker than a mail program could know."""
+    return found.state == "held" and found.outcome == COLLISION
 
 
 def _is_soon(found: RecordedDelivery, now_ms: int) -> bool:
@@ -78,6 +87,8 @@ def _line(found: RecordedDelivery, now_ms: int, language: str) -> DeliveryLine:
     words, value = _WORDS.get(found.state, _GIVEN_UP), found.outcome[:_MAX_REASON] or say(_SILENT)
     if _is_soon(found, now_ms):
         words, value = _SOON, str(-(-(found.due_ms - now_ms) // 1000))
+    elif waits(found):
+        words = _QUICKER
     elif found.state == "dropped":
         words, value = _TAKEN_BACK if _was_taken_back(found) else _GIVEN_UP, found.ended_by or ""
     values = (found.recipient, value)

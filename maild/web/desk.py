@@ -15,10 +15,11 @@ from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, message_id_at, parse_id, parse_reference
 from maild.policy.roles import Permission
+from maild.rules.authorship import Sender, senders
 from maild.web.attached import room_bytes
 from maild.web.draft_form import AFTER, check, ticked
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
-from maild.web.own_addresses import Sender, senders, writable
+from maild.web.own_addresses import writable
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 

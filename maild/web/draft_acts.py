@@ -17,6 +17,7 @@ from maild.intake.submit import Sent
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
+from maild.rules.authorship import Sender, preset, senders
 from maild.web.attached import files_of, keep
 from maild.web.desk import (
     conversation_asked,
@@ -29,7 +30,7 @@ from maild.web.desk import (
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
-from maild.web.own_addresses import Sender, preset, senders, writable
+from maild.web.own_addresses import writable
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 

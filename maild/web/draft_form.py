@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from maild.archive.drafts import Draft
 from maild.mail.address import Address
 from maild.mail.answering import Party
+from maild.rules.authorship import Sender
 from maild.rules.model import Ruleset
 from maild.web.addressing import MAX_RECIPIENTS, read_typed
 from maild.web.language import catalogue
 from maild.web.originals import Newcomer
-from maild.web.own_addresses import Sender
 
 _TYPED = ("from", "to", "cc", "bcc", "subject", "text", "after")
 _MAX_FIELD = 50_000

@@ -13,12 +13,12 @@ from maild.archive.queries import Conversation
 from maild.intake.submit import Collision, Sent, Submission
 from maild.mail.answering import Kind, Proposal
 from maild.mail.composing import Composition, File, compose
+from maild.rules.authorship import Sender
 from maild.rules.filling import fill
 from maild.rules.model import Team
 from maild.web import times
 from maild.web.draft_form import AFTER, Checked
 from maild.web.originals import Original
-from maild.web.own_addresses import Sender
 from maild.web.visit import Visit
 
 

@@ -8,6 +8,7 @@ import hmac
 import re
 import secrets
 import time
+from contextlib import suppress
 
 import structlog
 from anyio import CapacityLimiter
@@ -16,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive.accounts import Preference, fold_login, set_preferences, stored_password
+from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
 from maild.archive.passwords import Verifier
 from maild.archive.sessions import (
     Ending,
@@ -27,13 +29,14 @@ from maild.archive.sessions import (
     new_token,
     open_sessions,
 )
+from maild.errors import NotFoundError
+from maild.policy.throttle import Throttle
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.gate import cookie_name
 from maild.web.language import LANGUAGES
 from maild.web.problems import LANGUAGE_COOKIE, problem
 from maild.web.services import Services
-from maild.web.throttle import Throttle
 from maild.web.visit import Visit, remember
 
 _DEVICE_S = 180 * 86_400
@@ -41,6 +44,7 @@ _LANGUAGE_S = 400 * 86_400
 _WAITING = 40  # tries in hand at once; known browsers have as many of their own
 _BUSY_RETRY_S = 10.0
 _MAX_FIELD = 200
+_MAX_DIGITS = 19
 _BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS X", "Linux")
 _log = structlog.get_logger()
@@ -145,8 +149,9 @@ async def sign_out(visit: Visit) -> Response:
 async def sessions(visit: Visit) -> Response:
     """List one's sessions."""
     found = await visit.read(list_sessions, visit.person.user_id, visit.services.settings.lifetime, visit.now_ms)
+    passwords = await visit.read(app_passwords_of, visit.person.login)
     own = handle_of(visit.session.digest) if visit.session is not None else ""
-    return visit.page("sessions.html", sessions=found, own=own)
+    return visit.page("sessions.html", sessions=found, own=own, passwords=passwords)
 
 
 async def end(visit: Visit) -> Response:
@@ -155,6 +160,17 @@ async def end(visit: Visit) -> Response:
     handle = visit.form.get("handle")
     ending = Ending(user_id=visit.person.user_id, handle=handle or None, keep=None if handle else keep)
     await visit.write(end_sessions, ending)
+    return visit.go("/sessions")
+
+
+async def revoke(visit: Visit) -> Response:
+    """Take back the password of one of one's own mail programs."""
+    number = visit.form.get("password", "")
+    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
+        raise HTTPException(404)
+    asked = Withdrawal(login=visit.person.login, id=int(number), at_ms=visit.now_ms)
+    with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
+        await visit.write(revoke_app_passwords, asked)
     return visit.go("/sessions")
 
 

@@ -9,10 +9,11 @@ from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, parse_id
 from maild.mail.inbox import team_of
+from maild.rules.authorship import preset, senders
 from maild.web.addressing import typed
 from maild.web.desk import conversation_asked, desk_of, desk_page, draft_asked, editor, fresh_draft, inboxes_of
 from maild.web.originals import answered, came_to, original, proposal
-from maild.web.own_addresses import preset, senders, writable
+from maild.web.own_addresses import writable
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
 

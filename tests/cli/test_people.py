@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,18 @@ def test_a_password_is_set_from_a_file_and_never_from_an_argument(maild: Maild, 
     assert maild("user", "passwd", "petra", "geheim").code == 2
     assert maild("user", "passwd", "petra").code == 2
     assert maild("user", "passwd", "nobody", "--password-file", "new").code == 1
+
+
+def test_a_mail_program_gets_a_password_that_is_shown_once_and_can_be_revoked(
+    maild: Maild, site: Path, tmp_path: Path
+) -> None:
+    add(maild, tmp_path)
+    made = maild("user", "app-password", "jan", "--name", "Outlook")
+    assert made.code == 0, made.err
+    assert re.fullmatch(r"([a-z]{4} ){6}[a-z]{4}\n", made.out)
+    (listed,) = maild("user", "app-passwords", "jan", "--json").objects
+    assert (listed["name"], listed["used"]) == ("Outlook", None)
+    assert made.out.split()[-1] not in maild("user", "app-passwords", "jan").out
+    assert maild("user", "app-passwords", "jan", "--revoke", str(listed["id"])).code == 0
+    assert maild("user", "app-passwords", "jan", "--json").objects == []
+    assert maild("user", "app-passwords", "jan", "--revoke", str(listed["id"])).code == 1

@@ -257,3 +257,26 @@ def test_the_limits_of_reception_are_settings_with_the_same_defaults() -> None:
         "listen",
         "trusted_authserv_ids",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('[submission]\nlisten = ["0.0.0.0:587"]', "incomplete"),
+        ('[submission]\nlisten_tls = ["127.0.0.1:465"]', "incomplete"),
+        ('[submission]\nlisten = ["127.0.0.1:8080"]', "same-address"),
+        ('[smtp]\nlisten = ["127.0.0.1:587"]\n[submission]\nlisten = ["127.0.0.1:587"]', "same-address"),
+    ],
+)
+def test_mail_programs_have_a_door_of_their_own_and_a_certificate(tmp_path: Path, text: str, code: str) -> None:
+    path = tmp_path / "maild.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings(path, {})
+    assert [each.code for each in refused.value.diagnostics] == [code]
+
+
+def test_mail_programs_of_this_machine_need_no_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "maild.toml"
+    path.write_text('[submission]\nlisten = ["127.0.0.1:587", "[::1]:587"]', encoding="utf-8")
+    assert len(load_settings(path, {}).submission.listen) == 2

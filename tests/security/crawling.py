@@ -49,6 +49,7 @@ FORMS = {
     "/m/{id}/deliveries": {"do": "drop"},
     "/m/{id}/release": {"next": "/"},
     "/sessions": {"handle": "0" * 16},
+    "/sessions/mail-programs": {"password": "1"},
     "/login": {"login": "x", "password": "y"},
     "/logout": {},
     "/language": {"language": "en"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from maild.web.throttle import FREE_TRIES_ORIGIN, MAX_DELAY_S, Throttle, network_of
+from maild.policy.throttle import FREE_TRIES_ORIGIN, MAX_DELAY_S, Throttle, network_of
 from tests.web.office import PASSWORD, Office, sign_in, token_in
 
 

@@ -6,13 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from maild.archive.app_passwords import NewAppPassword, add_app_passwords
 from maild.policy.roles import Role
 from maild.web.gate import Access, Page
 from tests.security.crawling import FORMS, Objects, pages, small_office
 from tests.web.office import Office, token_in
 
 TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties",
-          "drafts", "draft_files", "notes", "outgoing", "deliveries")  # fmt: skip
+          "drafts", "draft_files", "notes", "outgoing", "deliveries", "app_passwords")  # fmt: skip
 
 
 def _state(office: Office) -> list[object]:
@@ -51,6 +52,11 @@ ATTACKS: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_form_from_elsewhere_changes_nothing(office: Office, attack: str) -> None:
     office.user("petra", (Role.MANAGER, "kita"))
+    new = NewAppPassword(login="petra", name="Outlook", password="$argon2id$", at_ms=office.clock.ms)
+    assert (
+        f"{office.database.writer.submit(add_app_passwords, new).result()}"
+        == FORMS["/sessions/mail-programs"]["password"]
+    )
     kita, _ = small_office(office)
     with office.client("petra") as client, office.client("petra") as other:
         tokens = {"own": token_in(client.get("/sessions").text), "other": token_in(other.get("/sessions").text)}

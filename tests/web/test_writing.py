@@ -6,13 +6,15 @@ import html
 import re
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from maild.archive.app_passwords import NewAppPassword, add_app_passwords
 from maild.archive.schema_outgoing import deliveries
+from maild.delivery.deliveries import COLLISION
 from maild.mail.inbox import confidential
 from maild.mail.reading import facts_of
 from maild.policy.roles import Role
-from maild.web.own_addresses import senders
+from maild.rules.authorship import senders
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 from tests.web.writer import Form, follow, left, reply
 
@@ -41,6 +43,11 @@ def kita(office: Office) -> Office:
     office.user("dora", (Role.DRAFTER, "kita"), name="Dora Klein")
     office.user("leser", (Role.READER, "kita"))
     return office
+
+
+def _hold(kita: Office, why: str) -> None:
+    with kita.database.writing.begin() as connection:
+        connection.execute(update(deliveries).values(state="held", outcome=why))
 
 
 def _shown(text: str) -> str:
@@ -297,6 +304,51 @@ def test_a_note_stands_in_its_place_and_is_for_the_team(kita: Office) -> None:
         assert "intern" in page
         assert "Vorsicht" not in bert.get(path).text
         assert client.post(f"{path}/note", data={**note, "team": "bauamt"}).status_code == 404
+
+
+@pytest.mark.parametrize(("act", "state"), [("release", "queued"), ("drop", "dropped")])
+def test_a_letter_that_waits_because_a_colleague_was_quicker_is_sent_or_not(kita: Office, act: str, state: str) -> None:
+    number = kita.mail(letter())
+    with kita.client("petra") as client, kita.client("leser") as reader:
+        form = reply(kita, client, number)
+        form.press(client, "send", text="Ja.")
+        (sent,) = left(kita)
+        _hold(kita, COLLISION)
+        shown = client.get(f"/c/{kita.reference(number)}").text
+        assert "Jemand anderes hat inzwischen geantwortet" in _shown(shown)
+        settled = {"token": token_in(shown), "do": act}
+        token = token_in(reader.get("/sessions").text)
+        assert reader.post(f"/m/{shown_id(sent.id)}/deliveries", data=settled | {"token": token}).status_code == 403
+        assert client.post(f"/m/{shown_id(sent.id)}/deliveries", data=settled).status_code == 303
+    with kita.database.read() as connection:
+        assert set(connection.scalars(select(deliveries.c.state))) == {state}
+
+
+@pytest.mark.parametrize("outcome", ["held by hand", ""])
+def test_what_waits_for_another_reason_is_not_let_go_at_the_letter(kita: Office, outcome: str) -> None:
+    number = kita.mail(letter())
+    with kita.client("petra") as client:
+        reply(kita, client, number).press(client, "send", text="Ja.")
+        (sent,) = left(kita)
+        _hold(kita, outcome)
+        page = client.get(f"/c/{kita.reference(number)}").text
+        for act in ("release", "drop"):
+            client.post(f"/m/{shown_id(sent.id)}/deliveries", data={"token": token_in(page), "do": act})
+    with kita.database.read() as connection:
+        assert set(connection.scalars(select(deliveries.c.state))) == {"held"}
+
+
+def test_the_password_of_a_mail_program_is_revoked_by_its_owner_alone(kita: Office) -> None:
+    new = NewAppPassword(login="petra", name="Outlook <12>", password="$argon2id$", at_ms=kita.clock.ms)
+    number = kita.database.writer.submit(add_app_passwords, new).result()
+    with kita.client("petra") as client, kita.client("jonas") as other:
+        assert "Outlook" not in other.get("/sessions").text
+        form = {"token": token_in(other.get("/sessions").text), "password": str(number)}
+        other.post("/sessions/mail-programs", data=form)
+        page = client.get("/sessions").text
+        assert "Outlook &lt;12&gt;" in page
+        assert client.post("/sessions/mail-programs", data=form | {"token": token_in(page)}).status_code == 303
+        assert "Outlook" not in client.get("/sessions").text
 
 
 def test_what_was_not_delivered_is_seen_in_the_inbox_until_somebody_has_seen_to_it(kita: Office) -> None:

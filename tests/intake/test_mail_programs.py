@@ -1,0 +1,235 @@
+"""What staff write in Outlook and Thunderbird leaves in the name of an office, once, and not past a colleague."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from maild.archive import content
+from maild.archive.accounts import Disabling, NewUser, Revocation, add_users, disable_users, revoke_grants
+from maild.archive.app_passwords import Withdrawal, revoke_app_passwords
+from maild.archive.database import Database
+from maild.archive.passwords import hash_password
+from maild.archive.schema import entries, filings, messages
+from maild.archive.schema_outgoing import app_passwords, deliveries, notes, outgoing
+from maild.intake.mail_programs import Account, Quota
+from maild.intake.spool import Spool
+from maild.mail.address import parse_address
+from maild.mail.envelope import Envelope, Peer, Recipient
+from maild.mail.reply import Reply
+from maild.policy.roles import Role
+from maild.smtp.tls import TlsFiles
+from tests.intake.programs import CHEAP, KITA, PETRA, Programs
+
+THUNDERBIRD = f"""\
+Message-ID: <3f1c9c1e-0d5b-4c0e-9a51-0d4b7f6f2a11@musterstadt.example>
+Date: Mon, 21 Sep 2026 15:13:20 +0200
+MIME-Version: 1.0
+User-Agent: Mozilla Thunderbird
+Subject: Re: Frage
+Content-Language: de-DE
+To: Petra <{PETRA}>
+References: <alt@citizen.example> <frage@citizen.example>
+From: Kita-Platzvergabe <{KITA}>
+Organization: Stadt Musterstadt
+X-Mozilla-Draft-Info: internal/draft; vcard=0
+Bcc: chef@elsewhere.example
+In-Reply-To: <frage@citizen.example>
+Content-Type: text/plain; charset=UTF-8; format=flowed
+Content-Transfer-Encoding: 8bit
+
+Guten Tag, schöne Grüße
+"""
+OUTLOOK = f"""\
+Received: from PC-4711 (unknown [10.1.2.3]) by smtp.local; Mon, 21 Sep 2026 15:13:20 +0200
+From: "Kita" <{KITA.upper()}>
+Sender: jonas.privat@mail.example
+Reply-To: <jonas.privat@mail.example>
+To: <{PETRA}>
+Subject: Kurz
+X-Mailer: Microsoft Outlook 16.0
+X-MS-Exchange-Organization: 1
+X-Originating-IP: [10.1.2.3]
+Thread-Index: AQHa
+
+Guten Tag
+"""
+
+
+@pytest.fixture
+def programs(sqlite_database: Database, tmp_path: Path) -> Programs:
+    return Programs(sqlite_database, tmp_path)
+
+
+async def signed_in(programs: Programs, login: str = "jonas", *teams: str) -> Account:
+    password = programs.person(login, *(teams or ("kita",)))
+    found = await programs.desk.sign_in("192.0.2.1", login, password)
+    assert isinstance(found, Account)
+    return found
+
+
+async def hand_in(programs: Programs, account: Account, text: str, to: tuple[str, ...] = (PETRA,)) -> Reply:
+    spool = Spool(programs.directory)
+    spool.write(text.replace("\n", "\r\n").encode())
+    envelope = Envelope(
+        reverse_path=parse_address("jonas@private.example"),
+        recipients=tuple(Recipient(address=parse_address(each)) for each in to),
+        peer=Peer(ip="192.0.2.1", port=1, helo="pc", protocol="ESMTPS"),
+    )
+    return await programs.desk.submit(account, envelope, spool)
+
+
+def octets_of(programs: Programs) -> bytes:
+    """Return the newest message that left."""
+    newest = max((row for row in programs.rows(messages) if row.direction == "out"), key=lambda row: row.id)
+    with programs.database.read() as connection:
+        return content.read(connection, newest.digest)
+
+
+async def test_an_answer_leaves_in_the_name_of_the_office_and_lies_in_its_conversation(programs: Programs) -> None:
+    letter = programs.letter()
+    account = await signed_in(programs)
+    reply = await hand_in(programs, account, THUNDERBIRD, (PETRA, "chef@elsewhere.example"))
+    assert reply.code == 250
+    (ours,) = programs.rows(outgoing)
+    assert (ours.kind, ours.team, ours.author, ours.answers_id) == ("answer", "kita", "jonas", letter)
+    assert {row.conversation_id for row in programs.rows(filings)} == {letter}
+    assert {(row.state, row.recipient, row.reverse_path) for row in programs.rows(deliveries)} == {
+        ("queued", PETRA, KITA), ("queued", "chef@elsewhere.example", KITA),
+    }  # fmt: skip
+    assert [row.state for row in programs.rows(entries)] == ["waiting"]
+
+
+async def test_what_tells_of_the_machine_and_the_blind_copies_does_not_leave_and_the_rest_is_untouched(
+    programs: Programs,
+) -> None:
+    assert (await hand_in(programs, await signed_in(programs), THUNDERBIRD)).code == 250
+    gone = ("User-Agent:", "X-Mozilla-Draft-Info:", "Bcc:")
+    left = [line for line in THUNDERBIRD.split("\n") if not line.startswith(gone)]
+    assert octets_of(programs).decode() == "\r\n".join(left)
+
+
+async def test_personal_addresses_go_and_date_and_message_id_come_where_they_are_missing(programs: Programs) -> None:
+    account = await signed_in(programs)
+    assert (await hand_in(programs, account, OUTLOOK)).code == 250
+    head = octets_of(programs).partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert [line.partition(":")[0] for line in head] == ["From", "To", "Subject", "Date", "Message-ID"]
+    assert head[3] == "Date: Mon, 21 Sep 2026 16:14:20 +0200"
+    assert "10.1.2.3" not in octets_of(programs).decode()
+    assert "privat" not in octets_of(programs).decode()
+    assert [row.kind for row in programs.rows(outgoing)] == ["new"]
+
+
+async def test_a_letter_that_is_handed_in_again_leaves_once(programs: Programs) -> None:
+    account = await signed_in(programs)
+    first = await hand_in(programs, account, THUNDERBIRD)
+    assert await hand_in(programs, account, THUNDERBIRD) == first
+    assert len(programs.rows(deliveries)) == 1
+
+
+async def test_where_a_colleague_was_quicker_the_letter_waits_and_the_team_is_told(programs: Programs) -> None:
+    letter = programs.letter()
+    jonas, lea = await signed_in(programs), await signed_in(programs, "lea")
+    assert (await hand_in(programs, lea, THUNDERBIRD)).code == 250
+    reply = await hand_in(programs, jonas, THUNDERBIRD.replace("schöne", "beste"))
+    assert reply.code == 250
+    assert reply.text.startswith("Held, a colleague has answered")
+    assert [row.state for row in programs.rows(deliveries)] == ["queued", "held"]
+    (note,) = programs.rows(notes)
+    assert (note.conversation_id, note.team, note.author) == (letter, "kita", "jonas")
+    assert [row.state for row in programs.rows(entries)] == ["open"]
+
+
+async def test_what_oneself_has_written_meanwhile_holds_nothing(programs: Programs) -> None:
+    programs.letter()
+    account = await signed_in(programs)
+    for text in (THUNDERBIRD, THUNDERBIRD.replace("schöne", "beste")):
+        assert (await hand_in(programs, account, text)).code == 250
+    assert [row.state for row in programs.rows(deliveries)] == ["queued", "queued"]
+
+
+async def test_an_answer_does_not_join_what_only_another_team_has(programs: Programs) -> None:
+    letter = programs.letter(to="info@musterstadt.example")
+    assert (await hand_in(programs, await signed_in(programs), THUNDERBIRD)).code == 250
+    assert [row.kind for row in programs.rows(outgoing)] == ["new"]
+    assert {row.conversation_id for row in programs.rows(filings) if row.team == "kita"} != {letter}
+
+
+def _revoke_right(programs: Programs) -> None:
+    taken = Revocation(login="jonas", role=Role.RESPONDER, team="kita", revoked_ms=programs.now_ms)
+    programs.database.writer.submit(revoke_grants, taken).result()
+
+
+def _revoke_password(programs: Programs) -> None:
+    (row,) = programs.rows(app_passwords)
+    taken = Withdrawal(login="jonas", id=row.id, at_ms=programs.now_ms)
+    programs.database.writer.submit(revoke_app_passwords, taken).result()
+
+
+def _close_account(programs: Programs) -> None:
+    programs.database.writer.submit(disable_users, Disabling(login="jonas", disabled_ms=programs.now_ms)).result()
+
+
+@pytest.mark.parametrize("withdraw", [_revoke_right, _revoke_password, _close_account])
+async def test_what_was_withdrawn_a_moment_ago_holds_no_more(
+    programs: Programs, withdraw: Callable[[Programs], None]
+) -> None:
+    account = await signed_in(programs)
+    withdraw(programs)
+    reply = await hand_in(programs, account, THUNDERBIRD)
+    assert str(reply).startswith("550 5.7.1 ")
+    assert programs.rows(outgoing) == []
+
+
+async def test_a_wrong_password_an_unknown_login_and_a_revoked_one_get_the_same_answer(programs: Programs) -> None:
+    password = programs.person("jonas", "kita")
+    said = {
+        str(await programs.desk.sign_in(f"192.0.2.{number}", login, typed))
+        for number, (login, typed) in enumerate(
+            [("jonas", password[:-1] + ("a" if password[-1] != "a" else "b")), ("nobody", password), ("jonas", "x")]
+        )
+    }
+    _revoke_password(programs)
+    said.add(str(await programs.desk.sign_in("192.0.2.9", "jonas", password)))
+    assert said == {"535 5.7.8 Wrong login or application password"}
+
+
+async def test_the_password_of_the_browser_opens_no_mail_program(programs: Programs) -> None:
+    new = NewUser(login="otto", name="", mail=None, password=hash_password("a" * 28, CHEAP), created_ms=0)
+    programs.database.writer.submit(add_users, new).result()
+    assert isinstance(await programs.desk.sign_in("192.0.2.1", "otto", "a" * 28), Reply)
+
+
+def test_recipients_are_counted_for_an_hour_and_each_account_alone() -> None:
+    quota = Quota(2)
+    assert [quota.take(1, at) for at in (0.0, 10.0, 20.0)] == [True, True, False]
+    assert quota.take(2, 20.0)
+    assert [quota.take(1, at) for at in (3_600.0, 3_601.0, 3_611.0)] == [True, False, True]
+
+
+@pytest.mark.parametrize("tls_first", [False, True])
+async def test_smtplib_hands_a_letter_in_over_tls(
+    programs: Programs, tls_files: TlsFiles, tls_client: ssl.SSLContext, *, tls_first: bool
+) -> None:
+    password = programs.person("jonas", "kita")
+    tls_client.check_hostname = False
+
+    def send(port: int) -> None:
+        made = smtplib.SMTP_SSL("127.0.0.1", port, context=tls_client) if tls_first else smtplib.SMTP("127.0.0.1", port)
+        with made as client:
+            if not tls_first:
+                client.starttls(context=tls_client)
+            client.login("jonas", password)
+            client.sendmail(
+                "jonas@private.example", [PETRA], THUNDERBIRD.replace("\n", "\r\n").encode(), ["body=8bitmime"]
+            )
+
+    async with programs.listening(tls_files, tls_first=tls_first) as server:
+        await asyncio.to_thread(send, server.port)
+    (delivery,) = programs.rows(deliveries)
+    assert (delivery.recipient, delivery.reverse_path) == (PETRA, KITA)
