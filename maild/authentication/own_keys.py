@@ -111,8 +111,8 @@ class OwnKeys:
         stem = ("s" if kind == "rsa" else "e") + day.strftime("%Y%m")
         taken = {*self.active(domain), *self.retired(domain)}
         for tail in ("", *"bcdefghijklmnopqrstuvwxyz"):
-            if stem + tail not in taken:
-                return stem + tail
+            if (selector := f"{stem}{tail}") not in taken:
+                return selector
         raise MaildError(f"{domain} has had many keys this month; name the next one with --selector")
 
     def _path(self, domain: str, selector: str) -> Path:
