@@ -28,7 +28,7 @@ from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
 from maild.app.smtp_door import open_smtp
-from maild.app.submission import make_submitter
+from maild.app.submission import make_answers, make_submitter
 from maild.app.token_key import token_key
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -138,12 +138,27 @@ class Daemon:
             key=key,
             rulebook=rulebook,
         )
+        submitter = make_submitter(
+            settings,
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            index=index,
+            on_sent=_telling(feed.publish, worker.wake),
+            now_ms=now_ms,
+        )
+        answers = make_answers(database, rulebook, pool, submitter, now_ms)
+
+        def wake() -> None:
+            worker.wake()
+            answers.wake()
+
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=_telling(feed.publish, worker.wake),
+            on_filed=_telling(feed.publish, wake),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -154,6 +169,7 @@ class Daemon:
         )
         if "delivery" in only:
             await self._run_worker(worker)
+            self._beside(answers.run(), "answers")
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)
@@ -198,15 +214,7 @@ class Daemon:
                 gauges=gauges,
                 now_ms=now_ms,
                 reload_rules=watch.reload,
-                submitter=make_submitter(
-                    settings,
-                    database=database,
-                    rulebook=rulebook,
-                    pool=pool,
-                    index=index,
-                    on_sent=_telling(feed.publish, worker.wake),
-                    now_ms=now_ms,
-                ),
+                submitter=submitter,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port

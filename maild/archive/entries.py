@@ -130,7 +130,11 @@ def reopen(connection: Connection, reopening: Reopening) -> None:
     )
     answered = connection.scalar(
         select(func.max(messages.c.id)).where(
-            messages.c.id.in_(joined.where(messages.c.direction == "out").scalar_subquery())
+            messages.c.id.in_(
+                joined.where(
+                    messages.c.direction == "out", summaries.c.automatic == int(Automatic.PERSON)
+                ).scalar_subquery()
+            )
         )
     )
     oldest = connection.scalar(
