@@ -21,15 +21,16 @@ import structlog
 
 from maild.app import logs
 from maild.app.metrics import Gauges
-from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
+from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
 from maild.app.readers import Readers
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
-from maild.app.submission import make_mail_programs, make_submitter
+from maild.app.submission import make_answers, make_mail_programs, make_submitter
 from maild.app.token_key import token_key
+from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
 from maild.archive.index_writer import IndexWriter, open_index
@@ -44,6 +45,7 @@ from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
 from maild.intake.accept import Intake
 from maild.intake.door import Door
+from maild.intake.mail_programs import MailPrograms
 from maild.intake.space import Space
 from maild.router.documents import DocumentReader
 from maild.router.reports import ReportReader
@@ -51,6 +53,7 @@ from maild.router.router import Router
 from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
+from maild.smtp.server import Server as SmtpServer
 from maild.web.feed import Feed
 
 _DRAIN_S = 20.0
@@ -145,12 +148,27 @@ class Daemon:
             key=key,
             rulebook=rulebook,
         )
+        submitter = make_submitter(
+            settings,
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            index=index,
+            on_sent=_telling(feed.publish, worker.wake),
+            now_ms=now_ms,
+        )
+        answers = make_answers(database, rulebook, pool, submitter, now_ms)
+
+        def wake() -> None:
+            worker.wake()
+            answers.wake()
+
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=_telling(feed.publish, worker.wake),
+            on_filed=_telling(feed.publish, wake),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -161,6 +179,7 @@ class Daemon:
         )
         if "delivery" in only:
             await self._run_worker(worker)
+            self._beside(answers.run(), "answers")
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)
@@ -192,15 +211,6 @@ class Daemon:
             worker=worker,
         )
         watch = self._watch(rulebook)
-        submitter = make_submitter(
-            settings,
-            database=database,
-            rulebook=rulebook,
-            pool=pool,
-            index=index,
-            on_sent=_telling(feed.publish, worker.wake),
-            now_ms=now_ms,
-        )
         if "web" in only:
             # A host that only receives mail neither loads nor needs the pages.
             from maild.app.web_door import open_web  # noqa: PLC0415
@@ -219,20 +229,25 @@ class Daemon:
             stack.push_async_callback(web.close)
             self.web_port = web.port
         if "smtp" in only:
-            inherited = inherited_sockets()
-            servers = await open_smtp(settings, intake, inherited)
-            self.smtp_ports = [server.port for server in servers]
-            if has_submission(settings, inherited):
-                programs = make_mail_programs(
-                    settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms
-                )
-                servers += await open_submission(settings, intake, programs, inherited)
-                self.submission_ports = [server.port for server in servers[len(self.smtp_ports) :]]
-            gauges.servers.extend(servers)
-            for server in servers:
-                stack.push_async_callback(server.drain, _DRAIN_S)
+            programs = make_mail_programs(
+                settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms
+            )
+            gauges.servers.extend(await self._open_smtp(intake, programs))
         self._signals()
-        await self._watchdog(database)
+        self._beside(watchdog(database), "watchdog")
+
+    async def _open_smtp(self, intake: Intake, programs: MailPrograms) -> list[SmtpServer]:
+        """Open the doors for mail servers, and those for mail programs when there are to be any."""
+        inherited = inherited_sockets()
+        servers = await open_smtp(self._settings, intake, inherited)
+        self.smtp_ports = [server.port for server in servers]
+        if has_submission(self._settings, inherited):
+            handed_in = await open_submission(self._settings, intake, programs, inherited)
+            self.submission_ports = [server.port for server in handed_in]
+            servers += handed_in
+        for server in servers:
+            self._stack.push_async_callback(server.drain, _DRAIN_S)
+        return servers
 
     async def until_stopped(self) -> None:
         """Wait for SIGTERM or SIGINT."""
@@ -340,21 +355,6 @@ class Daemon:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
         return watch
 
-    async def _watchdog(self, database: Database) -> None:
-        interval_s = watchdog_interval_s()
-        if interval_s is None:
-            return
-
-        async def tell() -> None:
-            # Invariant: a daemon whose writer hangs is not alive, however well its loop turns.
-            while True:
-                await database.writer.run(_nothing, None)
-                notify("WATCHDOG=1")
-                await asyncio.sleep(interval_s)
-
-        task = asyncio.create_task(tell(), name="watchdog")
-        self._stack.callback(task.cancel)
-
 
 def _telling(publish: Callable[[frozenset[str]], None], wake: Callable[[], None]) -> Callable[[frozenset[str]], None]:
     """Tell live pages of what was filed, and the worker of deliveries, which may have been asked for something."""
@@ -364,10 +364,6 @@ def _telling(publish: Callable[[frozenset[str]], None], wake: Callable[[], None]
         wake()
 
     return tell
-
-
-def _nothing(_connection: object, arguments: list[None]) -> list[None]:
-    return arguments
 
 
 def _raise_descriptor_limit() -> None:

@@ -9,6 +9,7 @@ from ipaddress import ip_address
 
 from maild.app.serving import Serving
 from maild.archive.database import Database
+from maild.authentication.own_keys import OwnKeys
 from maild.config import Settings
 from maild.config.outbound import Outbound
 from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Delivery
@@ -16,6 +17,7 @@ from maild.delivery.hosts import Hosts
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
+from maild.delivery.signatures import Signer
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts
 from maild.delivery.worker import Limits, Worker
@@ -69,6 +71,7 @@ def make_worker(
         ),
         single=frozenset() if smarthost is None else frozenset({SMTP}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
+        sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
     )
 
 

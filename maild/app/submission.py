@@ -11,8 +11,10 @@ from maild.archive.database import Database
 from maild.archive.index_writer import IndexWriter
 from maild.config import Settings
 from maild.confinement import Pool
+from maild.intake.answers import Answers
 from maild.intake.mail_programs import MailPrograms
 from maild.intake.submit import Submitter
+from maild.mail.facts import Facts
 from maild.router.outgoing import OutgoingReader
 from maild.rules.rulebook import Rulebook
 
@@ -57,3 +59,17 @@ def make_mail_programs(
         recipients_per_hour=settings.submission.recipients_per_hour,
         strip_client_headers=settings.submission.strip_client_headers,
     )
+
+
+def make_answers(
+    database: Database, rulebook: Rulebook, pool: Pool, submitter: Submitter, now_ms: Callable[[], int]
+) -> Answers:
+    """Return the task that answers automatically."""
+
+    async def read(octets: bytes) -> Facts:
+        facts: Facts = await pool.run("maild.mail.reading:facts_of", octets)
+        return facts
+
+    return Answers(
+        database=database, rules=lambda: rulebook.current, submitter=submitter, read=read, now_ms=now_ms
+    )  # fmt: skip

@@ -5,13 +5,15 @@ Whether the person may do so was decided by `policy` before; the units only chan
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from maild.archive.lessons import Taught, teach
 from maild.archive.schema import entries, filings, messages, summaries
+from maild.archive.schema_outgoing import outgoing
 from maild.mail.facts import Automatic
 from maild.mail.ids import id_ms
 
@@ -91,6 +93,23 @@ def _update(connection: Connection, conversation_id: int, team: str, values: dic
     return bool(changed.rowcount)
 
 
+def open_undelivered(connection: Connection, message_ids: Iterable[int]) -> None:
+    """Open the entries of letters of ours that will not arrive, as unseen, within the unit of work that records it.
+
+    What somebody has called spam stays spam, and nobody is troubled by what maild has sent of its own accord.
+    """
+    written = outgoing.c.kind.not_in(("automatic", "notice"))
+    found = connection.execute(
+        select(filings.c.conversation_id, filings.c.team)
+        .join_from(filings, outgoing, outgoing.c.message_id == filings.c.message_id)
+        .where(filings.c.message_id.in_(sorted(set(message_ids))), written)
+        .distinct()
+    ).all()
+    state = case((entries.c.state.in_(("closed", "waiting")), "open"), else_=entries.c.state)
+    for conversation_id, team in sorted(tuple(row) for row in found):
+        _update(connection, conversation_id, team, {"state": state, "seen_ms": None})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopening:
     """An answer did not leave after all: who wrote to us waits as before."""
@@ -111,7 +130,11 @@ def reopen(connection: Connection, reopening: Reopening) -> None:
     )
     answered = connection.scalar(
         select(func.max(messages.c.id)).where(
-            messages.c.id.in_(joined.where(messages.c.direction == "out").scalar_subquery())
+            messages.c.id.in_(
+                joined.where(
+                    messages.c.direction == "out", summaries.c.automatic == int(Automatic.PERSON)
+                ).scalar_subquery()
+            )
         )
     )
     oldest = connection.scalar(

@@ -99,9 +99,9 @@ def entry_by_rules(team: str, arrivals: Iterable[Arrival]) -> dict[str, Any] | N
                 entry = _opened(arrival, team, state, priority)
             else:
                 _moved_on(entry, arrival, priority)
-            if not arrival.incoming:
+            if not arrival.incoming and arrival.by_person:
                 answered = max(answered, arrival.message_id)
-            elif arrival.by_person:
+            elif arrival.incoming and arrival.by_person:
                 letters.append(arrival.message_id)
     if entry is None:
         return None
@@ -213,7 +213,12 @@ def _of_entry(column: ColumnElement[int]) -> Select[Any]:
     )
 
 
-_ANSWERED = Prepared(_of_entry(func.max(messages.c.id)).where(messages.c.direction == text("'out'")))
+# An automatic answer is none that a person waits for.
+_ANSWERED = Prepared(
+    _of_entry(func.max(messages.c.id)).where(
+        messages.c.direction == text("'out'"), summaries.c.automatic == text(str(int(Automatic.PERSON)))
+    )
+)
 _OLDEST_UNANSWERED = Prepared(
     _of_entry(func.min(messages.c.id)).where(
         messages.c.direction == text("'in'"),

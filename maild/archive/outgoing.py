@@ -56,21 +56,23 @@ def written_of(connection: Connection, *, visible: Visible, message_ids: Iterabl
 def answers_since(
     connection: Connection, *, visible: Visible, conversation_id: int, since_id: int
 ) -> tuple[Written, ...]:
-    """Return what was written in a conversation after one of its messages, oldest first."""
+    """Return what people wrote in a conversation after one of its messages, oldest first."""
     return _written(
         connection, visible, filings.c.conversation_id == conversation_id, messages.c.id > since_id,
-        messages.c.direction == "out",
+        messages.c.direction == "out", func.coalesce(outgoing.c.kind, "") != "automatic",
     )  # fmt: skip
 
 
 def written_to(connection: Connection, *, visible: Visible, conversation_id: int) -> frozenset[str] | None:
-    """Return the keys of whom the newest message of ours in a conversation went to; None: we never wrote."""
+    """Return the keys of whom the newest letter of ours in a conversation went to; None: nobody ever wrote."""
     newest = connection.scalar(
         select(func.max(messages.c.id))
         .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .outerjoin(outgoing, outgoing.c.message_id == messages.c.id)
         .where(
             filings.c.conversation_id == conversation_id,
             messages.c.direction == "out",
+            func.coalesce(outgoing.c.kind, "") != "automatic",
             allowed(filings.c.team, visible),
         )
     )

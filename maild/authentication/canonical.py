@@ -133,7 +133,9 @@ def chosen(fields: tuple[SignedField, ...], names: Iterable[bytes], own: int = -
 
 def body_hash(content: bytes, start: int, form: str) -> BodyHash:
     """Hash (SHA-256) the body that begins at `start`."""
-    return _simple(content, start) if form == SIMPLE else _relaxed(content, start)
+    if form == SIMPLE:
+        return _simple(content, start)
+    return relaxed_body(content[begin : begin + _PIECE] for begin in range(start, len(content), _PIECE))
 
 
 def _simple(content: bytes, start: int) -> BodyHash:
@@ -169,10 +171,11 @@ def _kept(piece: bytes) -> int:
     return kept + odd
 
 
-def _relaxed(content: bytes, start: int) -> BodyHash:
+def relaxed_body(pieces: Iterable[bytes]) -> BodyHash:
+    """Hash a body in the relaxed form as it comes, cut anywhere."""
     hashed = hashlib.sha256()
     size = lines = 0
-    for piece in _relaxed_pieces(content, start):
+    for piece in _relaxed_pieces(pieces):
         kept = _kept(piece)
         if kept:
             size += kept + lines * len(_CRLF)
@@ -193,14 +196,14 @@ def _end_lines(hashed: hashlib._Hash, count: int) -> None:
     hashed.update(_MANY_LINES[: count * len(_CRLF)])
 
 
-def _relaxed_pieces(content: bytes, start: int) -> Iterator[bytes]:
+def _relaxed_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the body without the white space that does not count; no piece ends within a CRLF.
 
     What may still become the end of a line is held back for the next piece: a space, a CR, or both.
     """
     held = b""
-    for begin in range(start, len(content), _PIECE):
-        piece = _narrowed(held + content[begin : begin + _PIECE])
+    for each in pieces:
+        piece = _narrowed(held + each)
         if b" \r\n" in piece:
             piece = piece.replace(b" \r\n", _CRLF)
         spoken = len(piece) - piece.endswith(b"\r")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from maild.authentication.canonical import RELAXED, Mail, SignedField, read_mail
+from maild.authentication.canonical import RELAXED, Mail, SignedField, body_hash, read_mail
 from maild.authentication.chain import INSTANCES, ArcSet, BrokenChainError, read_sets
 from maild.authentication.signing import SigningKey, UnsignableError, names_to_sign, signature_tags, signed_field
 from maild.authentication.tags import emptied, read_tags, write_field
@@ -61,7 +61,8 @@ def seal(
         return b""
     instance = str(len(sets) + 1)
     found = f"ARC-Authentication-Results: i={instance}; {authserv_id}; {results}\r\n".encode()
-    tags = signature_tags(content, mail, key, now_s=now_s, names=names or _names(mail), forms=_FORMS)
+    body = body_hash(content, mail.body_start, _FORMS[1])
+    tags = signature_tags(body, key, now_s=now_s, names=names or _names(mail), forms=_FORMS)
     signed = _field(found)
     message = signed_field(
         "ARC-Message-Signature", _sorted(tags | {"i": instance}), Mail((signed, *mail.fields), mail.body_start), key

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
-from maild.authentication.canonical import RELAXED, Mail, SignedField, body_hash, chosen, read_mail
+from maild.authentication.canonical import RELAXED, BodyHash, Mail, SignedField, body_hash, chosen, read_mail
 from maild.authentication.signatures import header_digest, signed_names
 from maild.authentication.tags import Tags, write_field
 from maild.errors import MaildError
@@ -117,7 +117,21 @@ def sign(
     mail = read_mail(content)
     if mail.flaw:
         raise UnsignableError(mail.flaw)
-    tags = {"v": "1"} | signature_tags(content, mail, key, now_s=now_s, names=names_to_sign(mail), forms=forms)
+    body = body_hash(content, mail.body_start, forms[1])
+    return sign_hashed(mail, body, key, now_s=now_s, lifetime_s=lifetime_s, forms=forms)
+
+
+def sign_hashed(
+    mail: Mail,
+    body: BodyHash,
+    key: SigningKey,
+    *,
+    now_s: int,
+    lifetime_s: int | None = None,
+    forms: tuple[str, str] = (RELAXED,) * 2,
+) -> bytes:
+    """Return the DKIM-Signature of a mail without a flaw whose body was hashed, in `forms[1]`, as it was read."""
+    tags = {"v": "1"} | signature_tags(body, key, now_s=now_s, names=names_to_sign(mail), forms=forms)
     if lifetime_s is not None:
         tags["x"] = str(now_s + lifetime_s)
     return signed_field("DKIM-Signature", tags, mail, key, form=forms[0])
@@ -132,13 +146,13 @@ def names_to_sign(mail: Mail) -> list[str]:
 
 
 def signature_tags(
-    content: bytes, mail: Mail, key: SigningKey, *, now_s: int, names: Iterable[str], forms: tuple[str, str]
+    body: BodyHash, key: SigningKey, *, now_s: int, names: Iterable[str], forms: tuple[str, str]
 ) -> dict[str, str]:
     """Return the tags that a DKIM-Signature and an ARC-Message-Signature have in common, in their alphabet's order."""
     return {
         "a": key.algorithm,
         "b": "",
-        "bh": base64.b64encode(body_hash(content, mail.body_start, forms[1]).digest).decode("ascii"),
+        "bh": base64.b64encode(body.digest).decode("ascii"),
         "c": "/".join(forms),
         "d": key.domain,
         "h": ":".join(names),

@@ -7,7 +7,8 @@ import hashlib
 
 import click
 
-from maild.authentication.advice import BAD, Advice
+from maild.authentication.advice import BAD, Advice, txt
+from maild.authentication.own_keys import OwnKeys
 from maild.authentication.survey import Subject, survey
 from maild.cli.verb import plain, put_json
 from maild.config import Settings
@@ -21,18 +22,34 @@ _POLICY_BYTES = 64_000  # RFC 8461 §3.3
 
 
 def examine(settings: Settings, domain: str, selectors: tuple[str, ...], *, sends_mail: bool, as_json: bool) -> bool:
-    """Print what there is to say of a domain; return whether none of it is bad."""
+    """Print what there is to say of a domain; return whether none of it is bad.
+
+    Without `selectors`, those of the keys that we sign with are meant.
+    """
+    name = _name(domain)
     subject = Subject(
-        domain=_name(domain),
-        selectors=tuple(_name(selector) for selector in selectors),
+        domain=name,
+        selectors=tuple(_name(selector) for selector in selectors or OwnKeys(settings.server.data_dir).active(name)),
         host=_host(settings),
         key=_key_digest(settings),
         sends_mail=sends_mail,
     )
-    found = asyncio.run(_survey(settings, subject))
+    found = [_with_our_record(settings, name, each) for each in asyncio.run(_survey(settings, subject))]
     for each in found:
         _put(each, as_json=as_json)
     return all(each.state != BAD for each in found)
+
+
+def _with_our_record(settings: Settings, domain: str, each: Advice) -> Advice:
+    """Return an advice about a key of ours with the record that is to be published, instead of what one looks like."""
+    kind, _, selector = each.what.partition(" ")
+    keys = OwnKeys(settings.server.data_dir)
+    if kind != "DKIM" or not each.publish or selector not in keys.active(domain):
+        return each
+    try:
+        return each._replace(publish=(txt(f"{selector}._domainkey.{domain}", keys.key(domain, selector).record),))
+    except (OSError, ValueError):
+        return each  # `maild doctor` says what is wrong with it
 
 
 def _name(text: str) -> str:

@@ -61,6 +61,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     else:
         yield bad("data directory", f"{data_dir} is not there; `maild init` or `maild serve` makes it")
     yield from _rules(settings)
+    yield from _signing(settings)
     yield from _certificate(settings)
     yield from _clock()
     yield from listeners(settings)
@@ -160,6 +161,13 @@ def _rules(settings: Settings) -> Iterator[Finding]:
         yield doubt("rules", f"{counted(len(found), 'warning')}; `maild check` lists them")
     else:
         yield good("rules", str(settings.server.rules))
+
+
+def _signing(settings: Settings) -> Iterator[Finding]:
+    from maild.cli.signing_keys import findings
+
+    rules = read_rules(settings).ruleset
+    yield from findings(settings, rules.domains if rules is not None else frozenset())
 
 
 def _certificate(settings: Settings) -> Iterator[Finding]:

@@ -31,6 +31,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "show": ("maild.cli.archive:show", "Show one message: readable, raw, or its trace."),
     "trace": ("maild.cli.archive:trace", "Tell every fate of a mail."),
     "queue": ("maild.cli.queue:queue", "What is still to be done with mail; release what is held."),
+    "returned": ("maild.cli.returned:returned", "Who did not get what was sent in our name, and why."),
+    "dkim": ("maild.cli.dkim:dkim", "The keys that mail of ours is signed with, and what to publish."),
     "reports": ("maild.cli.reports:reports", "Who sends in our domains' name, as other mail servers report it."),
     "status": ("maild.cli.health:status", "Say how maild is, as a person reads it."),
     "user": ("maild.cli.people:user", "Add, list and disable people; set passwords."),

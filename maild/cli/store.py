@@ -59,7 +59,7 @@ def opened(settings: Settings) -> Iterator[Database]:
     """Lend the store to read from; its writer does not run."""
     _log_to_stderr()
     data_dir = settings.server.data_dir
-    _check_owner(data_dir)
+    check_owner(data_dir)
     database = Database(settings.database.url, data_dir)
     if database.is_sqlite and not settings.database.url and not Path(database.url.removeprefix("sqlite:///")).exists():
         raise TemporaryError(f"there is no archive in {data_dir} yet; `maild serve` or `maild init` makes it")
@@ -77,7 +77,7 @@ def _log_to_stderr() -> None:
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
-def _check_owner(data_dir: Path) -> None:
+def check_owner(data_dir: Path) -> None:
     """Refuse to work as root in another user's archive: the daemon could not write the files that root makes."""
     if not data_dir.exists():
         return

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 SMTP, LMTP, MAILDIR = "smtp", "lmtp", "maildir"
 KINDS = (SMTP, LMTP, MAILDIR)
 OPEN = ("queued", "deferred", "held")
+ENDED_BADLY = ("failed", "expired")
 WAITING = ("queued", "deferred")
 COLLISION = "a colleague has answered meanwhile"  # why one is held that came from a mail program
 STATES = (*OPEN, "delivered", "failed", "expired", "dropped")

@@ -16,6 +16,7 @@ from maild.delivery.courier import Load
 from maild.delivery.deliveries import MAILDIR, SMTP, Delivery
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.leaving import Leaving, leaving, piece
+from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.wire import Lines, Shape, measure
 from maild.errors import NotFoundError
 from maild.mail.header import newline_of, read_header
@@ -42,10 +43,13 @@ def as_recorded(delivery: Delivery) -> str | None:
 class Loads:
     """Reads the archive for couriers. `hostname` is ours, as trace fields name it."""
 
-    def __init__(self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded) -> None:
+    def __init__(
+        self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded, sign: Sign = unsigned
+    ) -> None:
         self._database = database
         self._hostname = hostname
         self._return_path = return_path
+        self._sign = sign
 
     async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
         """Return the load of those that may be sent, and the outcome of those that must not."""
@@ -74,9 +78,8 @@ class Loads:
             message = leaving(connection, deliveries[0].message_id)
             first = piece(connection, message.digest, 0) or b""
             circled = self._circled(message, first, deliveries)
-            above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries)
 
-            def octets() -> Iterator[bytes]:
+            def octets(above: bytes = b"") -> Iterator[bytes]:
                 yield above
                 yield first
                 number = 1
@@ -84,7 +87,12 @@ class Loads:
                     yield following
                     number += 1
 
-            return _Read(message, first, above, measure(_lines(octets())), circled)
+            if message.direction == "in":
+                above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries)
+            else:
+                # Lines end here as they will out there: that is what is signed.
+                above = self._sign(message.id, _lines(octets()))
+            return _Read(message, first, above, measure(_lines(octets(above))), circled)
 
     def _circled(self, message: Leaving, first: bytes, deliveries: tuple[Delivery, ...]) -> frozenset[int]:
         if message.direction != "in" or deliveries[0].kind != SMTP:
@@ -93,8 +101,6 @@ class Loads:
         return frozenset(d.id for d in deliveries if has_circled(fields, self._hostname, d.recipient))
 
     def _above(self, message: Leaving, deliveries: tuple[Delivery, ...] | list[Delivery]) -> bytes:
-        if message.direction != "in":
-            return b""
         arrival = Arrival(
             message_id=message.id,
             received_ms=message.received_ms,

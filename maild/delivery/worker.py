@@ -24,6 +24,7 @@ from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import ReversePath, TakeUp, finish, own_postmaster, take_up
 from maild.delivery.queue.working import Claim, End, Hop, Recorded, Start, begin, claim, end_leases, hop_of, next_due_ms
 from maild.delivery.reporting import report, report_claimed
+from maild.delivery.signatures import Sign, unsigned
 from maild.errors import MaildError
 
 _log = structlog.get_logger()
@@ -58,6 +59,7 @@ class Worker:
         single: frozenset[str] = frozenset(),
         reverse_path: ReversePath = own_postmaster,
         return_path: ReturnPath = as_recorded,
+        sign: Sign = unsigned,
         on_recorded: Callable[[Delivery, Outcome, Recorded], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -71,7 +73,7 @@ class Worker:
         self._reverse_path = reverse_path
         self._on_recorded = on_recorded
         self._clock = clock
-        self._loads = Loads(database, hostname=hostname, return_path=return_path)
+        self._loads = Loads(database, hostname=hostname, return_path=return_path, sign=sign)
         self._backoff: Backoff[Hop] = Backoff()
         self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
         self._awake = asyncio.Event()

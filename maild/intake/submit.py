@@ -17,9 +17,11 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
 from maild.archive.content import CHUNK_BYTES, compress
 from maild.archive.drafts import COLLISION, OPEN, draft_state, set_draft
+from maild.archive.duties import OURSELVES, Ending, end
 from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
@@ -47,8 +49,9 @@ class Submission:
     `team` is the inbox in whose name; `author` a login, "" for maild itself. `answers_id` is the message it answers,
     sends on or reports about; `conversation_id` None opens a new one. `seen_id` is the newest message that the author
     had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
-    leaves it. With a `draft_id` the draft is sent by it, once. `held_note` given: where a colleague was quicker it is
-    archived all the same, but waits, and this note tells the team.
+    leaves it. With a `draft_id` the draft is sent by it, once; with a `duty_id` the duty is done by it, an automatic
+    answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
+    the team.
     """
 
     content: bytes
@@ -146,6 +149,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
         if asked.draft_id is not None:
             set_draft(connection, asked.draft_id, state="held", why=COLLISION, at_ms=now_ms, was=OPEN)
         return Collision(others=others)
+    if asked.duty_id is not None:
+        require_due(connection, asked.duty_id, [each.key for each in asked.recipients], now_ms)
     (accepted,) = accept(connection, [leaving.acceptance])
     message_id = accepted.message_id
     (filed,) = file(connection, [leaving.filing._replace(message_id=message_id, into=into, at_ms=now_ms)])
@@ -159,6 +164,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     if (becomes := "open" if held else asked.state) is not None:
         change = StateChange(conversation_id=filed.conversation_id, team=asked.team, state=becomes)
         set_states(connection, [change])
+    if asked.duty_id is not None:
+        end(connection, [Ending(duty_id=asked.duty_id, state="done", by=OURSELVES, at_ms=now_ms)])
     if asked.draft_id is not None:
         set_draft(connection, asked.draft_id, state="sent", at_ms=now_ms, message_id=message_id, was=OPEN)
     return Sent(message_id=message_id, filed=filed, held=held)

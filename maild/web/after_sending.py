@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.outgoing import Written, written_of
+from maild.archive.register import returns_of
+from maild.delivery.deliveries import ENDED_BADLY
 from maild.delivery.queue.acts import Act, Change
 from maild.delivery.queue.carrying import change_and_settle
 from maild.delivery.queue.listing import deliveries_in, deliveries_of
@@ -15,17 +17,23 @@ from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryErr
 from maild.intake.taking_back import TakeBack, TakenBack, take_back
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
-from maild.web.delivery_words import ENDED_BADLY, Fate, fate, waits
+from maild.web.delivery_words import Fate, fate, waits
 from maild.web.visit import Visit
 
 _ALARMS = 5
 
 
 async def fates(visit: Visit, messages: Iterable[queries.Message]) -> dict[int, Fate]:
-    """Return what is to be said at each letter of its deliveries; none of a letter: no key."""
+    """Return what is to be said at each letter of its deliveries, and of what came back; nothing: no key."""
     ids = [message.id for message in messages if message.direction == "out"]
+    if not ids:
+        return {}
     found = await visit.read(deliveries_of, visible=visit.visible, message_ids=ids)
-    return {n: fate(each, now_ms=visit.now_ms, language=visit.language) for n, each in found.items()}
+    came = await visit.read(returns_of, visible=visit.visible, message_ids=ids)
+    return {
+        n: fate(found.get(n, ()), came.get(n, ()), now_ms=visit.now_ms, language=visit.language)
+        for n in found.keys() | came.keys()
+    }
 
 
 async def failures(visit: Visit) -> tuple[tuple[queries.Message, str], ...]:

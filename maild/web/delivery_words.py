@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from maild.delivery.deliveries import COLLISION
+from maild.archive.register import Came
+from maild.delivery.deliveries import COLLISION, ENDED_BADLY
 from maild.delivery.queue.listing import RecordedDelivery
+from maild.mail.dsn import FAILED
+from maild.mail.dsn_words import words_of
 from maild.web.language import catalogue
 
-ENDED_BADLY = ("failed", "expired")
+_TROUBLED = (FAILED, "delayed")
 
 
 def _(text: str) -> str:
@@ -31,6 +35,8 @@ _SOON = _("Will be sent to {0} in {1} seconds.")
 _TAKEN_BACK = _("Taken back by {1}: nothing was sent to {0}.")
 _GIVEN_UP = _("Not delivered to {0}; {1} gave it up.")
 _TWICE = _("It may have arrived twice.")
+_LATE = _("It has not got through for more than four hours; you need not do anything.")
+_CAME_BACK = _("A report about {0} came back: {1}")
 _SILENT = _("the other server did not answer")
 _MAX_REASON = 300
 _BRACES = re.compile(r"\{([01])\}")
@@ -54,14 +60,16 @@ class Fate:
     taken_back: bool
     has_failed: bool
     waits: bool  # for somebody of the team to let it go
+    came_back: bool
 
 
-def fate(found: Iterable[RecordedDelivery], *, now_ms: int, language: str) -> Fate:
-    """Return what is to be said of the deliveries of a letter, what went wrong first."""
-    each = tuple(found)
-    lines = sorted((_line(d, now_ms, language) for d in each), key=lambda line: not line.bad)
+def fate(found: Iterable[RecordedDelivery], reports: Iterable[Came] = (), *, now_ms: int, language: str) -> Fate:
+    """Return what is to be said of the deliveries of a letter, and of reports about it, what went wrong first."""
+    each, came = tuple(found), tuple(reports)
+    lines = [_line(d, now_ms, language) for d in each] + [_report_line(report, language) for report in came]
     return Fate(
-        lines=tuple(lines),
+        lines=tuple(sorted(lines, key=lambda line: not line.bad)),
+        came_back=any(report.action == FAILED for report in came),
         can_take_back=any(_is_soon(d, now_ms) for d in each),
         taken_back=bool(each) and all(_was_taken_back(d) for d in each),
         has_failed=any(d.state in ENDED_BADLY for d in each),
@@ -72,6 +80,29 @@ def fate(found: Iterable[RecordedDelivery], *, now_ms: int, language: str) -> Fa
 def waits(found: RecordedDelivery) -> bool:
     """Tell whether it waits because a colleague was quicker than a mail program could know."""
     return found.state == "held" and found.outcome == COLLISION
+
+
+def reason_words(report: Reported, language: str) -> str:
+    """Return in plain words why something did not arrive, with the code that the other server gave."""
+    words = words_of(language)
+    reason = words.reason.get(report.reason, words.reason["unknown"])
+    return f"{reason} ({report.code})" if report.code else reason
+
+
+class Reported(Protocol):
+    """What a report, or the register, says of a recipient."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+def _report_line(report: Came, language: str) -> DeliveryLine:
+    became = words_of(language).action.get(report.action, report.action)
+    said = f"{became}. {reason_words(report, language)}" if report.action in _TROUBLED else f"{became}."
+    text = _filled(catalogue(language).gettext(_CAME_BACK), (report.recipient, said))
+    return DeliveryLine(text=text, at_ms=report.at_ms, bad=report.action == FAILED)
 
 
 def _is_soon(found: RecordedDelivery, now_ms: int) -> bool:
@@ -92,8 +123,14 @@ def _line(found: RecordedDelivery, now_ms: int, language: str) -> DeliveryLine:
     elif found.state == "dropped":
         words, value = _TAKEN_BACK if _was_taken_back(found) else _GIVEN_UP, found.ended_by or ""
     values = (found.recipient, value)
-    # One pass: braces in what another server said stay as they are.
-    text = _BRACES.sub(lambda hole: values[int(hole[1])], say(words))
+    text = _filled(say(words), values)
+    if found.state == "deferred" and found.late:
+        text = f"{text} {say(_LATE)}"
     if found.doubtful:
         text = f"{text} {say(_TWICE)}"
     return DeliveryLine(text=text, at_ms=found.ended_ms, bad=found.state in {*ENDED_BADLY, "held"})
+
+
+def _filled(words: str, values: tuple[str, str]) -> str:
+    # One pass: braces in what another server said stay as they are.
+    return _BRACES.sub(lambda hole: values[int(hole[1])], words)

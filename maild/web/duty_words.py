@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maild.archive.duties import OURSELVES, RecordedDuty
+from maild.intake.answers import NO_TEMPLATE, NOBODY, OFTEN, SUSPECT, TOO_LATE, UNPROVEN
 from maild.mail.screening import SPAM, VIRUS
 from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, REPLY
 from maild.web.language import catalogue
@@ -37,6 +38,15 @@ _DROPPED = {
     REPLY: _("The sender does not get the automatic answer “{0}”: {1} decided so."),
     ACKNOWLEDGE: _("The sender is not told that the letter has come: {1} decided so."),
     ALSO_DELIVER: _("Is not delivered to another mailbox of the team: {1} decided so."),
+}
+# What maild itself has given up.
+_NOT_ANSWERED = {
+    UNPROVEN: _("The sender gets no automatic answer: it is not proven that the letter is theirs."),
+    SUSPECT: _("The sender gets no automatic answer: the letter lies in spam, or is suspicious."),
+    OFTEN: _("The sender gets no automatic answer: they have had one within a day."),
+    TOO_LATE: _("The sender gets no automatic answer: it is too late for one."),
+    NO_TEMPLATE: _("The sender gets no automatic answer: the rules have no template “{0}”."),
+    NOBODY: _("The sender gets no automatic answer: there is no address for it to come from, or to go to."),
 }
 _RELEASED = _("Was held ({0}) and released by {1}.")
 _NO_REASON = _("a rule says so")
@@ -94,5 +104,7 @@ def _words(duty: RecordedDuty) -> str | None:
     if duty.state == "done":
         return _RELEASED if kind == HOLD else None
     if duty.state == "dropped":
+        if (given_up := _NOT_ANSWERED.get(duty.ended_by or "")) is not None:
+            return given_up
         table = {} if duty.ended_by == OURSELVES else _DROPPED
     return table.get(FORWARD if kind == ALSO_DELIVER and forwards else kind)

@@ -33,7 +33,9 @@ def signed_with(tags: dict[str, str | None], names: str = "from:to", letter: byt
     """Return the letter with a signature that holds, but for what these tags make of it; None leaves one out."""
     key, mail = key_of("rsa"), read_mail(letter)
     written: dict[str, str | None] = {"v": "1"}
-    written |= signature_tags(letter, mail, key, now_s=NOW_S, names=names.split(":"), forms=(RELAXED, RELAXED))
+    written |= signature_tags(
+        body_hash(letter, mail.body_start, RELAXED), key, now_s=NOW_S, names=names.split(":"), forms=(RELAXED, RELAXED)
+    )
     kept = {name: value for name, value in (written | tags).items() if value is not None}
     return signed_field("DKIM-Signature", kept, mail, key) + letter
 

@@ -21,6 +21,7 @@ from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_of
 from maild.delivery.queue.working import enqueue
+from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts, TlsPolicy, opportunistic
 from maild.delivery.worker import Limits, Worker
@@ -103,6 +104,7 @@ class Post:
     smarthost: Smarthost | None = None
     limits: Limits = field(default_factory=Limits)
     couriers: dict[str, Courier] = field(default_factory=dict)
+    sign: Sign = unsigned
     now_ms: int = NOW_MS
     clock_s: float = 0.0
     worker: Worker = field(init=False)
@@ -136,6 +138,7 @@ class Post:
             chance=lambda: 0.5,
             limits=self.limits,
             single=frozenset() if self.smarthost is None else frozenset({SMTP}),
+            sign=self.sign,
             clock=lambda: self.clock_s,
         )
 

@@ -1,16 +1,28 @@
 """S9: mail that wants to be answered for ever, or to have its answers hit somebody else.
 
 Expected: no automatic answer is even recorded for what a machine wrote, for the null reverse-path, for one of our own
-addresses, nor a second one for the same sender in the same conversation; what is forwarded is recorded once.
+addresses, nor a second one for the same sender in the same conversation; what is forwarded is recorded once. What is
+recorded is sent only to who is proven to have written, and an answer is nothing that another machine answers.
 """
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from sqlalchemy import select
 
 from maild.archive.duties import duties_of
+from maild.archive.schema import entries
+from maild.archive.schema_outgoing import deliveries
+from maild.intake.answers import Answers
+from maild.mail.evidence import Dmarc, Evidence
+from maild.mail.facts import Facts
+from maild.mail.reading import facts_of
+from maild.policy.roles import Role
 from maild.policy.visible import OPERATOR
 from tests.web.office import RULES, Office, letter, rules
+from tests.web.writer import left
 
 ANSWERING = (
     RULES.replace("title: Kita-Platzvergabe,", "title: Kita-Platzvergabe, acknowledge: eingang,")
@@ -96,3 +108,46 @@ def test_a_letter_that_was_never_read_is_not_answered_and_goes_nowhere_unseen(an
 @pytest.mark.parametrize(("direction", "origin"), [("out", "submission"), ("in", "import")])
 def test_what_was_imported_or_sent_from_here_asks_for_nothing(answering: Office, direction: str, origin: str) -> None:
     assert _duties(answering, answering.mail(letter(), direction=direction, origin=origin)) == []
+
+
+PROVEN = Evidence(checked_ms=1, dmarc=Dmarc(result="pass", domain="citizen.example", spf_aligned=True))
+
+
+def _answer(office: Office) -> list[str]:
+    """Carry out what is recorded; return to whom answers go."""
+
+    async def read(octets: bytes) -> Facts:
+        return facts_of(octets)
+
+    answers = Answers(database=office.database, rules=lambda: office.book.current,
+                      submitter=office.services.submitter, read=read, now_ms=office.clock)  # fmt: skip
+    asyncio.run(answers.once())
+    with office.database.read() as connection:
+        return list(connection.scalars(select(deliveries.c.recipient).order_by(deliveries.c.id)))
+
+
+def test_an_answer_is_none_that_a_machine_answers_and_the_letter_still_waits(answering: Office) -> None:
+    number = answering.mail(letter(key="frage@citizen.example"))
+    answering.examine(number, PROVEN)
+    # Address and rule ask for two: within a day there is one.
+    assert _answer(answering) == ["petra.mustermann@citizen.example"]
+    (sent,) = left(answering)
+    assert answering.reference(sent.id) == answering.reference(number)
+    with answering.database.read() as connection:
+        (entry,) = connection.execute(select(entries)).all()
+    assert (entry.state, entry.waiting_since_ms is not None) == ("open", True)
+    # The other side's machine is ours, too: what we have sent comes in there.
+    there = answering.mail(sent.octets, sender="kita@elsewhere.example")
+    assert _duties(answering, there) == ["forward rat@kreis.example"]
+
+
+def test_nobody_else_is_hit_by_answers_to_forged_letters(answering: Office) -> None:
+    answering.user("petra", (Role.RESPONDER, "kita"))
+    victim = answering.mail(letter(), sender="victim@elsewhere.example")
+    answering.examine(victim, PROVEN)
+    forged = answering.mail(letter(key="2@x.example"))
+    answering.examine(forged, Evidence(checked_ms=1, dmarc=Dmarc(result="fail", domain="citizen.example")))
+    assert _answer(answering) == []
+    with answering.client("petra") as client:
+        page = client.get(f"/c/{answering.reference(victim)}").text
+        assert "Es ist nicht belegt, dass der Brief von ihm stammt." in page

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, func, select, text, update
 
 from maild.archive.duties import OURSELVES, Ending, RecordedDuty, duty, end, waiting_duties
+from maild.archive.entries import open_undelivered
 from maild.archive.schema import duties, messages, recipients
 from maild.archive.schema_outgoing import deliveries
-from maild.delivery.deliveries import SMTP, NewDelivery
+from maild.delivery.deliveries import ENDED_BADLY, SMTP, NewDelivery
 from maild.delivery.queue.acts import Change, change
 from maild.delivery.queue.places import LEAVING, Place, asked_by, places_of
 from maild.delivery.queue.working import End, Recorded, enqueue, record_outcomes
@@ -126,13 +127,12 @@ def _existing(connection: Connection, message_id: int) -> frozenset[Place]:
 
 
 def finish(connection: Connection, arguments: list[End]) -> list[Recorded]:
-    """Record outcomes, and end the duties that are done by them."""
+    """Record outcomes, end the duties that are done by them, and bring back to people's eyes what will not arrive."""
     recorded = record_outcomes(connection, arguments)
-    delivered = {
-        each.delivery.message_id: each.at_ms
-        for each, after in zip(arguments, recorded, strict=True)
-        if after.state == "delivered"
-    }
+    pairs = list(zip(arguments, recorded, strict=True))
+    if undelivered := {each.delivery.message_id for each, after in pairs if after.state in ENDED_BADLY}:
+        open_undelivered(connection, undelivered)
+    delivered = {each.delivery.message_id: each.at_ms for each, after in pairs if after.state == "delivered"}
     for message_id, at_ms in delivered.items():
         _settle(connection, message_id, OURSELVES, at_ms)
     return recorded

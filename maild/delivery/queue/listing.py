@@ -38,6 +38,7 @@ class RecordedDelivery:
     expires_ms: int
     outcome: str
     doubtful: bool
+    late: bool  # it took hours, at one time
     ended_ms: int | None
     ended_by: str | None
     in_hand: bool
@@ -134,5 +135,6 @@ def _recorded(row: RowMapping) -> RecordedDelivery:
         **{name: row[name] for name in names},
         once=bool(row["once"]),
         doubtful=bool(row["doubtful"]),
+        late=row["notified_ms"] is not None,
         in_hand=row["lease_ms"] is not None,
     )

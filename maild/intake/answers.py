@@ -1,0 +1,249 @@
+"""Automatic answers: what rules and addresses ask to be told to a sender is written, submitted and ended, once.
+
+Security: an answer goes to the reverse-path, which anybody can write. So it goes only where the domain of the author
+is proven, and the reverse-path is of that domain, or proven by itself; it bears nothing of the letter's text; it leaves
+with the null reverse-path and says what it is, so that no other machine answers. One a day for each sender, a hundred
+an hour in all: what is beyond waits, or is given up with a reason that people see.
+
+Source: RFC 3834 §2 to §4; threats S9.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from maild.archive.automatic import AUTOMATIC, DAY_MS, Letter, answered_within_a_day, letters_to_answer, too_many
+from maild.archive.database import Database
+from maild.archive.duties import Ending, end
+from maild.authentication.standing import StandingKind, standing_of
+from maild.delivery.queue.leaving import piece
+from maild.errors import AddressError, MaildError, TemporaryError
+from maild.intake.submit import Submission, Submitter
+from maild.mail.address import Address, parse_address
+from maild.mail.answering import answered_subject, chained
+from maild.mail.authentication import PASS
+from maild.mail.composing import Composition, compose
+from maild.mail.evidence import Evidence
+from maild.mail.facts import Facts
+from maild.mail.inbox import team_of
+from maild.rules.filling import fill
+from maild.rules.model import FunctionAddress, Ruleset, Team, Template
+
+# Why a sender gets no automatic answer: who ended the duty, and what the pages have words for.
+UNPROVEN, SUSPECT, OFTEN, TOO_LATE, NO_TEMPLATE, NOBODY = (
+    f"maild: {why}" for why in ("not proven", "suspicious", "answered today", "too late", "no template", "no address")
+)
+_DAYS = {
+    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+}
+_MARKS = frozenset({"verdacht", "suspicious"})
+_PATIENCE_MS = 15 * 60 * 1000  # for evidence that is not there yet
+_LATEST_MS = 5 * DAY_MS
+_PAGE = 100
+_POLL_S = 30.0
+_WAIT = ""
+_log = structlog.get_logger()
+
+# Reads the beginning of a letter in a worker process.
+Read = Callable[[bytes], Awaitable[Facts]]
+
+
+def why_not(letter: Letter, path: Address | None, our_domains: Collection[str], now_ms: int) -> str | None:
+    """Return why a letter is not answered: a reason, "" to wait for what is not known yet, None to answer it."""
+    if now_ms - letter.duty.made_ms > _LATEST_MS:
+        return TOO_LATE
+    if path is None:
+        return NOBODY
+    if letter.state in ("", "spam") or letter.tags & _MARKS:
+        return SUSPECT
+    author = letter.from_mail.rpartition("@")[2]
+    standing = standing_of(letter.evidence, author, our_domains)
+    if standing.kind is StandingKind.UNKNOWN and now_ms - letter.duty.made_ms < _PATIENCE_MS:
+        return _WAIT
+    if standing.kind is not StandingKind.CONFIRMED or letter.evidence is None:
+        return UNPROVEN
+    return None if _reaches_author(letter.evidence, author, path.domain) else UNPROVEN
+
+
+def _reaches_author(evidence: Evidence, author: str, domain: str) -> bool:
+    """Tell whether the reverse-path is the author's. Security: who signs as himself may name anybody there."""
+    return domain == author or (evidence.spf.result == PASS and evidence.spf.domain == domain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _From:
+    address: Address
+    function: FunctionAddress
+
+
+def answering_address(rules: Ruleset, letter: Letter) -> _From | None:
+    """Return the function address that a letter came to, and that answers; None where none is of its team."""
+    for text in letter.came_to:
+        try:
+            address = parse_address(text)
+        except AddressError:
+            continue
+        found = rules.find(address)
+        if found is not None and found.team == team_of(letter.duty.team) and found.retired is None:
+            domain = address.domain if found.domain is None else found.domain
+            return _From(address=Address(local=found.local, domain=domain), function=found)
+    return None
+
+
+class Answers:
+    """The task that carries out duties of the kinds `reply` and `acknowledge`."""
+
+    def __init__(
+        self, *, database: Database, rules: Callable[[], Ruleset], submitter: Submitter, read: Read,
+        now_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._rules = rules
+        self._submitter = submitter
+        self._read = read
+        self._now_ms = now_ms
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something was filed; from the event loop."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._awake.clear()
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
+                _log.error("answer.failed", error=type(error).__name__)
+            try:
+                async with asyncio.timeout(_POLL_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    async def once(self) -> None:
+        """Look at all that waits."""
+        after: int | None = 0
+        while after is not None:
+            letters, after = await asyncio.to_thread(self._waiting, after)
+            for letter in letters:
+                try:
+                    await self._carry_out(letter)
+                except TemporaryError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a worker's attempt: the others are answered, it is tried again
+                    _log.error("answer.failed", error=type(error).__name__, duty=letter.duty.id)
+
+    def _waiting(self, after: int) -> tuple[list[Letter], int | None]:
+        with self._database.read() as connection:
+            return letters_to_answer(connection, after=after, limit=_PAGE)
+
+    async def _carry_out(self, letter: Letter) -> None:
+        rules, now_ms = self._rules(), self._now_ms()
+        path = _address(letter.reverse_path)
+        why = why_not(letter, path, rules.domains, now_ms)
+        template, sender = rules.templates.get(letter.duty.target), answering_address(rules, letter)
+        if why is None and (template is None or sender is None):
+            why = NO_TEMPLATE if template is None else NOBODY
+        if why is None and path is not None:
+            why = await asyncio.to_thread(self._enough, path, now_ms)
+        if why:
+            await self._give_up(letter, why, now_ms)
+        if why is not None or path is None or template is None or sender is None:
+            return
+        facts = await self._read(await asyncio.to_thread(self._beginning, letter))
+        ready = _Ready(letter=letter, facts=facts, template=template, sender=sender, path=path, now_ms=now_ms)
+        content = compose(_composition(rules, ready), secrets.token_hex(16))
+        await self._submit(letter, content, path)
+
+    def _enough(self, path: Address, now_ms: int) -> str | None:
+        with self._database.read() as connection:
+            if answered_within_a_day(connection, [path.key], now_ms):
+                return OFTEN
+            return _WAIT if too_many(connection, now_ms) else None
+
+    def _beginning(self, letter: Letter) -> bytes:
+        with self._database.read(mapped=False) as connection:
+            return piece(connection, letter.digest, 0) or b""
+
+    async def _submit(self, letter: Letter, content: bytes, path: Address) -> None:
+        submission = Submission(
+            content=content, kind=AUTOMATIC, team=letter.duty.team, author="", recipients=(path,), reverse_path=None,
+            answers_id=letter.duty.message_id, conversation_id=letter.conversation_id, duty_id=letter.duty.id,
+        )  # fmt: skip
+        try:
+            await self._submitter.submit(submission)
+        except TemporaryError:
+            raise
+        except MaildError:
+            return  # somebody was quicker, or there were enough meanwhile: the next look says which
+
+    async def _give_up(self, letter: Letter, why: str, now_ms: int) -> None:
+        ending = Ending(duty_id=letter.duty.id, state="dropped", by=why, at_ms=now_ms)
+        await self._database.writer.run(end, ending)
+        _log.info("answer.given_up", duty=letter.duty.id, reason=why.removeprefix("maild: "))
+
+
+def _address(text: str | None) -> Address | None:
+    try:
+        found = parse_address(text or "")
+    except AddressError:
+        return None
+    return found if found.is_ascii and found.domain else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """A letter that is answered: in whose name, to whom, with which text."""
+
+    letter: Letter
+    facts: Facts
+    template: Template
+    sender: _From
+    path: Address
+    now_ms: int
+
+
+def _composition(rules: Ruleset, ready: _Ready) -> Composition:
+    organisation, letter, sender = rules.organisation, ready.letter, ready.sender
+    team, key = rules.teams[sender.function.team], ready.facts.message_key
+    values = {
+        "organisation.name": organisation.name,
+        "team.name": team.name,
+        "team.office": team.office,
+        "team.hours": _hours(team, organisation.language),
+        "address.title": sender.function.title,
+        "address.mail": str(sender.address),
+        "conversation.reference": letter.reference,
+        "conversation.subject": letter.subject,
+        "sender.name": letter.from_name,
+        "sender.mail": letter.from_mail,
+    }
+    return Composition(
+        sender=(f"{sender.function.title or team.name}, {organisation.name}", sender.address),
+        to=(("", ready.path),),
+        subject=fill(ready.template.subject, values) or answered_subject(letter.subject),
+        text=fill(ready.template.text, values),
+        message_id=f"{secrets.token_hex(12)}@{sender.address.domain}",
+        in_reply_to=key,
+        references=chained(ready.facts.references, key),
+        date=datetime.fromtimestamp(ready.now_ms / 1000, UTC).astimezone(organisation.timezone),
+        language=organisation.language,
+        fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
+    )
+
+
+def _hours(team: Team, language: str) -> str:
+    days: dict[str, list[str]] = {}
+    for span in team.hours:
+        begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in (span.from_minute, span.until_minute))
+        days.setdefault(_DAYS.get(language, _DAYS["en"])[span.weekday], []).append(f"{begins}-{ends}")
+    return ", ".join(f"{day} {' '.join(spans)}" for day, spans in days.items())
