@@ -1,16 +1,16 @@
 """The secret by which reports about our own mail are known. It lies in the data directory and not in the database.
 
-Whoever has only a copy of the database can forge no report. Without the file a new secret is made: reports about mail
-that left before are then tied by its Message-ID alone.
+Whoever has only a copy of the database can forge no report. Hosts that share a database must share the file, too.
+Without the file a new secret is made: reports about mail that left before are then tied by its Message-ID alone.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from maild.errors import StorageError
+from maild.rules.durable import write_durably
 
 FILE_NAME = "token.key"
 _BYTES = 32
@@ -24,24 +24,9 @@ def token_key(data_dir: Path) -> bytes:
         OSError: it cannot be read or written.
     """
     path = data_dir / FILE_NAME
-    try:
-        return _made(path)
-    except FileExistsError:
-        key = path.read_bytes()
+    if not path.exists():
+        write_durably(path, secrets.token_bytes(_BYTES))  # before the first letter bears a token of it
+    key = path.read_bytes()
     if len(key) != _BYTES:
         raise StorageError(f"{path} holds no secret of {_BYTES} octets; remove it, and a new one is made")
-    return key
-
-
-def _made(path: Path) -> bytes:
-    if path.exists():
-        raise FileExistsError(path)
-    fresh = path.with_suffix(".new")
-    key = secrets.token_bytes(_BYTES)
-    fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
     return key

@@ -7,9 +7,11 @@ Source: RFC 8878 (Zstandard)
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from sqlalchemy import Connection, Executable, select
@@ -45,6 +47,26 @@ class Content(Protocol):
     def chunks(self) -> Iterable[bytes]:
         """Yield the compressed chunks; may be asked again."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Content that is whole in memory. Compressed where it is made (`held`), so that the writer only writes."""
+
+    digest: bytes
+    size: int
+    frames: tuple[bytes, ...]
+
+    def chunks(self) -> Iterable[bytes]:
+        return self.frames
+
+
+def held(octets: bytes) -> Held:
+    """Return octets as content. It takes a while for megabytes: not in the event loop."""
+    view = memoryview(octets)
+    pieces = range(0, max(len(octets), 1), CHUNK_BYTES)
+    frames = tuple(compress(view[start : start + CHUNK_BYTES]) for start in pieces)
+    return Held(hashlib.sha256(octets).digest(), len(octets), frames)
 
 
 _tools = threading.local()  # a compressor costs as much to make as it takes for a small mail

@@ -7,7 +7,6 @@ resumed after a kill.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import deque
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from maild.archive.commit import Acceptance, Accepted, Addressee, accept
-from maild.archive.content import CHUNK_BYTES, compress
+from maild.archive.content import held
 from maild.archive.schema import messages, recipients
 from maild.archive.sources import Item, SourceError
 from maild.archive.writer import Writer
@@ -56,18 +55,6 @@ class Taken:
 
     item: Item
     message_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Octets:
-    """Content that is whole in memory. Compressed where it is made, so that the writer only writes."""
-
-    digest: bytes
-    size: int
-    frames: tuple[bytes, ...]
-
-    def chunks(self) -> Iterable[bytes]:
-        return self.frames
 
 
 def import_messages(
@@ -157,7 +144,7 @@ def _acceptance(item: Item, target: Target, now_ms: int, chance: int) -> Accepta
         message_id=message_id_at(min(parse_date(_field(header, b"date")) or now_ms, now_ms), chance),
         direction="out" if outgoing else "in",
         origin="import",
-        content=_content(item.octets),
+        content=held(item.octets),
         received_ms=now_ms,
         reverse_path=None if sender is None else str(sender),
         envelope=json.dumps({"imported": item.name}, ensure_ascii=True),
@@ -169,13 +156,6 @@ def _addressee(target: Target) -> Addressee:
     if target.address is None:
         return Addressee(address="", address_key="", team=target.team)
     return Addressee(address=str(target.address), address_key=target.address.key)
-
-
-def _content(octets: bytes) -> _Octets:
-    view = memoryview(octets)
-    pieces = range(0, max(len(octets), 1), CHUNK_BYTES)
-    frames = tuple(compress(view[start : start + CHUNK_BYTES]) for start in pieces)
-    return _Octets(hashlib.sha256(octets).digest(), len(octets), frames)
 
 
 def _field(header: bytes, name: bytes) -> str:

@@ -8,9 +8,9 @@ Invariant: nobody answers past a colleague. An answer of the team that its autho
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
-from maild.archive.content import CHUNK_BYTES, compress
+from maild.archive.content import Held, held
 from maild.archive.drafts import COLLISION, OPEN, draft_state, set_draft
 from maild.archive.duties import OURSELVES, Ending, end
 from maild.archive.entries import StateChange, set_states
@@ -268,7 +268,8 @@ class Submitter:
         if not asked.recipients or any(map(self._is_ours, asked.recipients)):
             raise MaildError("what leaves goes to somebody outside")
         at_ms = self._now_ms()
-        acceptance = self._acceptance(asked, at_ms)
+        content = await asyncio.to_thread(held, asked.content)
+        acceptance = self._acceptance(asked, content, at_ms)
         order = Order(
             message_id=acceptance.message_id,
             at_ms=at_ms,
@@ -299,37 +300,15 @@ class Submitter:
             )
         return done
 
-    def _acceptance(self, asked: Submission, at_ms: int) -> Acceptance:
+    def _acceptance(self, asked: Submission, content: Held, at_ms: int) -> Acceptance:
         return Acceptance(
             message_id=message_id_at(at_ms, self._chance()),
             direction="out",
             origin="submission",
-            content=Held(asked.content),
+            content=content,
             received_ms=at_ms,
             reverse_path=None if asked.reverse_path is None else str(asked.reverse_path),
             envelope=self._envelope,
             # With a team of their own: no rule is asked about what we write.
             addressees=tuple(Addressee(address=str(a), address_key=a.key, team=asked.team) for a in asked.recipients),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Octets in memory, as content for the archive."""
-
-    octets: bytes
-
-    @property
-    def digest(self) -> bytes:
-        """Their SHA-256."""
-        return hashlib.sha256(self.octets).digest()
-
-    @property
-    def size(self) -> int:
-        """How many they are."""
-        return len(self.octets)
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield them compressed, in pieces."""
-        for start in range(0, max(len(self.octets), 1), CHUNK_BYTES):
-            yield compress(self.octets[start : start + CHUNK_BYTES])

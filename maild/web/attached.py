@@ -10,7 +10,6 @@ from starlette.datastructures import UploadFile
 from maild.archive import content, queries
 from maild.archive.drafts import Draft, Editor, NewFile, add_files
 from maild.errors import NotFoundError
-from maild.intake.submit import Held
 from maild.mail.composing import File
 from maild.mail.filename import safe_filename
 from maild.web.draft_form import ticked
@@ -35,17 +34,21 @@ async def keep(visit: Visit, draft_id: int, by: Editor, uploads: Iterable[Upload
         if upload.size is not None and upload.size > room_bytes(visit):
             whole = False
             continue
-        octets = await run_in_threadpool(upload.file.read)
+        kept = await run_in_threadpool(_held, upload)
         new = NewFile(
             draft_id=draft_id,
             by=by,
             name=safe_filename(name),
             media_type=(upload.content_type or "").partition(";")[0].strip().lower()[:120],
-            content=Held(octets),
+            content=kept,
             max_bytes=room_bytes(visit),
         )
         whole = await visit.write(add_files, new) and whole
     return whole
+
+
+def _held(upload: UploadFile) -> content.Held:
+    return content.held(upload.file.read())
 
 
 async def files_of(visit: Visit, draft: Draft) -> tuple[File, ...]:

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 from maild.archive.commit import Acceptance, Addressee
-from maild.archive.content import CHUNK_BYTES, compress
+from maild.archive.content import held
 from maild.archive.filing import Filing, Place, Summary
 from maild.mail.ids import message_id_at
 from maild.rules.duties import Duty
 
 NOW_MS = 1_790_000_000_000
-
-
-@dataclass(frozen=True)
-class Octets:
-    """Content that is in memory."""
-
-    octets: bytes
-
-    @property
-    def digest(self) -> bytes:
-        return hashlib.sha256(self.octets).digest()
-
-    @property
-    def size(self) -> int:
-        return len(self.octets)
-
-    def chunks(self) -> Iterator[bytes]:
-        for start in range(0, max(len(self.octets), 1), CHUNK_BYTES):
-            yield compress(self.octets[start : start + CHUNK_BYTES])
 
 
 def acceptance(
@@ -48,7 +25,7 @@ def acceptance(
         message_id=message_id_at(at_ms, number),
         direction=direction,
         origin=origin,
-        content=Octets(b"Subject: %d\r\n\r\nHello\r\n" % number if octets is None else octets),
+        content=held(b"Subject: %d\r\n\r\nHello\r\n" % number if octets is None else octets),
         received_ms=at_ms,
         reverse_path=sender,
         envelope="{}",

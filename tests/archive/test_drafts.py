@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from maild.archive.commit import accept
+from maild.archive.content import held
 from maild.archive.database import Database
 from maild.archive.drafts import (
     RELEASE,
@@ -24,7 +25,7 @@ from maild.archive.filing import file
 from maild.archive.notes import NewNote, Note, add_notes, notes_of
 from maild.errors import NotFoundError
 from maild.policy.visible import OPERATOR, Visible
-from tests.archive.samples import NOW_MS, Octets, acceptance, filing
+from tests.archive.samples import NOW_MS, acceptance, filing
 
 KITA = Visible(teams=frozenset({"kita"}))
 BAUAMT = Visible(teams=frozenset({"bauamt"}))
@@ -101,14 +102,14 @@ def test_files_come_and_go_within_the_room_there_is(database: Database) -> None:
     _save(database, "anbei")
 
     def add(name: str, octets: bytes) -> bool:
-        new = NewFile(draft_id=77, by=PETRA, name=name, media_type="text/plain", content=Octets(octets), max_bytes=10)
+        new = NewFile(draft_id=77, by=PETRA, name=name, media_type="text/plain", content=held(octets), max_bytes=10)
         return database.writer.submit(add_files, new).result()
 
     assert [add("a", b"12345"), add("b", b"12345"), add("c", b"1")] == [True, True, False]
     database.writer.submit(remove, Removal(draft_id=77, by=PETRA, at_ms=NOW_MS, position=1)).result()
     assert add("c", b"1")
     assert [(each.position, each.name) for each in _open(database).files] == [(2, "b"), (3, "c")]
-    stranger = NewFile(draft_id=77, by=JONAS, name="x", media_type="", content=Octets(b""), max_bytes=10)
+    stranger = NewFile(draft_id=77, by=JONAS, name="x", media_type="", content=held(b""), max_bytes=10)
     with pytest.raises(NotFoundError):
         database.writer.submit(add_files, stranger).result()
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from maild.archive.commit import Acceptance, Addressee, accept
+from maild.archive.content import held
 from maild.archive.database import Database
 from maild.archive.greylist import PASS_MS, Meeting, Pruning, has_passed, is_written_to, meet, prune
 from maild.archive.schema_senders import greylist
-from tests.archive.samples import Octets
 
 DELAY_MS, WINDOW_MS = 300_000, 172_800_000
 ONE, TWO = b"1" * 16, b"2" * 16
@@ -80,7 +80,7 @@ def test_only_who_was_written_to_is_known_and_not_who_pretends_to_be_one_of_us(d
                 message_id=number + 1,
                 direction=direction,
                 origin="smtp",
-                content=Octets(b"x" * (number + 1)),
+                content=held(b"x" * (number + 1)),
                 received_ms=1,
                 reverse_path=None,
                 envelope="{}",

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.commit import Acceptance, Addressee, accept
+from maild.archive.content import held
 from maild.archive.database import Database
 from maild.archive.drafts import Editor, Save, save_drafts
 from maild.archive.examinations import keep_evidence
@@ -40,7 +41,6 @@ from maild.rules.model import Ruleset
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
-from tests.archive.samples import Octets
 
 NOW_MS = 1_790_000_000_000
 PASSWORD = "korrekt pferd batterie"
@@ -161,7 +161,7 @@ class Office:
                 message_id=message_id_at(at_ms, self._number),
                 direction=direction,
                 origin=origin,
-                content=Octets(octets),
+                content=held(octets),
                 received_ms=at_ms,
                 reverse_path=sender,
                 envelope='{"ip": "192.0.2.7", "helo": "mx.citizen.example", "tls": ["TLSv1.3", "X"]}',
