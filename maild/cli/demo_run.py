@@ -113,6 +113,8 @@ def _tell(settings: Settings, folder: Path, passwords: dict[str, str]) -> None:
         "",
         f"  Ask:    {_program()} --config {folder / 'maild.toml'} search kitaplatz",
         "",
+        "  Answer: in the page. Nothing leaves this machine: in the demo what you send waits on its way out",
+        "",
         "  Stop:   Ctrl-C",
         "",
     ]
