@@ -6,10 +6,11 @@ that left before are then tied by its Message-ID alone.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import secrets
 from pathlib import Path
 
+from maild.durable import make_durably
 from maild.errors import StorageError
 
 FILE_NAME = "token.key"
@@ -24,24 +25,10 @@ def token_key(data_dir: Path) -> bytes:
         OSError: it cannot be read or written.
     """
     path = data_dir / FILE_NAME
-    try:
-        return _made(path)
-    except FileExistsError:
-        key = path.read_bytes()
+    if not path.exists():
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            make_durably(path, secrets.token_bytes(_BYTES))
+    key = path.read_bytes()
     if len(key) != _BYTES:
         raise StorageError(f"{path} holds no secret of {_BYTES} octets; remove it, and a new one is made")
-    return key
-
-
-def _made(path: Path) -> bytes:
-    if path.exists():
-        raise FileExistsError(path)
-    fresh = path.with_suffix(".new")
-    key = secrets.token_bytes(_BYTES)
-    fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
     return key
