@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 
+from maild.app.resolving import resolver_of
 from maild.cli.explain import os_error
 from maild.cli.finding import Finding, bad, doubt, good
 from maild.cli.rules import read_rules
@@ -72,9 +73,7 @@ def _cannot_bind(endpoint: Endpoint) -> str | None:
 
 def scanners(settings: Settings) -> Iterator[Finding]:
     """Yield whether those answer who are asked about spam and viruses; who is not set is not asked."""
-    servers = [Server(host=each.host, port=each.port) for each in settings.dns.resolvers]
-    resolver = DnsResolver(servers, timeout_s=min(settings.dns.timeout_s, _ANSWER_S))
-    for probe in asyncio.run(answers(settings, resolver)):
+    for probe in asyncio.run(answers(settings, resolver_of(settings, most_s=_ANSWER_S))):
         yield (good if probe.ok else bad)(probe.name, probe.text)
 
 
