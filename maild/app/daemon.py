@@ -24,6 +24,7 @@ from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
 from maild.app.readers import Readers
+from maild.app.resolving import resolver_of
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_worker
@@ -40,8 +41,6 @@ from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
 from maild.delivery.worker import Worker
-from maild.dns.exchange import Server
-from maild.dns.resolver import DnsResolver
 from maild.errors import StorageError
 from maild.intake.accept import Intake
 from maild.intake.door import Door
@@ -137,7 +136,7 @@ class Daemon:
         index = self._index(database)
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
-        resolver = self._resolver()
+        resolver = resolver_of(self._settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
         worker = make_worker(
@@ -286,11 +285,6 @@ class Daemon:
         keep(rulebook.current)
         rulebook.on_change(keep)
         return rulebook
-
-    def _resolver(self) -> DnsResolver:
-        section = self._settings.dns
-        servers = [Server(host=server.host, port=server.port) for server in section.resolvers]
-        return DnsResolver(servers, timeout_s=section.timeout_s)
 
     def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
         readers = Readers(database, rulebook, now_ms)

@@ -7,15 +7,14 @@ owner's alone.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
 from datetime import datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from maild.authentication.signing import SigningKey, new_private_key, read_private_key
+from maild.durable import make_durably, sync_folder
 from maild.errors import MaildError
 
 KINDS = ("rsa", "ed25519")
@@ -83,18 +82,10 @@ class OwnKeys:
             each.chmod(0o700)
         private = new_private_key(kind)
         pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        draft = path.with_name(f".{secrets.token_hex(8)}")
         try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(pem)
-                file.flush()
-                os.fsync(file.fileno())
-            path.hardlink_to(draft)
+            make_durably(path, pem)
         except FileExistsError:
             raise MaildError(f"{domain} has a key '{selector}'") from None
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync(path.parent)
         return SigningKey(domain, selector, private)
 
     def retire(self, domain: str, selector: str) -> None:
@@ -104,7 +95,7 @@ class OwnKeys:
             path.rename(path.with_name(selector + _RETIRED))
         except FileNotFoundError:
             raise MaildError(f"{domain} signs with no key '{selector}'; `maild dkim list` shows those it has") from None
-        _sync(path.parent)
+        sync_folder(path.parent)
 
     def free_selector(self, domain: str, kind: str, day: datetime) -> str:
         """Return a selector that a domain has never had, named by kind and month: `s202611`, `e202611`, `s202611b`."""
@@ -123,11 +114,3 @@ class OwnKeys:
 
 def _is_name(text: str) -> bool:
     return len(text) <= 200 and _LABELS.fullmatch(text) is not None
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -7,15 +7,13 @@ import hashlib
 
 import click
 
+from maild.app.resolving import resolver_of
 from maild.authentication.advice import BAD, Advice, txt
 from maild.authentication.own_keys import OwnKeys
 from maild.authentication.survey import Subject, survey
 from maild.cli.verb import plain, put_json
 from maild.config import Settings
-from maild.dns.answer import Resolver
-from maild.dns.exchange import Server
 from maild.dns.names import plain_name
-from maild.dns.resolver import DnsResolver
 
 _FETCH_S = 10.0
 _POLICY_BYTES = 64_000  # RFC 8461 §3.3
@@ -85,9 +83,7 @@ def _key_digest(settings: Settings) -> bytes | None:
 
 
 async def _survey(settings: Settings, subject: Subject) -> list[Advice]:
-    servers = [Server(host=each.host, port=each.port) for each in settings.dns.resolvers]
-    resolver: Resolver = DnsResolver(servers, timeout_s=settings.dns.timeout_s)
-    return await survey(resolver, subject, fetch_policy)
+    return await survey(resolver_of(settings), subject, fetch_policy)
 
 
 async def fetch_policy(domain: str) -> tuple[str | None, str]:

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Iterator
 
+from maild.app.resolving import resolver_of
 from maild.cli.explain import os_error
 from maild.cli.finding import Finding, bad, doubt, good
 from maild.cli.rules import read_rules
@@ -20,7 +21,9 @@ from maild.screening.probe import answers
 
 _ANSWER_S = 5.0
 _REFUSED = os_error(ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)))
-_GREETINGS = {"[smtp]": (b"", b"220"), "[web]": (b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n", b"HTTP/")}
+_SMTP = (b"", b"220")
+_TLS = (b"", b"")  # says nothing before the handshake: that somebody is there is enough
+_HTTP = (b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n", b"HTTP/")
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a setting may say
 
 
@@ -29,22 +32,27 @@ def listeners(settings: Settings) -> Iterator[Finding]:
     process = running(settings.server.data_dir)
     if process is not None:
         yield good("listeners", f"the daemon is running, process {process}")
-    wanted = [*(("[smtp]", e) for e in settings.smtp.listen), ("[web]", settings.web.listen)]
-    for section, endpoint in wanted:
+    wanted = [
+        *(("[smtp] listen", each, _SMTP) for each in settings.smtp.listen),
+        *(("[submission] listen", each, _SMTP) for each in settings.submission.listen),
+        *(("[submission] listen_tls", each, _TLS) for each in settings.submission.listen_tls),
+        ("[web] listen", settings.web.listen, _HTTP),
+    ]
+    for setting, endpoint, greeting in wanted:
         if endpoint.port == 0:
             continue  # of the system's choice: only the daemon knows which
         if process is not None:
-            problem = _silence(endpoint, *_GREETINGS[section])
+            problem = _silence(endpoint, *greeting)
             said = "answers"
         else:
             problem, said = _cannot_bind(endpoint), "is free"
         if problem == _REFUSED and process is not None:
             # Which roles that daemon has nobody but itself knows (`maild serve --only`).
-            yield doubt("listeners", f"{section} listen {endpoint}: nobody listens; is it the role of another host?")
+            yield doubt("listeners", f"{setting} {endpoint}: nobody listens; is it the role of another host?")
         elif problem:
-            yield bad("listeners", f"{section} listen {endpoint}: {problem}")
+            yield bad("listeners", f"{setting} {endpoint}: {problem}")
         else:
-            yield good("listeners", f"{section} {endpoint} {said}")
+            yield good("listeners", f"{setting} {endpoint} {said}")
 
 
 def _silence(endpoint: Endpoint, word: bytes, expected: bytes) -> str | None:
@@ -53,7 +61,7 @@ def _silence(endpoint: Endpoint, word: bytes, expected: bytes) -> str | None:
     try:
         with socket.create_connection((host, endpoint.port), timeout=_ANSWER_S) as connection:
             connection.sendall(word)
-            found = connection.recv(len(expected), socket.MSG_WAITALL)
+            found = connection.recv(len(expected), socket.MSG_WAITALL) if expected else b""
     except OSError as error:
         return os_error(error)
     return None if found == expected else "something else than maild answers there"
@@ -72,9 +80,7 @@ def _cannot_bind(endpoint: Endpoint) -> str | None:
 
 def scanners(settings: Settings) -> Iterator[Finding]:
     """Yield whether those answer who are asked about spam and viruses; who is not set is not asked."""
-    servers = [Server(host=each.host, port=each.port) for each in settings.dns.resolvers]
-    resolver = DnsResolver(servers, timeout_s=min(settings.dns.timeout_s, _ANSWER_S))
-    for probe in asyncio.run(answers(settings, resolver)):
+    for probe in asyncio.run(answers(settings, resolver_of(settings, most_s=_ANSWER_S))):
         yield (good if probe.ok else bad)(probe.name, probe.text)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from maild.delivery.courier import Begin, Load
 from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome, Result, shown
+from maild.durable import sync_folder
 
 _FOLDERS = ("tmp", "new", "cur")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
@@ -57,7 +58,7 @@ def _ready(path: Path, name: str) -> bool:
     for folder in _FOLDERS:
         (path / folder).mkdir(mode=0o700, exist_ok=True)
     if (path / "new" / name).exists():
-        _sync(path / "new")
+        sync_folder(path / "new")
         return True
     return any(entry == name or entry.startswith(f"{name}:") for entry in os.listdir(path / "cur"))  # noqa: PTH208
 
@@ -84,12 +85,4 @@ def _finish(descriptor: int, file: object) -> None:
 
 def _publish(unfinished: Path, new: Path, name: str) -> None:
     unfinished.rename(new / name)
-    _sync(new)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(new)

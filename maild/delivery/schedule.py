@@ -52,8 +52,3 @@ def is_over(tried_at_ms: Sequence[int], lifetime_ms: int) -> bool:
 def is_late(tried_at_ms: Sequence[int]) -> bool:
     """Tell whether its author ought to know by now that it takes long."""
     return waited_ms(tried_at_ms) >= NOTICE_MS
-
-
-def is_due(due_ms: int, now_ms: int) -> bool:
-    """Tell whether it is time; so it is for a time so far ahead that only a wrong clock can have set it."""
-    return due_ms <= now_ms or due_ms > now_ms + HORIZON_MS

@@ -1,8 +1,7 @@
 """TLS towards other servers: how much is asked of it, decided by domain.
 
-Today every domain is opportunistic, and a smarthost that we sign in to is verified. DANE (RFC 7672) and MTA-STS
-(RFC 8461) are to be policies of their own here; until then `Level.DANE` is never given, and nothing else must
-change for them: a policy that asks for more than a host can show defers the mail, and it never goes in the clear.
+Every domain is opportunistic, and a smarthost that we sign in to is verified. A policy that asks for more than a host
+can show defers the mail, and it never goes in the clear.
 
 Source: RFC 3207, RFC 7435 (opportunistic security), RFC 8996 (nothing below TLS 1.2), RFC 8314 §3.3 (implicit TLS).
 """
@@ -18,12 +17,11 @@ class Level(StrEnum):
     """How much is asked of TLS.
 
     OPPORTUNISTIC: encrypted where it can be, by whatever certificate. VERIFY: by a good one of that name, or not at
-    all. DANE: as the DNS says.
+    all.
     """
 
     OPPORTUNISTIC = "opportunistic"
     VERIFY = "verify"
-    DANE = "dane"
 
 
 class TlsPolicy(Protocol):

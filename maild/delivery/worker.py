@@ -60,7 +60,6 @@ class Worker:
         reverse_path: ReversePath = own_postmaster,
         return_path: ReturnPath = as_recorded,
         sign: Sign = unsigned,
-        on_recorded: Callable[[Delivery, Outcome, Recorded], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -71,7 +70,6 @@ class Worker:
         self._limits = limits or Limits()
         self._single = single
         self._reverse_path = reverse_path
-        self._on_recorded = on_recorded
         self._clock = clock
         self._loads = Loads(database, hostname=hostname, return_path=return_path, sign=sign)
         self._backoff: Backoff[Hop] = Backoff()
@@ -200,8 +198,6 @@ class Worker:
         for end, recorded in zip(ends, await self._record(ends), strict=True):
             self.counts[recorded.state] += 1
             report(end.delivery, end.outcome, recorded)
-            if self._on_recorded is not None:
-                self._on_recorded(end.delivery, end.outcome, recorded)
 
     async def _outcomes(self, hop: Hop, deliveries: tuple[Delivery, ...]) -> dict[int, Outcome]:
         if (reason := self._backoff.reason(hop, self._clock())) is not None:

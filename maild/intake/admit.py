@@ -8,10 +8,10 @@ Source: RFC 5321 §3.6.2 and §7.1 (relaying), §4.5.1 (postmaster), RFC 2142 §
 
 from __future__ import annotations
 
-from maild.mail.address import Address, fold
+from maild.mail.address import Address, fold, is_implicit
 from maild.mail.envelope_token import delivery_of
 from maild.mail.reply import Reply
-from maild.rules.model import IMPLICIT, Ruleset, UnknownRecipient
+from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.nearby import Nearby
 from maild.rules.refusals import Judgement
 
@@ -45,7 +45,7 @@ def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None, *, t
         return NOT_OURS
     if not address.local or not address.local.strip(" ."):
         return UNKNOWN
-    if fold(address.local).partition("+")[0] in IMPLICIT or ruleset.find(address) is not None:
+    if is_implicit(address) or ruleset.find(address) is not None:
         return ACCEPTED
     if ruleset.unknown_recipient is UnknownRecipient.FALLBACK:
         return ACCEPTED

@@ -17,12 +17,12 @@ from maild.authentication.examiner import Dialogue, Examiner, Limit
 from maild.authentication.reading import UNREADABLE, Read
 from maild.confinement import Batches, ConfinementError, Pool, Streamed, StreamError
 from maild.intake.spool import Spool
+from maild.mail.address import is_implicit
 from maild.mail.authentication import TrustedRelays
 from maild.mail.envelope import Envelope
 from maild.mail.evidence import Evidence
 from maild.mail.networks import PRIVATE, is_in
 from maild.mail.reply import Reply
-from maild.rules.engine import is_spared
 
 _READ, _READ_SEVERAL = (f"maild.authentication.reading:{name}" for name in ("read_sender", "read_senders"))
 _log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Inspector:
         path = envelope.reverse_path
         dialogue = Dialogue(ip, envelope.peer.helo, None if path is None else str(path))
         # What a machine inside hands over came from elsewhere; whether it was proven there nobody can tell any more.
-        spared = is_in(ip, PRIVATE) or any(is_spared(recipient.address) for recipient in envelope.recipients)
+        spared = is_in(ip, PRIVATE) or any(is_implicit(recipient.address) for recipient in envelope.recipients)
         return Inspection(self, dialogue, spool, received_ms, spared=spared)
 
 

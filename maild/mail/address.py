@@ -18,6 +18,7 @@ from maild.errors import AddressError
 LOCAL_OCTETS = 64
 DOMAIN_OCTETS = 255
 MAILBOX_OCTETS = 254  # RFC 5321 erratum 1690: a path is 256 octets with its brackets
+IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
 _TEXT_LIMIT = 1_024  # characters; a source route may precede the mailbox
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
@@ -82,6 +83,11 @@ class Address:
             escaped = local.replace("\\", "\\\\").replace('"', '\\"')
             local = f'"{escaped}"'
         return f"{local}@{self.domain}" if self.domain else local
+
+
+def is_implicit(address: Address) -> bool:
+    """Tell whether an address exists in every domain: nobody refuses mail to it, for complaints must arrive."""
+    return fold(address.local).partition("+")[0] in IMPLICIT
 
 
 def parse_path(text: str, *, local_octets: int = LOCAL_OCTETS) -> Address | None:

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import assert_never
 
-from maild.mail.address import Address, fold
+from maild.mail.address import Address, is_implicit
 from maild.mail.inbox import confidential
 from maild.rules.conditions import Seen, View, evaluate
 from maild.rules.duties import HOLD, Asked, Duty, answerable, confided, duties
 from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
-    IMPLICIT,
     Action,
     Copy,
     Deliver,
@@ -217,7 +216,7 @@ def _try(rule: Rule, view: View, draft: _Draft) -> bool:
     """Try one rule; tell whether it is the last one."""
     seen: list[Seen] = []
     outcome = matches(rule, view, seen)
-    if outcome is not _YES or (rule.rejection is not None and is_spared(view.recipient)):
+    if outcome is not _YES or (rule.rejection is not None and is_implicit(view.recipient)):
         draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
         return False
     did = tuple([_describe(action, view) for action in rule.then])
@@ -241,11 +240,6 @@ def matches(rule: Rule, view: View, seen: list[Seen]) -> Outcome | None:
     if outcome is not _NO and rule.unless is not None:
         outcome = min(outcome, evaluate(rule.unless, view, seen).inverse)
     return outcome
-
-
-def is_spared(recipient: Address) -> bool:
-    """Tell whether no rule may refuse mail to an address: complaints must arrive (RFC 5321 §4.5.1, RFC 2142)."""
-    return fold(recipient.local).partition("+")[0] in IMPLICIT
 
 
 def _apply(action: Action, rule: Rule, draft: _Draft) -> None:

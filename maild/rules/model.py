@@ -12,14 +12,12 @@ from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from zoneinfo import ZoneInfo
 
-from maild.mail.address import Address, fold
+from maild.mail.address import IMPLICIT, Address, fold
 from maild.mail.authentication import UNKNOWN, Verdicts
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
 from maild.rules.requested import Confide, NextPlace, Reject, Request
-
-IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
 
 
 class Outcome(IntEnum):

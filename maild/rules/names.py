@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from maild.mail.address import IMPLICIT
 from maild.rules.fields import Pairs
 from maild.rules.findings import Code, Findings, Place, nearest, quoted
-from maild.rules.model import IMPLICIT, TextList
+from maild.rules.model import TextList
 from maild.rules.yaml_nodes import Scalar
 
 

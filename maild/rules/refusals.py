@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from maild.mail.address import Address
+from maild.mail.address import Address, is_implicit
 from maild.rules.conditions import Seen, View
-from maild.rules.engine import is_spared, matches
+from maild.rules.engine import matches
 from maild.rules.model import Letter, Outcome, Rule, Ruleset
 
 # Keys of conditions that are known at RCPT, and when the header has been read.
@@ -70,7 +70,7 @@ def _judge(ruleset: Ruleset, view: View, recipient: Address) -> Judgement:
 
 
 def _try_rules(ruleset: Ruleset, view: View, recipient: Address) -> Judgement:
-    if is_spared(recipient):
+    if is_implicit(recipient):
         return Judgement(Outcome.NO)
     view.turn_to(recipient)
     in_doubt = may_have_ended = False

@@ -16,9 +16,9 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from maild.durable import write_durably
 from maild.errors import ConfigurationError, Diagnostic
 from maild.mail.facts import Facts
-from maild.rules.durable import write_durably
 from maild.rules.findings import Code, Findings, Spot
 from maild.rules.loader import load, load_tested
 from maild.rules.model import Ruleset

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from maild.durable import write_durably
 from maild.errors import TemporaryError
-from maild.rules.durable import write_durably
 
 
 @contextmanager

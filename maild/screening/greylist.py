@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 from ipaddress import IPv6Address, ip_network
 
+from maild.mail.address import is_implicit
 from maild.mail.envelope import Envelope
 from maild.mail.reply import Reply
 from maild.screening.blocklists import public_address
 
 KEY_OCTETS = 16
 _PREFIX = {4: 24, 6: 64}
-# Who answers for a domain must be reachable for who is asked to come again (RFC 5321 §4.5.1, RFC 2142 §2).
-_ALWAYS_OPEN = frozenset({"postmaster", "abuse"})
 
 
 def keys_of(envelope: Envelope) -> tuple[bytes, ...]:
@@ -33,7 +32,7 @@ def keys_of(envelope: Envelope) -> tuple[bytes, ...]:
 
 def is_for_postmaster(envelope: Envelope) -> bool:
     """Tell whether every recipient is one that has to hear complaints about refused mail."""
-    return all(recipient.address.local.lower() in _ALWAYS_OPEN for recipient in envelope.recipients)
+    return all(is_implicit(recipient.address) for recipient in envelope.recipients)
 
 
 def come_again(wait_ms: int) -> Reply:

@@ -17,13 +17,14 @@ from maild.archive.drafts import being_written
 from maild.archive.entries import STATES, Assignment, Look, StateChange, assign, mark_seen, set_states
 from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
-from maild.errors import ForbiddenError, NotFoundError
-from maild.mail.ids import parse_id, parse_reference
+from maild.errors import ForbiddenError
+from maild.mail.ids import parse_id
 from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import PERMISSIONS, Permission, Role
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
 from maild.web.after_sending import fates
+from maild.web.asked import conversation_asked, entry_asked
 from maild.web.desk import editor
 from maild.web.holding import duty_lines
 from maild.web.noting import notes_between
@@ -47,10 +48,7 @@ class _Around:
 
 async def conversation(visit: Visit) -> Response:
     """Show a conversation, the newest letter open."""
-    reference = parse_reference(visit.request.path_params["reference"])
-    if reference is None:
-        raise NotFoundError("not a reference")
-    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+    talk = await conversation_asked(visit)
     if visit.is_own_navigation:
         await _mark_seen(visit, talk)
     found = await visit.read(_around, visit, talk)
@@ -143,7 +141,7 @@ def _here_url(visit: Visit, reference: str) -> str:
 
 async def set_state(visit: Visit) -> Response:
     """Set the state of an entry."""
-    talk, entry = await _entry(visit)
+    talk, entry = await entry_asked(visit, Permission.RESPOND)
     state = visit.form.get("state", "")
     if state not in STATES:
         raise HTTPException(400)
@@ -154,7 +152,7 @@ async def set_state(visit: Visit) -> Response:
 
 async def set_assignee(visit: Visit) -> Response:
     """Take an entry, give it to a colleague, or to nobody."""
-    talk, entry = await _entry(visit)
+    talk, entry = await entry_asked(visit, Permission.RESPOND)
     login = visit.form.get("assignee", "")
     if login in {"", visit.person.login}:
         assignee = visit.person.user_id if login else None
@@ -173,19 +171,6 @@ async def _colleague(visit: Visit, team: str, login: str) -> int:
     if found is None:
         raise HTTPException(400)
     return found
-
-
-async def _entry(visit: Visit) -> tuple[queries.Conversation, queries.Entry]:
-    reference = parse_reference(visit.request.path_params["reference"])
-    if reference is None:
-        raise NotFoundError("not a reference")
-    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
-    entry = next((e for e in talk.entries if e.team == visit.form.get("team")), None)
-    if entry is None:
-        raise NotFoundError("no such entry")
-    if not visit.may(Permission.RESPOND, entry.team):
-        raise ForbiddenError("readers change nothing")
-    return talk, entry
 
 
 def _done(visit: Visit, talk: queries.Conversation, entry: queries.Entry) -> Response:

@@ -13,7 +13,7 @@ from maild.archive.drafts import COLLISION, Draft, Editor, draft
 from maild.archive.outgoing import Written, answers_since, written_to
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
-from maild.mail.ids import format_id, message_id_at, parse_id, parse_reference
+from maild.mail.ids import format_id, message_id_at, parse_id
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, senders
 from maild.web.attached import room_bytes
@@ -50,14 +50,6 @@ def editor(visit: Visit) -> Editor:
     """Return who the visitor is to drafts."""
     releasing = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
     return Editor(login=visit.person.login, releasing=releasing)
-
-
-async def conversation_asked(visit: Visit) -> queries.Conversation:
-    """Return the conversation that the address names. Raises NotFoundError."""
-    reference = parse_reference(visit.request.path_params["reference"])
-    if reference is None:
-        raise NotFoundError("not a reference")
-    return await visit.read(queries.conversation, visible=visit.visible, reference=reference)
 
 
 def inboxes_of(visit: Visit, talk: queries.Conversation) -> frozenset[str]:

@@ -18,9 +18,9 @@ from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, preset, senders
+from maild.web.asked import conversation_asked
 from maild.web.attached import files_of, keep
 from maild.web.desk import (
-    conversation_asked,
     conversation_of,
     desk_of,
     draft_asked,

@@ -8,9 +8,8 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.notes import NewNote, Note, add_notes, notes_of
-from maild.errors import ForbiddenError, NotFoundError
-from maild.mail.ids import parse_reference
 from maild.policy.roles import Permission
+from maild.web.asked import entry_asked
 from maild.web.visit import Visit
 
 _MAX_CHARACTERS = 20_000
@@ -18,15 +17,7 @@ _MAX_CHARACTERS = 20_000
 
 async def add_note(visit: Visit) -> Response:
     """Write a note."""
-    reference = parse_reference(visit.request.path_params["reference"])
-    if reference is None:
-        raise NotFoundError("not a reference")
-    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
-    entry = next((e for e in talk.entries if e.team == visit.form.get("team")), None)
-    if entry is None:
-        raise NotFoundError("no such entry")
-    if not visit.may(Permission.DRAFT, entry.team):
-        raise ForbiddenError("readers write nothing")
+    talk, entry = await entry_asked(visit, Permission.DRAFT)
     text = visit.form.get("note", "").replace("\r\n", "\n").replace("\x00", " ").strip()[:_MAX_CHARACTERS]
     if text:
         note = NewNote(

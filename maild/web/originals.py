@@ -9,7 +9,7 @@ from maild.archive.queries import Conversation, Message
 from maild.errors import AddressError
 from maild.mail.address import Address, parse_path
 from maild.mail.answering import Kind, Party, Proposal, propose
-from maild.mail.facts import Facts
+from maild.mail.facts import Facts, Mailbox
 from maild.mail.filename import safe_filename
 from maild.web import times
 from maild.web.addressing import typed
@@ -85,7 +85,7 @@ def _said(visit: Visit, letter: Original, kind: Kind) -> str:
     when = times.full(message.received_ms, organisation.timezone, organisation.language)
     if kind is not Kind.FORWARD:
         return _("On %(when)s %(who)s wrote:") % {"when": when, "who": who}
-    whom = typed(_parties(letter.facts))
+    whom = typed(_parties(letter.facts.to[:20]))
     mail = f" <{sender.mail}>" if sender and who != sender.mail else ""
     head = [("From", who + mail), ("Date", when), ("Subject", " ".join(letter.facts.subject.split())), ("To", whom)]
     names = {"From": _("From"), "Date": _("Date"), "Subject": _("Subject"), "To": _("To")}
@@ -94,8 +94,8 @@ def _said(visit: Visit, letter: Original, kind: Kind) -> str:
     return "\n".join([f"--- {title} ---", *lines])
 
 
-def _parties(facts: Facts) -> Iterable[Party]:
-    for mailbox in facts.to[:20]:
+def _parties(mailboxes: Iterable[Mailbox]) -> Iterable[Party]:
+    for mailbox in mailboxes:
         try:
             address = parse_path(f"<{mailbox.mail}>")
         except AddressError:
@@ -106,16 +106,8 @@ def _parties(facts: Facts) -> Iterable[Party]:
 
 def came_to(letter: Original) -> tuple[Address, ...]:
     """Return the addresses in To and Cc: one of them is ours; of our own letters, who wrote it."""
-    found: list[Address] = []
     own = letter.facts.senders if letter.ours else ()
-    for mailbox in (*own, *letter.facts.to, *letter.facts.cc)[:100]:
-        try:
-            address = parse_path(f"<{mailbox.mail}>")
-        except AddressError:
-            continue
-        if address is not None:
-            found.append(address)
-    return tuple(found)
+    return tuple(address for _, address in _parties((*own, *letter.facts.to, *letter.facts.cc)[:100]))
 
 
 def newcomers(letter: Original, said: Proposal, known: frozenset[str] | None) -> tuple[Newcomer, ...]:

@@ -11,7 +11,8 @@ from maild.mail.ids import format_id, parse_id
 from maild.mail.inbox import team_of
 from maild.rules.authorship import preset, senders
 from maild.web.addressing import typed
-from maild.web.desk import conversation_asked, desk_of, desk_page, draft_asked, editor, fresh_draft, inboxes_of
+from maild.web.asked import conversation_asked
+from maild.web.desk import desk_of, desk_page, draft_asked, editor, fresh_draft, inboxes_of
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.shell import shell_of

@@ -106,3 +106,19 @@ async def test_a_policy_that_cannot_be_fetched_is_a_reason_and_no_exception() ->
     text, why = await fetch_policy("x" * 64)  # no name: nobody is asked for it
     assert text is None
     assert why
+
+
+def test_the_doctor_looks_at_the_ports_of_mail_programs(
+    maild: Maild, site: Path, monkeypatch: pytest.MonkeyPatch, tls_files: TlsFiles
+) -> None:
+    monkeypatch.setenv("MAILD_TLS__CERT_FILE", str(tls_files.cert_file))
+    monkeypatch.setenv("MAILD_TLS__KEY_FILE", str(tls_files.key_file))
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        places = {
+            setting: f"127.0.0.1:{taken.getsockname()[1]}" for setting, taken in (("listen", one), ("listen_tls", two))
+        }
+        for setting, place in places.items():
+            monkeypatch.setenv(f"MAILD_SUBMISSION__{setting.upper()}", place)
+        said = maild("doctor").out
+    for setting, place in places.items():
+        assert f"bad   listeners: [submission] {setting} {place}: " in said

@@ -25,6 +25,7 @@ from maild.delivery.queue.working import (
     next_due_ms,
     record_outcomes,
 )
+from maild.delivery.schedule import HORIZON_MS
 from maild.errors import MaildError, NotFoundError
 from maild.policy.visible import NOTHING, OPERATOR, Visible
 from tests.archive.samples import NOW_MS
@@ -95,6 +96,12 @@ def test_a_hop_gets_no_more_than_its_places(database: Database) -> None:
     assert taken(database, active=busy).loads == ()
     assert len(taken(database, active={}).loads) == 2
     assert len(taken(database, single=frozenset({"smtp"}), active={("smtp", ""): 1}).loads) == 1
+
+
+def test_what_a_wrong_clock_put_off_is_due(sqlite_database: Database) -> None:
+    out(sqlite_database, at_ms=NOW_MS + HORIZON_MS)
+    assert taken(sqlite_database).loads == ()
+    assert len(taken(sqlite_database, NOW_MS - 1).loads) == 1
 
 
 @pytest.mark.parametrize("clock", [LEASE_MS + 1, TEN_YEARS, -TEN_YEARS])

@@ -6,10 +6,8 @@ from hypothesis import strategies as st
 
 from maild.delivery.schedule import (
     DAY_MS,
-    HORIZON_MS,
     HOUR_MS,
     MINUTE_MS,
-    is_due,
     is_late,
     is_over,
     pause_ms,
@@ -76,11 +74,3 @@ def test_one_try_is_never_the_last() -> None:
 @given(times=st.lists(st.integers(0, NOW * 2), max_size=30))
 def test_waiting_is_never_negative_and_bounded_by_the_schedule(times: list[int]) -> None:
     assert 0 <= waited_ms(times) <= max(len(times) - 1, 0) * 8 * HOUR_MS
-
-
-@pytest.mark.parametrize(
-    ("due", "expected"), [(NOW, True), (NOW - TEN_YEARS, True), (NOW + 1, False), (NOW + HORIZON_MS, False),
-                          (NOW + HORIZON_MS + 1, True), (NOW + TEN_YEARS, True)]
-)  # fmt: skip
-def test_what_a_wrong_clock_put_off_is_due(due: int, *, expected: bool) -> None:
-    assert is_due(due, NOW) == expected

@@ -62,7 +62,7 @@ async def test_everything_that_was_said_is_kept() -> None:
     assert await decide(FINE, AWAY, FILE) == Decision(None, Screening(findings, "spam"))
 
 
-@pytest.mark.parametrize("asked", [envelope("10.0.0.1"), envelope(to=("postmaster@a.example", "Abuse@b.example"))])
+@pytest.mark.parametrize("asked", [envelope("10.0.0.1"), envelope(to=("postmaster@a.example", "Abuse+spam@b.example"))])
 async def test_for_relays_and_the_postmaster_a_refusal_is_a_filing(asked: Envelope) -> None:
     def is_relay(ip: str) -> bool:
         return ip == "10.0.0.1"

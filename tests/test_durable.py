@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from maild.rules import durable
-from maild.rules.durable import write_durably
+from maild import durable
+from maild.durable import make_durably, write_durably
 
 TraceFunction = Callable[[FrameType, str, object], Any]
 
@@ -91,3 +91,12 @@ def test_what_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Is a directory"):
         write_durably(path, b"new")
     assert path.read_text() == "old"
+
+
+def test_a_file_that_is_made_is_whole_and_never_replaces_another(tmp_path: Path) -> None:
+    make_durably(tmp_path / "key", b"first")
+    with pytest.raises(FileExistsError):
+        make_durably(tmp_path / "key", b"second")
+    assert [(path.name, path.read_bytes(), path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == [
+        ("key", b"first", 0o600)
+    ]

@@ -1,0 +1,33 @@
+"""What the address of a page or a form names: a conversation, and an inbox in which it lies."""
+
+from __future__ import annotations
+
+from maild.archive import queries
+from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.ids import parse_reference
+from maild.policy.roles import Permission
+from maild.web.visit import Visit
+
+
+async def conversation_asked(visit: Visit) -> queries.Conversation:
+    """Return the conversation that the address names. Raises NotFoundError."""
+    reference = parse_reference(visit.request.path_params["reference"])
+    if reference is None:
+        raise NotFoundError("not a reference")
+    return await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+
+
+async def entry_asked(visit: Visit, permission: Permission) -> tuple[queries.Conversation, queries.Entry]:
+    """Return the conversation, and its entry in the inbox that the form names.
+
+    Raises:
+        NotFoundError: it does not lie there, or not for the visitor.
+        ForbiddenError: it needs a permission that the visitor has not.
+    """
+    talk = await conversation_asked(visit)
+    entry = next((e for e in talk.entries if e.team == visit.form.get("team")), None)
+    if entry is None:
+        raise NotFoundError("no such entry")
+    if not visit.may(permission, entry.team):
+        raise ForbiddenError("readers change nothing")
+    return talk, entry
