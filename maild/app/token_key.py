@@ -1,7 +1,7 @@
 """The secret by which reports about our own mail are known. It lies in the data directory and not in the database.
 
 Whoever has only a copy of the database can forge no report. Without the file a new secret is made: reports about mail
-that left before are then tied by its Message-ID alone.
+that left before are then letters to the fallback team. So it is on machines with one database: give all the same file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from tempfile import mkstemp
 
 from maild.errors import StorageError
 
@@ -36,12 +37,23 @@ def token_key(data_dir: Path) -> bytes:
 def _made(path: Path) -> bytes:
     if path.exists():
         raise FileExistsError(path)
-    fresh = path.with_suffix(".new")
     key = secrets.token_bytes(_BYTES)
-    fd = os.open(fresh, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    fd, fresh = mkstemp(dir=path.parent, prefix=f"{FILE_NAME}.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(fresh, path)  # of two processes that begin at once, the second takes the secret of the first
+    finally:
+        Path(fresh).unlink()
+    _make_durable(path.parent)  # before anything leaves that bears a token
     return key
+
+
+def _make_durable(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
