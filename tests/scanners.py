@@ -19,7 +19,7 @@ _WITHIN_S = 30.0
 _RSPAMD = """
 options {{
   pidfile = "{d}/rspamd.pid"; control_socket = "{d}/control.sock mode=0600"; tempdir = "{d}"; hs_cache_dir = "{d}";
-  url_tld = "{d}/tld.dat"; history_file = "{d}/history"; stats_file = "{d}/stats"; cache_file = "{d}/learnt";
+  url_tld = "{d}/tld.dat"; history_file = "{d}/history"; stats_file = "{d}/stats";
   filters = ""; dns {{ nameserver = ["127.0.0.1:9"]; timeout = 0.1s; retransmits = 1; }}
 }}
 logging {{ type = "console"; level = "warning"; }}
@@ -32,6 +32,7 @@ actions {{ reject = 15; add_header = 6; greylist = 4; }}
 classifier "bayes" {{
   tokenizer {{ name = "osb"; }}
   backend = "sqlite3"; min_learns = 1; min_tokens = 1;
+  cache {{ path = "{d}/learn_cache.sqlite"; }}
   statfile {{ symbol = "BAYES_HAM"; path = "{d}/ham.sqlite"; spam = false; }}
   statfile {{ symbol = "BAYES_SPAM"; path = "{d}/spam.sqlite"; spam = true; }}
 }}

@@ -1,7 +1,7 @@
 """The secret by which reports about our own mail are known. It lies in the data directory and not in the database.
 
 Whoever has only a copy of the database can forge no report. Without the file a new secret is made: reports about mail
-that left before are then tied by its Message-ID alone.
+that left before are then letters to the fallback team. So it is on machines with one database: give all the same file.
 """
 
 from __future__ import annotations

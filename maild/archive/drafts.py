@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, not_, or_, select, update
 
 from maild.archive.content import Content, store
 from maild.archive.queries import allowed, missing
@@ -281,6 +281,19 @@ def set_draft(
         .values(state=state, why=why, changed_ms=at_ms, message_id=message_id)
     )
     return bool(changed.rowcount)
+
+
+def stop_draft(connection: Connection, draft_id: int, at_ms: int) -> None:
+    """Hold a draft because somebody else has answered, within a unit of work.
+
+    One that waits for a release goes on waiting for it: else who may send it could not open it any more.
+    """
+    released = and_(drafts.c.state == "held", drafts.c.why == RELEASE)
+    connection.execute(
+        update(drafts)
+        .where(drafts.c.id == draft_id, drafts.c.state.in_(OPEN), not_(released))
+        .values(state="held", why=COLLISION, changed_ms=at_ms)
+    )
 
 
 def draft_state(connection: Connection, draft_id: int) -> tuple[str, int | None]:

@@ -82,6 +82,13 @@ def written_to(connection: Connection, *, visible: Visible, conversation_id: int
     return frozenset(key for key in found if key)
 
 
+def repeated_to(connection: Connection, message_id: int) -> frozenset[str]:
+    """Return the keys of recipients whom the same octets were submitted for before, within the week."""
+    r = recipients.c
+    found = select(r.address_key).where(r.message_id == message_id, r.duplicate_of.is_not(None))
+    return frozenset(connection.scalars(found))
+
+
 def answered_by(connection: Connection, *, visible: Visible, references: Sequence[str]) -> Answered | None:
     """Return the nearest message that an answer refers to, of those that a visible team has; ids oldest first."""
     targets = {target_of(key): nearness for nearness, key in enumerate(references)}

@@ -9,7 +9,7 @@ Source: RFC 5321 §3.6.2 and §7.1 (relaying), §4.5.1 (postmaster), RFC 2142 §
 from __future__ import annotations
 
 from maild.mail.address import Address, fold, is_implicit
-from maild.mail.envelope_token import delivery_of
+from maild.mail.envelope_token import bears_token, delivery_of
 from maild.mail.reply import Reply
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.nearby import Nearby
@@ -33,7 +33,7 @@ def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None, *, t
     """Decide on `RCPT TO:<address>`.
 
     With `nearby`, the refusal of a misspelt address names the one meant; with `token_key`, the addresses are ours that
-    reports about what we sent come back to.
+    reports about what we sent come back to: also those made with a secret that was lost, or by another machine of ours.
     """
     if not address.domain:
         return ACCEPTED if fold(address.local) == "postmaster" else UNKNOWN
@@ -49,6 +49,8 @@ def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None, *, t
         return ACCEPTED
     if ruleset.unknown_recipient is UnknownRecipient.FALLBACK:
         return ACCEPTED
+    if token_key is not None and bears_token(address):
+        return ACCEPTED  # made with another secret; a report that is refused would be seen by nobody
     meant = nearby.meant(address) if nearby is not None else None
     return UNKNOWN if meant is None else _misspelt(meant)
 

@@ -1,9 +1,9 @@
 """Automatic answers: what rules and addresses ask to be told to a sender is written, submitted and ended, once.
 
 Security: an answer goes to the reverse-path, which anybody can write. So it goes only where the domain of the author
-is proven, and the reverse-path is of that domain, or proven by itself; it bears nothing of the letter's text; it leaves
-with the null reverse-path and says what it is, so that no other machine answers. One a day for each sender, a hundred
-an hour in all: what is beyond waits, or is given up with a reason that people see.
+is proven, and the reverse-path is the author's address, or proven by itself; it bears nothing of the letter's text; it
+leaves with the null reverse-path and says what it is, so that no other machine answers. One a day for each sender, a
+hundred an hour in all: what is beyond waits, or is given up with a reason that people see.
 
 Source: RFC 3834 §2 to §4; threats S9.
 """
@@ -69,12 +69,18 @@ def why_not(letter: Letter, path: Address | None, our_domains: Collection[str], 
         return _WAIT
     if standing.kind is not StandingKind.CONFIRMED or letter.evidence is None:
         return UNPROVEN
-    return None if _reaches_author(letter.evidence, author, path.domain) else UNPROVEN
+    return None if _reaches_author(letter.evidence, _address(letter.from_mail), path) else UNPROVEN
 
 
-def _reaches_author(evidence: Evidence, author: str, domain: str) -> bool:
-    """Tell whether the reverse-path is the author's. Security: who signs as himself may name anybody there."""
-    return domain == author or (evidence.spf.result == PASS and evidence.spf.domain == domain)
+def _reaches_author(evidence: Evidence, author: Address | None, path: Address) -> bool:
+    """Tell whether the reverse-path is the author's.
+
+    Security: who signs as himself may name anybody there, a neighbour at the same large provider, too.
+    """
+    if author is not None and author.key == path.key:
+        return True
+    spf = evidence.spf
+    return spf.result == PASS and not spf.everybody and spf.domain == path.domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,13 +20,13 @@ from sqlalchemy import Connection
 from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
 from maild.archive.content import Held, held
-from maild.archive.drafts import COLLISION, OPEN, draft_state, set_draft
+from maild.archive.drafts import OPEN, draft_state, set_draft, stop_draft
 from maild.archive.duties import OURSELVES, Ending, end
 from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.notes import NewNote, add_notes
-from maild.archive.outgoing import Written, answers_since, keep_written, survivor_of
+from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import NewDelivery
@@ -147,7 +147,7 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     held = bool(others and asked.held_note)
     if others and not held:
         if asked.draft_id is not None:
-            set_draft(connection, asked.draft_id, state="held", why=COLLISION, at_ms=now_ms, was=OPEN)
+            stop_draft(connection, asked.draft_id, now_ms)
         return Collision(others=others)
     if asked.duty_id is not None:
         require_due(connection, asked.duty_id, [each.key for each in asked.recipients], now_ms)
@@ -198,7 +198,8 @@ def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: b
     asked, now_ms = leaving.submission, leaving.acceptance.received_ms
     due_ms = max(asked.not_before_ms, now_ms)
     new = []
-    for recipient in dict.fromkeys(asked.recipients):
+    had = repeated_to(connection, message_id)
+    for recipient in dict.fromkeys(each for each in asked.recipients if each.key not in had):
         path = leaving.reverse_path_of(asked.reverse_path, message_id, recipient)
         new.append(
             NewDelivery(

@@ -74,6 +74,11 @@ def delivery_among(addresses: Iterable[Address], key: bytes) -> int | None:
     return next((found for address in addresses if (found := delivery_of(address, key)) is not None), None)
 
 
+def bears_token(address: Address) -> bool:
+    """Tell whether an address looks like one with a token, whoever made it: such mail is for no person."""
+    return f"+{_MARK}." in address.local.lower() and len(address.local) > _ID_LENGTH + _MAC_LENGTH
+
+
 def _mac(delivery_id: int, prefix: str, domain: str, key: bytes) -> str:
     said = _PURPOSE + delivery_id.to_bytes(8, "big") + prefix.encode() + b"@" + domain.lower().encode()
     digest = hmac.new(key, said, hashlib.sha256).digest()[: MAC_BITS // 8]

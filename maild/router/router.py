@@ -24,7 +24,7 @@ from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
-from maild.mail.envelope_token import delivery_among
+from maild.mail.envelope_token import delivery_among, delivery_of
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
 from maild.router.asking import Asking
@@ -312,7 +312,9 @@ class Router:
         """Note the delivery of ours whose envelope token a message came to."""
         if self._token_key is None or order.direction != "in":
             return reading
-        given = addresses_of(addressed.as_given for addressed in order.addressed)
+        given = list(addresses_of(addressed.as_given for addressed in order.addressed))
+        if len(given) < len(order.addressed) or any(delivery_of(each, self._token_key) is None for each in given):
+            return reading  # it came to others as well, and must lie with them; no report does
         found = delivery_among(given, self._token_key)
         return reading if found is None else reading._replace(filing=reading.filing._replace(delivery_id=found))
 

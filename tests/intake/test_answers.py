@@ -140,6 +140,12 @@ CASES: dict[str, tuple[Evidence | None, dict[str, Any], str | None]] = {
         Evidence(checked_ms=1, arc=Arc(result="pass"), dmarc=Dmarc(result="fail", domain="citizen.example")), {},
         UNPROVEN),
     "a victim in the reverse-path": (proven(), {"sender": "victim@elsewhere.example"}, UNPROVEN),
+    "a neighbour of the author in the reverse-path": (proven(), {"sender": "victim@citizen.example"}, UNPROVEN),
+    "a neighbour by a domain that lets any machine pass": (
+        proven(spf=Spf(result="pass", domain="citizen.example", everybody=True)), {"sender": "victim@citizen.example"},
+        UNPROVEN),
+    "another mailbox of the author's machines": (
+        proven(spf=Spf(result="pass", domain="citizen.example")), {"sender": "bounce-7@citizen.example"}, None),
     "a victim below the proven domain": (proven(), {"sender": "victim@tenant.citizen.example"}, UNPROVEN),
     "proof of another author": (proven("evil.example"), {}, UNPROVEN),
     "spf of another domain": (Evidence(checked_ms=1, spf=Spf(result="pass", domain="evil.example")), {}, UNPROVEN),

@@ -193,6 +193,32 @@ async def test_the_same_octets_to_the_same_recipient_are_sent_once(door: Door) -
     assert door.row(deliveries).message_id == first.message_id
 
 
+async def test_who_has_had_the_same_octets_is_not_sent_them_again_beside_others(door: Door) -> None:
+    lea = parse_address("lea@citizen.example")
+    first = sent(await door.send(kind="new", content=OCTETS))
+    more = sent(await door.send(kind="new", content=OCTETS, recipients=(PETRA, lea)))
+    with door.database.read() as connection:
+        ways = connection.execute(select(deliveries.c.message_id, deliveries.c.recipient)).all()
+    assert sorted(ways) == [(first.message_id, str(PETRA)), (more.message_id, str(lea))]
+
+
+async def test_a_draft_given_for_release_stays_with_those_who_may_send_it_when_a_colleague_was_quicker(
+    door: Door,
+) -> None:
+    letter = door.letter()
+    mine = door.draft(letter)
+    given = Save(
+        id=mine, by=Editor(login="jonas"), team=TEAM, kind="answer", conversation_id=letter, answers_id=letter,
+        seen_id=letter, fields={"text": "Guten Tag"}, at_ms=NOW_MS, why="release",
+    )  # fmt: skip
+    door.database.writer.submit(save_drafts, given).result()
+    sent(await door.send(conversation_id=letter, seen_id=letter, author="petra"))
+    assert isinstance(await door.send(conversation_id=letter, seen_id=letter, draft_id=mine, author="lena"), Collision)
+    with door.database.read() as connection:
+        lena = Editor(login="lena", releasing=frozenset({TEAM}))
+        assert draft(connection, visible=OPERATOR, by=lena, draft_id=mine).state == "held"
+
+
 async def test_an_answer_of_another_team_stops_nobody(door: Door) -> None:
     letter = door.letter()
     sent(await door.send(conversation_id=letter, seen_id=letter, team="kita"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from maild.errors import AddressError
 from maild.mail.address import parse_address, parse_path
-from maild.mail.envelope_token import delivery_among, delivery_of, return_address
+from maild.mail.envelope_token import bears_token, delivery_among, delivery_of, return_address
 
 KEY = b"k" * 32
 
@@ -20,6 +20,7 @@ def test_a_token_is_read_back_whatever_the_case(number: int) -> None:
     assert parse_path(f"<{address}>") == address
     for text in (str(address), str(address).upper(), str(address).title()):
         assert delivery_of(parse_address(text), KEY) == number
+    assert bears_token(address)
 
 
 def test_a_token_holds_for_its_key_its_domain_and_its_address_alone() -> None:
@@ -33,6 +34,7 @@ def test_a_token_holds_for_its_key_its_domain_and_its_address_alone() -> None:
     assert [delivery_of(other, key) for other, key in others] == [None] * 4
     assert delivery_among([parse_address("info@a.example"), address], KEY) == 7
     assert delivery_among([parse_address("info@a.example")], KEY) is None
+    assert not bears_token(parse_address("info+r1.x@a.example"))
 
 
 def test_no_token_is_made_that_does_not_hold() -> None:

@@ -303,22 +303,28 @@ async def test_senders_of_mail_that_was_imported_are_not_asked_about(sqlite_data
         assert evidence_of(connection, [stored]) == {}
 
 
-@pytest.mark.parametrize("genuine", [True, False])
-async def test_a_report_to_an_envelope_token_lies_with_the_letter_that_it_is_about(
-    sqlite_database: Database, genuine: bool
-) -> None:
-    key = b"k" * 32
+def _delivered(database: Database) -> tuple[int, int]:
+    """Keep a letter of the nursery's that was delivered; return it and its delivery."""
     kept = acceptance(1, direction="out", to=("max@citizen.example",))
-    sent = sqlite_database.writer.submit(accept, kept).result().message_id
+    sent = database.writer.submit(accept, kept).result().message_id
     item = filing(sent, direction="out", key="own@musterstadt.example", teams=("kita",))
-    sqlite_database.writer.submit(file, item).result()
+    database.writer.submit(file, item).result()
     row = {
         "message_id": sent, "kind": "smtp", "recipient": "max@citizen.example", "next_hop": "citizen.example",
         "state": "delivered", "dsn": "{}", "once": 0, "attempts": 1, "made_ms": 0, "due_ms": 0, "expires_ms": 0,
         "outcome": "", "doubtful": 0,
     }  # fmt: skip
-    with sqlite_database.writing.begin() as connection:
+    with database.writing.begin() as connection:
         delivery_id = connection.execute(insert(deliveries).values(row).returning(deliveries.c.id)).scalar_one()
+    return sent, delivery_id
+
+
+@pytest.mark.parametrize("genuine", [True, False])
+async def test_a_report_to_an_envelope_token_lies_with_the_letter_that_it_is_about(
+    sqlite_database: Database, genuine: bool
+) -> None:
+    key = b"k" * 32
+    sent, delivery_id = _delivered(sqlite_database)
     to = str(return_address(delivery_id, "musterstadt.example", key if genuine else b"x" * 32))
     report = (
         b"From: MAILER-DAEMON@x.example\r\nSubject: failure notice\r\n\r\n<max@citizen.example>:\r\nuser unknown\r\n"
@@ -337,6 +343,19 @@ async def test_a_report_to_an_envelope_token_lies_with_the_letter_that_it_is_abo
     else:
         assert rows == [(None, None, "user-unknown")]
         assert place.conversation_id == back_id
+
+
+async def test_what_came_to_an_envelope_token_and_to_an_office_lies_with_the_office(sqlite_database: Database) -> None:
+    key = b"k" * 32
+    _, delivery_id = _delivered(sqlite_database)
+    token = str(return_address(delivery_id, "musterstadt.example", key))
+    both = acceptance(2, to=(token, "info@musterstadt.example"), sender=None)
+    stored = sqlite_database.writer.submit(accept, both).result().message_id
+    async with routing(sqlite_database, token_key=key):
+        pass
+    with sqlite_database.read() as connection:
+        teams = connection.scalars(select(filings.c.team).where(filings.c.message_id == stored)).all()
+    assert "poststelle" in teams
 
 
 async def test_what_a_trusted_relay_has_found_out_counts_also_for_mail_that_was_left_waiting(
