@@ -1,7 +1,7 @@
 """Completeness and integrity of the archive: walks the chain and names what is missing or was changed.
 
 Quick: every row of `messages` against the chain, and every digest has content. Full: every content is read and
-hashed. Both name the message and go on, so that one bad row does not hide another.
+hashed. Both name the message and go on, so that one bad row does not hide another. The audit log is walked, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, exists, func, select
 
 from maild.archive import content as store
+from maild.archive.audit import broken_records
 from maild.archive.chain import GENESIS, Link, extend
 from maild.archive.schema import chain_head, content, messages, recipients, summaries
 from maild.errors import NotFoundError
@@ -56,6 +57,8 @@ def verify(connection: Connection, *, full: bool, progress: Callable[[int], None
         text = f"the newest message should be number {head.sequence}, but it is {sequence}"
         yield Finding(message_id=None, sequence=head.sequence, text=text)
     yield from _unfiled(connection)
+    for number, text in broken_records(connection):
+        yield Finding(message_id=None, sequence=None, text=f"audit log, record {number}: {text}")
 
 
 def _page(connection: Connection, after: int, last: int) -> list[Row[tuple[object, ...]]]:

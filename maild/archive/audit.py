@@ -1,0 +1,99 @@
+"""The audit log: who did what, appended in the transaction of the act itself, each row chained to the one before.
+
+Taking out, adding, changing or reordering a row breaks every chain value after it; the head says where the log ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from maild.archive.chain import GENESIS
+from maild.archive.commit import lock_head
+from maild.archive.schema_people import audit, audit_head
+from maild.mail.acts import Act
+
+OPERATOR = "operator"  # who sits at the command line
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One act. `actor` is a login, OPERATOR, or "" for maild itself.
+
+    `about` says what it was done to, where that is not the conversation: a login, an id, a query. `details` holds plain values, as they were and as they became; never a word of a letter.
+    """
+
+    at_ms: int
+    actor: str
+    act: Act
+    team: str = ""
+    conversation_id: int | None = None
+    about: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def record(connection: Connection, records: Iterable[Record]) -> None:
+    """Append acts to the log, within the unit of work that carries them out."""
+    waiting = list(records)
+    if not waiting:
+        return
+    lock_head(connection)  # one row orders all writers: two locks could be taken in two orders
+    head = connection.execute(select(audit_head)).one()
+    sequence, chain, rows = head.sequence, bytes(head.chain), []
+    for each in waiting:
+        sequence += 1
+        row = {
+            "sequence": sequence,
+            "at_ms": each.at_ms,
+            "actor": each.actor,
+            "act": str(each.act),
+            "team": each.team,
+            "conversation_id": each.conversation_id,
+            "about": each.about,
+            "details": json.dumps(dict(each.details), ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        }
+        chain = _extend(chain, row)
+        rows.append(row | {"chain": chain})
+    connection.execute(insert(audit), rows)
+    connection.execute(update(audit_head).values(sequence=sequence, chain=chain))
+
+
+def note_acts(connection: Connection, arguments: list[Record]) -> list[None]:
+    """Append acts that change nothing else, such as a reading. A unit of work."""
+    record(connection, arguments)
+    return [None] * len(arguments)
+
+
+def broken_records(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Walk the log; yield number and finding where it is not as it was written."""
+    head = connection.execute(select(audit_head)).one()
+    chain, sequence = GENESIS, 0
+    while page := _page(connection, sequence, head.sequence):
+        for row in page:
+            if row["sequence"] != sequence + 1:
+                yield sequence + 1, f"record(s) {sequence + 1} to {row['sequence'] - 1} missing"
+            elif _extend(chain, row) != bytes(row["chain"]):
+                yield row["sequence"], "record or order was changed"
+            chain, sequence = bytes(row["chain"]), row["sequence"]
+    if sequence != head.sequence or chain != bytes(head.chain):
+        yield head.sequence, f"the newest record should be number {head.sequence}, but it is {sequence}"
+
+
+def _page(connection: Connection, after: int, last: int) -> list[Mapping[str, Any]]:
+    within = audit.c.sequence.between(after + 1, last)
+    found = connection.execute(select(audit).where(within).order_by(audit.c.sequence).limit(_PAGE))
+    return [dict(row) for row in found.mappings()]
+
+
+_COVERED = ("sequence", "at_ms", "actor", "act", "team", "conversation_id", "about", "details")
+
+
+def _extend(chain: bytes, row: Mapping[str, Any]) -> bytes:
+    covered = json.dumps([row[name] for name in _COVERED], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(chain + covered.encode()).digest()
