@@ -26,7 +26,8 @@ _PAGE = 1_000
 class Record:
     """One act. `actor` is a login, OPERATOR, or "" for maild itself.
 
-    `about` says what it was done to, where that is not the conversation: a login, an id, a query. `details` holds plain values, as they were and as they became; never a word of a letter.
+    `about` says what it was done to, where that is not the conversation: a login, an id, a query.
+    `details` holds plain values, as they were and as they became; never a word of a letter.
     """
 
     at_ms: int
