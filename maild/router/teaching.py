@@ -1,11 +1,13 @@
 """The teacher: hands lessons that wait to the spam filter, one after the other, until each has been learnt.
 
-What staff said stays in the database until then; a filter that is away is asked again, less and less often.
+What staff said stays in the database until then; a filter that is away is asked again, less and less often. A letter on
+which the filter fails keeps no other from being taught.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
 
 import structlog
@@ -22,6 +24,7 @@ from maild.screening.rspamd import DeclinedError, Rspamd
 _LOOK_S = 2.0
 _LONGEST_PAUSE_S = 600.0
 _AT_ONCE = 50
+_MOST_FAILURES = 3  # in a row: then it is the filter that is away
 _MOST_BYTES = 10_000_000  # of a larger mail the filter learns nothing: it is an attachment
 _log = structlog.get_logger()
 
@@ -55,9 +58,23 @@ class Teacher:
                 _log.warning("lessons.failed", error=type(error).__name__, seconds=round(pause_s))
 
     async def _teach_all(self) -> None:
-        while lessons := await asyncio.to_thread(self._waiting):
+        """Teach what waits. Raises UnavailableError when something is left for another time."""
+        failed: UnavailableError | None = None
+        left = set[int]()
+        while lessons := await asyncio.to_thread(self._waiting, left):
+            random.shuffle(lessons)  # letters on which the filter fails would always come first
+            failures = 0
             for lesson in lessons:
-                await self._teach(lesson)
+                try:
+                    await self._teach(lesson)
+                    failures = 0
+                except UnavailableError as error:
+                    failed, failures = error, failures + 1
+                    left.add(lesson.message_id)
+                    if failures == _MOST_FAILURES:
+                        raise
+        if failed is not None:
+            raise failed
 
     async def _teach(self, lesson: Lesson) -> None:
         octets = await asyncio.to_thread(self._octets, lesson)
@@ -73,9 +90,10 @@ class Teacher:
         await self._database.writer.run(learnt, done)
         _log.info("lessons.taught", id=format_id(lesson.message_id), spam=lesson.spam, outcome=outcome)
 
-    def _waiting(self) -> list[Lesson]:
+    def _waiting(self, left: set[int]) -> list[Lesson]:
         with self._database.read() as connection:
-            return waiting_lessons(connection, _AT_ONCE)
+            found = waiting_lessons(connection, _AT_ONCE + len(left))
+        return [lesson for lesson in found if lesson.message_id not in left]
 
     def _octets(self, lesson: Lesson) -> _Letter | None:
         if lesson.size > _MOST_BYTES:

@@ -77,7 +77,7 @@ def test_other_spellings_of_a_report_say_the_same(octets: bytes) -> None:
         (record(header_from="<b>x</b>"), "header_from", ""),
         (record(header_from="a" * 300), "header_from", ""),
         (record(reason="unheard_of"), "reasons", ("other",)),
-        (record(number=2**53 - 1), "messages", 10**12),
+        (record(number=2**53 - 1), "messages", 10**10),
         (record(number=0), "messages", 0),
     ],
 )
@@ -156,4 +156,4 @@ def test_a_report_with_changed_octets_is_read_or_refused(at: int, octets: bytes)
         found = parse(whole[:at] + octets + whole[at + len(octets) :])
     except ReportError:
         return
-    assert all(0 <= source.messages <= 10**12 for source in found.sources)
+    assert all(0 <= source.messages <= 10**10 for source in found.sources)

@@ -28,6 +28,7 @@ class Controller:
 
     def __init__(self, answer: bytes) -> None:
         self.answer = answer
+        self.poison: bytes | None = None
         self.paths: list[bytes] = []
         self.contents: list[bytes] = []
         self.passwords: list[bytes] = []
@@ -38,7 +39,8 @@ class Controller:
         self.contents.append(await reader.readexactly(int(fields[b"Content-Length"])))
         self.passwords.append(fields[b"Password"])
         self.paths.append(head.split(b" ")[1])
-        writer.write(self.answer)
+        fails = self.poison is not None and self.poison in self.contents[-1]
+        writer.write(http(b"{}", "500 x") if fails else self.answer)
         await writer.drain()
 
 
@@ -133,3 +135,14 @@ async def test_a_word_that_comes_while_the_other_is_taught_is_taught_too(sqlite_
     async with teaching(sqlite_database, controller):
         await until(lambda: count(sqlite_database) == 0)
     assert controller.paths == [b"/learnspam", b"/learnham"]
+
+
+async def test_a_letter_on_which_the_filter_fails_keeps_no_other_from_being_taught(sqlite_database: Database) -> None:
+    for number in range(1, 5):
+        put(sqlite_database, number, b"Subject: poison\r\n\r\n" if number == 1 else b"Subject: %d\r\n\r\n" % number)
+    controller = Controller(OK)
+    controller.poison = b"poison"
+    async with teaching(sqlite_database, controller):
+        await until(lambda: count(sqlite_database) == 1)
+        controller.poison = None
+        await until(lambda: count(sqlite_database) == 0)
