@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from maild.archive.drafts import Draft
 from maild.mail.address import Address
-from maild.mail.answering import Party
+from maild.mail.answering import Party, own_words
 from maild.rules.authorship import Sender
 from maild.rules.model import Ruleset
 from maild.web.addressing import MAX_RECIPIENTS, read_typed
@@ -113,11 +113,20 @@ def _of_the_whole(draft: Draft, checked: Checked, sender: Sender | None, *, say_
         problems.append(Problem(field="to", text=say(_("A letter goes to 100 addresses at most."))))
     if len(fields.get("subject", "")) > _MAX_SUBJECT:
         problems.append(Problem(field="subject", text=say(_("The subject has more than 2,000 characters."))))
-    if not fields.get("text", "").strip() and not draft.files and not ticked(fields, "take"):
-        problems.append(Problem(field="text", text=say(_("The letter is empty."))))
+    if not draft.files and not ticked(fields, "take"):
+        problems += [Problem(field="text", text=say(text)) for text in _emptiness(draft)]
     if len(fields.get("text", "")) >= _MAX_TEXT:
         problems.append(Problem(field="text", text=say(_("The text has more than a million characters."))))
     return problems
+
+
+def _emptiness(draft: Draft) -> list[str]:
+    text = draft.fields.get("text", "")
+    if not text.strip():
+        return [_("The letter is empty.")]
+    if draft.kind == "answer" and not own_words(text):
+        return [_("The letter holds nothing but the quotation.")]
+    return []
 
 
 def _unconfirmed(draft: Draft, checked: Checked, strangers: Iterable[Newcomer], *, say_language: str) -> list[Problem]:

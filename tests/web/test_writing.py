@@ -121,6 +121,8 @@ def test_all_that_is_wrong_is_said_at_once_and_nothing_typed_is_lost(kita: Offic
             assert wrong in said
         assert Form.of(page).fields["to"] == typed["to"]
         assert Form.of(page).fields["cc"] == typed["cc"]
+        page = follow(client, reply(kita, client, number).press(client, "send"))
+        assert "Der Brief enthält nur das Zitat." in _shown(page.text)
     assert left(kita) == []
 
 
