@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from starlette.testclient import TestClient
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.commit import Acceptance, Addressee, accept
 from maild.archive.content import held
-from maild.archive.database import Database
+from maild.archive.database import FILE_NAME, Database
 from maild.archive.drafts import Editor, Save, save_drafts
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
@@ -258,15 +258,28 @@ def sign_in(client: TestClient, login: str, password: str = PASSWORD) -> None:
     assert answer.status_code == 303, answer.text
 
 
+_idle: list[Pool] = []  # pools of offices that have closed; their workers end with the process of the tests
+
+
+@cache
+def _empty_store() -> bytes:
+    with TemporaryDirectory() as name:
+        database = Database("", Path(name))
+        upgrade(database.writing)
+        database.close()
+        return (Path(name) / FILE_NAME).read_bytes()
+
+
 @contextmanager
 def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example") -> Iterator[Office]:
     """Open an office in a folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE_NAME).write_bytes(_empty_store())
     database = Database("", folder)
-    upgrade(database.writing)
     database.start()
     index = open_index(database)
-    pool = Pool(1, preload=("maild.web.letter", "maild.router.reading"))
+    # Starting a worker costs more than all that most tests ask of one.
+    pool = _idle.pop() if _idle else Pool(1, preload=("maild.web.letter", "maild.router.reading"))
     book, clock, ready = Book(rules()), Clock(), list[str]()
     services = Services(
         database=database,
@@ -291,10 +304,8 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
     try:
         yield Office(database=database, index=index, services=services, book=book, clock=clock, ready=ready)
     finally:
-        # In a thread of its own: the one that tests with a browser has an event loop already.
-        closing = threading.Thread(target=lambda: asyncio.run(pool.close()))
-        closing.start()
-        closing.join(timeout=10)
+        if not pool._busy:  # a call that its test did not wait for
+            _idle.append(pool)
         index.close()
         database.close()
 
