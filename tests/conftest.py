@@ -13,9 +13,17 @@ from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
 from tests.certificates import authority, tls_client, tls_files
 from tests.needs import require
-from tests.postgres import postgresql, postgresql_server
+from tests.postgres import _postgresql_template, postgresql, postgresql_server, postgresql_store
 
-__all__ = ["authority", "postgresql", "postgresql_server", "tls_client", "tls_files"]
+__all__ = [
+    "_postgresql_template",
+    "authority",
+    "postgresql",
+    "postgresql_server",
+    "postgresql_store",
+    "tls_client",
+    "tls_files",
+]
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,8 +82,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "sqlite":
         yield request.getfixturevalue("sqlite_database")
         return
-    database = Database(request.getfixturevalue("postgresql"), tmp_path)
-    upgrade(database.writing)
-    database.start()
+    database = _open(request.getfixturevalue("postgresql_store"), tmp_path)
     yield database
     database.close()

@@ -20,7 +20,11 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from maild.archive.database import Database
+from maild.archive.upgrade import upgrade
 from tests.needs import require
+
+_ROOM_BYTES = 2_000_000_000
 
 
 def _program(name: str) -> str:
@@ -40,11 +44,18 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _place() -> str | None:
+    """Return a folder in memory where there is room; None: where temporary files lie."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM_BYTES
+    return str(memory) if roomy else None
+
+
 @contextmanager
 def cluster() -> Iterator[str]:
     """Run a cluster and yield the URL of its database `postgres`, as SQLAlchemy writes it."""
     # Short: the path of a socket has 107 octets. Outside pytest's folders, which only their owner may enter.
-    home = Path(tempfile.mkdtemp(prefix="maild-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="maild-pg-", dir=_place()))
     user = None
     if os.geteuid() == 0:
         user = "nobody"
@@ -77,12 +88,12 @@ def postgresql_server() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server: str) -> Iterator[str]:
-    """Make an empty database, yield its URL, and drop it."""
+def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Make a database as the template is, empty else, yield its URL, and drop it."""
     name = f"test_{uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server.rpartition("/")[0] + f"/{name}"
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
@@ -92,4 +103,20 @@ def fresh_database(server: str) -> Iterator[str]:
 def postgresql(postgresql_server: str) -> Iterator[str]:
     """The URL of a fresh, empty database."""
     with fresh_database(postgresql_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _postgresql_template(postgresql_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with fresh_database(postgresql_server) as url:
+        database = Database(url, tmp_path_factory.mktemp("template"))
+        upgrade(database.writing)
+        database.close()
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture
+def postgresql_store(postgresql_server: str, _postgresql_template: str) -> Iterator[str]:
+    """The URL of a fresh database with the newest schema; copying it is quicker than migrating again."""
+    with fresh_database(postgresql_server, _postgresql_template) as url:
         yield url
