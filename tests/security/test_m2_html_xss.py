@@ -188,6 +188,6 @@ def test_the_sanitiser_alone_leaves_nothing_for_the_frame_to_stop(stage: Theatre
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(400)
 def test_without_the_layers_the_same_letters_run_scripts_and_send_requests(stage: Theatre) -> None:
-    _play(stage, VECTORS[:150], headers={}, sandbox="")
-    assert stage.seen.count("console: 1337") > 50
-    assert len([a for a in stage.asked if CANARY in a]) > 4
+    _play(stage, VECTORS[:60], headers={}, sandbox="")
+    assert stage.seen.count("console: 1337") > 20
+    assert len([a for a in stage.asked if CANARY in a]) > 1
