@@ -27,9 +27,9 @@ from maild.app.readers import Readers
 from maild.app.resolving import resolver_of
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
-from maild.app.sending import make_worker
+from maild.app.sending import make_copying, make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
-from maild.app.submission import make_answers, make_mail_programs, make_submitter
+from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
 from maild.app.token_key import token_key
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
@@ -157,10 +157,14 @@ class Daemon:
             now_ms=now_ms,
         )
         answers = make_answers(database, rulebook, pool, submitter, now_ms)
+        copying = make_copying(settings, database, rulebook, now_ms, worker)
+        member_answers = make_member_answers(
+            settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
+        )
 
         def wake() -> None:
-            worker.wake()
-            answers.wake()
+            for each in (worker, answers, copying, member_answers):
+                each.wake()
 
         router = Router(
             database=database,
@@ -179,6 +183,8 @@ class Daemon:
         if "delivery" in only:
             await self._run_worker(worker)
             self._beside(answers.run(), "answers")
+            self._beside(copying.run(), "copies")
+            self._beside(member_answers.run(), "member answers")
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)

@@ -12,7 +12,9 @@ from maild.archive.database import Database
 from maild.authentication.own_keys import OwnKeys
 from maild.config import Settings
 from maild.config.outbound import Outbound
-from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Delivery
+from maild.delivery.copy_loads import CopyHeads
+from maild.delivery.copying import Copying
+from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
@@ -52,10 +54,12 @@ def make_worker(
         allowed=outbound.allow_private,
     )
     smarthost = _smarthost(outbound)
+    by_smtp = SmtpCourier(hosts, helo=helo, contexts=Contexts(), smarthost=smarthost)
     return Worker(
         database=database,
         couriers={
-            SMTP: SmtpCourier(hosts, helo=helo, contexts=Contexts(), smarthost=smarthost),
+            SMTP: by_smtp,
+            COPY: by_smtp,
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
         },
@@ -69,10 +73,21 @@ def make_worker(
             ),
             lifetime_ms=outbound.expire_days * _DAY_MS,
         ),
-        single=frozenset() if smarthost is None else frozenset({SMTP}),
+        single=frozenset() if smarthost is None else frozenset({SMTP, COPY}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
+        head_of_copy=CopyHeads(lambda: rulebook.current, key),
         sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
     )
+
+
+def make_copying(
+    settings: Settings, database: Database, rulebook: Serving, now_ms: Callable[[], int], worker: Worker
+) -> Copying:
+    """Return the task that has copies for members made."""
+    return Copying(
+        database=database, rules=lambda: rulebook.current, lifetime_ms=settings.outbound.expire_days * _DAY_MS,
+        now_ms=now_ms, on_made=worker.wake,
+    )  # fmt: skip
 
 
 def with_token(key: bytes, rulebook: Serving) -> ReturnPath:

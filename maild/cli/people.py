@@ -191,6 +191,32 @@ def app_passwords(login: str, *, revoked: int | None, as_json: bool) -> None:
         put_table(("ID", "DEVICE", "SINCE", "USED"), rows)
 
 
+@verb(
+    "maild user copies petra.m kita on",
+    "maild user copies petra.m kita off",
+    "maild user copies petra.m",
+    group=user,
+    name="copies",
+)
+@click.argument("login")
+@click.argument("team", required=False)
+@click.argument("word", required=False, type=click.Choice(["on", "off"]), metavar="[on|off]")
+def copies(login: str, team: str | None, word: str | None) -> None:
+    """Say whether a person gets copies of a team's letters in their own mailbox; without a team, list them.
+
+    The rules must allow it (`copies: allowed`), and `--mail` of the account be an address elsewhere. What the person
+    answers to a copy goes out from the office's address. Off ends at once what was sent before.
+    """
+    from maild.cli.copying import list_copies, set_copies
+
+    if team is not None and word is None:
+        raise click.UsageError("say on or off")
+    if team is None or word is None:
+        list_copies(settings(), login)
+    else:
+        set_copies(settings(), login, team, on=word == "on")
+
+
 def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
     if len(words) not in {1, 2}:
         raise click.UsageError("say LOGIN TEAM ROLE, or LOGIN ROLE for a role that is not about a team")

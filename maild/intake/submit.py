@@ -41,6 +41,8 @@ _AUTOMATIC = frozenset({"automatic", "notice"})
 _UNWRITTEN = _AUTOMATIC | {"copy"}
 _log = structlog.get_logger()
 
+Also = Callable[[Connection], None]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
@@ -51,7 +53,8 @@ class Submission:
     had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
     leaves it. With a `draft_id` the draft is sent by it, once; with a `duty_id` the duty is done by it, an automatic
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
-    the team.
+    the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
+    nothing since `seen_id`, so that their own letters do not count as a colleague's.
     """
 
     content: bytes
@@ -68,6 +71,7 @@ class Submission:
     draft_id: int | None = None
     state: str | None = None
     held_note: str = ""
+    also: Also | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +155,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
         return Collision(others=others)
     if asked.duty_id is not None:
         require_due(connection, asked.duty_id, [each.key for each in asked.recipients], now_ms)
+    if asked.also is not None:
+        asked.also(connection)
     (accepted,) = accept(connection, [leaving.acceptance])
     message_id = accepted.message_id
     (filed,) = file(connection, [leaving.filing._replace(message_id=message_id, into=into, at_ms=now_ms)])
@@ -176,7 +182,7 @@ def _others(connection: Connection, asked: Submission, into: int | None) -> tupl
         return ()
     team = Visible(teams=frozenset({asked.team}))
     found = answers_since(connection, visible=team, conversation_id=into, since_id=asked.seen_id)
-    if not asked.held_note:
+    if not asked.held_note and asked.also is None:
         return found
     # Nobody was shown anything: what oneself wrote meanwhile, and what no person wrote, is no reason to wait.
     return tuple(each for each in found if each.author != asked.author and each.kind not in _UNWRITTEN)

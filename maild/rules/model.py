@@ -78,6 +78,7 @@ class Team:
     line: int = 1
     column: int = 1
     also_deliver: tuple[NextPlace, ...] = ()
+    copies: bool = False  # its members may have copies of its letters sent to their own mailboxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from maild.policy.grants import Principal
 from maild.web import times
 from maild.web.language import LANGUAGES, catalogue
 from maild.web.notices import notice_text
+from maild.web.refused_words import refused_text
 
 _HERE = Path(__file__).parent
 STATIC = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
@@ -78,6 +79,7 @@ def _environment(language: str) -> Environment:
     words = catalogue(language)
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     environment.globals["language"] = language
+    environment.globals["refused_text"] = partial(refused_text, language)
     return environment
 
 

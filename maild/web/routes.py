@@ -5,6 +5,7 @@ from __future__ import annotations
 from maild.web import (
     after_sending,
     conversations,
+    copies,
     directory,
     draft_acts,
     finding,
@@ -67,6 +68,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
         Page(path="/sessions", endpoint=signing.end, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/sessions/mail-programs", endpoint=signing.revoke, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/sessions/copies", endpoint=copies.switch, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/login", endpoint=desk.show, access=Access.PUBLIC),
         Page(path="/login", endpoint=desk.sign_in, access=Access.PUBLIC, methods=_POST),
         Page(path="/logout", endpoint=signing.ask_sign_out, access=Access.SIGNED_IN),

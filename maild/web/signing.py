@@ -31,6 +31,7 @@ from maild.archive.sessions import (
 )
 from maild.errors import NotFoundError
 from maild.policy.throttle import Throttle
+from maild.web.copies import copies_shown
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.gate import cookie_name
@@ -151,7 +152,8 @@ async def sessions(visit: Visit) -> Response:
     found = await visit.read(list_sessions, visit.person.user_id, visit.services.settings.lifetime, visit.now_ms)
     passwords = await visit.read(app_passwords_of, visit.person.login)
     own = handle_of(visit.session.digest) if visit.session is not None else ""
-    return visit.page("sessions.html", sessions=found, own=own, passwords=passwords)
+    copies = await copies_shown(visit)
+    return visit.page("sessions.html", sessions=found, own=own, passwords=passwords, copies=copies)
 
 
 async def end(visit: Visit) -> Response:

@@ -50,6 +50,7 @@ FORMS = {
     "/m/{id}/release": {"next": "/"},
     "/sessions": {"handle": "0" * 16},
     "/sessions/mail-programs": {"password": "1"},
+    "/sessions/copies": {"on": "0"},
     "/login": {"login": "x", "password": "y"},
     "/logout": {},
     "/language": {"language": "en"},
