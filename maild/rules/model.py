@@ -78,6 +78,7 @@ class Team:
     line: int = 1
     column: int = 1
     also_deliver: tuple[NextPlace, ...] = ()
+    figures: str = ""  # the agreement by which figures are shown, also when few people write in the team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

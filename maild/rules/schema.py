@@ -251,6 +251,7 @@ _TEAM: dict[str, Schema] = {
     "deputy": _ref("team", "Takes over when nobody of the team can."),
     "hours": _HOURS,
     "also_deliver": _several(_NEXT_PLACE) | {"description": "Delivery besides the inbox; each on its own."},
+    "figures": _text("The agreement by which figures are shown also when fewer than five people write in the team."),
 }
 _RETIRED = _object(
     ("since", "successor"),
