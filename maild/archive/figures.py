@@ -262,6 +262,16 @@ def open_by_age(
     return tuple(counted[number] for number in range(len(AGES) + 1))
 
 
+def oldest_open(connection: Connection, *, visible: Visible, team: str) -> int | None:
+    """Return since when the oldest letter of an open conversation waits, None when none does; raises NotFoundError."""
+    require_team(team, visible)
+    waiting = entries.c.waiting_since_ms
+    found: int | None = connection.scalar(
+        select(func.min(waiting)).where(entries.c.team == team, entries.c.state == "open")
+    )
+    return found
+
+
 def by_tag(connection: Connection, *, visible: Visible, team: str, since_ms: int, until_ms: int,
            keys: Collection[str] | None = None) -> tuple[tuple[str, int], ...]:  # fmt: skip
     """Return the commonest tags of conversations in which a letter came within a time; raises NotFoundError."""

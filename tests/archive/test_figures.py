@@ -62,8 +62,9 @@ class _Desk:
         at_ms = self.since_ms + int(at_h * HOUR_MS)
         asked = acceptance(self._number, direction=direction, to=to, at_ms=at_ms)
         message_id = self._database.writer.submit(accept, asked).result().message_id
-        bits = {"reference_bits": self._number}
-        filed = self._database.writer.submit(file, filing(message_id, direction=direction, **bits, **how)).result()
+        filed = self._database.writer.submit(
+            file, filing(message_id, direction=direction, reference_bits=self._number, **how)
+        ).result()
         assert filed is not None
         return filed
 
@@ -199,7 +200,7 @@ def test_who_may_not_read_the_team_gets_no_figure(desk: _Desk, database: Databas
 
 
 def test_people_who_write_in_a_team_are_counted_each_once(database: Database) -> None:
-    granted = {
+    granted: dict[str, list[tuple[Role, str | None]]] = {
         "kira": [(Role.RESPONDER, "kita"), (Role.DRAFTER, "kita")],
         "jon": [(Role.COORDINATOR, "jugend")],
         "leser": [(Role.READER, "kita")],

@@ -8,6 +8,7 @@ from datetime import UTC, date
 
 import pytest
 
+from maild.archive.figures import Period
 from maild.rules.directory import as_csv, listed
 from maild.web import figures
 from maild.web.periods import calendar
@@ -34,6 +35,6 @@ def test_no_cell_of_the_directory_begins_as_a_formula(formula: str) -> None:
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_cell_of_the_statistics_begins_as_a_formula(formula: str) -> None:
     week = calendar("week", "", date(2026, 9, 21), UTC)
-    written = figures.as_csv("kita", formula, week, (figures.Period(received=1),))
+    written = figures.as_csv("kita", formula, week, (Period(received=1),))
     (row,) = list(csv.reader(io.StringIO(written, newline="")))[1:]
     assert row[1] == f"'{formula}"
