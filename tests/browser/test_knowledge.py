@@ -45,7 +45,7 @@ def test_a_new_colleague_finds_and_writes_the_handbook_at_any_width(small: Visit
     written = page.url.removeprefix(visited.base)
     page.goto(f"{visited.base}/c/{visited.references['letter']}")
     page.get_by_text("Gute Antwort, Handbuch").click()
-    page.get_by_label("weil (ein Satz)").fill("freundlich und kurz")
+    page.get_by_label("weil (in wenigen Worten)").fill("freundlich und kurz")
     page.locator(".model button").first.click()
     expect(page.locator(".entry")).to_contain_text("freundlich und kurz")
     for width in (390, 1280):
