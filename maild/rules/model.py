@@ -79,6 +79,7 @@ class Team:
     column: int = 1
     also_deliver: tuple[NextPlace, ...] = ()
     copies: bool = False  # its members may have copies of its letters sent to their own mailboxes
+    figures: str = ""  # the agreement by which figures are shown, also when few people write in the team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

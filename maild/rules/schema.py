@@ -253,6 +253,7 @@ _TEAM: dict[str, Schema] = {
     "also_deliver": _several(_NEXT_PLACE) | {"description": "Delivery besides the inbox; each on its own."},
     "copies": _word(COPIES, "Whether members may have copies of its letters in their own mailboxes.")
     | {"default": COPIES[0]},
+    "figures": _text("The agreement by which figures are shown also when fewer than five people write in the team."),
 }
 _RETIRED = _object(
     ("since", "successor"),

@@ -26,6 +26,7 @@ from maild.rules.model import Ruleset
 from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked, entry_asked
 from maild.web.desk import editor
+from maild.web.handbook import models_of
 from maild.web.holding import duty_lines
 from maild.web.noting import notes_between
 from maild.web.opening import Opened, image_consent, open_letter
@@ -68,6 +69,7 @@ async def conversation(visit: Visit) -> Response:
         fates=await fates(visit, talk.messages),
         drafts=await visit.read(being_written, visible=visit.visible, by=editor(visit), conversation_id=talk.id),
         said=visit.request.query_params.get("said", ""),
+        models=await models_of(visit, talk.id),
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
         forged=found.forged,

@@ -11,10 +11,13 @@ from maild.web.after_sending import failures
 from maild.web.own_addresses import writable
 from maild.web.shell import place_from, shell_of
 from maild.web.visit import Visit
+from maild.web.welcome import is_due
 
 
 async def home(visit: Visit) -> Response:
-    """Lead to the inbox one left last, else to the first; say what to do when there is none."""
+    """Lead to the inbox one left last, else to the first; say what to do when there is none. Who is new is welcomed."""
+    if await is_due(visit):
+        return visit.go("/welcome")
     visible = visit.visible
     left = await visit.read(last_path, visit.person.user_id)
     if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.teams}:

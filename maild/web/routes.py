@@ -8,7 +8,9 @@ from maild.web import (
     copies,
     directory,
     draft_acts,
+    figures,
     finding,
+    handbook,
     holding,
     inboxes,
     machine,
@@ -20,6 +22,7 @@ from maild.web import (
     rules_observed,
     rules_reading,
     signing,
+    welcome,
     why,
     writing,
 )
@@ -33,6 +36,7 @@ from maild.web.signing import Desk
 _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
 _MAX_RULES_BYTES = 8_000_000  # of a form that carries the rules file, in which an umlaut takes six octets
+_MAX_PAGE_BYTES = 300_000  # of a form with a page of the handbook: six octets for an umlaut, twelve for an emoji
 
 
 def pages_of(services: Services) -> tuple[Page, ...]:
@@ -63,6 +67,9 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/returned", endpoint=returned.page, access=Access.READ),
         Page(path="/returned.csv", endpoint=returned.table, access=Access.READ),
+        *_handbook_pages(),
+        Page(path="/statistics", endpoint=figures.page, access=Access.READ),
+        Page(path="/statistics.csv", endpoint=figures.table, access=Access.READ),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
         Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
@@ -80,6 +87,32 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
         Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
         Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )
+
+
+def _handbook_pages() -> tuple[Page, ...]:
+    read, respond = Access.READ, Access.RESPOND
+    return (
+        Page(path="/handbook", endpoint=handbook.overview, access=read),
+        Page(path="/handbook/{team}", endpoint=handbook.team, access=read),
+        Page(
+            path="/handbook/{team}",
+            endpoint=handbook.add,
+            access=respond,
+            methods=_POST,
+            max_body_bytes=_MAX_PAGE_BYTES,
+        ),
+        Page(path="/handbook/{team}/{page}", endpoint=handbook.page, access=read),
+        Page(
+            path="/handbook/{team}/{page}",
+            endpoint=handbook.save,
+            access=respond,
+            methods=_POST,
+            max_body_bytes=_MAX_PAGE_BYTES,
+        ),
+        Page(path="/c/{reference}/model", endpoint=handbook.mark, access=respond, methods=_POST),
+        Page(path="/welcome", endpoint=welcome.page, access=Access.SIGNED_IN),
+        Page(path="/welcome", endpoint=welcome.dismiss, access=Access.SIGNED_IN, methods=_POST),
     )
 
 

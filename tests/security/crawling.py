@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from maild.archive.handbook import Save, save_pages
 from maild.web.gate import Access, Page
 from maild.web.routes import pages_of
 from tests.web.office import Office, letter, shown_id
@@ -32,17 +33,23 @@ class Objects:
     rule: str = "eilt"
     number: str = "1"
     draft: str = "0000000000001"
+    page: str = "seite"
 
     def path(self, page: Page) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
 
 
-NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", part="9", name="nothing.css")
+NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", part="9", name="nothing.css",
+                  page="keine")  # fmt: skip
 FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
     "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
     "/c/{reference}/note": {"note": "x"},
+    "/c/{reference}/model": {"why": "x"},
+    "/handbook/{team}": {"title": "x", "text": "x"},
+    "/handbook/{team}/{page}": {"title": "x", "text": "x", "base": "1"},
+    "/welcome": {},
     "/write": {"draft": "0000000000008", "do": "save", "text": "x"},
     "/drafts/{draft}": {"do": "save", "text": "x"},
     "/m/{id}/take-back": {},
@@ -78,7 +85,14 @@ def guarded(page: Page) -> bool:
 def objects_of(office: Office, team: str, message_id: int, *, author: str = "") -> Objects:
     """Return the objects that belong to a letter, with a draft that somebody writes to answer it."""
     draft_id = office.draft(author, message_id, team, "secret draft") if author else 1
+    write_page(office, team)
     return Objects(team=team, reference=office.reference(message_id), id=shown_id(message_id), draft=shown_id(draft_id))
+
+
+def write_page(office: Office, team: str, text: str = "Text") -> None:
+    """Have a team write the page that `Objects` names, where it is not there."""
+    save = Save(team=team, page="seite", base=0, title=text, address="", text=text, author="jemand", at_ms=1)
+    office.database.writer.submit(save_pages, save).result()
 
 
 def without_chance(text: str) -> str:
