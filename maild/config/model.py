@@ -251,6 +251,13 @@ class Web:
         seconds(0),
         "How long a letter that somebody has sent can be taken back; it leaves only then.",
     )
+    second_factor: str = setting(
+        "optional",
+        choice("optional", "required", "administrators"),
+        "Who must have an authenticator app besides the password, and is led to set it up after signing in: nobody, "
+        "everybody, or who holds a role that belongs to no team (administrator, rule editor, auditor). Passkeys and "
+        "the sign-in of `[oidc]` count as one. Mail programs have passwords of their own and ask for none.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
