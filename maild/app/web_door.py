@@ -75,6 +75,7 @@ async def open_web(
             max_message_bytes=settings.smtp.max_message_bytes,
             undo_s=settings.web.undo_s,
             second_factor=settings.web.second_factor,
+            oidc=settings.oidc if settings.oidc.issuer else None,
         ),
         now_ms=now_ms,
         feed=feed,

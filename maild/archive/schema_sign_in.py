@@ -1,4 +1,4 @@
-"""The tables of the ways in besides a password: invitations, second factors, passkeys, other houses' accounts.
+"""The tables of the ways in besides a password: invitations, second factors, other houses' accounts.
 
 Times as in `maild.archive.schema`. Of every secret that a person shows there is only a hash here.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Table, Text
 
-from maild.archive.metadata import Identity64, metadata
+from maild.archive.metadata import metadata
 
 # Links by which a person sets the first password, or a new one. The newest of a person is the only one that holds.
 invitations = Table(
@@ -39,20 +39,6 @@ recovery_codes = Table(
     Column("user_id", BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False),
     Column("digest", LargeBinary(32), primary_key=True),
     Column("used_ms", BigInteger),
-)
-
-passkeys = Table(
-    "passkeys",
-    metadata,
-    Column("id", Identity64, primary_key=True),
-    Column("user_id", BigInteger, ForeignKey("users.id"), nullable=False),
-    Column("credential", LargeBinary, nullable=False, unique=True),  # the id that the authenticator gave it
-    Column("public_key", LargeBinary, nullable=False),  # attested credential data, with the key in COSE form
-    Column("sign_count", BigInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("created_ms", BigInteger, nullable=False),
-    Column("used_ms", BigInteger),
-    Index("passkeys_user", "user_id"),
 )
 
 # Who an account is at an identity provider: issuer and subject, never a mail address, which can pass to another.

@@ -82,3 +82,25 @@ def second_factor(login: str, *, remove: bool, yes: bool) -> None:
     gone = Removal(user_id=person.id, login=person.login, by=OPERATOR, at_ms=now_ms())
     carry_out(here, remove_second_factors, gone)
     note(f"{person.login} has no second factor any more")
+
+
+@verb(
+    "maild user identity petra.m --subject 248289761001",
+    "maild user identity petra.m --remove",
+    name="identity",
+)
+@click.argument("login")
+@click.option("--subject", default="", metavar="SUB", help="As the provider of [oidc] names the person (sub).")
+@click.option("--remove", is_flag=True, help="The provider opens this account no more.")
+def identity(login: str, *, subject: str, remove: bool) -> None:
+    """Tie an account to a person of the identity provider, who can then sign in by it."""
+    from maild.archive.identities import Link, link_identities
+    from maild.cli.store import carry_out
+
+    here = settings()
+    if bool(subject) is remove:
+        raise click.UsageError("say --subject SUB, or --remove")
+    if not here.oidc.issuer:
+        raise click.UsageError("there is no identity provider: [oidc] issuer is empty")
+    carry_out(here, link_identities, Link(login=login, issuer=here.oidc.issuer, subject=subject, at_ms=now_ms()))
+    note(f"{login} is {'tied to no one' if remove else f'{subject} at {here.oidc.issuer}'}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from maild.cli.credentials import check_login, invite, second_factor
+from maild.cli.credentials import check_login, identity, invite, second_factor
 from maild.cli.times import day_end_ms, day_start_ms, local, now_ms, rfc3339
 from maild.cli.verb import (
     json_option,
@@ -51,6 +51,7 @@ def user() -> None:
 
 user.add_command(invite)
 user.add_command(second_factor)
+user.add_command(identity)
 
 
 @verb("maild user add petra.m --name 'Petra Muster' --mail petra.muster@musterstadt.example", group=user, name="add")

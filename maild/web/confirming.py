@@ -37,15 +37,14 @@ class Confirming:
         if visit.session is None or is_fresh(visit):
             return replace(visit, form=_without(visit.form))
         if visit.request.method in {"GET", "HEAD"}:
-            here = visit.request.url.path + (f"?{visit.request.url.query}" if visit.request.url.query else "")
-            return visit.go(f"/confirm?next={quote(here, safe='/')}")
+            return visit.go(f"/confirm?next={quote(_here(visit), safe='/')}")
         if not any(name.startswith(_PREFIX) for name in visit.form):
-            return await self._ask(visit, visit.request.url.path, failed=False)
+            return await self._ask(visit, _here(visit), failed=False)
         tried = await self._try(visit)
         if tried.retry_after_s:
             return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
         if tried.user_id is None:
-            return await self._ask(visit, visit.request.url.path, failed=True)
+            return await self._ask(visit, _here(visit), failed=True)
         return replace(visit, form=_without(visit.form))
 
     async def show(self, visit: Visit) -> Response:
@@ -57,6 +56,8 @@ class Confirming:
 
     async def confirm(self, visit: Visit) -> Response:
         """Check, and go on to the page."""
+        if is_fresh(visit):  # by another tab, meanwhile
+            return visit.go(own_path(visit.form.get("next", "/")))
         tried = await self._try(visit)
         if tried.retry_after_s:
             return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
@@ -86,6 +87,7 @@ class Confirming:
             kept={name: value for name, value in _without(visit.form).items() if name != "token"},
             has_password=stored is not None,
             has_app=factors.secret is not None,
+            house=visit.services.settings.oidc,
             failed=failed,
         )
 
@@ -93,6 +95,11 @@ class Confirming:
 def is_fresh(visit: Visit) -> bool:
     """Tell whether the person has proved to be there within the last ten minutes."""
     return visit.session is not None and 0 <= visit.now_ms - visit.session.confirmed_ms < FRESH_MS
+
+
+def _here(visit: Visit) -> str:
+    url = visit.request.url
+    return f"{url.path}?{url.query}" if url.query else url.path
 
 
 def _without(form: Mapping[str, str]) -> dict[str, str]:

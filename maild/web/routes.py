@@ -27,6 +27,7 @@ from maild.web import (
 from maild.web.confirming import Confirming
 from maild.web.events import Streams
 from maild.web.gate import Access, Endpoint, Page
+from maild.web.house_sign_in import RETURN, House
 from maild.web.inviting import Welcome
 from maild.web.proofs import Proofs
 from maild.web.rules_editor import Editor
@@ -83,11 +84,14 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
 def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
     desk = Desk(services, proofs)
     confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk)
+    house = House(services, desk)
     public, own = Access.PUBLIC, Access.SIGNED_IN
     return (
         Page(path="/login", endpoint=desk.show, access=public),
         Page(path="/login", endpoint=desk.sign_in, access=public, methods=_POST),
         Page(path="/login/second", endpoint=desk.second, access=public, methods=_POST),
+        Page(path="/login/provider", endpoint=house.begin, access=public),
+        Page(path=RETURN, endpoint=house.back, access=public),
         Page(path="/welcome/{token}", endpoint=welcome.show, access=public),
         Page(path="/welcome/{token}", endpoint=welcome.take, access=public, methods=_POST),
         Page(path="/invitations", endpoint=inviting.overview, access=own),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from maild.archive.database import Database
 from maild.archive.passwords import STANDARD, Cost
 from maild.archive.sessions import Lifetime
+from maild.config.sign_in import Oidc
 from maild.confinement import Pool
 from maild.errors import Diagnostic
 from maild.intake.submit import Submitter
@@ -58,6 +59,7 @@ class WebSettings:
     max_message_bytes: int = 35_000_000  # of a letter that is written here, with its files
     undo_s: float = 15.0  # in which a letter can be taken back
     approval: str = "one"  # of changes of the rules: "two" people must agree
+    oidc: Oidc | None = None  # the provider of the house
     second_factor: str = "optional"  # who must have one: a word of policy.credentials.SECOND_FACTOR
 
     @property

@@ -104,7 +104,14 @@ class Desk:
         return response
 
     def _form(self, visit: Visit, wanted: str, login: str, *, failed: bool) -> Response:
-        return visit.page("login.html", status=403 if failed else 200, next=wanted, login=login, failed=failed)
+        return visit.page(
+            "login.html",
+            status=403 if failed else 200,
+            next=wanted,
+            login=login,
+            failed=failed,
+            house=visit.services.settings.oidc,
+        )
 
 
 def _of(stored: str) -> str:

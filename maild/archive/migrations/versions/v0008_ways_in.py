@@ -10,8 +10,6 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-
 
 def upgrade() -> None:
     """Bring the schema to this revision."""
@@ -44,21 +42,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.PrimaryKeyConstraint("user_id", "digest"),
     )
-    op.create_table(
-        "passkeys",
-        sa.Column("id", _IDENTITY, nullable=False),
-        sa.Column("user_id", sa.BigInteger(), nullable=False),
-        sa.Column("credential", sa.LargeBinary(), nullable=False),
-        sa.Column("public_key", sa.LargeBinary(), nullable=False),
-        sa.Column("sign_count", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("created_ms", sa.BigInteger(), nullable=False),
-        sa.Column("used_ms", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("credential"),
-    )
-    op.create_index("passkeys_user", "passkeys", ["user_id"])
     op.create_table(
         "identities",
         sa.Column("issuer", sa.Text(), nullable=False),
