@@ -230,6 +230,7 @@ class Daemon:
                 now_ms=now_ms,
                 reload_rules=watch.reload,
                 submitter=submitter,
+                secret=key,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port

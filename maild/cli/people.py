@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from maild.cli.credentials import check_login, identity, invite, second_factor
 from maild.cli.times import day_end_ms, day_start_ms, local, now_ms, rfc3339
 from maild.cli.verb import (
     json_option,
@@ -43,17 +44,14 @@ def new_password(file: Path | None, login: str, name: str) -> str:
     return hash_password(password)
 
 
-def check_login(text: str) -> None:
-    """Refuse a login that nobody could type; raises UsageError."""
-    from maild.archive.accounts import is_login
-
-    if not is_login(text):
-        raise click.UsageError("a login is one word of at most 64 characters, such as petra.m")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def user() -> None:
-    """Add, list and disable people; set passwords, also those of mail programs."""
+    """Add, invite, list and disable people; set passwords, also those of mail programs."""
+
+
+user.add_command(invite)
+user.add_command(second_factor)
+user.add_command(identity)
 
 
 @verb("maild user add petra.m --name 'Petra Muster' --mail petra.muster@musterstadt.example", group=user, name="add")
@@ -140,7 +138,7 @@ def passwd(login: str, password_file: Path | None) -> None:
     with reading(here) as connection:
         person = find_user(connection, login)
     password = new_password(password_file, person.login, person.name)
-    carry_out(here, set_passwords, NewPassword(login=login, password=password))
+    carry_out(here, set_passwords, NewPassword(login=login, password=password, at_ms=now_ms()))
     note(f"the password of {person.login} is set")
 
 

@@ -13,9 +13,11 @@ from maild.web import (
     handbook,
     holding,
     inboxes,
+    inviting,
     machine,
     messages,
     noting,
+    own_sign_in,
     reports,
     returned,
     rules_making_tests,
@@ -26,10 +28,15 @@ from maild.web import (
     why,
     writing,
 )
+from maild.web.confirming import Confirming
 from maild.web.events import Streams
 from maild.web.gate import Access, Endpoint, Page
+from maild.web.house_sign_in import RETURN, House
+from maild.web.inviting import Welcome
+from maild.web.proofs import Proofs
 from maild.web.rules_editor import Editor
 from maild.web.rules_review import Workshop
+from maild.web.second_factor import SecondFactor
 from maild.web.services import Services
 from maild.web.signing import Desk
 
@@ -39,9 +46,8 @@ _MAX_RULES_BYTES = 8_000_000  # of a form that carries the rules file, in which 
 _MAX_PAGE_BYTES = 300_000  # of a form with a page of the handbook: six octets for an umlaut, twelve for an emoji
 
 
-def pages_of(services: Services) -> tuple[Page, ...]:
-    """Return every route of the site."""
-    desk = Desk(services)
+def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ...]:
+    """Return every route of the site; `proofs` are those that its gates use, too."""
     streams = Streams()
     return (
         Page(path="/", endpoint=inboxes.home, access=Access.SIGNED_IN),
@@ -72,14 +78,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/statistics.csv", endpoint=figures.table, access=Access.READ),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
-        Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
-        Page(path="/sessions", endpoint=signing.end, access=Access.SIGNED_IN, methods=_POST),
-        Page(path="/sessions/mail-programs", endpoint=signing.revoke, access=Access.SIGNED_IN, methods=_POST),
-        Page(path="/sessions/copies", endpoint=copies.switch, access=Access.SIGNED_IN, methods=_POST),
-        Page(path="/login", endpoint=desk.show, access=Access.PUBLIC),
-        Page(path="/login", endpoint=desk.sign_in, access=Access.PUBLIC, methods=_POST),
-        Page(path="/logout", endpoint=signing.ask_sign_out, access=Access.SIGNED_IN),
-        Page(path="/logout", endpoint=signing.sign_out, access=Access.SIGNED_IN, methods=_POST),
+        *_sign_in_pages(services, proofs or Proofs(services)),
         Page(path="/language", endpoint=signing.choose_language, access=Access.PUBLIC, methods=_POST),
         Page(path="/directory", endpoint=directory.page, access=Access.PUBLIC),
         Page(path="/directory.json", endpoint=directory.as_json, access=Access.PUBLIC),
@@ -113,6 +112,42 @@ def _handbook_pages() -> tuple[Page, ...]:
         Page(path="/c/{reference}/model", endpoint=handbook.mark, access=respond, methods=_POST),
         Page(path="/welcome", endpoint=welcome.page, access=Access.SIGNED_IN),
         Page(path="/welcome", endpoint=welcome.dismiss, access=Access.SIGNED_IN, methods=_POST),
+    )
+
+
+def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
+    desk = Desk(services, proofs)
+    confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk)
+    house = House(services, desk)
+    public, own = Access.PUBLIC, Access.SIGNED_IN
+    return (
+        Page(path="/login", endpoint=desk.show, access=public),
+        Page(path="/login", endpoint=desk.sign_in, access=public, methods=_POST),
+        Page(path="/login/second", endpoint=desk.second, access=public, methods=_POST),
+        Page(path="/login/provider", endpoint=house.begin, access=public),
+        Page(path=RETURN, endpoint=house.back, access=public),
+        Page(path="/welcome/{token}", endpoint=welcome.show, access=public),
+        Page(path="/welcome/{token}", endpoint=welcome.take, access=public, methods=_POST),
+        Page(path="/invitations", endpoint=inviting.overview, access=own),
+        Page(path="/invitations", endpoint=inviting.make, access=own, methods=_POST, fresh=True),
+        Page(path="/sessions", endpoint=own_sign_in.overview, access=own, before_second=True),
+        Page(path="/sessions", endpoint=own_sign_in.end, access=own, methods=_POST, before_second=True),
+        Page(path="/sessions/mail-programs", endpoint=own_sign_in.revoke, access=own, methods=_POST),
+        Page(path="/sessions/copies", endpoint=copies.switch, access=own, methods=_POST),
+        Page(path="/sessions/password", endpoint=own_sign_in.change_password, access=own, methods=_POST, fresh=True),
+        Page(path="/sessions/second-factor", endpoint=second.show, access=own, fresh=True, before_second=True),
+        Page(
+            path="/sessions/second-factor",
+            endpoint=second.change,
+            access=own,
+            methods=_POST,
+            fresh=True,
+            before_second=True,
+        ),
+        Page(path="/confirm", endpoint=confirming.show, access=own, before_second=True),
+        Page(path="/confirm", endpoint=confirming.confirm, access=own, methods=_POST, before_second=True),
+        Page(path="/logout", endpoint=signing.ask_sign_out, access=own, before_second=True),
+        Page(path="/logout", endpoint=signing.sign_out, access=own, methods=_POST, before_second=True),
     )
 
 

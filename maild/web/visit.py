@@ -116,6 +116,11 @@ class Visit:
         return RedirectResponse(path, status_code=303)
 
 
+def cookie_name(services: Services, name: str) -> str:
+    """Return the name of a cookie; over HTTPS with the prefix that no other host or path can write to."""
+    return f"__Host-maild-{name}" if services.settings.secure else f"maild-{name}"
+
+
 def form_token(token: str) -> str:
     """Return what a form must carry: provable by who has the cookie, and of no use to find the cookie out."""
     return hmac.new(token.encode("utf-8", "surrogatepass"), b"form", hashlib.sha256).hexdigest()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from maild.archive.handbook import Save, save_pages
 from maild.web.gate import Access, Page
 from maild.web.routes import pages_of
-from tests.web.office import Office, letter, shown_id
+from tests.web.office import PASSWORD, Office, letter, shown_id
 
 ATTACHED = (
     "From: {name} <{mail}>\nTo: {to}\nSubject: {subject}\nMessage-ID: <{key}>\nMIME-Version: 1.0\n"
@@ -34,6 +34,7 @@ class Objects:
     number: str = "1"
     draft: str = "0000000000001"
     page: str = "seite"
+    token: str = "no-such-token"
 
     def path(self, page: Page) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
@@ -58,6 +59,12 @@ FORMS = {
     "/sessions": {"handle": "0" * 16},
     "/sessions/mail-programs": {"password": "1"},
     "/sessions/copies": {"on": "0"},
+    "/sessions/password": {"new": PASSWORD, "again": PASSWORD},
+    "/sessions/second-factor": {"do": "remove"},
+    "/confirm": {"confirm-password": PASSWORD},
+    "/invitations": {"login": "leser"},
+    "/welcome/{token}": {"new": PASSWORD, "again": PASSWORD},
+    "/login/second": {"ticket": "x", "code": "123456"},
     "/login": {"login": "x", "password": "y"},
     "/logout": {},
     "/language": {"language": "en"},
