@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from maild.archive.chain import GENESIS
 from maild.archive.commit import lock_head
 from maild.archive.schema_people import audit, audit_head
+from maild.archive.writer import Unit
 from maild.mail.acts import Act
 
 OPERATOR = "operator"  # who sits at the command line
@@ -26,7 +27,8 @@ _PAGE = 1_000
 class Record:
     """One act. `actor` is a login, OPERATOR, or "" for maild itself.
 
-    `about` says what it was done to, where that is not the conversation: a login, an id, a query. `details` holds plain values, as they were and as they became; never a word of a letter.
+    `about` says what it was done to, where that is not the conversation: a login, an id, a query. `details` holds plain
+    values, as they were and as they became; never a word of a letter.
     """
 
     at_ms: int
@@ -62,6 +64,30 @@ def record(connection: Connection, records: Iterable[Record]) -> None:
         rows.append(row | {"chain": chain})
     connection.execute(insert(audit), rows)
     connection.execute(update(audit_head).values(sequence=sequence, chain=chain))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """A unit of work with its one argument, and the acts that it is."""
+
+    unit: Unit[Any, Any]
+    argument: Any
+    records: tuple[Record, ...]
+
+
+def carry_out(connection: Connection, arguments: list[Audited]) -> Sequence[Any]:
+    """Do what was asked and append it to the log, or neither. A unit of work.
+
+    A unit that returns False or 0 did nothing.
+    """
+    lock_head(connection)
+    results = []
+    for each in arguments:
+        (result,) = each.unit(connection, [each.argument])
+        did_nothing = isinstance(result, int) and not result
+        record(connection, () if did_nothing else each.records)
+        results.append(result)
+    return results
 
 
 def note_acts(connection: Connection, arguments: list[Record]) -> list[None]:

@@ -63,8 +63,9 @@ def user() -> None:
 @_password_file
 def add(login: str, name: str, mail: str | None, password_file: Path | None) -> None:
     """Add a person. Rights come with `maild grant`."""
-    from maild.archive.accounts import NewUser, add_users
-    from maild.cli.store import carry_out
+    from maild.archive.accounts import NewUser, add_users, fold_login
+    from maild.cli.store import by_operator, carry_out
+    from maild.mail.acts import Act
 
     check_login(login)
     if mail is not None:
@@ -72,7 +73,7 @@ def add(login: str, name: str, mail: str | None, password_file: Path | None) -> 
     here = settings()
     password = new_password(password_file, login, name)
     new = NewUser(login=login, name=name, mail=mail, password=password, created_ms=now_ms())
-    carry_out(here, add_users, new)
+    carry_out(here, add_users, new, by_operator(Act.ACCOUNT, fold_login(login)))
     note(f"added {login}; `maild grant {login} TEAM ROLE` gives a right")
 
 
@@ -114,17 +115,19 @@ def disable(login: str, *, undo: bool, yes: bool) -> None:
     """Close an account; its sessions end at once, its history stays."""
     from maild.archive.accounts import Disabling, disable_users, find_user
     from maild.cli.readers import lost_by_disabling, lost_text
-    from maild.cli.store import carry_out, reading
+    from maild.cli.store import by_operator, carry_out, reading
+    from maild.mail.acts import Act
 
     here = settings()
+    with reading(here) as connection:
+        person = find_user(connection, login)
     if not yes and not undo:
-        with reading(here) as connection:
-            person = find_user(connection, login)
         lost = lost_by_disabling(here, login)
         also = f"; {lost_text(lost)}" if lost else ""
         note(f"would close the account of {person.login} ({person.name}) and end its sessions{also}; --yes does it")
         raise click.exceptions.Exit(1)
-    carry_out(here, disable_users, Disabling(login=login, disabled_ms=None if undo else now_ms()))
+    change = Disabling(login=login, disabled_ms=None if undo else now_ms())
+    carry_out(here, disable_users, change, by_operator(Act.DISABLED, person.login, open=undo))
     note(f"{login} is {'open again' if undo else 'disabled'}")
 
 
@@ -134,13 +137,15 @@ def disable(login: str, *, undo: bool, yes: bool) -> None:
 def passwd(login: str, password_file: Path | None) -> None:
     """Set a password; the person's sessions end at once."""
     from maild.archive.accounts import NewPassword, find_user, set_passwords
-    from maild.cli.store import carry_out, reading
+    from maild.cli.store import by_operator, carry_out, reading
+    from maild.mail.acts import Act
 
     here = settings()
     with reading(here) as connection:
         person = find_user(connection, login)
     password = new_password(password_file, person.login, person.name)
-    carry_out(here, set_passwords, NewPassword(login=login, password=password))
+    set_ = by_operator(Act.CREDENTIAL, person.login, kind="password")
+    carry_out(here, set_passwords, NewPassword(login=login, password=password), set_)
     note(f"the password of {person.login} is set")
 
 
@@ -149,14 +154,17 @@ def passwd(login: str, password_file: Path | None) -> None:
 @click.option("--name", required=True, metavar="DEVICE", help="The device and its program; one password for each.")
 def app_password(login: str, name: str) -> None:
     """Make a password for a mail program and print it, once: maild keeps only its hash."""
+    from maild.archive.accounts import fold_login
     from maild.archive.app_passwords import NewAppPassword, add_app_passwords, new_secret, shown
     from maild.archive.passwords import hash_password
-    from maild.cli.store import carry_out
+    from maild.cli.store import by_operator, carry_out
+    from maild.mail.acts import Act
 
     here = settings()
     secret = new_secret()
     new = NewAppPassword(login=login, name=name, password=hash_password(secret), at_ms=now_ms())
-    password_id = carry_out(here, add_app_passwords, new)
+    made = by_operator(Act.CREDENTIAL, fold_login(login), kind="mail program", device=name)
+    password_id = carry_out(here, add_app_passwords, new, made)
     click.echo(shown(password_id, secret))
     note(f"this is shown once; `maild user app-passwords {login} --revoke {password_id}` takes it back")
 
@@ -172,13 +180,15 @@ def app_password(login: str, name: str) -> None:
 @json_option
 def app_passwords(login: str, *, revoked: int | None, as_json: bool) -> None:
     """List the passwords of a person's mail programs, or take one back."""
-    from maild.archive.accounts import find_user
+    from maild.archive.accounts import find_user, fold_login
     from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
-    from maild.cli.store import carry_out, reading
+    from maild.cli.store import by_operator, carry_out, reading
+    from maild.mail.acts import Act
 
     here = settings()
     if revoked is not None:
-        carry_out(here, revoke_app_passwords, Withdrawal(login=login, id=revoked, at_ms=now_ms()))
+        taken = by_operator(Act.CREDENTIAL, fold_login(login), kind="mail program", revoked=revoked)
+        carry_out(here, revoke_app_passwords, Withdrawal(login=login, id=revoked, at_ms=now_ms()), taken)
         note(f"password {revoked} of {login} is revoked")
         return
     with reading(here) as connection:

@@ -78,6 +78,7 @@ class Team:
     line: int = 1
     column: int = 1
     also_deliver: tuple[NextPlace, ...] = ()
+    closed: bool = False  # to administrators: its managers alone give roles in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +356,11 @@ class Ruleset:
     def has_confidential(self) -> bool:
         """Tell whether any rule makes mail confidential."""
         return any(isinstance(action, Confide) for rule in self.rules for action in rule.then)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """The teams in which administrators give no roles."""
+        return frozenset(team.id for team in self.teams.values() if team.closed)
 
     def descendants(self, team_id: str) -> tuple[str, ...]:
         """Return the teams below a team, without itself, level by level."""

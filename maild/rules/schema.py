@@ -251,6 +251,7 @@ _TEAM: dict[str, Schema] = {
     "deputy": _ref("team", "Takes over when nobody of the team can."),
     "hours": _HOURS,
     "also_deliver": _several(_NEXT_PLACE) | {"description": "Delivery besides the inbox; each on its own."},
+    "closed": _flag("Only the team's own managers give roles in it; administrators do not.", default=False),
 }
 _RETIRED = _object(
     ("since", "successor"),
