@@ -74,6 +74,7 @@ class Person:
 class Ending:
     """A role that ends soon, with nothing to follow."""
 
+    user_id: int
     login: str
     name: str
     grant: Grant
@@ -134,7 +135,7 @@ def endings(connection: Connection, inboxes: frozenset[str], now_ms: int, within
         .order_by(users.c.login)
     )
     return [
-        Ending(login=row.login, name=row.name or row.login, grant=grant)
+        Ending(user_id=row.id, login=row.login, name=row.name or row.login, grant=grant)
         for row in rows.all()
         for grant in ending(grants_of(connection, row.id), now_ms, within_ms)
         if grant.team in inboxes
