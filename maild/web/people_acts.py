@@ -80,7 +80,7 @@ async def grant(visit: Visit) -> Response:
     except ForbiddenError:
         return await _again(visit, typed, "role", 403)
     visit.services.feed.publish()
-    return visit.go(f"/people/{user.id}?said=granted")
+    return visit.go(f"/person/{user.id}?said=granted")
 
 
 async def revoke(visit: Visit) -> Response:
@@ -96,7 +96,7 @@ async def revoke(visit: Visit) -> Response:
     await visit.write(take, Taking(by=asker(visit), revocation=old))
     visit.services.feed.publish()
     own_last = person.user.id == visit.person.user_id
-    return visit.go("/" if own_last else f"/people/{person.user.id}?said=revoked")
+    return visit.go("/" if own_last else f"/person/{person.user.id}?said=revoked")
 
 
 async def account(visit: Visit) -> Response:
@@ -134,7 +134,7 @@ async def set_open(visit: Visit) -> Response:
         return await _ask(visit, person, "/people/state", lost, do="close")
     change = Disabling(login=person.user.login, disabled_ms=visit.services.now_ms() if closing else None)
     await visit.write(disable_users, change, visit.acted(Act.DISABLED, about=person.user.login, open=not closing))
-    return visit.go(f"/people/{person.user.id}?said={'closed' if closing else 'opened'}")
+    return visit.go(f"/person/{person.user.id}?said={'closed' if closing else 'opened'}")
 
 
 async def seen(visit: Visit) -> Response:

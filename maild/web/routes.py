@@ -103,7 +103,7 @@ def _writing_pages() -> tuple[Page, ...]:
 def _people_pages() -> tuple[Page, ...]:
     return (
         Page(path="/people", endpoint=people.overview, access=Access.PEOPLE),
-        Page(path="/people/{number}", endpoint=people.one, access=Access.PEOPLE),
+        Page(path="/person/{number}", endpoint=people.one, access=Access.PEOPLE),
         Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST),
         Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST),
         Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST),

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import structlog
 from anyio import CapacityLimiter
@@ -30,12 +31,14 @@ from maild.archive.sessions import (
     open_sessions,
 )
 from maild.errors import NotFoundError
+from maild.mail.acts import Act
 from maild.policy.throttle import Throttle
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.gate import cookie_name
 from maild.web.language import LANGUAGES
 from maild.web.problems import LANGUAGE_COOKIE, problem
+from maild.web.recording import remember_act
 from maild.web.services import Services
 from maild.web.visit import Visit, remember
 
@@ -81,19 +84,23 @@ class Desk:
         self._in_hand[device] += 1
         try:
             await asyncio.sleep(verdict.delay_s)
-            user_id = await self._check(visit, login, visit.form.get("password", ""))
+            user_id, exists = await self._check(visit, login, visit.form.get("password", ""))
         finally:
             self._in_hand[device] -= 1
         if user_id is None:
             _log.info("login.failed", client=ip)
+            if exists:  # what is typed there by mistake may be a password
+                refused = visit.acted(Act.REFUSED, about=fold_login(login), client=ip)
+                remember_act(visit, replace(refused, actor=""))
             return visit.page("login.html", status=403, next=wanted, login=login, failed=True)
         self._throttle.succeeded(ip, fold_login(login), time.monotonic(), device=device)
         return await self._open(visit, user_id, login, wanted)
 
-    async def _check(self, visit: Visit, login: str, password: str) -> int | None:
+    async def _check(self, visit: Visit, login: str, password: str) -> tuple[int | None, bool]:
+        """Return whose password it is, and whether there is an account of that login that may sign in."""
         user_id, stored = await visit.read(stored_password, login)
         matched = await run_sync(self._verifier.verify, stored, password, limiter=self._threads)
-        return user_id if matched else None
+        return (user_id if matched else None), user_id is not None
 
     async def _open(self, visit: Visit, user_id: int, login: str, wanted: str) -> Response:
         token = new_token()
@@ -107,6 +114,7 @@ class Desk:
                 lifetime=visit.services.settings.lifetime,
                 ends=visit.session.digest if visit.session is not None else None,
             ),
+            replace(visit.acted(Act.SIGNED_IN), actor=fold_login(login)),
         )
         _log.info("login.succeeded", user=user_id, client=client_ip(visit.request))
         response = visit.go(wanted)
@@ -138,7 +146,8 @@ async def sign_out(visit: Visit) -> Response:
     """End this session."""
     if visit.session is not None:
         own = handle_of(visit.session.digest)
-        await visit.write(end_sessions, Ending(user_id=visit.person.user_id, handle=own))
+        ending = Ending(user_id=visit.person.user_id, handle=own)
+        await visit.write(end_sessions, ending, visit.acted(Act.SIGNED_OUT))
     response = visit.go("/login")
     response.delete_cookie(
         cookie_name(visit.services, "session"), secure=visit.services.settings.secure, httponly=True, samesite="lax"
@@ -159,7 +168,7 @@ async def end(visit: Visit) -> Response:
     keep = visit.session.digest if visit.session is not None else None
     handle = visit.form.get("handle")
     ending = Ending(user_id=visit.person.user_id, handle=handle or None, keep=None if handle else keep)
-    await visit.write(end_sessions, ending)
+    await visit.write(end_sessions, ending, visit.acted(Act.SIGNED_OUT, what="another session"))
     return visit.go("/sessions")
 
 
@@ -170,7 +179,8 @@ async def revoke(visit: Visit) -> Response:
         raise HTTPException(404)
     asked = Withdrawal(login=visit.person.login, id=int(number), at_ms=visit.now_ms)
     with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
-        await visit.write(revoke_app_passwords, asked)
+        taken = visit.acted(Act.CREDENTIAL, about=visit.person.login, kind="mail program", revoked=asked.id)
+        await visit.write(revoke_app_passwords, asked, taken)
     return visit.go("/sessions")
 
 

@@ -49,9 +49,9 @@ def test_an_administrator_sees_everybody_and_a_manager_the_people_of_the_own_tea
         assert "Max Bauer" in own
         assert "Bauamt" not in own
         assert "Rita Rat" not in own
-        assert petra.get(f"/people/{_number(staffed, 'max')}").status_code == 200
+        assert petra.get(f"/person/{_number(staffed, 'max')}").status_code == 200
         for nobody in (_number(staffed, "rita"), "999", "x"):
-            assert petra.get(f"/people/{nobody}").status_code == 404
+            assert petra.get(f"/person/{nobody}").status_code == 404
         assert max_.get("/people").status_code == 403
         assert "/people" not in max_.get("/sessions").text
 
@@ -61,14 +61,14 @@ def test_a_manager_gives_a_role_for_a_time_and_takes_it_back(staffed: Office) ->
         fields = {"login": "Max", "role": "responder", "team": "kita", "first": "", "last": "2026-12-31"}
         assert _post(petra, "/people/grants", **fields) == 303
         number = _number(staffed, "max")
-        page = petra.get(f"/people/{number}").text
+        page = petra.get(f"/person/{number}").text
         assert "bis 31.12.2026" in page
         with staffed.client("max") as max_:
             assert max_.get("/inbox/kita").status_code == 200
             assert _post(petra, "/people/revocations", number=number, role="responder", team="kita") == 303
             assert max_.get("/inbox/kita").status_code == 404
         # Somebody of another team again.
-        assert petra.get(f"/people/{number}").status_code == 404
+        assert petra.get(f"/person/{number}").status_code == 404
     assert _acts(staffed) == [("petra", "granted", "kita", "max"), ("petra", "revoked", "kita", "max")]
 
 
@@ -124,9 +124,9 @@ def test_what_ends_soon_is_said_to_the_person_and_to_the_managers_who_can_prolon
         assert "Ihre Rolle „Beantworten: Kita-Platzvergabe“ endet am" in max_.get("/inbox/kita").text
         shown = petra.get("/inbox/kita").text
         assert "Die Rolle „Beantworten: Kita-Platzvergabe“ von Max Bauer endet am" in shown
-        found = re.search(r'href="(/people/[^"#]+)', shown)
+        found = re.search(r'href="(/person/[^"#]+)', shown)
         assert found is not None
-        assert found[1].startswith(f"/people/{number}?")
+        assert found[1].startswith(f"/person/{number}?")
         form = petra.get(found[1].replace("&amp;", "&")).text
         assert '<option value="responder" selected>' in form
         fields = {"number": number, "login": "max", "role": "responder", "team": "kita", "last": "2027-12-31"}
