@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maild.web import (
     after_sending,
+    auditing,
     conversations,
     directory,
     draft_acts,
@@ -108,6 +109,9 @@ def _people_pages() -> tuple[Page, ...]:
         Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST),
         Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST),
         Page(path="/people/state", endpoint=people_acts.set_open, access=Access.PEOPLE, methods=_POST),
+        Page(path="/audit", endpoint=auditing.log, access=Access.AUDIT),
+        Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST),
+        Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
     )
 
