@@ -6,6 +6,7 @@ from maild.archive.audit_search import Entry
 from maild.mail.acts import Act
 from maild.web import times
 from maild.web.language import catalogue
+from maild.web.people_words import ROLES
 from maild.web.visit import Visit
 
 
@@ -76,6 +77,8 @@ def told(entry: Entry, visit: Visit) -> list[tuple[str, str]]:
         if value in {None, "", False} if not isinstance(value, list) else not value:
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        if key == "role":
+            text = say(ROLES.get(text, text))
         if key.endswith("_ms") and isinstance(value, int):
             text = times.full(value, zone, visit.language)
         shown.append((say(_KEYS[key]) if key in _KEYS else key, "" if value is True else text))

@@ -37,8 +37,8 @@ def page(table: Iterable[Page]) -> str:
 def _lines(table: Iterable[Page]) -> Iterator[str]:
     yield "# Who may what"
     yield ""
-    yield "Generated from `maild/policy` and the route table by `make docs`; `tests/security/test_a1_matrix.py` walks all"
-    yield "of it."
+    yield "Generated from `maild/policy` and the route table by `make docs`; the test `test_a1_matrix.py`"
+    yield "(tests/security) walks all of it."
     yield ""
     yield "## Roles and permissions"
     yield ""
@@ -73,8 +73,8 @@ def _lines(table: Iterable[Page]) -> Iterator[str]:
     for each in table:
         yield f"| `{each.path}` | {', '.join(sorted(each.methods))} | {ASKS[each.access]} |"
     yield ""
-    yield "The verbs of `maild` ask for the account that owns the data directory, and nobody else's; what they do with"
-    yield "people, rights and mail stands in the audit log as done by *operator*, with the account that it was typed in."
+    yield "The verbs of `maild` ask for the account that owns the data directory, and nobody else's; what"
+    yield "they do with people, rights and mail stands in the audit log as done by *operator*, with the account."
 
 
 def _granting() -> Iterator[str]:
