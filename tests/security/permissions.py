@@ -73,8 +73,8 @@ def _lines(table: Iterable[Page]) -> Iterator[str]:
     for each in table:
         yield f"| `{each.path}` | {', '.join(sorted(each.methods))} | {ASKS[each.access]} |"
     yield ""
-    yield "The verbs of `maild` ask for the account that owns the data directory, and nobody else's; what"
-    yield "they do with people, rights and mail stands in the audit log as done by *operator*, with the account."
+    yield "The verbs of `maild` ask for the account that owns the data directory, and nobody else's;"
+    yield "what they do with people, rights and mail stands in the audit log as done by *operator*."
 
 
 def _granting() -> Iterator[str]:
