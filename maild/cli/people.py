@@ -61,8 +61,9 @@ user.add_command(identity)
 @_password_file
 def add(login: str, name: str, mail: str | None, password_file: Path | None) -> None:
     """Add a person. Rights come with `maild grant`."""
-    from maild.archive.accounts import NewUser, add_users
-    from maild.cli.store import carry_out
+    from maild.archive.accounts import NewUser, add_users, fold_login
+    from maild.cli.store import by_operator, carry_out
+    from maild.mail.acts import Act
 
     check_login(login)
     if mail is not None:
@@ -70,7 +71,7 @@ def add(login: str, name: str, mail: str | None, password_file: Path | None) -> 
     here = settings()
     password = new_password(password_file, login, name)
     new = NewUser(login=login, name=name, mail=mail, password=password, created_ms=now_ms())
-    carry_out(here, add_users, new)
+    carry_out(here, add_users, new, by_operator(Act.ACCOUNT, fold_login(login)))
     note(f"added {login}; `maild grant {login} TEAM ROLE` gives a right")
 
 
@@ -112,17 +113,19 @@ def disable(login: str, *, undo: bool, yes: bool) -> None:
     """Close an account; its sessions end at once, its history stays."""
     from maild.archive.accounts import Disabling, disable_users, find_user
     from maild.cli.readers import lost_by_disabling, lost_text
-    from maild.cli.store import carry_out, reading
+    from maild.cli.store import by_operator, carry_out, reading
+    from maild.mail.acts import Act
 
     here = settings()
+    with reading(here) as connection:
+        person = find_user(connection, login)
     if not yes and not undo:
-        with reading(here) as connection:
-            person = find_user(connection, login)
         lost = lost_by_disabling(here, login)
         also = f"; {lost_text(lost)}" if lost else ""
         note(f"would close the account of {person.login} ({person.name}) and end its sessions{also}; --yes does it")
         raise click.exceptions.Exit(1)
-    carry_out(here, disable_users, Disabling(login=login, disabled_ms=None if undo else now_ms()))
+    change = Disabling(login=login, disabled_ms=None if undo else now_ms())
+    carry_out(here, disable_users, change, by_operator(Act.DISABLED, person.login, open=undo))
     note(f"{login} is {'open again' if undo else 'disabled'}")
 
 

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from maild.archive.audit import Record, record
 from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
 from maild.archive.content import Held, held
@@ -32,6 +33,7 @@ from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
+from maild.mail.acts import Act
 from maild.mail.address import Address
 from maild.mail.ids import format_id, message_id_at
 from maild.policy.visible import Visible
@@ -163,7 +165,7 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     if filed is None:
         # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
         return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
-    _record(connection, asked, message_id)
+    _record(connection, asked, message_id, filed, now_ms)
     _queue(connection, leaving, message_id, held=held)
     if held:
         _tell(connection, asked, filed.conversation_id, now_ms)
@@ -195,9 +197,16 @@ def _tell(connection: Connection, asked: Submission, conversation_id: int, at_ms
     add_notes(connection, [note])
 
 
-def _record(connection: Connection, asked: Submission, message_id: int) -> None:
+def _record(connection: Connection, asked: Submission, message_id: int, filed: Filed, at_ms: int) -> None:
     names = ("kind", "team", "author", "answers_id", "duty_id")
     keep_written(connection, Written(message_id=message_id, **{name: getattr(asked, name) for name in names}))
+    if asked.author:  # what maild sends of its own accord is no act of a person
+        details = {"kind": asked.kind, "recipients": len(asked.recipients), "state": asked.state}
+        done = Record(
+            at_ms=at_ms, actor=asked.author, act=Act.ANSWERED, team=asked.team,
+            conversation_id=filed.conversation_id, about=format_id(message_id), details=details,
+        )  # fmt: skip
+        record(connection, [done])
 
 
 def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: bool) -> None:

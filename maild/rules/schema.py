@@ -254,6 +254,7 @@ _TEAM: dict[str, Schema] = {
     "copies": _word(COPIES, "Whether members may have copies of its letters in their own mailboxes.")
     | {"default": COPIES[0]},
     "figures": _text("The agreement by which figures are shown also when fewer than five people write in the team."),
+    "closed": _flag("Only the team's own managers give roles in it; administrators do not.", default=False),
 }
 _RETIRED = _object(
     ("since", "successor"),

@@ -42,11 +42,18 @@ class Access(Enum):
     RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
     RULES = "rules"  # reads and changes the rules: the permission
     REPORTS = "reports"  # sums about our domains: for who keeps the machine or the rules
+    PEOPLE = "people"  # accounts and roles: the permission, or MANAGE in any team; each act asks again
+    AUDIT = "audit"  # the audit log: the permission
     OPERATE = "operate"  # the machine itself, or the permission
 
 
 # What opens a page that is about no team and closed to others: one of these is enough.
-_ASKED = {Access.RULES: (Permission.RULES,), Access.REPORTS: (Permission.RULES, Permission.OPERATE)}
+_ASKED: Mapping[Access, tuple[Permission, ...]] = {
+    Access.RULES: (Permission.RULES,),
+    Access.REPORTS: (Permission.RULES, Permission.OPERATE),
+    Access.PEOPLE: (Permission.PEOPLE, Permission.MANAGE),
+    Access.AUDIT: (Permission.AUDIT,),
+}
 Endpoint = Callable[[Visit], Awaitable[Response]]
 
 
@@ -90,7 +97,7 @@ class Gate:
         form: Mapping[str, str] = {}
         # Security: before the form is read, which may be a large one here.
         asked = _ASKED.get(self._page.access, ())
-        if asked and not any(map(self._visit(request, session, token, form).may, asked)):
+        if asked and not _opens(self._visit(request, session, token, form), asked):
             raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
             form, files = await self._form(request)
@@ -187,3 +194,7 @@ class Gate:
 
     def _may_operate(self, visit: Visit) -> bool:
         return is_loopback(visit.request) or visit.may(Permission.OPERATE)
+
+
+def _opens(visit: Visit, asked: tuple[Permission, ...]) -> bool:
+    return any(visit.manages if one is Permission.MANAGE else visit.may(one) for one in asked)

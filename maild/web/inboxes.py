@@ -9,6 +9,7 @@ from starlette.responses import Response
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.web.after_sending import failures
 from maild.web.own_addresses import writable
+from maild.web.people_notices import people_notices
 from maild.web.shell import place_from, shell_of
 from maild.web.visit import Visit
 from maild.web.welcome import is_due
@@ -25,7 +26,7 @@ async def home(visit: Visit) -> Response:
     around = await shell_of(visit)
     if around.teams:
         return visit.go(f"/inbox/{quote(around.teams[0].id)}")
-    return visit.page("empty.html", shell=around)
+    return visit.page("empty.html", shell=around, rights=await people_notices(visit))
 
 
 async def inbox(visit: Visit) -> Response:
@@ -36,4 +37,10 @@ async def inbox(visit: Visit) -> Response:
     path = f"/inbox/{quote(team)}"
     if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
         await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
-    return visit.page("inbox.html", shell=around, failures=await failures(visit), may_write=bool(writable(visit)))
+    return visit.page(
+        "inbox.html",
+        shell=around,
+        failures=await failures(visit),
+        may_write=bool(writable(visit)),
+        rights=await people_notices(visit),
+    )

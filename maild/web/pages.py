@@ -37,6 +37,8 @@ class Surroundings:
     query: str
     person: Principal | None
     may_rules: bool = False  # edit them
+    may_people: bool = False  # see them, and give roles
+    may_audit: bool = False
     may_reports: bool = False  # see what is reported of our domains
 
 

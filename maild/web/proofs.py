@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from anyio import CapacityLimiter
@@ -23,6 +23,7 @@ from maild.policy.throttle import Throttle
 from maild.policy.totp import DIGITS, step_of
 from maild.web.devices import Devices
 from maild.web.edge import client_ip
+from maild.web.recording import remember_act
 from maild.web.services import Services
 from maild.web.visit import Visit, cookie_name
 
@@ -69,6 +70,9 @@ class Proofs:
             self._in_hand[bool(device)] -= 1
         if user_id is None or stored is None or not matched:
             _log.info("login.failed", client=ip)
+            if user_id is not None:  # of others nothing is kept: what is typed there by mistake may be a password
+                refused = visit.acted(Act.REFUSED, about=fold_login(login), client=ip)
+                remember_act(visit, replace(refused, actor=""))
             return Tried()
         self._throttle.succeeded(ip, fold_login(login), time.monotonic(), device=device)
         return Tried(user_id=user_id, way="password", stored=stored)

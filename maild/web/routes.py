@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maild.web import (
     after_sending,
+    auditing,
     conversations,
     copies,
     directory,
@@ -18,6 +19,8 @@ from maild.web import (
     messages,
     noting,
     own_sign_in,
+    people,
+    people_acts,
     reports,
     returned,
     rules_making_tests,
@@ -70,6 +73,7 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         Page(path="/m/{id}/test", endpoint=rules_making_tests.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         *_rules_pages(services),
+        *_people_pages(),
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/returned", endpoint=returned.page, access=Access.READ),
         Page(path="/returned.csv", endpoint=returned.table, access=Access.READ),
@@ -164,6 +168,21 @@ def _writing_pages() -> tuple[Page, ...]:
         Page(path="/drafts/{draft}", endpoint=draft_acts.save_draft, access=respond, methods=_POST, files=True),
         Page(path="/m/{id}/take-back", endpoint=after_sending.undo, access=respond, methods=_POST),
         Page(path="/m/{id}/deliveries", endpoint=after_sending.settle, access=respond, methods=_POST),
+    )
+
+
+def _people_pages() -> tuple[Page, ...]:
+    return (
+        Page(path="/people", endpoint=people.overview, access=Access.PEOPLE),
+        Page(path="/person/{number}", endpoint=people.one, access=Access.PEOPLE),
+        Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/state", endpoint=people_acts.set_open, access=Access.PEOPLE, methods=_POST),
+        Page(path="/audit", endpoint=auditing.log, access=Access.AUDIT),
+        Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST),
+        Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
     )
 
 

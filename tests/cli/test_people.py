@@ -175,3 +175,27 @@ def test_an_account_is_tied_to_a_person_of_the_provider_and_untied(
     assert (taken.code, taken.err) == (1, "maild: that subject opens another account\n")
     assert maild("user", "identity", "jan", "--remove").code == 0
     assert maild("user", "identity", "petra", "--subject", "17").code == 0
+
+
+def test_what_is_done_to_people_on_the_command_line_is_recorded_as_the_operators(site: Path, maild: Maild) -> None:
+    (site.parent / "another").write_text(PASSWORD + " neu\n", encoding="utf-8")
+    assert maild("user", "add", "Kim", "--password-file", "another").code == 0
+    assert maild("grant", "kim", "poststelle", "reader").code == 0
+    assert maild("grant", "kim", "poststelle", "reader", "--revoke").code == 0
+    assert maild("user", "passwd", "kim", "--password-file", "another").code == 0
+    assert maild("user", "disable", "kim", "--yes").code == 0
+    assert maild("search", "kitaplatz").code == 1
+    said = maild("audit", "export").objects[1:-1]
+    assert [(each["act"], each["team"], each["about"]) for each in said] == [
+        ("account", "", "petra"),
+        ("granted", "", "petra"),
+        ("granted", "poststelle", "petra"),
+        ("account", "", "kim"),
+        ("granted", "poststelle", "kim"),
+        ("revoked", "poststelle", "kim"),
+        ("credential", "", "kim"),
+        ("disabled", "", "kim"),
+        ("searched", "", "kitaplatz"),
+        ("exported", "", "audit log"),
+    ]
+    assert {each["actor"] for each in said} == {"operator"}

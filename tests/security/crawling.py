@@ -77,6 +77,13 @@ FORMS = {
     "/rules/save": {"text": "version: 1", "reason": "x"},
     "/rules/history/{number}/back": {},
     "/rules/proposals/{number}": {"decision": "approved"},
+    "/people/grants": {"login": "x", "role": "reader"},
+    "/people/revocations": {"number": "999999", "role": "reader"},
+    "/people/accounts": {"login": "zwei worte"},
+    "/people/state": {"number": "999999", "do": "close"},
+    "/people/notices": {"up_to": "1"},
+    "/audit/requests": {"person": "petra", "purpose": "x"},
+    "/audit/decisions": {"request": "999999"},
 }
 
 
