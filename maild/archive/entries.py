@@ -87,8 +87,9 @@ def assign(connection: Connection, arguments: list[Assignment]) -> list[bool]:
 
 
 def _update(connection: Connection, conversation_id: int, team: str, values: dict[str, Any]) -> bool:
+    changes = {"revision": entries.c.revision + 1} | ({"returns_ms": None} if "state" in values else {}) | values
     changed: Any = connection.execute(
-        update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(values)
+        update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(changes)
     )
     return bool(changed.rowcount)
 

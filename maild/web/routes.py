@@ -8,6 +8,7 @@ from maild.web import (
     directory,
     draft_acts,
     finding,
+    handling,
     holding,
     inboxes,
     machine,
@@ -19,6 +20,7 @@ from maild.web import (
     rules_observed,
     rules_reading,
     signing,
+    undoing,
     why,
     writing,
 )
@@ -42,13 +44,7 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/", endpoint=inboxes.home, access=Access.SIGNED_IN),
         Page(path="/inbox/{team}", endpoint=inboxes.inbox, access=Access.READ),
         Page(path="/c/{reference}", endpoint=conversations.conversation, access=Access.READ),
-        Page(path="/c/{reference}/state", endpoint=conversations.set_state, access=Access.RESPOND, methods=_POST),
-        Page(
-            path="/c/{reference}/assignee",
-            endpoint=conversations.set_assignee,
-            access=Access.RESPOND,
-            methods=_POST,
-        ),
+        *_handling_pages(),
         *_writing_pages(),
         Page(path="/m/{id}", endpoint=messages.message, access=Access.READ),
         Page(path="/m/{id}/letter", endpoint=messages.letter, access=Access.READ),
@@ -78,6 +74,17 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
         Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
         Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )
+
+
+def _handling_pages() -> tuple[Page, ...]:
+    """Return what is done to entries of inboxes."""
+    respond = Access.RESPOND
+    return (
+        Page(path="/c/{reference}/state", endpoint=handling.set_state, access=respond, methods=_POST),
+        Page(path="/c/{reference}/assignee", endpoint=handling.set_assignee, access=respond, methods=_POST),
+        Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
+        Page(path="/undo", endpoint=undoing.undo_act, access=Access.SIGNED_IN, methods=_POST),
     )
 
 

@@ -18,6 +18,8 @@ function exchange(fresh) {
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
     if (!now || now.innerHTML === old.innerHTML) continue;
+    // What somebody is filling in stays; the server says when it has become outdated.
+    if (old.id !== "list" && (old.querySelector("details[open]") || old.querySelector("input:focus, select:focus, textarea:focus"))) continue;
     if (old.id === "list") changed = listed(old) !== listed(now);
     const pane = old.parentElement;
     const place = pane.scrollTop;
@@ -204,16 +206,15 @@ function step(by) {
 const help = document.getElementById("help");
 const showHelp = () => { if (help && !help.open) help.showModal(); };
 const press = (key) => {
-  const link = document.querySelector(`a[data-key="${key}"]`);
-  if (link?.hash && link.getAttribute("href").startsWith("#")) {
+  const link = document.querySelector(`[data-key="${key}"]`);
+  if (link?.getAttribute("href")?.startsWith("#")) {
     document.querySelector(link.hash)?.focus();
   } else {
     link?.click();
   }
 };
 const keys = {
-  r: () => press("r"),
-  x: () => press("x"),
+  ...Object.fromEntries([..."rxteowmzh"].map((key) => [key, () => press(key)])),
   j: () => step(1),
   k: () => step(-1),
   s: () => document.getElementById("q")?.focus(),
