@@ -23,6 +23,7 @@ from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked
 from maild.web.colleagues import colleagues
 from maild.web.desk import editor
+from maild.web.handing import stories
 from maild.web.handling import tomorrow
 from maild.web.holding import duty_lines
 from maild.web.noting import notes_between
@@ -73,6 +74,7 @@ async def conversation(visit: Visit) -> Response:
         forged=found.forged,
         tags_known=found.tags,
         tomorrow=tomorrow(visit),
+        stories=await stories(visit, talk),
         undo=await undo_offered(visit),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),

@@ -21,6 +21,7 @@ from maild.rules.authorship import Sender, preset, senders
 from maild.web.asked import conversation_asked
 from maild.web.attached import files_of, keep
 from maild.web.desk import (
+    answering_as,
     conversation_of,
     desk_of,
     draft_asked,
@@ -46,7 +47,7 @@ async def save_reply(visit: Visit) -> Response:
     answers_id = parse_id(visit.form.get("answers", ""))
     kind = "forward" if visit.form.get("kind") == "forward" else "answer"
     message = answered(talk, answers_id)
-    choices = senders(visit.services.rulebook.current, inboxes, answering=True)
+    choices = await answering_as(visit, talk)
     letter = await original(visit, message)
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     fresh = fresh_draft(
@@ -102,10 +103,10 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
 
 async def _chosen(visit: Visit, about: Draft, address: str) -> Sender | None:
     """Return the address that was chosen, else the one before, of those that the visitor may write from."""
-    inboxes = writable(visit)
     if about.conversation_id is not None:
-        inboxes = inboxes_of(visit, await visit.read(conversation_of, visit, about))
-    choices = senders(visit.services.rulebook.current, inboxes, answering=about.conversation_id is not None)
+        choices = await answering_as(visit, await visit.read(conversation_of, visit, about))
+    else:
+        choices = senders(visit.services.rulebook.current, writable(visit))
     wanted = (address, about.fields.get("from"))
     return next((c for name in wanted for c in choices if str(c.address) == name), None)
 

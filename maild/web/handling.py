@@ -148,7 +148,7 @@ async def _carry_out(visit: Visit, talk: queries.Conversation, entry: queries.En
     )
     worked: Worked = await visit.write(handle, work)
     if worked.overtaken:
-        return await _overtaken(visit, talk, entry, shown or 0)
+        return await overtaken(visit, talk, entry, shown or 0)
     visit.services.feed.publish(frozenset({entry.team}))
     return visit.go(back_to(visit, entry.team, talk.reference, undo_id=worked.undo_id))
 
@@ -160,7 +160,7 @@ def back_to(visit: Visit, team: str, reference: str, *, undo_id: int | None = No
     return place.conversation_url(reference) + (f"&undo={undo_id}" if undo_id is not None else "")
 
 
-async def _overtaken(visit: Visit, talk: queries.Conversation, entry: queries.Entry, shown: int) -> Response:
+async def overtaken(visit: Visit, talk: queries.Conversation, entry: queries.Entry, shown: int) -> Response:
     """Say who did what meanwhile, and ask."""
     found = await visit.read(queries.conversation, visible=visit.visible, reference=talk.reference)
     now: Any = next((each for each in found.entries if each.team == entry.team), entry)

@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.web.after_sending import failures
+from maild.web.handing import tossed
 from maild.web.own_addresses import writable
 from maild.web.shell import place_from, shell_of
+from maild.web.undoing import undo_offered
 from maild.web.visit import Visit
 
 
@@ -33,4 +35,12 @@ async def inbox(visit: Visit) -> Response:
     path = f"/inbox/{quote(team)}"
     if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
         await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
-    return visit.page("inbox.html", shell=around, failures=await failures(visit), may_write=bool(writable(visit)))
+    return visit.page(
+        "inbox.html",
+        shell=around,
+        failures=await failures(visit),
+        tossed=await tossed(visit),
+        may_write=bool(writable(visit)),
+        undo=await undo_offered(visit),
+        said=visit.request.query_params.get("said", ""),
+    )

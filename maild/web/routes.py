@@ -8,6 +8,7 @@ from maild.web import (
     directory,
     draft_acts,
     finding,
+    handing,
     handling,
     holding,
     inboxes,
@@ -84,6 +85,8 @@ def _handling_pages() -> tuple[Page, ...]:
         Page(path="/c/{reference}/state", endpoint=handling.set_state, access=respond, methods=_POST),
         Page(path="/c/{reference}/assignee", endpoint=handling.set_assignee, access=respond, methods=_POST),
         Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
+        Page(path="/c/{reference}/hand", endpoint=handing.hand_form, access=Access.READ),
+        Page(path="/c/{reference}/hand", endpoint=handing.hand_over, access=respond, methods=_POST),
         Page(path="/undo", endpoint=undoing.undo_act, access=Access.SIGNED_IN, methods=_POST),
     )
 

@@ -1,0 +1,158 @@
+"""A shared inbox as its people use it: nothing is overwritten unseen, and it goes to other teams and comes back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.testclient import TestClient
+
+from maild.archive.handling import bring_back
+from maild.policy.roles import Role
+from tests.web.office import Office, letter, token_in
+from tests.web.writer import follow, left, reply
+
+DAY_MS = 86_400_000
+
+
+def _form(page: str, action: str, number: int = 0) -> dict[str, str]:
+    forms = re.findall(rf'<form method="post" action="[^"]*{action}".*?</form>', page, re.DOTALL)
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', forms[number]))
+
+
+def _people(office: Office) -> None:
+    office.user("petra", (Role.COORDINATOR, "kita"), name="Petra Maurer")
+    office.user("jonas", (Role.RESPONDER, "kita"), name="Jonas Weiß")
+    office.user("bert", (Role.RESPONDER, "bauamt"), name="Bert Bau")
+
+
+def _say(client: TestClient, path: str, action: str, **fields: str) -> str:
+    """Fill in the form of a page and follow where it leads; returns the page."""
+    form = _form(client.get(path).text, action)
+    return follow(client, client.post(f"{path}/{action}", data={**form, **fields})).text
+
+
+def test_who_acts_on_an_outdated_page_is_told_who_did_what_and_asked(office: Office) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as petra, office.client("jonas") as jonas:
+        shown = petra.get(path).text
+        closing, tagging = _form(shown, "state"), _form(shown, "marks")
+        assert "<dd>wartet" in _say(jonas, path, "state", state="waiting")
+        for action, form, fields in (("state", closing, {"state": "closed"}), ("marks", tagging, {"tag": "neu"})):
+            refused = petra.post(f"{path}/{action}", data={**form, **fields})
+            assert refused.status_code == 409
+            assert "Jonas Weiß lässt den Vorgang auf Antwort warten" in refused.text
+        assert '<span class="tag">neu' not in petra.get(path).text
+        again = _form(refused.text, "marks")
+        assert again["tag"] == "neu"
+        assert '<span class="tag">neu' in follow(petra, petra.post(f"{path}/marks", data=again)).text
+
+
+def test_what_one_did_is_undone_by_a_press_and_a_colleagues_later_act_stays(office: Office) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as petra, office.client("jonas") as jonas:
+        closed = _say(petra, path, "state", state="closed")
+        undo = _form(closed, "/undo")
+        stranger = jonas.post("/undo", data={**undo, "token": token_in(jonas.get("/sessions").text)})
+        assert stranger.status_code == 303
+        assert "<dd>erledigt" in petra.get(path).text
+        assert "<dd>offen" in follow(petra, petra.post("/undo", data=undo)).text
+        undo = _form(_say(petra, path, "state", state="closed"), "/undo")
+        _say(jonas, path, "marks", priority="2")
+        page = follow(petra, petra.post("/undo", data=undo)).text
+        assert "das Übrige bleibt" in page
+        assert "<dd>erledigt" in page
+
+
+def test_only_colleagues_of_the_team_who_may_answer_are_offered_and_taken(office: Office) -> None:
+    _people(office)
+    office.user("leser", (Role.READER, "kita"))
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as petra:
+        page = petra.get(path).text
+        select = page[page.index("<select") : page.index("</select>")]
+        assert re.findall(r'value="(\w+)"', select) == ["jonas", "petra"]
+        form = _form(page, "assignee")
+        for login in ("bert", "leser", "niemand"):
+            assert petra.post(f"{path}/assignee", data={**form, "assignee": login}).status_code == 400
+        assert "<dd>Jonas Weiß" in _say(petra, path, "assignee", assignee="jonas")
+
+
+def test_what_waits_until_a_day_says_so_and_is_open_on_that_day(office: Office) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("jonas") as jonas:
+        form = _form(jonas.get(path).text, "state")
+        for day in ("2020-01-01", "2090-01-01", "morgen", "2026-02-31"):
+            assert jonas.post(f"{path}/state", data={**form, "state": "waiting", "until": day}).status_code == 400
+        assert "wieder offen am 30.09.2026" in _say(jonas, path, "state", state="waiting", until="2026-09-30")
+        assert office.database.writer.submit(bring_back, office.clock.ms + 20 * DAY_MS).result() == {"kita"}
+        assert "<dd>offen" in jonas.get(path).text
+
+
+@pytest.mark.parametrize("tag", ["", " ", "x" * 41, "a\u202eb"])
+def test_a_tag_is_something_that_people_can_read(office: Office, tag: str) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("jonas") as jonas:
+        form = _form(jonas.get(path).text, "marks")
+        assert jonas.post(f"{path}/marks", data={**form, "tag": tag}).status_code == 400
+        page = _say(jonas, path, "marks", tag="<b>Eil&amp;t</b>")
+        assert "<b>Eil" not in page
+
+
+def test_a_conversation_goes_to_another_team_with_its_reason_its_letters_and_the_address(office: Office) -> None:
+    _people(office)
+    number = office.mail(letter("Kita und Bau", key="a@x"))
+    path = f"/c/{office.reference(number)}"
+    with office.client("petra") as petra, office.client("bert") as bert, office.client("jonas") as jonas:
+        assert bert.get(path).status_code == 404
+        assert "/hand?" not in jonas.get(path).text
+        assert jonas.get(f"{path}/hand?team=kita").status_code == 403
+        page = petra.get(f"{path}/hand?team=kita").text
+        offered = re.findall(r'<option value="([\w.]+)"', page)
+        assert offered == ["bauamt"]  # nobody can read the others
+        form = _form(page, "/hand")
+        assert petra.post(f"{path}/hand", data={**form, "to": "bauamt"}).status_code == 400
+        assert petra.post(f"{path}/hand", data={**form, "to": "poststelle", "reason": "x"}).status_code == 400
+        assert jonas.post(f"{path}/hand", data={
+            "token": token_in(jonas.get(path).text), "team": "kita", "to": "bauamt", "reason": "x",
+        }).status_code == 403  # fmt: skip
+        done = petra.post(f"{path}/hand", data={**form, "to": "bauamt", "reason": "Geht um den Anbau"})
+        assert "Übergeben. Hier liegt der Vorgang" in follow(petra, done).text
+        assert "Übergeben an Bauamt" in petra.get(path).text
+        mine = bert.get(path).text
+        assert "Übergeben von Kita-Platzvergabe" in mine
+        assert "Geht um den Anbau" in mine
+        assert reply(office, bert, number).fields["from"] == "kita.platzvergabe@musterstadt.example"
+        sent = reply(office, bert, number).press(bert, "send", text="Guten Tag")
+        assert sent.status_code == 303, sent.text
+        (ours,) = left(office)
+        assert b"<kita.platzvergabe@musterstadt.example>" in ours.octets
+        office.mail(letter("Re: Kita und Bau", "Danke", key="b@x", parent="a@x"), age_s=0)
+        assert "2 Briefe" in (had := petra.get(path).text) or "1 Brief" in had
+        assert "3 Briefe" in bert.get(path).text
+
+
+def test_a_responder_gives_back_what_was_given_and_the_coordinator_fetches(office: Office) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as petra, office.client("bert") as bert:
+        for number in range(2):
+            form = _form(petra.get(f"{path}/hand?team=kita").text, "/hand")
+            petra.post(f"{path}/hand", data={**form, "to": "bauamt", "reason": "x"})
+            if number == 0:
+                page = bert.get(f"{path}/hand?team=bauamt").text
+                assert re.findall(r'<option value="([\w.]+)"', page) == ["kita"]
+                back = bert.post(f"{path}/hand", data={**_form(page, "/hand"), "to": "kita", "reason": "Kein Anbau"})
+                assert "Zurückgegeben." in follow(bert, back).text
+                assert "Kein Anbau" in petra.get(path).text
+        _say(petra, path, "hand", do="fetch")
+        assert "<dd>offen" in petra.get(path).text
+        assert "<dd>erledigt" in bert.get(path).text
+        inbox = petra.get("/inbox/kita").text
+        assert "Geht zwischen Teams hin und her" in inbox
+        assert "4-mal, zwischen Bauamt, Kita-Platzvergabe" in inbox
+        assert "hin und her" not in bert.get("/inbox/bauamt").text  # who responds coordinates nothing
