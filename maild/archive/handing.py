@@ -83,6 +83,11 @@ def hand(connection: Connection, arguments: list[Handing]) -> list[Handed]:
     return [_hand(connection, handing) for handing in arguments]
 
 
+def hand_all(connection: Connection, arguments: list[tuple[Handing, ...]]) -> list[tuple[Handed, ...]]:
+    """Hand several conversations over in one transaction, all of them or none. A unit of work."""
+    return [tuple(hand(connection, list(handings))) for handings in arguments]
+
+
 def _hand(connection: Connection, handing: Handing) -> Handed:
     number = handing.conversation_id
     giver = _holder(connection, number, handing.team) if handing.way == "fetched" else handing.team

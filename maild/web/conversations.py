@@ -13,7 +13,7 @@ from starlette.responses import Response
 from maild.archive import queries
 from maild.archive.accounts import User
 from maild.archive.drafts import being_written
-from maild.archive.entries import Look, mark_seen
+from maild.archive.entries import Look, Reading, has_read, mark_seen, note_readings
 from maild.archive.handling import known_tags
 from maild.archive.lists import FILTERS
 from maild.mail.ids import parse_id
@@ -123,6 +123,14 @@ async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
 
 
 async def _mark_seen(visit: Visit, talk: queries.Conversation) -> None:
+    if talk.entries:
+        reading = Reading(
+            user_id=visit.person.user_id,
+            conversation_id=talk.id,
+            newest_id=max(entry.newest_id for entry in talk.entries),
+        )
+        if not await visit.read(has_read, reading):
+            await visit.write(note_readings, reading)
     unseen = frozenset(entry.team for entry in talk.entries if entry.unseen)
     if unseen:
         newest = max(entry.newest_id for entry in talk.entries)

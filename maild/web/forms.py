@@ -18,7 +18,7 @@ from starlette.requests import Request
 
 from maild.web.services import WebSettings
 
-_MAX_FIELDS = 50
+_MAX_FIELDS = 100  # a list has fifty rows to select
 
 
 async def read_form(request: Request, settings: WebSettings, max_body_bytes: int | None = None) -> Mapping[str, str]:

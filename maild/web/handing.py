@@ -107,11 +107,14 @@ async def _targets(visit: Visit, talk: queries.Conversation, team: str) -> _Targ
     back = list(dict.fromkeys(returns)) if visit.may(Permission.RESPOND, team) else []
     if not visit.may(Permission.ASSIGN, team):
         return back, []
-    rules = visit.services.rulebook.current
+    return back, [other for other in await receivers(visit, team) if other not in set(map(team_of, back))]
+
+
+async def receivers(visit: Visit, team: str) -> list[str]:
+    """Return the teams that something of an inbox can be handed over to: somebody there can read it."""
+    rules, inner = visit.services.rulebook.current, is_confidential(team)
     empty = await visit.read(_unread, rules, visit.now_ms)
-    inner = is_confidential(team)
-    others = [t for t in rules.teams if t != team_of(team) and (confidential(t) if inner else t) not in empty]
-    return back, [t for t in others if t not in set(map(team_of, back))]
+    return [t for t in rules.teams if t != team_of(team) and (confidential(t) if inner else t) not in empty]
 
 
 def _unread(connection: Connection, rules: Ruleset, now_ms: int) -> frozenset[str]:

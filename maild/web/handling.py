@@ -76,9 +76,9 @@ async def set_marks(visit: Visit) -> Response:
 # --- what a form asks -----------------------------------------------------------------------------------------
 
 
-def state_asked(visit: Visit) -> Asked:
+def state_asked(visit: Visit, state: str | None = None) -> Asked:
     """Read a state, and for what is to wait the day on which it comes back."""
-    state = visit.form.get("state", "")
+    state = visit.form.get("state", "") if state is None else state
     if state not in STATES:
         raise HTTPException(400)
     until = visit.form.get("until", "").strip()

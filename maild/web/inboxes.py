@@ -10,6 +10,7 @@ from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.web.after_sending import failures
 from maild.web.handing import tossed
 from maild.web.own_addresses import writable
+from maild.web.selection import left_as_they_are, offered
 from maild.web.shell import place_from, shell_of
 from maild.web.undoing import undo_offered
 from maild.web.visit import Visit
@@ -42,5 +43,7 @@ async def inbox(visit: Visit) -> Response:
         tossed=await tossed(visit),
         may_write=bool(writable(visit)),
         undo=await undo_offered(visit),
+        offered=await offered(visit, team),
+        left=await left_as_they_are(visit, team),
         said=visit.request.query_params.get("said", ""),
     )

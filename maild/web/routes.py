@@ -20,6 +20,7 @@ from maild.web import (
     rules_making_tests,
     rules_observed,
     rules_reading,
+    selection,
     signing,
     undoing,
     why,
@@ -87,6 +88,7 @@ def _handling_pages() -> tuple[Page, ...]:
         Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_form, access=Access.READ),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_over, access=respond, methods=_POST),
+        Page(path="/inbox/{team}/selection", endpoint=selection.act_on_selection, access=respond, methods=_POST),
         Page(path="/undo", endpoint=undoing.undo_act, access=Access.SIGNED_IN, methods=_POST),
     )
 

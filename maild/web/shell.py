@@ -17,6 +17,7 @@ from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
+from maild.web.overdue import overdue_ms
 from maild.web.senders import forged_among
 from maild.web.visit import Visit
 
@@ -143,11 +144,13 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
     visible, user_id = visit.visible, visit.person.user_id
     page = None
+    late_ms = overdue_ms(visit.services.rulebook.current, place.team if place is not None else None, visit.now_ms)
     if place is not None:
         page = inbox(
-            connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before
-        )
-    counts = team_counts(connection, visible=visible, user_id=user_id)
+            connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before,
+            overdue_ms=late_ms,
+        )  # fmt: skip
+    counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms)
     teams = team_links(visit, visible, counts)
     if place is None or page is None:
         return Shell(teams=teams, listing=None)
@@ -161,7 +164,8 @@ def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[
 
 
 def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> Listing:
-    known = {"open": count.open, "waiting": count.waiting, "mine": count.mine, "unassigned": count.unassigned}
+    names = ("open", "waiting", "mine", "unassigned", "unanswered", "overdue", "unseen")
+    known = {name: getattr(count, name) for name in names}
     return Listing(
         place=place,
         team_name=team_name(visit, place.team),

@@ -23,11 +23,35 @@ function exchange(fresh) {
     if (old.id === "list") changed = listed(old) !== listed(now);
     const pane = old.parentElement;
     const place = pane.scrollTop;
+    const picked = [...old.querySelectorAll(".pick:checked")].map((box) => box.name);
     old.replaceChildren(...document.importNode(now, true).childNodes);
+    for (const box of old.querySelectorAll(".pick")) box.checked = picked.includes(box.name);
+    countPicked();
     pane.scrollTop = place;
   }
   if (focused) document.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   return changed;
+}
+
+// --- a selection: how many, and all of the page at once ---
+
+function countPicked() {
+  const said = document.getElementById("picked");
+  if (said) said.textContent = String(document.querySelectorAll(".pick:checked").length || "");
+}
+
+document.addEventListener("change", (event) => { if (event.target.matches(".pick")) countPicked(); });
+
+function pick(all) {
+  const boxes = [...document.querySelectorAll(".pick")];
+  if (all) {
+    const on = boxes.some((box) => !box.checked);
+    for (const box of boxes) box.checked = on;
+  } else {
+    const box = document.activeElement?.closest(".row")?.querySelector(".pick");
+    if (box) box.checked = !box.checked;
+  }
+  countPicked();
 }
 
 const listed = (list) => [...list.querySelectorAll(".row")].map((row) => row.className + row.textContent).join();
@@ -215,6 +239,8 @@ const press = (key) => {
 };
 const keys = {
   ...Object.fromEntries([..."rxteowmzh"].map((key) => [key, () => press(key)])),
+  c: () => pick(false),
+  a: () => pick(true),
   j: () => step(1),
   k: () => step(-1),
   s: () => document.getElementById("q")?.focus(),
@@ -224,7 +250,7 @@ const keys = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
+  if (event.target.closest("input:not(.pick), textarea, select, dialog")) return;
   const act = keys[event.key];
   if (!act) return;
   event.preventDefault();
