@@ -74,7 +74,7 @@ async def conversation(visit: Visit) -> Response:
         forged=found.forged,
         tags_known=found.tags,
         tomorrow=tomorrow(visit),
-        stories=await stories(visit, talk),
+        stories=await stories(visit, talk, opened.values()),
         undo=await undo_offered(visit),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),

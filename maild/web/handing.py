@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -12,16 +14,19 @@ from maild.archive import queries
 from maild.archive.accounts import open_grants
 from maild.archive.handing import Handed, Handing, ToAndFro, Way, also_in, hand, to_and_fro, ways_of
 from maild.archive.readers import unread_inboxes
-from maild.errors import ForbiddenError, NotFoundError
+from maild.errors import AddressError, ForbiddenError, NotFoundError
+from maild.mail.address import parse_path
 from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
 from maild.web.asked import conversation_asked, entry_asked
 from maild.web.handling import back_to, number_asked, overtaken
+from maild.web.opening import Opened
 from maild.web.shell import Place, place_from, shell_of, team_name
 from maild.web.visit import Visit
 
 _MAX_REASON = 5_000
+_MOST_NAMED = 100
 _Targets = tuple[list[str], list[str]]  # back to, over to
 
 
@@ -36,14 +41,28 @@ class Story:
     may_fetch: bool = False
 
 
-async def stories(visit: Visit, talk: queries.Conversation) -> dict[str, Story]:
-    """Return by inbox where the conversation went from it and came from to it, and which other teams have it."""
+async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Opened]) -> dict[str, Story]:
+    """Return by inbox where the conversation went from it and came from to it, and which other teams have it.
+
+    Security: of other teams those are named whose address a letter shows to everybody in To or Cc, and no others.
+    """
     ways = await visit.read(ways_of, visible=visit.visible, conversation_id=talk.id)
     others = await visit.read(also_in, visible=visit.visible, conversation_id=talk.id)
     known = frozenset(team for way in ways for team in (way.from_team, way.to_team))
-    listed = {a.team for a in visit.services.rulebook.current.addresses if a.listed}
-    also = tuple(sorted(team_name(visit, team) for team in others if team in listed - known))
+    also = tuple(sorted(team_name(visit, team) for team in others & _named(visit, opened) - known))
     return {entry.team: _story(visit, entry.team, ways, also) for entry in talk.entries}
+
+
+def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
+    rules, found = visit.services.rulebook.current, set()
+    for letter in opened:
+        for person in (*letter.view.header.to, *letter.view.header.cc)[:_MOST_NAMED]:
+            with contextlib.suppress(AddressError):
+                address = parse_path(f"<{person.mail}>")
+                function = rules.find(address) if address is not None else None
+                if function is not None and function.listed:
+                    found.add(function.team)
+    return frozenset(found)
 
 
 def _story(visit: Visit, team: str, ways: tuple[Way, ...], also: tuple[str, ...]) -> Story:

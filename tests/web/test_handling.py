@@ -224,3 +224,13 @@ def test_lists_say_what_is_unanswered_overdue_and_looked_at_by_nobody_and_bold_i
         assert (bold(petra), bold(jonas)) == (everything - 1, everything)
         jonas.get(f"/c/{office.reference(old)}", headers={"sec-fetch-mode": "cors", "sec-fetch-site": "same-origin"})
         assert bold(jonas) == everything  # a page that asks anew for its list shows nobody a letter
+
+
+def test_that_another_team_has_the_letter_is_said_where_the_letter_itself_names_it(office: Office) -> None:
+    _people(office)
+    both = ("kita.platzvergabe@musterstadt.example", "bauamt@musterstadt.example")
+    hidden = office.mail(letter("Verdeckt", key="a@x"), both)
+    named = office.mail(letter("Offen", key="b@x", extra="Cc: Bauamt <bauamt@musterstadt.example>\n"), both)
+    with office.client("petra") as petra:
+        assert "Auch im Posteingang von Bauamt" in petra.get(f"/c/{office.reference(named)}").text
+        assert "Auch im Posteingang" not in petra.get(f"/c/{office.reference(hidden)}").text
