@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, missing, require_team, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
-from maild.archive.schema_inbox import seen
+from maild.archive.schema_inbox import mentions, seen
 from maild.policy.visible import Visible
 
 PAGE_SIZE = 50
@@ -84,8 +84,8 @@ def inbox(
 ) -> InboxPage:
     """Return a page of a team's inbox, newest first; `before` is the key `older` of the page in front of it.
 
-    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id`, `overdue` for what has waited since before
-    `overdue_ms`. Raises NotFoundError.
+    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id` or mentions them, `overdue` for what has
+    waited since before `overdue_ms`. Raises NotFoundError.
     """
     require_team(team, visible)
     where = [entries.c.team == team, _filter(state, user_id, overdue_ms)]
@@ -106,7 +106,13 @@ def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[b
     is_open = entries.c.state == "open"
     match state:
         case "mine":
-            return and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK))
+            called = exists().where(
+                mentions.c.user_id == user_id,
+                mentions.c.conversation_id == entries.c.conversation_id,
+                mentions.c.team == entries.c.team,
+                mentions.c.seen_ms.is_(None),
+            )
+            return or_(called, and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK)))
         case "unassigned":
             return and_(entries.c.assignee.is_(None), is_open)
         case "unanswered":

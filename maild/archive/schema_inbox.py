@@ -1,11 +1,11 @@
-"""The tables of a shared inbox: what went from team to team, what can be undone, who has seen what.
+"""The tables of a shared inbox: what went from team to team, what can be undone, who has seen what, who is mentioned.
 
 Times and JSON as in `maild.archive.schema`.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, Text, text
 
 from maild.archive.metadata import Identity64, metadata
 
@@ -47,3 +47,17 @@ seen = Table(
     Column("newest_id", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Who is mentioned in an internal note, and whether they have looked at it since.
+mentions = Table(
+    "mentions",
+    metadata,
+    Column("note_id", BigInteger, primary_key=True),
+    Column("user_id", BigInteger, primary_key=True),
+    Column("conversation_id", BigInteger, nullable=False),
+    Column("team", Text, nullable=False),  # the note's: who reads there no more sees no mention
+    Column("seen_ms", BigInteger),
+    Index("mentions_user", "user_id", "conversation_id", sqlite_where=text("seen_ms IS NULL"),
+          postgresql_where=text("seen_ms IS NULL")),
+    sqlite_with_rowid=False,
+)  # fmt: skip

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from maild.archive.inboxes import merge_entries
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
-from maild.archive.schema_inbox import handed
+from maild.archive.schema_inbox import handed, mentions
 from maild.archive.schema_outgoing import drafts, notes
 from maild.archive.ways import forwards
 from maild.mail.conversation import Member, Tie, linked
@@ -253,7 +253,7 @@ _MOVES = [
     Prepared(
         update(table).where(table.c.conversation_id == bindparam("emptied")).values(conversation_id=bindparam("into"))
     )
-    for table in (summaries, filings, notes, drafts, handed)
+    for table in (summaries, filings, notes, drafts, handed, mentions)
 ]
 _FORWARD = Prepared(
     update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("into"))

@@ -26,9 +26,10 @@ from maild.web.desk import editor
 from maild.web.handing import stories
 from maild.web.handling import tomorrow
 from maild.web.holding import duty_lines
-from maild.web.noting import notes_between
+from maild.web.noting import mentionable, notes_between, notice
 from maild.web.opening import Opened, image_consent, open_letter
 from maild.web.originals import answered
+from maild.web.presence import Here
 from maild.web.senders import forged_among, is_from_outside
 from maild.web.shell import Place, Shell, place_from, shell, team_name
 from maild.web.undoing import undo_offered
@@ -76,6 +77,8 @@ async def conversation(visit: Visit) -> Response:
         tomorrow=tomorrow(visit),
         stories=await stories(visit, talk, opened.values()),
         undo=await undo_offered(visit),
+        there=_there(visit, talk),
+        mentionable=await mentionable(visit, talk),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
         duty_team=partial(team_name, visit),
@@ -102,6 +105,13 @@ def _around(connection: Connection, visit: Visit, talk: queries.Conversation) ->
     )
 
 
+def _there(visit: Visit, talk: queries.Conversation) -> Here:
+    """Return who of the colleagues is here right now."""
+    teams = frozenset(entry.team for entry in talk.entries)
+    found = visit.services.presence.here([talk.id], teams, visit.person.user_id, visit.now_ms)
+    return found.get(talk.id, Here())
+
+
 def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place | None:
     """Return the list that stands beside: the one in the address, else the one where the conversation lies."""
     query = visit.request.query_params
@@ -123,6 +133,7 @@ async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
 
 
 async def _mark_seen(visit: Visit, talk: queries.Conversation) -> None:
+    await notice(visit, talk)
     if talk.entries:
         reading = Reading(
             user_id=visit.person.user_id,

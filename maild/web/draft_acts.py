@@ -32,6 +32,7 @@ from maild.web.desk import (
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
+from maild.web.presence import Present
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 
@@ -126,6 +127,16 @@ async def _named(visit: Visit, about: Draft) -> Draft:
 
 def _tell(visit: Visit, inbox: str, about: Draft) -> None:
     """Have the pages of colleagues show that something is being written; not at every letter that is typed."""
+    if about.conversation_id is not None:
+        here = visit.services.presence
+        if visit.form.get("do") != "autosave":
+            here.stop(about.conversation_id, visit.person.user_id)
+        else:
+            who = Present(
+                user_id=visit.person.user_id, name=visit.person.name or visit.person.login, teams=frozenset({inbox})
+            )
+            if here.write(about.conversation_id, who, visit.now_ms):
+                visit.services.feed.publish(frozenset({inbox}))
     if about.changed_ms >= visit.now_ms and about.conversation_id is not None:
         visit.services.feed.publish(frozenset({inbox}))
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
+from maild.archive.notes import mentions_of
 from maild.web.after_sending import failures
 from maild.web.handing import tossed
 from maild.web.own_addresses import writable
@@ -41,6 +42,7 @@ async def inbox(visit: Visit) -> Response:
         shell=around,
         failures=await failures(visit),
         tossed=await tossed(visit),
+        mentions=await visit.read(mentions_of, visible=visit.visible, user_id=visit.person.user_id),
         may_write=bool(writable(visit)),
         undo=await undo_offered(visit),
         offered=await offered(visit, team),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
 from maild.web.overdue import overdue_ms
+from maild.web.presence import Here
 from maild.web.senders import forged_among
 from maild.web.visit import Visit
 
@@ -71,6 +72,7 @@ class Listing:
     page: InboxPage
     filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
     forged: frozenset[int] = frozenset()  # ids of the newest letters that seem so
+    here: Mapping[int, Here] = field(default_factory=dict)  # colleagues who are at conversations right now
 
 
 def place_from(query: Mapping[str, str], team: str) -> Place:
@@ -155,7 +157,10 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
     if place is None or page is None:
         return Shell(teams=teams, listing=None)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
-    return Shell(teams=teams, listing=replace(listing, forged=_forged(connection, visit, page)))
+    here = visit.services.presence.here(
+        (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
+    )
+    return Shell(teams=teams, listing=replace(listing, forged=_forged(connection, visit, page), here=here))
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:

@@ -234,3 +234,30 @@ def test_that_another_team_has_the_letter_is_said_where_the_letter_itself_names_
     with office.client("petra") as petra:
         assert "Auch im Posteingang von Bauamt" in petra.get(f"/c/{office.reference(named)}").text
         assert "Auch im Posteingang" not in petra.get(f"/c/{office.reference(hidden)}").text
+
+
+@pytest.mark.parametrize(
+    ("note", "field", "mentioned"),
+    [
+        ("@jonas, schaust du?", "", True),
+        ("(@Jonas)", "", True),
+        ("schaust du @jonas.", "", True),
+        ("schaust du?", "jonas", True),
+        ("jonas@citizen.example hat geschrieben", "", False),
+        ("@jonasweiss @bert", "bert", False),
+    ],
+)
+def test_who_is_mentioned_sees_it_until_they_have_looked_and_strangers_never(
+    office: Office, note: str, field: str, mentioned: bool
+) -> None:
+    _people(office)
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as petra, office.client("jonas") as jonas, office.client("bert") as bert:
+        form = _form(petra.get(path).text, "note")
+        assert petra.post(f"{path}/note", data={**form, "note": note, "mention": field}).status_code == 303
+        assert ("Sie werden erwähnt" in jonas.get("/inbox/kita").text) is mentioned
+        assert ('class="subject"' in jonas.get("/inbox/kita?state=mine").text) is mentioned
+        jonas.get(path)
+        assert "Sie werden erwähnt" not in jonas.get("/inbox/kita").text
+        assert 'class="subject"' not in jonas.get("/inbox/kita?state=mine").text
+        assert "Sie werden erwähnt" not in bert.get("/inbox/bauamt").text

@@ -88,7 +88,8 @@ async function refresh() {
 
 function listen() {
   if (!document.querySelector("[data-live]")) return;
-  const source = new EventSource("/events");
+  const here = document.querySelector("[data-conversation]")?.dataset.conversation;
+  const source = new EventSource(here ? `/events?c=${encodeURIComponent(here)}` : "/events");
   source.addEventListener("inbox", refresh);
   source.addEventListener("end", () => source.close());
   let lost = false;

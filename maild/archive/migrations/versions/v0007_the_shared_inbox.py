@@ -51,3 +51,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "conversation_id"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "mentions",
+        sa.Column("note_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("conversation_id", sa.BigInteger(), nullable=False),
+        sa.Column("team", sa.Text(), nullable=False),
+        sa.Column("seen_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("note_id", "user_id"),
+        sqlite_with_rowid=False,
+    )
+    unseen = sa.text("seen_ms IS NULL")
+    op.create_index(
+        "mentions_user", "mentions", ["user_id", "conversation_id"], sqlite_where=unseen, postgresql_where=unseen
+    )
