@@ -74,9 +74,12 @@ async def act_on_selection(visit: Visit) -> Response:
         raise ForbiddenError("readers change nothing")
     if not picked:
         return visit.go(place.url)
-    if visit.form.get("do") == "hand":
+    do = _do(visit)
+    if not do:
+        return visit.go(place.url)
+    if do == "hand":
         return await _hand(visit, place, picked)
-    asked = await _asked(visit, team)
+    asked = await _asked(visit, team, do)
     handlings = tuple(asked.to(visit, number, team, revision) for number, revision in picked.values())
     work = Work(by=visit.person.login, at_ms=visit.services.now_ms(), handlings=handlings)
     worked: Worked = await visit.write(handle, work)
@@ -96,15 +99,24 @@ async def _picked(visit: Visit, team: str) -> _Picked:
     return {reference: (number, shown[reference]) for reference, (number, _) in there.items()}
 
 
-async def _asked(visit: Visit, team: str) -> Asked:
-    match visit.form.get("do", ""):
+def _do(visit: Visit) -> str:
+    """Return what is to be done: what the button says, and for Enter in a field what that field is for."""
+    do = visit.form.get("do", "")
+    if do != "typed":
+        return do or "nothing"
+    fields = (("tag", "tag"), ("until", "wait"), ("reason", "hand"))
+    return next((act for name, act in fields if visit.form.get(name, "").strip()), "")
+
+
+async def _asked(visit: Visit, team: str, do: str) -> Asked:
+    match do:
         case "take":
             return Asked(assignee=visit.person.user_id)
         case "assign":
             return await assignee_asked(visit, team)
         case "wait":
             return state_asked(visit, "waiting")
-        case "tag" | "priority-2" | "priority-1" | "priority-0" as do:
+        case "tag" | "priority-2" | "priority-1" | "priority-0":
             return marks_asked(visit) if do == "tag" else Asked(priority=int(do[-1]))
         case "open" | "closed" | "waiting" | "spam" as state:
             return Asked(state=state)

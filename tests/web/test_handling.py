@@ -191,6 +191,11 @@ def test_a_selection_is_changed_at_once_and_undone_at_once_and_what_others_chang
             assert len(re.findall(r'class="subject"', bert.get("/inbox/bauamt").text)) == 2
             foreign = petra.post("/inbox/bauamt/selection", data=form)
             assert foreign.status_code == 404
+        # Enter in a field does what that field is for, and nothing with empty ones.
+        typed = _select(office, petra.get("/inbox/kita").text, numbers[3], do="typed", tag="neu")
+        assert '<li class="tag">neu' in follow(petra, petra.post("/inbox/kita/selection", data=typed)).text
+        none = follow(petra, petra.post("/inbox/kita/selection", data={**typed, "tag": ""})).text
+        assert "geändert" not in none
         assert jonas.post("/inbox/kita/selection", data=_select(
             office, jonas.get("/inbox/kita").text, numbers[3], do="hand", to="bauamt", reason="x",
         )).status_code == 403  # fmt: skip
