@@ -195,7 +195,7 @@ def test_a_selection_is_changed_at_once_and_undone_at_once_and_what_others_chang
         typed = _select(office, petra.get("/inbox/kita").text, numbers[3], do="typed", tag="neu")
         assert '<li class="tag">neu' in follow(petra, petra.post("/inbox/kita/selection", data=typed)).text
         none = follow(petra, petra.post("/inbox/kita/selection", data={**typed, "tag": ""})).text
-        assert "geändert" not in none
+        assert "wurde geändert" not in none
         assert jonas.post("/inbox/kita/selection", data=_select(
             office, jonas.get("/inbox/kita").text, numbers[3], do="hand", to="bauamt", reason="x",
         )).status_code == 403  # fmt: skip
