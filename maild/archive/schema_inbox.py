@@ -61,3 +61,17 @@ mentions = Table(
           postgresql_where=text("seen_ms IS NULL")),
     sqlite_with_rowid=False,
 )  # fmt: skip
+
+# Searches that somebody keeps, for themselves or for a team.
+folders = Table(
+    "folders",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("user_id", BigInteger),  # whose; NULL: the team's
+    Column("team", Text),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("made_by", Text, nullable=False),  # login
+    Index("folders_user", "user_id"),
+    Index("folders_team", "team"),
+)

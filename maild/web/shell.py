@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
+from maild.archive.folders import Folder, folders_of
 from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
 from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
@@ -140,6 +141,7 @@ class Shell:
     teams: tuple[TeamLink, ...]
     listing: Listing | None
     orphans: tuple[Orphan, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
@@ -154,13 +156,15 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
         )  # fmt: skip
     counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms)
     teams = team_links(visit, visible, counts)
+    folders = folders_of(connection, visible=visible, user_id=user_id)
     if place is None or page is None:
-        return Shell(teams=teams, listing=None)
+        return Shell(teams=teams, listing=None, folders=folders)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
     here = visit.services.presence.here(
         (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
     )
-    return Shell(teams=teams, listing=replace(listing, forged=_forged(connection, visit, page), here=here))
+    listing = replace(listing, forged=_forged(connection, visit, page), here=here)
+    return Shell(teams=teams, listing=listing, folders=folders)
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:

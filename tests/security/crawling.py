@@ -44,6 +44,7 @@ FORMS = {
     "/c/{reference}/marks": {"tag": "eilt"},
     "/c/{reference}/hand": {"to": "poststelle", "reason": "x"},
     "/inbox/{team}/selection": {"do": "closed"},
+    "/search/folders": {"q": "x", "name": "x"},
     "/undo": {"undo": "1", "next": "/"},
     "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
     "/c/{reference}/note": {"note": "x"},

@@ -266,3 +266,27 @@ def test_who_is_mentioned_sees_it_until_they_have_looked_and_strangers_never(
         assert "Sie werden erwähnt" not in jonas.get("/inbox/kita").text
         assert 'class="subject"' not in jonas.get("/inbox/kita?state=mine").text
         assert "Sie werden erwähnt" not in bert.get("/inbox/bauamt").text
+
+
+def test_a_search_is_kept_for_oneself_or_a_team_and_opened_with_each_ones_rights(office: Office) -> None:
+    _people(office)
+    office.user("leser", (Role.READER, "kita"))
+    office.mail(letter("Anbau"))
+    with office.client("petra") as petra, office.client("jonas") as jonas, office.client("bert") as bert:
+        form = _form(petra.get("/search?q=anbau").text, "/search/folders")
+        for team, name in (("", "Nur meine"), ("kita", "Für alle")):
+            assert petra.post("/search/folders", data={**form, "name": name, "team": team}).status_code == 303
+        assert petra.post("/search/folders", data={**form, "name": "x", "team": "bauamt"}).status_code == 404
+        assert petra.post("/search/folders", data={**form, "name": " "}).status_code == 400
+        seen = {who: client.get("/drafts").text for who, client in (("p", petra), ("j", jonas), ("b", bert))}
+        assert [(name in seen[who]) for who in "pjb" for name in ("Nur meine", "Für alle")] == [
+            True, True, False, True, False, False,
+        ]  # fmt: skip
+        with office.client("leser") as leser:
+            drop = _form(leser.get("/search?q=anbau").text, "/search/folders")
+            assert leser.post("/search/folders", data={**drop, "do": "drop"}).status_code == 303
+            assert "Für alle" in leser.get("/drafts").text
+        drop = _form(jonas.get("/search?q=anbau").text, "/search/folders")
+        jonas.post("/search/folders", data={**drop, "do": "drop"})
+        assert "Für alle" not in petra.get("/drafts").text
+        assert "Nur meine" in petra.get("/drafts").text

@@ -65,3 +65,15 @@ def upgrade() -> None:
     op.create_index(
         "mentions_user", "mentions", ["user_id", "conversation_id"], sqlite_where=unseen, postgresql_where=unseen
     )
+    op.create_table(
+        "folders",
+        sa.Column("id", _IDENTITY, nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=True),
+        sa.Column("team", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("made_by", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("folders_user", "folders", ["user_id"])
+    op.create_index("folders_team", "folders", ["team"])
