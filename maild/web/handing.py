@@ -153,11 +153,11 @@ async def hand_over(visit: Visit) -> Response:
         keep="forget" not in visit.form,
     )  # fmt: skip
     done: Handed = await visit.write(hand, handing)
+    visit.services.feed.publish(frozenset({entry.team, to_team, done.inbox or to_team}))
+    if way == "fetched":  # where it lies here already, there was nothing to fetch
+        return visit.go(back_to(visit, entry.team, talk.reference))
     if done.inbox is None:
         return await overtaken(visit, talk, entry, handing.shown or 0)
-    visit.services.feed.publish(frozenset({entry.team, to_team, done.inbox}))
-    if way == "fetched":
-        return visit.go(back_to(visit, entry.team, talk.reference))
     place = place_from({"state": visit.form.get("place", "open")}, entry.team)
     return visit.go(_said(place, way))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.archive.lists import PAGE_SIZE
 from maild.web import (
     after_sending,
     conversations,
@@ -90,7 +91,13 @@ def _handling_pages() -> tuple[Page, ...]:
         Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_form, access=Access.READ),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_over, access=respond, methods=_POST),
-        Page(path="/inbox/{team}/selection", endpoint=selection.act_on_selection, access=respond, methods=_POST),
+        Page(
+            path="/inbox/{team}/selection",
+            endpoint=selection.act_on_selection,
+            access=respond,
+            methods=_POST,
+            max_fields=2 * PAGE_SIZE,
+        ),
         Page(path="/undo", endpoint=undoing.undo_act, access=Access.SIGNED_IN, methods=_POST),
     )
 

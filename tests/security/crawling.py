@@ -42,7 +42,7 @@ FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
     "/c/{reference}/marks": {"tag": "eilt"},
-    "/c/{reference}/hand": {"to": "poststelle", "reason": "x"},
+    "/c/{reference}/hand": {"do": "fetch"},
     "/inbox/{team}/selection": {"do": "closed"},
     "/search/folders": {"q": "x", "name": "x"},
     "/undo": {"undo": "1", "next": "/"},
