@@ -23,6 +23,7 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
+from maild.app.protection import make_promises
 from maild.app.readers import Readers
 from maild.app.resolving import resolver_of
 from maild.app.screening import make_screen, make_teacher
@@ -139,6 +140,7 @@ class Daemon:
         resolver = resolver_of(self._settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
+        promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
         worker = make_worker(
             settings,
             database=database,
@@ -146,6 +148,7 @@ class Daemon:
             now_ms=now_ms,
             key=key,
             rulebook=rulebook,
+            promises=promises,
         )
         submitter = make_submitter(
             settings,
@@ -179,6 +182,8 @@ class Daemon:
         if "delivery" in only:
             await self._run_worker(worker)
             self._beside(answers.run(), "answers")
+            if not settings.outbound.smarthost:
+                self._beside(promises.keep_fresh(), "promises")
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)

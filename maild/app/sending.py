@@ -17,6 +17,8 @@ from maild.delivery.hosts import Hosts
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
+from maild.delivery.promises import Promises
+from maild.delivery.protection import Protection
 from maild.delivery.signatures import Signer
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts
@@ -36,6 +38,7 @@ def make_worker(
     now_ms: Callable[[], int],
     key: bytes,
     rulebook: Serving,
+    promises: Promises,
 ) -> Worker:
     """Return the worker; its `run` sends until its `stop`.
 
@@ -44,18 +47,14 @@ def make_worker(
     outbound = settings.outbound
     hostname = settings.server.hostname or socket.getfqdn()
     helo = outbound.helo or hostname
-    hosts = Hosts(
-        resolver,
-        chance=_chance,
-        names=(hostname, helo),
-        addresses=_own_addresses(settings),
-        allowed=outbound.allow_private,
-    )
+    hosts = make_hosts(settings, resolver)
     smarthost = _smarthost(outbound)
     return Worker(
         database=database,
         couriers={
-            SMTP: SmtpCourier(hosts, helo=helo, contexts=Contexts(), smarthost=smarthost),
+            SMTP: SmtpCourier(
+                hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
+            ),
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
         },
@@ -72,6 +71,18 @@ def make_worker(
         single=frozenset() if smarthost is None else frozenset({SMTP}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
         sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
+    )
+
+
+def make_hosts(settings: Settings, resolver: Resolver) -> Hosts:
+    """Return who finds out where a domain's mail is taken."""
+    hostname = settings.server.hostname or socket.getfqdn()
+    return Hosts(
+        resolver,
+        chance=_chance,
+        names=(hostname, settings.outbound.helo or hostname),
+        addresses=_own_addresses(settings),
+        allowed=settings.outbound.allow_private,
     )
 
 

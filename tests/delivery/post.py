@@ -16,14 +16,14 @@ from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.delivery.courier import Courier
 from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Dsn, NewDelivery
 from maild.delivery.dialogue import Timeouts
-from maild.delivery.hosts import Hosts
+from maild.delivery.hosts import Hosts, Target
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_of
 from maild.delivery.queue.working import enqueue
 from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
-from maild.delivery.tls import Contexts, TlsPolicy, opportunistic
+from maild.delivery.tls import Contexts, Demand, Level, TlsPolicy, opportunistic
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Kind, Resolver
 from maild.policy.visible import OPERATOR
@@ -37,6 +37,15 @@ DAY_MS = 24 * 3600 * 1000
 THERE = "there.example"
 ZONE = Zone({THERE: {Kind.MX: [(10, "mx.there.example")]}, "mx.there.example": {Kind.A: ["127.0.0.1"]}})
 LETTER = b"From: kita@musterstadt.example\r\nSubject: Ihr Antrag\r\n\r\nGuten Tag\r\n.\r\n..x\r\n"
+
+
+def asking(level: Level) -> TlsPolicy:
+    """Ask every host for the same."""
+
+    async def policy(_domain: str, _target: Target, /) -> Demand:
+        return Demand(level=level)
+
+    return policy
 
 
 def out(
