@@ -74,6 +74,7 @@ lock: ## resolve requirements/*.txt anew (needs uv)
 docs: .venv/dev.stamp ## generate the reference pages
 	$(BIN)/python -m maild.config.reference > docs/settings.md
 	$(BIN)/maild rules schema > docs/rules.schema.json
+	$(BIN)/python -m tests.security.permissions > docs/permissions.md
 
 .PHONY: screenshots
 screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (needs Chromium)

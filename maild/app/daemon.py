@@ -23,14 +23,13 @@ from maild.app import logs
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
-from maild.app.protection import make_promises
 from maild.app.readers import Readers
 from maild.app.resolving import resolver_of
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
-from maild.app.sending import make_worker
+from maild.app.sending import make_copying, make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
-from maild.app.submission import make_answers, make_mail_programs, make_submitter
+from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
 from maild.app.token_key import token_key
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
@@ -41,6 +40,7 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.delivery.promises import Promises
 from maild.delivery.worker import Worker
 from maild.errors import StorageError
 from maild.intake.accept import Intake
@@ -140,15 +140,13 @@ class Daemon:
         resolver = resolver_of(self._settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
-        promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
-        worker = make_worker(
+        worker, promises = make_worker(
             settings,
             database=database,
             resolver=resolver,
             now_ms=now_ms,
             key=key,
             rulebook=rulebook,
-            promises=promises,
         )
         submitter = make_submitter(
             settings,
@@ -160,10 +158,14 @@ class Daemon:
             now_ms=now_ms,
         )
         answers = make_answers(database, rulebook, pool, submitter, now_ms)
+        copying = make_copying(settings, database, rulebook, now_ms, worker)
+        member_answers = make_member_answers(
+            settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
+        )
 
         def wake() -> None:
-            worker.wake()
-            answers.wake()
+            for each in (worker, answers, copying, member_answers):
+                each.wake()
 
         router = Router(
             database=database,
@@ -180,10 +182,10 @@ class Daemon:
             token_key=key,
         )
         if "delivery" in only:
-            await self._run_worker(worker)
+            await self._run_worker(worker, promises)
             self._beside(answers.run(), "answers")
-            if not settings.outbound.smarthost:
-                self._beside(promises.keep_fresh(), "promises")
+            self._beside(copying.run(), "copies")
+            self._beside(member_answers.run(), "member answers")
         if "router" in only:
             self._beside(reports.run(), "reports")
             await self._run_router(router)
@@ -229,6 +231,7 @@ class Daemon:
                 now_ms=now_ms,
                 reload_rules=watch.reload,
                 submitter=submitter,
+                secret=key,
             )
             stack.push_async_callback(web.close)
             self.web_port = web.port
@@ -315,7 +318,9 @@ class Daemon:
 
         self._stack.push_async_callback(finish)
 
-    async def _run_worker(self, worker: Worker) -> None:
+    async def _run_worker(self, worker: Worker, promises: Promises) -> None:
+        if not self._settings.outbound.smarthost:
+            self._beside(promises.keep_fresh(), "promises")
         running = asyncio.create_task(worker.run(), name="deliveries")
         running.add_done_callback(self._worker_ended)
 

@@ -7,12 +7,15 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from maild.app.protection import make_promises
 from maild.app.serving import Serving
 from maild.archive.database import Database
 from maild.authentication.own_keys import OwnKeys
 from maild.config import Settings
 from maild.config.outbound import Outbound
-from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Delivery
+from maild.delivery.copy_loads import CopyHeads
+from maild.delivery.copying import Copying
+from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
@@ -38,9 +41,8 @@ def make_worker(
     now_ms: Callable[[], int],
     key: bytes,
     rulebook: Serving,
-    promises: Promises,
-) -> Worker:
-    """Return the worker; its `run` sends until its `stop`.
+) -> tuple[Worker, Promises]:
+    """Return the worker, whose `run` sends until its `stop`, and what it knows of the TLS of other domains.
 
     `key` is of the envelope tokens, which only addresses at domains of the rules have: reports must come here.
     """
@@ -49,12 +51,15 @@ def make_worker(
     helo = outbound.helo or hostname
     hosts = make_hosts(settings, resolver)
     smarthost = _smarthost(outbound)
-    return Worker(
+    promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
+    by_smtp = SmtpCourier(
+        hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
+    )
+    worker = Worker(
         database=database,
         couriers={
-            SMTP: SmtpCourier(
-                hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
-            ),
+            SMTP: by_smtp,
+            COPY: by_smtp,
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
         },
@@ -68,10 +73,12 @@ def make_worker(
             ),
             lifetime_ms=outbound.expire_days * _DAY_MS,
         ),
-        single=frozenset() if smarthost is None else frozenset({SMTP}),
+        single=frozenset() if smarthost is None else frozenset({SMTP, COPY}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
+        head_of_copy=CopyHeads(lambda: rulebook.current, key),
         sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
     )
+    return worker, promises
 
 
 def make_hosts(settings: Settings, resolver: Resolver) -> Hosts:
@@ -84,6 +91,16 @@ def make_hosts(settings: Settings, resolver: Resolver) -> Hosts:
         addresses=_own_addresses(settings),
         allowed=settings.outbound.allow_private,
     )
+
+
+def make_copying(
+    settings: Settings, database: Database, rulebook: Serving, now_ms: Callable[[], int], worker: Worker
+) -> Copying:
+    """Return the task that has copies for members made."""
+    return Copying(
+        database=database, rules=lambda: rulebook.current, lifetime_ms=settings.outbound.expire_days * _DAY_MS,
+        now_ms=now_ms, on_made=worker.wake,
+    )  # fmt: skip
 
 
 def with_token(key: bytes, rulebook: Serving) -> ReturnPath:

@@ -55,6 +55,7 @@ async def open_web(
     now_ms: Callable[[], int],
     reload_rules: Callable[[], Awaitable[None]],
     submitter: Submitter,
+    secret: bytes,
 ) -> Web:
     """Serve the pages."""
     listen = settings.web.listen
@@ -73,6 +74,8 @@ async def open_web(
             approval=settings.rules.approval,
             max_message_bytes=settings.smtp.max_message_bytes,
             undo_s=settings.web.undo_s,
+            second_factor=settings.web.second_factor,
+            oidc=settings.oidc if settings.oidc.issuer else None,
         ),
         now_ms=now_ms,
         feed=feed,
@@ -83,6 +86,7 @@ async def open_web(
         learns=bool(settings.rspamd.controller),
         is_own_machine=lambda ip: is_in(ip, settings.authentication.own_networks),
         submitter=submitter,
+        secret=secret,
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

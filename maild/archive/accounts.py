@@ -13,8 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
+from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import grants, sessions, users
 from maild.errors import MaildError, NotFoundError
+from maild.mail.acts import Act
 from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import TEAM_ROLES, Role
@@ -52,10 +54,13 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassword:
-    """A password to set. Every session of the person ends with it."""
+    """A password to set. Every session of the person ends with it, but for `keep`: the one it is set in."""
 
     login: str
     password: str | None
+    at_ms: int
+    by: str = OPERATOR
+    keep: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +251,15 @@ def set_passwords(connection: Connection, arguments: list[NewPassword]) -> list[
     for new in arguments:
         user_id = _id_of(connection, new.login)
         connection.execute(update(users).where(users.c.id == user_id).values(password=new.password))
-        connection.execute(delete(sessions).where(sessions.c.user_id == user_id))
+        connection.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.digest != new.keep))
+        done = Record(
+            at_ms=new.at_ms,
+            actor=new.by,
+            act=Act.CREDENTIAL,
+            about=fold_login(new.login),
+            details={"what": "password"},
+        )
+        record(connection, [done])
     return [None] * len(arguments)
 
 

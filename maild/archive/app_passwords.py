@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from maild.archive.accounts import fold_login
+from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import users
 from maild.archive.schema_outgoing import app_passwords
 from maild.errors import MaildError, NotFoundError
+from maild.mail.acts import Act
 
 MAX_NAME = 80  # characters
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o, which look like others
@@ -32,6 +34,7 @@ class NewAppPassword:
     name: str
     password: str
     at_ms: int
+    by: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class Withdrawal:
     login: str
     id: int
     at_ms: int
+    by: str = OPERATOR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +155,9 @@ def _add(connection: Connection, new: NewAppPassword) -> int:
             user_id=user_id, name=new.name.strip(), password=new.password, created_ms=new.at_ms
         )
     )
-    return int(made.inserted_primary_key[0])
+    password_id = int(made.inserted_primary_key[0])
+    _note(connection, new.by, new.login, new.at_ms, {"what": "app password", "id": password_id, "name": new.name})
+    return password_id
 
 
 def revoke_app_passwords(connection: Connection, arguments: list[Withdrawal]) -> list[None]:
@@ -169,7 +175,13 @@ def revoke_app_passwords(connection: Connection, arguments: list[Withdrawal]) ->
         )
         if not changed.rowcount:
             raise NotFoundError(f"{asked.login} has no password {asked.id}, or it was revoked before")
+        _note(connection, asked.by, asked.login, asked.at_ms, {"what": "app password revoked", "id": asked.id})
     return [None] * len(arguments)
+
+
+def _note(connection: Connection, by: str, login: str, at_ms: int, details: dict[str, object]) -> None:
+    done = Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=fold_login(login), details=details)
+    record(connection, [done])
 
 
 def touch_app_passwords(connection: Connection, arguments: list[Used]) -> list[None]:

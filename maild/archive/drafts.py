@@ -1,8 +1,9 @@
 """What somebody is writing: kept as it is typed, until it is sent or given up. Units of work, and questions.
 
-A draft is its author's alone. One that its author has given to the team to be released may be read, changed and sent
-by who may answer for the team. Of any other, colleagues learn that it is being written, and by whom, and no word of it.
-Whether a person may write for a team is decided by `policy` before; `releasing` are the teams they may send for.
+A draft is its author's alone. One that its author has given to the team to be released, or that came by mail and was
+refused, may be read, changed and sent by who may answer for the team. Of any other, colleagues learn that it is being
+written, and by whom, and no word of it. Whether a person may write for a team is decided by `policy` before;
+`releasing` are the teams they may send for.
 """
 
 from __future__ import annotations
@@ -123,9 +124,12 @@ class Writing:
 # --- questions -----------------------------------------------------------------------------------------------
 
 
+# Given to the team: to be released, or refused when it came by mail (`maild.archive.member_drafts`).
+_GIVEN = or_(drafts.c.state == "refused", and_(drafts.c.state == "held", drafts.c.why == RELEASE))
+
+
 def _may_open(by: Editor) -> ColumnElement[bool]:
-    given = and_(drafts.c.state == "held", drafts.c.why == RELEASE, drafts.c.team.in_(sorted(by.releasing)))
-    return or_(drafts.c.author == by.login, given)
+    return or_(drafts.c.author == by.login, and_(_GIVEN, drafts.c.team.in_(sorted(by.releasing))))
 
 
 def draft(connection: Connection, *, visible: Visible, by: Editor, draft_id: int) -> Draft:
@@ -286,12 +290,11 @@ def set_draft(
 def stop_draft(connection: Connection, draft_id: int, at_ms: int) -> None:
     """Hold a draft because somebody else has answered, within a unit of work.
 
-    One that waits for a release goes on waiting for it: else who may send it could not open it any more.
+    One that was given to the team stays so: else who may send it could not open it any more.
     """
-    released = and_(drafts.c.state == "held", drafts.c.why == RELEASE)
     connection.execute(
         update(drafts)
-        .where(drafts.c.id == draft_id, drafts.c.state.in_(OPEN), not_(released))
+        .where(drafts.c.id == draft_id, drafts.c.state.in_(OPEN), not_(_GIVEN))
         .values(state="held", why=COLLISION, changed_ms=at_ms)
     )
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.accounts import find_user, principal
+from maild.archive.copies import members_wanting
 from maild.archive.queries import allowed, missing
 from maild.archive.schema import duties, entries, filings, messages, summaries
 from maild.errors import MaildError, NotFoundError
@@ -34,7 +35,7 @@ from maild.mail.inbox import team_of
 from maild.policy.grants import may
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
-from maild.rules.duties import ANSWERS, ASSIGN, HOLD, KINDS, Duty
+from maild.rules.duties import ANSWERS, ASSIGN, HOLD, KINDS, MEMBER_COPY, Duty
 
 # Written out, not bound: otherwise no database sees that the index of waiting duties has them all.
 _WAITING = duties.c.state == text("'waiting'")
@@ -103,10 +104,18 @@ def record(connection: Connection, items: Iterable[Dutiful], conversation_of: Ma
         for duty in item.duties:
             if duty.kind in ANSWERS and not _is_first(connection, answered, item, conversation_id, duty):
                 continue
+            if duty.kind == MEMBER_COPY and not duty.target:
+                rows += [_row(item, each, "waiting") for each in _for_members(connection, item, duty)]
+                continue
             state = _assign(connection, item, conversation_id, duty) if duty.kind == ASSIGN else "waiting"
             rows.append(_row(item, duty, state))
     if rows:
         connection.execute(_insert(connection.dialect.name), rows)
+
+
+def _for_members(connection: Connection, item: Dutiful, duty: Duty) -> list[Duty]:
+    logins = members_wanting(connection, duty.team, dict(item.parents), item.at_ms)
+    return [duty._replace(target=login) for login in logins]
 
 
 def _row(item: Dutiful, duty: Duty, state: str) -> dict[str, Any]:

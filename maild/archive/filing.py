@@ -21,6 +21,7 @@ from maild.archive.duties import record
 from maild.archive.examinations import keep_evidence
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
+from maild.archive.member_answers import Answering, beside_inboxes
 from maild.archive.observations import Observation, observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.returns import Ties
@@ -83,6 +84,7 @@ class Filing(NamedTuple):
     report: Report | None = None  # it is a delivery report
     delivery_id: int | None = None  # it came to the envelope token of this delivery of ours
     into: int | None = None
+    answering: Answering | None = None  # it came to the reply address of a copy of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         return [None] * len(items)
     ties = Ties(connection, work)
     work = [_beside(item, ties.inboxes(item)) for item in work]
+    work = beside_inboxes(connection, work)
     threads = Threads(connection, work)
     done: dict[int, Filed] = {}
     for number, read in enumerate(work):
@@ -256,7 +259,8 @@ def _arrival(item: Filing, conversation_id: int, ties: Ties) -> Arrival:
         message_id=item.message_id,
         conversation_id=conversation_id,
         incoming=item.direction == "in",
-        by_person=item.summary.automatic == Automatic.PERSON,
+        # Who answers for us is nobody whom an answer is owed.
+        by_person=item.summary.automatic == Automatic.PERSON and item.answering is None,
         places=tuple((p.team, p.state, p.priority, p.tags) for p in item.places),
         held=frozenset(duty.team for duty in item.duties if duty.kind == HOLD) if item.duties else frozenset(),
         failed=ties.failed(item),

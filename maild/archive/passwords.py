@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from maild.archive.common_passwords import COMMON_PASSWORDS
 from maild.mail.address import fold
 
 MIN_LENGTH = 12
@@ -34,6 +35,8 @@ _COMMON = frozenset(
     schalke bayern borussia dragon football monkey sunshine princess abcdefghijklm
     """.split()  # noqa: SIM905  # sixty words are read more easily than sixty literals
 )
+
+_KNOWN = frozenset(map(fold, COMMON_PASSWORDS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +89,16 @@ class Verifier:
         return matched and stored is not None
 
 
-def objection(password: str, *, login: str = "", name: str = "") -> str | None:
+def objection(password: str, *, login: str = "", name: str = "", organisation: str = "") -> str | None:
     """Say why a new password is refused: `short`, `long`, `personal`, `common`; None when it is not."""
     if len(password) < MIN_LENGTH:
         return "short"
     if len(password) > MAX_LENGTH:
         return "long"
     folded = fold(password)
-    personal = [fold(word) for word in (login, *name.split()) if len(word) >= 3]
+    if folded in _KNOWN:
+        return "common"
+    personal = [fold(word) for word in (login, *name.split(), *organisation.split()) if len(word) >= 3]
     remainder = folded
     for word in sorted({*personal, *_COMMON}, key=len, reverse=True):
         remainder = remainder.replace(word, "")

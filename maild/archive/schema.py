@@ -239,7 +239,7 @@ duties = Table(
     Column("id", Identity64, primary_key=True),
     Column("message_id", BigInteger, ForeignKey("messages.id"), nullable=False),
     Column("team", Text, nullable=False),  # whose inbox answers for it
-    Column("kind", Text, nullable=False),  # hold | forward | reply | acknowledge | also-deliver | assign
+    Column("kind", Text, nullable=False),  # a word of maild.rules.duties.KINDS
     Column("target", Text, nullable=False),  # an address, a template, a login, a next place, the reason of a hold
     Column("rule", Text, nullable=False),  # "": by the address, the team, or maild itself
     Column("state", Text, nullable=False),  # waiting | done | dropped
@@ -313,5 +313,7 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     Column("client", Text, nullable=False),  # the browser, in a word, for the list of sessions
+    Column("way", Text, nullable=False, server_default="password"),  # password | totp | recovery | provider
+    Column("confirmed_ms", BigInteger, nullable=False, server_default="0"),  # when the person last proved to be there
     Index("sessions_user", "user_id"),
 )

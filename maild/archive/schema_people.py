@@ -5,7 +5,7 @@ Times and JSON as in `maild.archive.schema`.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
 
 from maild.archive.metadata import Identity64, metadata
 
@@ -33,4 +33,37 @@ audit_head = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False),
     Column("chain", LargeBinary(32), nullable=False),
+)
+
+# What a team's managers are to know: a role in their team that somebody gave who does not manage it.
+rights_notices = Table(
+    "rights_notices",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("team", Text, nullable=False),
+    Column("login", Text, nullable=False),  # who got the role
+    Column("role", Text, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("seen_by", Text),  # the manager who has taken note of it
+    Column("seen_ms", BigInteger),
+    Index("rights_notices_team", "team", "seen_ms"),
+)
+
+# Auditors who ask to see what a person has read and searched, or who has read a conversation. It takes a second person.
+audit_requests = Table(
+    "audit_requests",
+    metadata,
+    Column("id", Identity64, primary_key=True),
+    Column("asked_by", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("login", Text, nullable=False),  # whose acts; "": those of everybody, on the conversation
+    Column("conversation_id", BigInteger),
+    Column("days", Integer, nullable=False),  # how long it is to hold
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("agreed", SmallInteger),  # 1, 0: declined, NULL: waits
+    Column("decided_by", Text),
+    Column("decided_ms", BigInteger),
+    Column("until_ms", BigInteger),  # to that moment, where it was agreed to
+    Index("audit_requests_asker", "asked_by", "id"),
 )

@@ -1,6 +1,7 @@
 """Sessions: a token of 256 bits that only the browser has, and its SHA-256 that only the database has.
 
-A session ends after 30 idle minutes, after 12 hours, when it is revoked, with the account or its password.
+A session ends after 30 idle minutes, after 12 hours, when it is revoked, with the account or its password. What opens
+and ends one is in the audit log; that one ran out by itself is not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select, update
 
 from maild.archive.accounts import principal
-from maild.archive.schema import sessions
+from maild.archive.audit import Record, record
+from maild.archive.schema import sessions, users
+from maild.mail.acts import Act
 from maild.policy.grants import Principal
 
 _TOKEN_BYTES = 32
@@ -33,12 +36,18 @@ class Lifetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session that holds, with the person it speaks for."""
+    """A session that holds, with the person it speaks for.
+
+    `way` is what it was opened with: `password` alone, `totp` or `recovery` beside it, or `provider`.
+    `confirmed_ms` is when the person last proved to be there.
+    """
 
     digest: bytes
     principal: Principal
     created_ms: int
     seen_ms: int
+    way: str
+    confirmed_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,7 @@ class OpenSession:
     created_ms: int
     seen_ms: int
     client: str
+    way: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +71,7 @@ class NewSession:
     at_ms: int
     lifetime: Lifetime
     ends: bytes | None = None
+    way: str = "password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +79,17 @@ class Ending:
     """Sessions of one person to end: the one of `handle`, or all but `keep`."""
 
     user_id: int
+    at_ms: int
     handle: str | None = None
     keep: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """Who sits before a session has proved to be its owner."""
+
+    digest: bytes
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +124,14 @@ def find_session(connection: Connection, token: str, lifetime: Lifetime, now_ms:
     who = principal(connection, row.user_id)
     if who is None:
         return None
-    return Session(digest=digest, principal=who, created_ms=row.created_ms, seen_ms=row.seen_ms)
+    return Session(
+        digest=digest,
+        principal=who,
+        created_ms=row.created_ms,
+        seen_ms=row.seen_ms,
+        way=row.way,
+        confirmed_ms=row.confirmed_ms,
+    )
 
 
 def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_ms: int) -> list[OpenSession]:
@@ -116,6 +143,7 @@ def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_
             created_ms=row.created_ms,
             seen_ms=row.seen_ms,
             client=row.client,
+            way=row.way,
         )
         for row in rows
         if lifetime.holds(row.created_ms, row.seen_ms, now_ms)
@@ -143,7 +171,12 @@ def open_sessions(connection: Connection, arguments: list[NewSession]) -> list[N
                 created_ms=new.at_ms,
                 seen_ms=new.at_ms,
                 client=new.client[:_CLIENT_LENGTH],
+                way=new.way,
+                confirmed_ms=new.at_ms,
             )
+        )
+        _note(
+            connection, new.user_id, Act.SIGNED_IN, new.at_ms, {"way": new.way, "client": new.client[:_CLIENT_LENGTH]}
         )
     return [None] * len(arguments)
 
@@ -159,6 +192,13 @@ def touch_sessions(connection: Connection, arguments: list[Seen]) -> list[None]:
     return [None] * len(arguments)
 
 
+def confirm_sessions(connection: Connection, arguments: list[Confirmation]) -> list[None]:
+    """Note that the owners of sessions have proved to be there."""
+    for proved in arguments:
+        connection.execute(update(sessions).where(sessions.c.digest == proved.digest).values(confirmed_ms=proved.at_ms))
+    return [None] * len(arguments)
+
+
 def end_sessions(connection: Connection, arguments: list[Ending]) -> list[int]:
     """End sessions; returns how many each argument ended."""
     return [_end(connection, ending) for ending in arguments]
@@ -170,4 +210,11 @@ def _end(connection: Connection, ending: Ending) -> int:
         digest for digest in held if bytes(digest) != ending.keep and ending.handle in {None, handle_of(bytes(digest))}
     ]
     connection.execute(delete(sessions).where(sessions.c.digest.in_(doomed)))
+    if doomed:
+        _note(connection, ending.user_id, Act.SIGNED_OUT, ending.at_ms, {"sessions": len(doomed)})
     return len(doomed)
+
+
+def _note(connection: Connection, user_id: int, act: Act, at_ms: int, details: dict[str, object]) -> None:
+    login = connection.scalar(select(users.c.login).where(users.c.id == user_id)) or ""
+    record(connection, [Record(at_ms=at_ms, actor=login, act=act, about=login, details=details)])

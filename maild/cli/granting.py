@@ -6,7 +6,10 @@ import getpass
 
 import click
 
-from maild.archive.accounts import NewGrant, Revocation, add_grants, revoke_grants
+from maild.archive.accounts import NewGrant, Revocation
+from maild.archive.audit import OPERATOR
+from maild.archive.rights import Asker, Giving, Taking, take
+from maild.archive.rights import give as give_role
 from maild.cli import times
 from maild.cli.readers import lost_by_revoking, lost_text
 from maild.cli.rules import load_rules
@@ -14,6 +17,7 @@ from maild.cli.store import carry_out
 from maild.cli.verb import note
 from maild.config import Settings
 from maild.mail.inbox import team_of
+from maild.policy.granting import Teams
 from maild.policy.roles import TEAM_ROLES, Role
 from maild.rules.findings import nearest
 
@@ -25,6 +29,10 @@ def _role(word: str, team: str | None) -> Role:
     if (role in TEAM_ROLES) is (team is None):
         raise click.UsageError(f"{role} is a role in a team: name it" if team is None else f"{role} has no team")
     return role
+
+
+def _operator() -> Asker:
+    return Asker(actor=OPERATOR, user_id=None, teams=Teams(parents={}), at_ms=times.now_ms())
 
 
 def give(
@@ -44,7 +52,7 @@ def give(
     )
     if until_ms is not None and until_ms <= new.from_ms:
         raise click.UsageError("--until is before --from: the role would never hold")
-    carry_out(settings, add_grants, new)
+    carry_out(settings, give_role, Giving(by=_operator(), grant=new))
     end = f" through {times.local(until_ms - 1)[:10]}" if until_ms is not None else ""
     note(f"{login} is {checked}" + (f" in {team}" if team else "") + end)
 
@@ -60,7 +68,7 @@ def take_back(settings: Settings, login: str, team: str | None, role: str, *, ye
         )
         raise click.exceptions.Exit(1)
     revocation = Revocation(login=login, role=checked, team=team, revoked_ms=times.now_ms())
-    if not carry_out(settings, revoke_grants, revocation):
+    if not carry_out(settings, take, Taking(by=_operator(), revocation=revocation)):
         note(f"{login} did not hold {checked}" + (f" in {team}" if team else ""))
         raise click.exceptions.Exit(1)
     note(f"{login} is {checked} no longer" + (f" in {team}" if team else ""))

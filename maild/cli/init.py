@@ -26,7 +26,8 @@ def init(folder: Path, domain: str | None, admin: str | None, password_file: Pat
 
     DIR is a new folder, or an empty one. What is missing is asked for on a terminal, and nowhere else.
     """
-    from maild.cli.people import check_login, new_password
+    from maild.cli.credentials import check_login
+    from maild.cli.people import new_password
     from maild.cli.site import Administrator, check_domain, check_empty, make_site
 
     check_empty(folder)

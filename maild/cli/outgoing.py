@@ -9,13 +9,14 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from maild.cli.store import carry_out, reading
+from maild.cli.store import by_operator, carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
 from maild.delivery.queue.acts import Act, Change
 from maild.delivery.queue.carrying import change_and_settle
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_in, delivery
 from maild.errors import MaildError
+from maild.mail import acts
 from maild.mail.ids import format_id
 from maild.policy.visible import OPERATOR
 
@@ -130,7 +131,7 @@ def only_deliveries(number: tuple[bool, int]) -> int:
 def act(what: str, number: int) -> None:
     """Hold, release or try again."""
     asked = Change(delivery_id=number, act=Act(what), by=_operator(), at_ms=now_ms())
-    carry_out(settings(), change_and_settle, asked)
+    carry_out(settings(), change_and_settle, asked, by_operator(acts.Act.DELIVERY, f"D{number}", what=what))
     note(f"D{number} is {_DONE[what]}")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from maild.cli.credentials import check_login, identity, invite, second_factor
 from maild.cli.times import day_end_ms, day_start_ms, local, now_ms, rfc3339
 from maild.cli.verb import (
     json_option,
@@ -43,17 +44,14 @@ def new_password(file: Path | None, login: str, name: str) -> str:
     return hash_password(password)
 
 
-def check_login(text: str) -> None:
-    """Refuse a login that nobody could type; raises UsageError."""
-    from maild.archive.accounts import is_login
-
-    if not is_login(text):
-        raise click.UsageError("a login is one word of at most 64 characters, such as petra.m")
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def user() -> None:
-    """Add, list and disable people; set passwords, also those of mail programs."""
+    """Add, invite, list and disable people; set passwords, also those of mail programs."""
+
+
+user.add_command(invite)
+user.add_command(second_factor)
+user.add_command(identity)
 
 
 @verb("maild user add petra.m --name 'Petra Muster' --mail petra.muster@musterstadt.example", group=user, name="add")
@@ -63,8 +61,9 @@ def user() -> None:
 @_password_file
 def add(login: str, name: str, mail: str | None, password_file: Path | None) -> None:
     """Add a person. Rights come with `maild grant`."""
-    from maild.archive.accounts import NewUser, add_users
-    from maild.cli.store import carry_out
+    from maild.archive.accounts import NewUser, add_users, fold_login
+    from maild.cli.store import by_operator, carry_out
+    from maild.mail.acts import Act
 
     check_login(login)
     if mail is not None:
@@ -72,7 +71,7 @@ def add(login: str, name: str, mail: str | None, password_file: Path | None) -> 
     here = settings()
     password = new_password(password_file, login, name)
     new = NewUser(login=login, name=name, mail=mail, password=password, created_ms=now_ms())
-    carry_out(here, add_users, new)
+    carry_out(here, add_users, new, by_operator(Act.ACCOUNT, fold_login(login)))
     note(f"added {login}; `maild grant {login} TEAM ROLE` gives a right")
 
 
@@ -114,17 +113,19 @@ def disable(login: str, *, undo: bool, yes: bool) -> None:
     """Close an account; its sessions end at once, its history stays."""
     from maild.archive.accounts import Disabling, disable_users, find_user
     from maild.cli.readers import lost_by_disabling, lost_text
-    from maild.cli.store import carry_out, reading
+    from maild.cli.store import by_operator, carry_out, reading
+    from maild.mail.acts import Act
 
     here = settings()
+    with reading(here) as connection:
+        person = find_user(connection, login)
     if not yes and not undo:
-        with reading(here) as connection:
-            person = find_user(connection, login)
         lost = lost_by_disabling(here, login)
         also = f"; {lost_text(lost)}" if lost else ""
         note(f"would close the account of {person.login} ({person.name}) and end its sessions{also}; --yes does it")
         raise click.exceptions.Exit(1)
-    carry_out(here, disable_users, Disabling(login=login, disabled_ms=None if undo else now_ms()))
+    change = Disabling(login=login, disabled_ms=None if undo else now_ms())
+    carry_out(here, disable_users, change, by_operator(Act.DISABLED, person.login, open=undo))
     note(f"{login} is {'open again' if undo else 'disabled'}")
 
 
@@ -140,7 +141,7 @@ def passwd(login: str, password_file: Path | None) -> None:
     with reading(here) as connection:
         person = find_user(connection, login)
     password = new_password(password_file, person.login, person.name)
-    carry_out(here, set_passwords, NewPassword(login=login, password=password))
+    carry_out(here, set_passwords, NewPassword(login=login, password=password, at_ms=now_ms()))
     note(f"the password of {person.login} is set")
 
 
@@ -189,6 +190,32 @@ def app_passwords(login: str, *, revoked: int | None, as_json: bool) -> None:
     if not as_json:
         rows = [(str(e.id), e.name, local(e.created_ms), "-" if e.used_ms is None else local(e.used_ms)) for e in found]
         put_table(("ID", "DEVICE", "SINCE", "USED"), rows)
+
+
+@verb(
+    "maild user copies petra.m kita on",
+    "maild user copies petra.m kita off",
+    "maild user copies petra.m",
+    group=user,
+    name="copies",
+)
+@click.argument("login")
+@click.argument("team", required=False)
+@click.argument("word", required=False, type=click.Choice(["on", "off"]), metavar="[on|off]")
+def copies(login: str, team: str | None, word: str | None) -> None:
+    """Say whether a person gets copies of a team's letters in their own mailbox; without a team, list them.
+
+    The rules must allow it (`copies: allowed`), and `--mail` of the account be an address elsewhere. What the person
+    answers to a copy goes out from the office's address. Off ends at once what was sent before.
+    """
+    from maild.cli.copying import list_copies, set_copies
+
+    if team is not None and word is None:
+        raise click.UsageError("say on or off")
+    if team is None or word is None:
+        list_copies(settings(), login)
+    else:
+        set_copies(settings(), login, team, on=word == "on")
 
 
 def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:

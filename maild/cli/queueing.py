@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 
 from maild.archive.duties import Ending, RecordedDuty, Release, duty, release, waiting_duties
 from maild.cli.outgoing import HEADS, deliveries_listed, form, row
-from maild.cli.store import carry_out, reading
+from maild.cli.store import by_operator, carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
 from maild.delivery.deliveries import OPEN
 from maild.delivery.queue.carrying import end_with_deliveries
 from maild.errors import MaildError
+from maild.mail.acts import Act
 from maild.mail.ids import format_id
 from maild.policy.visible import OPERATOR
 from maild.rules.duties import HOLD
@@ -73,7 +74,8 @@ def let_go(number: int) -> None:
     if found.kind != HOLD:
         raise MaildError(f"{number} is no hold: nothing waits for its release")
     change = Release(message_id=found.message_id, team=found.team, by=_operator(), at_ms=now_ms())
-    if not carry_out(here, release, change):
+    done = by_operator(Act.RELEASED, format_id(found.message_id), team=found.team, what="held mail")
+    if not carry_out(here, release, change, done):
         raise MaildError(f"{number} was released before")
     note(f"message {format_id(found.message_id)} is released in the inbox of {found.team}")
 
@@ -87,9 +89,9 @@ def give_up(number: int, *, yes: bool) -> None:
     if not yes:
         note(plain(f"would give up for ever: {what}; --yes does it"))
         raise click.exceptions.Exit(1)
-    if not carry_out(
-        here, end_with_deliveries, Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())
-    ):
+    ending = Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())
+    done = by_operator(Act.DELIVERY, format_id(found.message_id), team=found.team, what=f"{found.kind} given up")
+    if not carry_out(here, end_with_deliveries, ending, done):
         raise MaildError(f"{number} had ended before: {found.state}")
     note(plain(f"given up: {what}"))
 

@@ -14,12 +14,13 @@ from maild.archive.versions import Version, octets_ever_served, sign
 from maild.cli.account import account
 from maild.cli.rules import errors_of, shown_path
 from maild.cli.state import reloadable
-from maild.cli.store import carry_out, reading
+from maild.cli.store import by_operator, carry_out, reading
 from maild.cli.times import now_ms
 from maild.cli.verb import note
 from maild.cli.versions import find_version, old_text, put_lines
 from maild.config import Settings
 from maild.errors import ConfigurationError, ForbiddenError, MaildError, TemporaryError
+from maild.mail.acts import Act
 from maild.rules import rules_file
 from maild.rules.rulebook import LAST_GOOD
 
@@ -82,7 +83,7 @@ def _replace(path: Path, present: bytes | None, source: str, *, unknown: bool) -
 
 def _sign(settings: Settings, version: Version, number: int) -> None:
     try:
-        signed = carry_out(settings, sign, version)
+        signed = carry_out(settings, sign, version, by_operator(Act.RULES, version.digest, what=f"back to {number}"))
     except MaildError as error:
         # The rules matter more than their history: what was wanted is in place, and shall serve.
         note(f"maild: the file is in place, but author and reason could not be recorded: {error}")

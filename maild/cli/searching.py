@@ -9,9 +9,10 @@ import click
 
 from maild.archive.search import Hit, search
 from maild.archive.search_language import QueryError, parse
-from maild.cli.store import reading
+from maild.cli.store import by_operator, note_reading, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, settings
+from maild.mail.acts import Act
 from maild.mail.ids import format_id
 from maild.policy.visible import OPERATOR
 
@@ -24,7 +25,9 @@ def run(text: str, limit: int, *, as_json: bool) -> None:
         note(f"  {text}\n  {' ' * error.position}^")
         raise click.UsageError(f"the query cannot be read: {error}") from None
     zone = datetime.now(UTC).astimezone().tzinfo or UTC
-    with reading(settings()) as connection:
+    here = settings()
+    note_reading(here, by_operator(Act.SEARCHED, text))
+    with reading(here) as connection:
         hits = search(connection, OPERATOR, query, limit=limit, now_ms=now_ms(), zone=zone)
     for hit in hits:
         if as_json:

@@ -14,11 +14,12 @@ from maild.archive.queries import Message, message
 from maild.authentication.standing import NOT_LOOKED, Standing, standing_of
 from maild.cli import senders, tracing
 from maild.cli.facts import read_author, read_facts
-from maild.cli.store import reading
+from maild.cli.store import by_operator, note_reading, reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import plain, put_bytes, put_json, settings
 from maild.config import Settings
 from maild.errors import NotFoundError
+from maild.mail.acts import Act
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.ids import format_id, parse_id
@@ -34,6 +35,7 @@ def run(text: str, form: str, *, as_json: bool) -> None:
         tracing.run(Wanted(message_id=number), as_json=as_json)
         return
     here = settings()
+    _note(here, number)
     if form == "raw":
         _put_raw(here, number)
         return
@@ -50,6 +52,14 @@ def run(text: str, form: str, *, as_json: bool) -> None:
             put_json(_to_json(found, facts) | {"sender": senders.to_json(standing, evidence)})
         else:
             _put_text(found, facts, "" if evidence is None else senders.line(standing))
+
+
+def _note(here: Settings, number: int) -> None:
+    with reading(here) as connection:
+        found = _find(connection, number)
+    team = found.teams[0] if found.teams else ""
+    conversation_id = found.conversation_id or None
+    note_reading(here, by_operator(Act.READ, format_id(number), team=team, conversation_id=conversation_id))
 
 
 def _standing(here: Settings, octets: bytes, evidence: Evidence | None) -> Standing:

@@ -11,11 +11,13 @@ from pathlib import Path
 import click
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.audit import Audited, carry_out
 from maild.cli.rules import load_rules
-from maild.cli.store import create, writing
+from maild.cli.store import by_operator, create, writing
 from maild.cli.times import now_ms
 from maild.config import Settings, load_settings
 from maild.errors import AddressError, MaildError
+from maild.mail.acts import Act
 from maild.mail.address import parse_domain
 from maild.policy.roles import Role
 
@@ -122,9 +124,11 @@ def _add_administrator(settings: Settings, administrator: Administrator, team: s
     now = now_ms()
     new = NewUser(login=administrator.login, name="", mail=None, password=administrator.password, created_ms=now)
     with writing(settings) as database:
-        database.writer.submit(add_users, new).result()
+        made = by_operator(Act.ACCOUNT, administrator.login)
+        database.writer.submit(carry_out, Audited(unit=add_users, argument=new, records=(made,))).result()
         for role, place in ((Role.ADMINISTRATOR, None), (Role.MANAGER, team)):
             grant = NewGrant(
                 login=administrator.login, role=role, team=place, from_ms=now, until_ms=None, granted_by="maild init"
             )
-            database.writer.submit(add_grants, grant).result()
+            given = by_operator(Act.GRANTED, administrator.login, team=place or "", role=str(role))
+            database.writer.submit(carry_out, Audited(unit=add_grants, argument=grant, records=(given,))).result()

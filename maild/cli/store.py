@@ -10,14 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import click
 import structlog
 from sqlalchemy import Connection
 
+from maild.archive import audit
+from maild.archive.audit import OPERATOR, Audited, Record
 from maild.archive.database import Database, make_data_dir, storage_errors
 from maild.archive.upgrade import is_current, upgrade
 from maild.archive.writer import Unit
+from maild.cli.account import account
+from maild.cli.times import now_ms
 from maild.config import Settings
 from maild.errors import MaildError, TemporaryError
+from maild.mail.acts import Act
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -38,10 +44,39 @@ def writing(settings: Settings) -> Iterator[Database]:
         yield database
 
 
-def carry_out(settings: Settings, unit: Unit[A, R], argument: A) -> R:
-    """Run one unit of work and wait for its commit."""
+def carry_out(settings: Settings, unit: Unit[A, R], argument: A, *records: Record) -> R:
+    """Run one unit of work, which is these acts, and wait for its commit."""
     with writing(settings) as database:
-        return database.writer.submit(unit, argument).result()
+        if not records:
+            return database.writer.submit(unit, argument).result()
+        audited = Audited(unit=unit, argument=argument, records=records)
+        result: R = database.writer.submit(audit.carry_out, audited).result()
+        return result
+
+
+def by_operator(
+    act: Act, about: str = "", *, team: str = "", conversation_id: int | None = None, **details: object
+) -> Record:
+    """Return the record of an act on the command line, with the account that it was typed in."""
+    return Record(
+        at_ms=now_ms(),
+        actor=OPERATOR,
+        act=act,
+        team=team,
+        conversation_id=conversation_id,
+        about=about,
+        details=details | {"account": account()},
+    )
+
+
+def note_reading(settings: Settings, *records: Record) -> None:
+    """Append what was read to the audit log; where that is impossible, say so: mail can be read all the same."""
+    try:
+        with writing(settings) as database:
+            for each in records:
+                database.writer.submit(audit.note_acts, each).result()
+    except MaildError as error:
+        click.echo(f"maild: this could not be written into the audit log: {error}", err=True)
 
 
 def create(settings: Settings) -> None:

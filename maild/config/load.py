@@ -211,6 +211,7 @@ class _Reader:
         self.check_listeners(settings)
         self.check_outbound(settings)
         self.check_submission(settings)
+        self.check_oidc(settings)
         return settings
 
     def build_section(self, section: str, base: Path) -> Any:
@@ -294,6 +295,13 @@ class _Reader:
                 given = self.given.get(("submission", key), _Given(value=None))
                 text = f"'{key}' needs 'cert_file' in [tls]: no password is taken in the clear"
                 self.refuse("incomplete", text, "submission", key, variable=given.variable)
+
+    def check_oidc(self, settings: Settings) -> None:
+        given = self.given.get(("oidc", "issuer"), _Given(value=None))
+        for missing in ("client_id", "groups"):
+            if settings.oidc.issuer and not getattr(settings.oidc, missing):
+                text = f"'issuer' needs '{missing}' beside it"
+                self.refuse("incomplete", text, "oidc", "issuer", variable=given.variable)
 
 
 def _secrets(section: str) -> list[str]:

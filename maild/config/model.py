@@ -29,6 +29,7 @@ from maild.config.kinds import (
 from maild.config.outbound import Outbound
 from maild.config.screening import Blocklists, Clamav, Greylisting, Rspamd
 from maild.config.senders import Authentication
+from maild.config.sign_in import Oidc
 from maild.config.submission import Submission
 from maild.mail.authentication import TrustedRelays
 from maild.mail.networks import Network
@@ -251,6 +252,13 @@ class Web:
         seconds(0),
         "How long a letter that somebody has sent can be taken back; it leaves only then.",
     )
+    second_factor: str = setting(
+        "optional",
+        choice("optional", "required", "administrators"),
+        "Who must have an authenticator app besides the password, and is led to set it up after signing in: nobody, "
+        "everybody, or who holds a role that belongs to no team (administrator, rule editor, auditor). The "
+        "sign-in of `[oidc]` counts as one. Mail programs have passwords of their own and ask for none.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,6 +316,7 @@ class Settings:
     outbound: Outbound = field(default_factory=Outbound)
     submission: Submission = field(default_factory=Submission)
     web: Web = field(default_factory=Web)
+    oidc: Oidc = field(default_factory=Oidc)
     tls: Tls = field(default_factory=Tls)
     dns: Dns = field(default_factory=Dns)
     rspamd: Rspamd = field(default_factory=Rspamd)

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 
 SMTP, LMTP, MAILDIR = "smtp", "lmtp", "maildir"
-KINDS = (SMTP, LMTP, MAILDIR)
+COPY = "copy"  # by SMTP, of a letter for one member: each has a header of its own
+KINDS = (SMTP, LMTP, MAILDIR, COPY)
 OPEN = ("queued", "deferred", "held")
 ENDED_BADLY = ("failed", "expired")
 WAITING = ("queued", "deferred")

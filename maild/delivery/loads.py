@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from maild.archive.content import DamagedError
 from maild.archive.database import Database
 from maild.delivery.above import CIRCLING, Arrival, above_copy, above_sent_on, has_circled
+from maild.delivery.copy_loads import HeadOfCopy, no_copies
 from maild.delivery.courier import Load
-from maild.delivery.deliveries import MAILDIR, SMTP, Delivery
+from maild.delivery.deliveries import COPY, MAILDIR, SMTP, Delivery
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.leaving import Leaving, leaving, piece
 from maild.delivery.signatures import Sign, unsigned
@@ -29,6 +30,7 @@ class _Read:
     above: bytes
     shape: Shape
     circled: frozenset[int]
+    skipped: int = 0  # octets of the message before `first` that do not go along
 
 
 # Where reports about a delivery come back to.
@@ -44,12 +46,14 @@ class Loads:
     """Reads the archive for couriers. `hostname` is ours, as trace fields name it."""
 
     def __init__(
-        self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded, sign: Sign = unsigned
-    ) -> None:
+        self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded, sign: Sign = unsigned,
+        head_of_copy: HeadOfCopy = no_copies,
+    ) -> None:  # fmt: skip
         self._database = database
         self._hostname = hostname
         self._return_path = return_path
         self._sign = sign
+        self._head_of_copy = head_of_copy
 
     async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
         """Return the load of those that may be sent, and the outcome of those that must not."""
@@ -78,6 +82,10 @@ class Loads:
             message = leaving(connection, deliveries[0].message_id)
             first = piece(connection, message.digest, 0) or b""
             circled = self._circled(message, first, deliveries)
+            head, skipped = b"", 0
+            if deliveries[0].kind == COPY:
+                head, skipped = self._head_of_copy(connection, deliveries[0], message, first)
+                first = first[skipped:]
 
             def octets(above: bytes = b"") -> Iterator[bytes]:
                 yield above
@@ -87,12 +95,12 @@ class Loads:
                     yield following
                     number += 1
 
-            if message.direction == "in":
+            if message.direction == "in" and deliveries[0].kind != COPY:
                 above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries)
             else:
                 # Lines end here as they will out there: that is what is signed.
-                above = self._sign(message.id, _lines(octets()))
-            return _Read(message, first, above, measure(_lines(octets(above))), circled)
+                above = self._sign(message.id, _lines(octets(head))) + head
+            return _Read(message, first, above, measure(_lines(octets(above))), circled, skipped)
 
     def _circled(self, message: Leaving, first: bytes, deliveries: tuple[Delivery, ...]) -> frozenset[int]:
         if message.direction != "in" or deliveries[0].kind != SMTP:
@@ -116,7 +124,7 @@ class Loads:
 
     async def _pieces(self, read: _Read) -> AsyncIterator[bytes]:
         yield read.above + read.first
-        left = read.message.size - len(read.first)
+        left = read.message.size - read.skipped - len(read.first)
         number = 1
         while left > 0:
             following = await asyncio.to_thread(self._piece, read.message.digest, number)

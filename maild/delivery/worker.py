@@ -17,6 +17,7 @@ import structlog
 
 from maild.archive.database import Database
 from maild.delivery.backoff import Backoff
+from maild.delivery.copy_loads import HeadOfCopy, no_copies
 from maild.delivery.courier import Courier
 from maild.delivery.deliveries import Delivery
 from maild.delivery.loads import Loads, ReturnPath, as_recorded
@@ -60,6 +61,7 @@ class Worker:
         reverse_path: ReversePath = own_postmaster,
         return_path: ReturnPath = as_recorded,
         sign: Sign = unsigned,
+        head_of_copy: HeadOfCopy = no_copies,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -71,7 +73,7 @@ class Worker:
         self._single = single
         self._reverse_path = reverse_path
         self._clock = clock
-        self._loads = Loads(database, hostname=hostname, return_path=return_path, sign=sign)
+        self._loads = Loads(database, hostname=hostname, return_path=return_path, sign=sign, head_of_copy=head_of_copy)
         self._backoff: Backoff[Hop] = Backoff()
         self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
         self._awake = asyncio.Event()

@@ -11,6 +11,7 @@ from __future__ import annotations
 from maild.mail.address import Address, fold, is_implicit
 from maild.mail.envelope_token import bears_token, delivery_of
 from maild.mail.reply import Reply
+from maild.mail.reply_token import claim_of
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.nearby import Nearby
 from maild.rules.refusals import Judgement
@@ -33,13 +34,14 @@ def admit(ruleset: Ruleset, address: Address, nearby: Nearby | None = None, *, t
     """Decide on `RCPT TO:<address>`.
 
     With `nearby`, the refusal of a misspelt address names the one meant; with `token_key`, the addresses are ours that
-    reports about what we sent come back to: also those made with a secret that was lost, or by another machine of ours.
+    reports about what we sent come back to: also those made with a secret that was lost, or by another machine of ours;
+    and those that copies are answered to, also when their time is over: who wrote hears why it does not go out.
     """
     if not address.domain:
         return ACCEPTED if fold(address.local) == "postmaster" else UNKNOWN
     if not ruleset.serves(address.domain):
         return NOT_OURS
-    if token_key is not None and delivery_of(address, token_key) is not None:
+    if token_key is not None and (delivery_of(address, token_key) is not None or claim_of(address, token_key)):
         return ACCEPTED
     if not _ROUTING.isdisjoint(address.local):
         return NOT_OURS

@@ -122,7 +122,7 @@ class MailPrograms:
         # Who has signed in from there before answers for their own failures, and not for a colleague's whose
         # program tries an old password all day behind the same address.
         place = (network_of(ip), folded)
-        known = place in self._known
+        known = " ".join(place) if place in self._known else ""
         verdict = self._throttle.begin(ip, folded, self._clock(), device=known)
         if verdict.retry_after_s or self._in_hand >= _WAITING:
             _log.info("login.refused", client=ip)

@@ -17,6 +17,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from maild.archive.audit import Record, record
 from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
 from maild.archive.content import Held, held
@@ -32,6 +33,7 @@ from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
+from maild.mail.acts import Act
 from maild.mail.address import Address
 from maild.mail.ids import format_id, message_id_at
 from maild.policy.visible import Visible
@@ -40,6 +42,8 @@ LIFETIME_MS = 5 * 24 * 3600 * 1000
 _AUTOMATIC = frozenset({"automatic", "notice"})
 _UNWRITTEN = _AUTOMATIC | {"copy"}
 _log = structlog.get_logger()
+
+Also = Callable[[Connection], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,8 @@ class Submission:
     had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
     leaves it. With a `draft_id` the draft is sent by it, once; with a `duty_id` the duty is done by it, an automatic
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
-    the team.
+    the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
+    nothing since `seen_id`, so that their own letters do not count as a colleague's.
     """
 
     content: bytes
@@ -68,6 +73,7 @@ class Submission:
     draft_id: int | None = None
     state: str | None = None
     held_note: str = ""
+    also: Also | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +157,15 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
         return Collision(others=others)
     if asked.duty_id is not None:
         require_due(connection, asked.duty_id, [each.key for each in asked.recipients], now_ms)
+    if asked.also is not None:
+        asked.also(connection)
     (accepted,) = accept(connection, [leaving.acceptance])
     message_id = accepted.message_id
     (filed,) = file(connection, [leaving.filing._replace(message_id=message_id, into=into, at_ms=now_ms)])
     if filed is None:
         # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
         return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
-    _record(connection, asked, message_id)
+    _record(connection, asked, message_id, filed, now_ms)
     _queue(connection, leaving, message_id, held=held)
     if held:
         _tell(connection, asked, filed.conversation_id, now_ms)
@@ -176,7 +184,7 @@ def _others(connection: Connection, asked: Submission, into: int | None) -> tupl
         return ()
     team = Visible(teams=frozenset({asked.team}))
     found = answers_since(connection, visible=team, conversation_id=into, since_id=asked.seen_id)
-    if not asked.held_note:
+    if not asked.held_note and asked.also is None:
         return found
     # Nobody was shown anything: what oneself wrote meanwhile, and what no person wrote, is no reason to wait.
     return tuple(each for each in found if each.author != asked.author and each.kind not in _UNWRITTEN)
@@ -189,9 +197,16 @@ def _tell(connection: Connection, asked: Submission, conversation_id: int, at_ms
     add_notes(connection, [note])
 
 
-def _record(connection: Connection, asked: Submission, message_id: int) -> None:
+def _record(connection: Connection, asked: Submission, message_id: int, filed: Filed, at_ms: int) -> None:
     names = ("kind", "team", "author", "answers_id", "duty_id")
     keep_written(connection, Written(message_id=message_id, **{name: getattr(asked, name) for name in names}))
+    if asked.author:  # what maild sends of its own accord is no act of a person
+        details = {"kind": asked.kind, "recipients": len(asked.recipients), "state": asked.state}
+        done = Record(
+            at_ms=at_ms, actor=asked.author, act=Act.ANSWERED, team=asked.team,
+            conversation_id=filed.conversation_id, about=format_id(message_id), details=details,
+        )  # fmt: skip
+        record(connection, [done])
 
 
 def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: bool) -> None:

@@ -121,17 +121,6 @@ def quotation(text: str) -> str:
     return "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in lines)
 
 
-def own_words(text: str) -> str:
-    """Return what was written beside a quotation: not its lines, nor the line above that says whose words they are."""
-    lines = text.split("\n")
-    first = next((n for n, line in enumerate(lines) if line.startswith(">")), len(lines))
-    above = "\n".join(lines[:first]).rstrip()
-    if first < len(lines) and above.endswith(":"):
-        above = above.rpartition("\n")[0]
-    below = [line for line in lines[first:] if not line.startswith(">")]
-    return "\n".join([above, *below]).strip()
-
-
 def chained(references: tuple[str, ...], message_key: str | None) -> tuple[str, ...]:
     """Return the References of an answer: those of the letter and the letter itself; of many the first and the last."""
     chain = tuple(dict.fromkeys((*references, message_key) if message_key else references))

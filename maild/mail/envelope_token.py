@@ -47,7 +47,7 @@ def return_address(delivery_id: int, domain: str, key: bytes, *, prefix: str = P
     if len(key) < _LEAST_KEY_BYTES or not 0 <= delivery_id < 1 << 63:
         raise ValueError("a token needs a key of 16 octets and an id of 63 bits")
     prefix = fold(prefix)
-    local = f"{prefix}+{_MARK}.{_encoded(delivery_id, _ID_LENGTH)}.{_mac(delivery_id, prefix, domain, key)}"
+    local = f"{prefix}+{_MARK}.{encoded(delivery_id, _ID_LENGTH)}.{_mac(delivery_id, prefix, domain, key)}"
     if len(local.encode()) > LOCAL_OCTETS:
         raise AddressError("the address for reports is too long for a token")
     return Address(local=local, domain=domain.lower())
@@ -62,7 +62,7 @@ def delivery_of(address: Address, key: bytes) -> int | None:
     number, dot, mac = rest.partition(".")
     if not plus or not dot or mark != _MARK or len(number) != _ID_LENGTH or len(mac) != _MAC_LENGTH:
         return None
-    delivery_id = _decoded(number)
+    delivery_id = decoded(number)
     if delivery_id is None or len(key) < _LEAST_KEY_BYTES:
         return None
     expected = _mac(delivery_id, fold(prefix), address.domain, key)
@@ -82,14 +82,16 @@ def bears_token(address: Address) -> bool:
 def _mac(delivery_id: int, prefix: str, domain: str, key: bytes) -> str:
     said = _PURPOSE + delivery_id.to_bytes(8, "big") + prefix.encode() + b"@" + domain.lower().encode()
     digest = hmac.new(key, said, hashlib.sha256).digest()[: MAC_BITS // 8]
-    return _encoded(int.from_bytes(digest, "big"), _MAC_LENGTH)
+    return encoded(int.from_bytes(digest, "big"), _MAC_LENGTH)
 
 
-def _encoded(number: int, length: int) -> str:
+def encoded(number: int, length: int) -> str:
+    """Write a number in so many letters, five bits each."""
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (length - 1), -1, -5))
 
 
-def _decoded(text: str) -> int | None:
+def decoded(text: str) -> int | None:
+    """Read what `encoded` wrote; None for other letters, and beyond 63 bits."""
     number = 0
     for c in text:
         if c not in _VALUES:

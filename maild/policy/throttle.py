@@ -4,6 +4,9 @@ Nobody is locked out by strangers. Failures from one network make that network w
 very many in all, make each further try on it slower by seconds, and never impossible. A browser in which a person
 has signed in before is known by a cookie of its own: it answers for its own failures, and for no stranger's.
 
+Codes of six digits can be guessed where passwords cannot: who has the password and tries codes is made to wait for the
+account itself. It takes the password to get there, so no stranger can do it to a colleague.
+
 A try counts as failed before it is looked at, so that a thousand at the same moment are not all the first.
 
 Source: OWASP ASVS 5.0 §6.3.1; NIST SP 800-63B §5.2.2
@@ -24,7 +27,7 @@ FIRST_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
 _FORGIVEN = 3  # tries, by one success: its own, and the typing errors of a colleague behind the same address
 # Half of the failures are forgotten in this time.
-_FORGET_S = {"account": 900.0, "all": 300.0, "network": 3600.0, "device": 3600.0}
+_FORGET_S = {"account": 900.0, "all": 300.0, "network": 3600.0, "device": 3600.0, "code": 3600.0}
 _MAX_KEYS = 20_000  # Invariant: strangers cannot make this table grow
 
 
@@ -55,25 +58,46 @@ class Throttle:
         """Begin with nothing against anyone."""
         self._tallies: OrderedDict[tuple[str, str], _Tally] = OrderedDict()
 
-    def begin(self, ip: str, login: str, now_s: float, *, device: bool = False) -> Verdict:
-        """Say how to treat a try, and count it as failed unless it is refused unseen."""
-        origin = self._tally(*_origin(ip, login, device=device))
-        if origin.until_s > now_s:
-            return Verdict(retry_after_s=origin.until_s - now_s)
+    def begin(self, ip: str, login: str, now_s: float, *, device: str = "") -> Verdict:
+        """Say how to treat a try, and count it as failed unless it is refused unseen.
+
+        `device` names the browser, or the place of a mail program, from where this login has signed in before.
+        """
+        where = _origin(ip, login, device)
+        if (wait_s := self._wait_s(where, now_s)) > 0:
+            return Verdict(retry_after_s=wait_s)
         delay_s = 0.0
         if not device:
             account = self._add("account", login, now_s)
             everyone = self._add("all", "", now_s)
             delay_s = max(_delay(account - FREE_TRIES), _delay((everyone - BUSY_TRIES) / 25))
-        beyond = self._add(*_origin(ip, login, device=device), now_s) - FREE_TRIES_ORIGIN + 0.5
-        if beyond >= 0:
-            origin.until_s = now_s + min(FIRST_WAIT_S * 2.0 ** min(beyond, 16), MAX_WAIT_S)
+        self._count(where, now_s)
         return Verdict(delay_s=delay_s)
 
-    def succeeded(self, ip: str, login: str, now_s: float, *, device: bool = False) -> None:
+    def begin_code(self, login: str, now_s: float, *, device: str = "") -> Verdict:
+        """Say how to treat a try of a second factor, after the password was right."""
+        where = _of_code(login, device)
+        if (wait_s := self._wait_s(where, now_s)) > 0:
+            return Verdict(retry_after_s=wait_s)
+        self._count(where, now_s)
+        return Verdict()
+
+    def code_succeeded(self, login: str, *, device: str = "") -> None:
+        """Forgive the tries of codes."""
+        self._tallies.pop(_of_code(login, device), None)
+
+    def _wait_s(self, where: tuple[str, str], now_s: float) -> float:
+        return self._tally(*where).until_s - now_s
+
+    def _count(self, where: tuple[str, str], now_s: float) -> None:
+        beyond = self._add(*where, now_s) - FREE_TRIES_ORIGIN + 0.5
+        if beyond >= 0:
+            self._tally(*where).until_s = now_s + min(FIRST_WAIT_S * 2.0 ** min(beyond, 16), MAX_WAIT_S)
+
+    def succeeded(self, ip: str, login: str, now_s: float, *, device: str = "") -> None:
         """Forgive the account, and the network a few tries: a whole town hall may share an address."""
         self._tally("account", login).failures = 0.0
-        for tally in (self._tally(*_origin(ip, login, device=device)), self._tally("all", "")):
+        for tally in (self._tally(*_origin(ip, login, device)), self._tally("all", "")):
             tally.failures, tally.at_s = max(tally.now(now_s) - _FORGIVEN, 0.0), now_s
             tally.until_s = 0.0 if tally.failures < FREE_TRIES_ORIGIN else tally.until_s
 
@@ -90,8 +114,12 @@ class Throttle:
         return found
 
 
-def _origin(ip: str, login: str, *, device: bool) -> tuple[str, str]:
-    return ("device", login) if device else ("network", network_of(ip))
+def _origin(ip: str, login: str, device: str) -> tuple[str, str]:
+    return ("device", f"{device} {login}") if device else ("network", network_of(ip))
+
+
+def _of_code(login: str, device: str) -> tuple[str, str]:
+    return ("code", f"{device} {login}")
 
 
 def _delay(beyond: float) -> float:

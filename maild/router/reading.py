@@ -21,10 +21,10 @@ from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.mail.reports import looks_like_report
 from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
-from maild.rules.duties import ANSWERS, ASSIGN, HOLD, LEAVE, Duty
+from maild.rules.duties import ANSWERS, ASSIGN, HOLD, LEAVE, MEMBER_COPY, Duty
 from maild.rules.engine import Merged, Route, also_to, merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
-from maild.rules.model import Letter, Priority, Ruleset
+from maild.rules.model import Letter, Priority, Ruleset, State
 from maild.rules.plan import Tried
 from maild.rules.trace_form import routes_json
 
@@ -190,15 +190,18 @@ def _duties(order: Order, merged: Merged, filed: str) -> tuple[Duty, ...]:
     """
     if order.direction == "out" or order.state is not None:
         return ()
+    # Nobody is sent a copy of what is suspicious, or was filed so that it troubles nobody.
+    copied = frozenset() if order.mark else frozenset(p.inbox for p in merged.placements if p.state is State.OPEN)
+    found = tuple(duty for duty in merged.duties if duty.kind != MEMBER_COPY or duty.team in copied)
     if not filed:
-        return merged.duties
-    kept = tuple(duty for duty in merged.duties if duty.kind not in ANSWERS)
+        return found
+    kept = tuple(duty for duty in found if duty.kind not in (*ANSWERS, MEMBER_COPY))
     leaving = sorted({duty.team for duty in kept if duty.kind in LEAVE})
     return (*kept, *(Duty(team, HOLD, filed, "") for team in leaving))
 
 
 def _parents(ruleset: Ruleset, duties: tuple[Duty, ...]) -> tuple[tuple[str, str], ...]:
-    teams = {team_of(duty.team) for duty in duties if duty.kind == ASSIGN}
+    teams = {team_of(duty.team) for duty in duties if duty.kind in (ASSIGN, MEMBER_COPY)}
     lines = ((team, *ruleset.ancestors(team)) for team in sorted(teams))
     return tuple(dict.fromkeys(pair for line in lines for pair in pairwise(line)))
 

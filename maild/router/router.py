@@ -24,14 +24,13 @@ from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
-from maild.mail.envelope_token import delivery_among, delivery_of
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
 from maild.router.asking import Asking
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
 from maild.router.reading import Addressed, Order, Reading, read_one
-from maild.rules.in_worker import addresses_of
+from maild.router.tokens import tied
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -93,7 +92,7 @@ class Router:
             relays: whose word on a sender is believed.
             on_report: hears of filed messages that look like reports about our domains.
             examiner: finds out who sent what nobody has examined; None: nobody is asked.
-            token_key: of the envelope tokens that what we send bears; None: it bears none.
+            token_key: of the addresses that reports and answers to copies come back to; None: there are none.
         """
         self._on_report = on_report
         self._examiner = examiner
@@ -294,7 +293,7 @@ class Router:
         self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
-        readings = [self._tied(task.order, reading) for task, reading in zip(batch, readings, strict=True)]
+        readings = [tied(task.order, reading, self._token_key) for task, reading in zip(batch, readings, strict=True)]
         submitted = [self._submit(reading.filing) for reading in readings]
         answers = await asyncio.gather(*submitted, return_exceptions=True)
         filed: list[tuple[Reading, Filed | None]] = []
@@ -307,16 +306,6 @@ class Router:
             else:
                 filed.append((reading, answer))
         return filed
-
-    def _tied(self, order: Order, reading: Reading) -> Reading:
-        """Note the delivery of ours whose envelope token a message came to."""
-        if self._token_key is None or order.direction != "in":
-            return reading
-        given = list(addresses_of(addressed.as_given for addressed in order.addressed))
-        if len(given) < len(order.addressed) or any(delivery_of(each, self._token_key) is None for each in given):
-            return reading  # it came to others as well, and must lie with them; no report does
-        found = delivery_among(given, self._token_key)
-        return reading if found is None else reading._replace(filing=reading.filing._replace(delivery_id=found))
 
     async def _file_marked(
         self, ruleset: Ruleset, task: _Task, reading: Reading, error: BaseException
@@ -387,5 +376,7 @@ class Router:
 
 def _bare(reading: Reading, problem: str) -> Reading:
     """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
-    bare = reading.filing._replace(duties=(), parents=(), hits=(), observations=(), report=None, problem=problem)
+    bare = reading.filing._replace(
+        duties=(), parents=(), hits=(), observations=(), report=None, answering=None, problem=problem
+    )
     return reading._replace(filing=bare)

@@ -70,12 +70,12 @@ def _line(rules: Ruleset, address: FunctionAddress, by_name: dict[str, FunctionA
     heir = _heir(address, by_name)
     return Listed(
         title=address.title or team.name,
-        addresses=_in_full(rules, address),
+        addresses=in_full(rules, address),
         team=team.name,
         office=team.office,
-        hours=_spans(team.hours),
+        hours=spans(team.hours),
         retired=address.retired is not None,
-        successors=() if heir is None else _in_full(rules, heir),
+        successors=() if heir is None else in_full(rules, heir),
     )
 
 
@@ -87,14 +87,14 @@ def _heir(address: FunctionAddress, by_name: dict[str, FunctionAddress]) -> Func
     return here if here is not address and here is not None and here.listed else None
 
 
-def _in_full(rules: Ruleset, address: FunctionAddress) -> tuple[str, ...]:
+def in_full(rules: Ruleset, address: FunctionAddress) -> tuple[str, ...]:
     """Write the address in every domain that it holds in, but for those where the name is another entry's."""
     domains = sorted(rules.domains) if address.domain is None else [address.domain]
     full = (Address(local=address.local, domain=domain) for domain in domains)
     return tuple(str(each) for each in full if rules.find(each) is address)
 
 
-def _spans(hours: tuple[OpenHours, ...]) -> tuple[Span, ...]:
+def spans(hours: tuple[OpenHours, ...]) -> tuple[Span, ...]:
     """Join days in a row that have the same hours: Monday to Thursday, 08:00 to 16:00."""
     joined: list[Span] = []
     for h in sorted(hours, key=lambda h: (h.weekday, h.from_minute)):

@@ -1,8 +1,8 @@
 """What rules, addresses and teams ask for beyond a place in an inbox: duties, to be recorded with the filing.
 
 A duty belongs to one team, whose inbox answers for it: `forward`, `reply`, `assign` and `acknowledge` to the first team
-of the place, `hold` to every team that got the letter, `also-deliver` to the team that has it. What a team has held
-back is not done for that team before somebody releases it.
+of the place, `hold` to every team that got the letter, `also-deliver` to the team that has it, `member-copy` to each
+team that allows copies. What a team has held back is not done for that team before somebody releases it.
 
 Promises: no automatic answer to automatic mail (`answerable`). Of a letter that was not read whole, or whose rules
 failed, nothing leaves unseen: which rules would have held it back nobody knows, so it is not answered, and what would
@@ -24,7 +24,9 @@ from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, 
 
 HOLD, FORWARD, REPLY, ACKNOWLEDGE = "hold", "forward", "reply", "acknowledge"
 ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
-KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN)
+MEMBER_COPY = "member-copy"  # to the own mailboxes of those of the team who want it; who that is, the archive knows
+MEMBER_ANSWER = "member-answer"  # what a member has answered to such a copy is to go out
+KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, MEMBER_COPY, MEMBER_ANSWER)
 ANSWERS = (REPLY, ACKNOWLEDGE)  # at most once for each conversation and sender
 LEAVE = (FORWARD, ALSO_DELIVER)  # what takes a letter away from here
 # Behind these no person reads: RFC 3834 §2 names the first, and owner-… and …-request.
@@ -44,8 +46,9 @@ class Duty(NamedTuple):
     """One thing to do. A named tuple: it comes back from worker processes with every filing.
 
     `target` is an address, the name of a template, a login, a next place as `place_text` writes it, or the reason of a
-    hold. `rule` "": by the address, by the team, or, of a hold, because the letter could not be read or routed whole;
-    or, with the target `spam` or `virus`, because a spam filter or virus scanner had it filed in spam.
+    hold; of a `member-copy` "" until the archive has named the members. `rule` "": by the address, by the team, or, of
+    a hold, because the letter could not be read or routed whole; or, with the target `spam` or `virus`, because a spam
+    filter or virus scanner had it filed in spam.
     """
 
     team: str
@@ -75,13 +78,16 @@ def duties(
     """
     found = [Duty(team, ALSO_DELIVER, place_text(place), "") for team in teams for place in _besides(ruleset, team)]
     template = address.acknowledge if address is not None else None
-    if not found and not asked and template is None:
+    copying = [team for team in teams if (known := ruleset.teams.get(team)) is not None and known.copies]
+    if not found and not asked and template is None and not copying:
         return ()
     whole = letter.facts.source_only is None and not failed
     answers = whole and answerable(ruleset, letter)
     found += [duty for rule, action in asked for duty in _of_action(rule, action, teams, answers=answers)]
     if answers and template is not None:
         found.append(Duty(teams[0], ACKNOWLEDGE, template, ""))
+    if answers:
+        found += [Duty(team, MEMBER_COPY, "", "") for team in copying]
     if not whole:
         found += [Duty(team, HOLD, "", "") for team in dict.fromkeys(d.team for d in found if d.kind in LEAVE)]
     return tuple(found)
@@ -156,7 +162,7 @@ def confided(found: Iterable[Duty], teams: Iterable[str]) -> tuple[Duty, ...]:
     Nothing is delivered beside that: whoever reads the copy would read what only a few may.
     """
     inner = frozenset(teams)
-    kept = (duty for duty in found if duty.team not in inner or duty.kind != ALSO_DELIVER)
+    kept = (duty for duty in found if duty.team not in inner or duty.kind not in (ALSO_DELIVER, MEMBER_COPY))
     return tuple(duty._replace(team=confidential(duty.team)) if duty.team in inner else duty for duty in kept)
 
 

@@ -78,6 +78,9 @@ class Team:
     line: int = 1
     column: int = 1
     also_deliver: tuple[NextPlace, ...] = ()
+    copies: bool = False  # its members may have copies of its letters sent to their own mailboxes
+    figures: str = ""  # the agreement by which figures are shown, also when few people write in the team
+    closed: bool = False  # to administrators: its managers alone give roles in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +358,11 @@ class Ruleset:
     def has_confidential(self) -> bool:
         """Tell whether any rule makes mail confidential."""
         return any(isinstance(action, Confide) for rule in self.rules for action in rule.then)
+
+    @property
+    def closed(self) -> frozenset[str]:
+        """The teams in which administrators give no roles."""
+        return frozenset(team.id for team in self.teams.values() if team.closed)
 
     def descendants(self, team_id: str) -> tuple[str, ...]:
         """Return the teams below a team, without itself, level by level."""

@@ -18,7 +18,8 @@ from maild.rules.yaml_nodes import Node, Scalar, Sequence
 DEFAULT_ZONE = "Europe/Berlin"
 ORGANISATION_KEYS = ("name", "language", "timezone", "holidays")
 PAGE_LANGUAGES = ("de", "en")
-TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "also_deliver")
+TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "also_deliver", "copies", "figures", "closed")
+COPIES = ("none", "allowed")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
@@ -80,7 +81,10 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
         line=key.line,
         column=key.column,
+        copies="copies" in pairs and fields.word(pairs["copies"][1], "copies", COPIES) == "allowed",
         also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
+        figures=_text(fields, pairs, "figures", "the agreement by which figures are shown"),
+        closed="closed" in pairs and bool(fields.flag(pairs["closed"][1])),
     )
 
 

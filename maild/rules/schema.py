@@ -16,7 +16,7 @@ from maild.rules import loader, rule_reader, rule_tests, when
 from maild.rules.addresses import KEYS as ADDRESS_KEYS
 from maild.rules.model import Priority, State, UnknownRecipient
 from maild.rules.operands import OPERATORS
-from maild.rules.organisation import DEFAULT_ZONE, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
+from maild.rules.organisation import COPIES, DEFAULT_ZONE, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
 
 Schema = dict[str, Any]
 
@@ -251,6 +251,10 @@ _TEAM: dict[str, Schema] = {
     "deputy": _ref("team", "Takes over when nobody of the team can."),
     "hours": _HOURS,
     "also_deliver": _several(_NEXT_PLACE) | {"description": "Delivery besides the inbox; each on its own."},
+    "copies": _word(COPIES, "Whether members may have copies of its letters in their own mailboxes.")
+    | {"default": COPIES[0]},
+    "figures": _text("The agreement by which figures are shown also when fewer than five people write in the team."),
+    "closed": _flag("Only the team's own managers give roles in it; administrators do not.", default=False),
 }
 _RETIRED = _object(
     ("since", "successor"),

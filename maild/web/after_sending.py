@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from starlette.responses import Response
 
 from maild.archive import queries
+from maild.archive.audit import Record
 from maild.archive.outgoing import Written, written_of
 from maild.archive.register import returns_of
 from maild.delivery.deliveries import ENDED_BADLY
@@ -15,6 +16,7 @@ from maild.delivery.queue.carrying import change_and_settle
 from maild.delivery.queue.listing import deliveries_in, deliveries_of
 from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.intake.taking_back import TakeBack, TakenBack, take_back
+from maild.mail import acts
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.web.delivery_words import Fate, fate, waits
@@ -59,7 +61,7 @@ async def undo(visit: Visit) -> Response:
         written=written, conversation_id=message.conversation_id, by=visit.person.login, at_ms=visit.services.now_ms()
     )
     try:
-        done: TakenBack = await visit.write(take_back, asked)
+        done: TakenBack = await visit.write(take_back, asked, _done(visit, message, written, "take-back"))
     except TemporaryError:
         raise
     except MaildError:
@@ -82,7 +84,7 @@ async def settle(visit: Visit) -> Response:
         if waits(each) if act is Act.RELEASE else each.state in ENDED_BADLY or (waits(each) and act is Act.DROP):
             asked = Change(delivery_id=each.id, act=act, by=visit.person.login, at_ms=visit.services.now_ms())
             try:
-                await visit.write(change_and_settle, asked)
+                await visit.write(change_and_settle, asked, _done(visit, message, written, str(act)))
             except TemporaryError:
                 raise
             except MaildError:
@@ -101,6 +103,16 @@ async def _ours(visit: Visit) -> tuple[queries.Message, Written | None]:
     if not any(visit.may(Permission.RESPOND, team) for team in ((written.team,) if written else message.teams)):
         raise ForbiddenError("readers change nothing")
     return message, written
+
+
+def _done(visit: Visit, message: queries.Message, written: Written, what: str) -> Record:
+    return visit.acted(
+        acts.Act.DELIVERY,
+        team=written.team,
+        conversation_id=message.conversation_id,
+        about=format_id(message.id),
+        what=what,
+    )
 
 
 def _at(message: queries.Message, said: str = "") -> str:

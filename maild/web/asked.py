@@ -6,15 +6,18 @@ from maild.archive import queries
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.ids import parse_reference
 from maild.policy.roles import Permission
+from maild.web.recording import remember_conversation
 from maild.web.visit import Visit
 
 
 async def conversation_asked(visit: Visit) -> queries.Conversation:
-    """Return the conversation that the address names. Raises NotFoundError."""
+    """Return the conversation that the address names, and record that it was opened. Raises NotFoundError."""
     reference = parse_reference(visit.request.path_params["reference"])
     if reference is None:
         raise NotFoundError("not a reference")
-    return await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+    talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+    remember_conversation(visit, talk)
+    return talk
 
 
 async def entry_asked(visit: Visit, permission: Permission) -> tuple[queries.Conversation, queries.Entry]:

@@ -18,6 +18,7 @@ from maild.archive.entries import STATES, Assignment, Look, StateChange, assign,
 from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
 from maild.errors import ForbiddenError
+from maild.mail.acts import Act
 from maild.mail.ids import parse_id
 from maild.mail.inbox import is_confidential, team_of
 from maild.policy.roles import PERMISSIONS, Permission, Role
@@ -26,6 +27,7 @@ from maild.rules.model import Ruleset
 from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked, entry_asked
 from maild.web.desk import editor
+from maild.web.handbook import models_of
 from maild.web.holding import duty_lines
 from maild.web.noting import notes_between
 from maild.web.opening import Opened, image_consent, open_letter
@@ -68,6 +70,7 @@ async def conversation(visit: Visit) -> Response:
         fates=await fates(visit, talk.messages),
         drafts=await visit.read(being_written, visible=visit.visible, by=editor(visit), conversation_id=talk.id),
         said=visit.request.query_params.get("said", ""),
+        models=await models_of(visit, talk.id),
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
         forged=found.forged,
@@ -146,7 +149,13 @@ async def set_state(visit: Visit) -> Response:
     if state not in STATES:
         raise HTTPException(400)
     taught = Taught(visit.person.login, visit.now_ms) if visit.services.learns else None
-    await visit.write(set_states, StateChange(conversation_id=talk.id, team=entry.team, state=state, taught=taught))
+    is_lesson = taught is not None and (state == "spam") is not (entry.state == "spam")
+    done = visit.acted(
+        Act.STATE, team=entry.team, conversation_id=talk.id, was=entry.state, state=state,
+        lesson=is_lesson,
+    )  # fmt: skip
+    change = StateChange(conversation_id=talk.id, team=entry.team, state=state, taught=taught)
+    await visit.write(set_states, change, done)
     return _done(visit, talk, entry)
 
 
@@ -158,7 +167,10 @@ async def set_assignee(visit: Visit) -> Response:
         assignee = visit.person.user_id if login else None
     else:
         assignee = await _colleague(visit, entry.team, login)
-    await visit.write(assign, Assignment(conversation_id=talk.id, team=entry.team, assignee=assignee))
+    done = visit.acted(
+        Act.ASSIGNED, team=entry.team, conversation_id=talk.id, about=login, was=entry.assignee_name or ""
+    )
+    await visit.write(assign, Assignment(conversation_id=talk.id, team=entry.team, assignee=assignee), done)
     return _done(visit, talk, entry)
 
 

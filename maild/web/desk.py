@@ -20,6 +20,7 @@ from maild.web.attached import room_bytes
 from maild.web.draft_form import AFTER, check, ticked
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
 from maild.web.own_addresses import writable
+from maild.web.recording import remember_conversation
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -76,6 +77,7 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
         )
     if talk is None:
         talk = await visit.read(conversation_of, visit, found)
+        remember_conversation(visit, talk)
     choices = senders(visit.services.rulebook.current, inboxes_of(visit, talk), answering=True)
     letter = await original(visit, answered(talk, found.answers_id))
     known = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)

@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive import queries
+from maild.archive.audit import Record
 from maild.archive.drafts import OPEN, RELEASE, Draft, Removal, Save, draft, remove, save_drafts
 from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.intake.submit import Sent
+from maild.mail.acts import Act
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
@@ -93,11 +95,22 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
         answers_id=about.answers_id, seen_id=max(about.seen_id or 0, seen) or None, fields=fields,
         at_ms=visit.services.now_ms(), why=RELEASE if do == "release" else None,
     )  # fmt: skip
-    if await visit.write(save_drafts, save) not in OPEN:
+    if await visit.write(save_drafts, save, *_released(visit, save)) not in OPEN:
         return visit.go(f"/drafts/{format_id(about.id)}")
     whole = await keep(visit, about.id, by, visit.files)
     _tell(visit, inbox, about)
     return await _act(visit, about.id, do, whole=whole)
+
+
+def _released(visit: Visit, save: Save) -> tuple[Record, ...]:
+    """Return the record of a draft that is given to a colleague to be sent; keeping one is no act to record."""
+    if save.why != RELEASE:
+        return ()
+    return (
+        visit.acted(
+            Act.RELEASED, team=save.team, conversation_id=save.conversation_id, about=format_id(save.id), what="draft"
+        ),
+    )
 
 
 async def _chosen(visit: Visit, about: Draft, address: str) -> Sender | None:

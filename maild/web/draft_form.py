@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from maild.archive.drafts import Draft
 from maild.mail.address import Address
-from maild.mail.answering import Party, own_words
+from maild.mail.answering import Party
+from maild.mail.own_words import own_words
 from maild.rules.authorship import Sender
 from maild.rules.model import Ruleset
 from maild.web.addressing import MAX_RECIPIENTS, read_typed
@@ -124,7 +125,7 @@ def _emptiness(draft: Draft) -> list[str]:
     text = draft.fields.get("text", "")
     if not text.strip():
         return [_("The letter is empty.")]
-    if draft.kind == "answer" and not own_words(text):
+    if draft.kind == "answer" and not own_words(text).text:
         return [_("The letter holds nothing but the quotation.")]
     return []
 

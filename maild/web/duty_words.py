@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from maild.archive.duties import OURSELVES, RecordedDuty
 from maild.intake.answers import NO_TEMPLATE, NOBODY, OFTEN, SUSPECT, TOO_LATE, UNPROVEN
 from maild.mail.screening import SPAM, VIRUS
-from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, REPLY
+from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, MEMBER_ANSWER, MEMBER_COPY, REPLY
 from maild.web.language import catalogue
+from maild.web.refused_words import REFUSED
 
 
 def _(text: str) -> str:
@@ -25,12 +26,14 @@ _WAITING = {
     ACKNOWLEDGE: _("The sender will be told that the letter has come, as soon as maild can send."),
     ALSO_DELIVER: _("Will also be delivered to another mailbox of the team."),
     ASSIGN: _("Could not be assigned to {0}: nobody of that login may answer here."),
+    MEMBER_ANSWER: _("An answer to a copy: it goes out as soon as it is known who sent it."),
 }
 _HELD_BACK = {
     FORWARD: _("Will be sent on to {0} only after the release."),
     REPLY: _("The sender will get the automatic answer “{0}” only after the release."),
     ACKNOWLEDGE: _("The sender will be told that the letter has come only after the release."),
     ALSO_DELIVER: _("Will also be delivered to another mailbox of the team only after the release."),
+    MEMBER_COPY: _("Will be copied to {0} only after the release."),
 }
 _DROPPED = {
     HOLD: _("The hold was lifted by {1}."),
@@ -48,6 +51,7 @@ _NOT_ANSWERED = {
     NO_TEMPLATE: _("The sender gets no automatic answer: the rules have no template “{0}”."),
     NOBODY: _("The sender gets no automatic answer: there is no address for it to come from, or to go to."),
 }
+_NOT_SENT = {f"maild: {why}": words for why, words in REFUSED.items()}  # of an answer to a copy
 _RELEASED = _("Was held ({0}) and released by {1}.")
 _NO_REASON = _("a rule says so")
 _BRACES = re.compile(r"\{([01])\}")
@@ -106,5 +110,7 @@ def _words(duty: RecordedDuty) -> str | None:
     if duty.state == "dropped":
         if (given_up := _NOT_ANSWERED.get(duty.ended_by or "")) is not None:
             return given_up
+        if kind == MEMBER_ANSWER:
+            return _NOT_SENT.get(duty.ended_by or "")
         table = {} if duty.ended_by == OURSELVES else _DROPPED
     return table.get(FORWARD if kind == ALSO_DELIVER and forwards else kind)

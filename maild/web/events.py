@@ -18,9 +18,8 @@ from maild.archive.replay import newest_step
 from maild.archive.sessions import find_session
 from maild.policy.grants import visible
 from maild.policy.visible import Visible
-from maild.web.gate import cookie_name
 from maild.web.problems import problem
-from maild.web.visit import Visit
+from maild.web.visit import Visit, cookie_name
 
 LOOK_S = 1.0  # how often the archive is asked for what another process filed
 _BEAT = 15  # looks between two signs of life

@@ -15,6 +15,7 @@ from maild.errors import NotFoundError
 from maild.mail.ids import id_ms, parse_id
 from maild.policy.visible import Visible
 from maild.web.language import catalogue
+from maild.web.recording import remember_search
 from maild.web.shell import Shell, shell, shell_of, team_name
 from maild.web.visit import Visit
 
@@ -88,6 +89,8 @@ async def find(visit: Visit) -> Response:
         fault = _fault(asked, error, visit.language)
         around = await shell_of(visit)
         return _page(visit, around, asked=asked, fault=fault, before=before)
+    if query is not None and before is None:
+        remember_search(visit, asked)
     around, hits = await visit.read(_ask, visit, query, before)
     older = hits[PAGE_SIZE - 1].message_id if len(hits) > PAGE_SIZE else None
     shown = [_found(hit, visit) for hit in hits[:PAGE_SIZE]]

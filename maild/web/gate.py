@@ -16,7 +16,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from maild.archive.sessions import Seen, Session, find_session, touch_sessions
+from maild.policy.credentials import second_factor_asked
 from maild.policy.roles import Permission
+from maild.web.confirming import Confirming
 from maild.web.edge import is_loopback
 from maild.web.forms import read_form, require_own_form
 from maild.web.language import LANGUAGES
@@ -24,7 +26,7 @@ from maild.web.pages import Pages
 from maild.web.problems import language_of
 from maild.web.services import Services
 from maild.web.uploads import Upload, is_multipart, read_upload
-from maild.web.visit import Visit, form_token, new_token, remember
+from maild.web.visit import Visit, cookie_name, form_token, new_token, remember
 
 _TOUCH_MS = 60_000
 _VISIT_S = 3_600
@@ -40,11 +42,18 @@ class Access(Enum):
     RESPOND = "respond"  # acts on entries: READ, and the permission in the entry's team
     RULES = "rules"  # reads and changes the rules: the permission
     REPORTS = "reports"  # sums about our domains: for who keeps the machine or the rules
+    PEOPLE = "people"  # accounts and roles: the permission, or MANAGE in any team; each act asks again
+    AUDIT = "audit"  # the audit log: the permission
     OPERATE = "operate"  # the machine itself, or the permission
 
 
 # What opens a page that is about no team and closed to others: one of these is enough.
-_ASKED = {Access.RULES: (Permission.RULES,), Access.REPORTS: (Permission.RULES, Permission.OPERATE)}
+_ASKED: Mapping[Access, tuple[Permission, ...]] = {
+    Access.RULES: (Permission.RULES,),
+    Access.REPORTS: (Permission.RULES, Permission.OPERATE),
+    Access.PEOPLE: (Permission.PEOPLE, Permission.MANAGE),
+    Access.AUDIT: (Permission.AUDIT,),
+}
 Endpoint = Callable[[Visit], Awaitable[Response]]
 
 
@@ -58,18 +67,21 @@ class Page:
     methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
     max_body_bytes: int | None = None  # of a form; else what the settings say
     files: bool = False  # a form may bring files, as large as a message may be
+    fresh: bool = False  # dangerous in the wrong hands: who sits there is asked again, once in ten minutes
+    before_second: bool = False  # open to who must set up a second factor, and has not
 
-
-def cookie_name(services: Services, name: str) -> str:
-    """Return the name of a cookie; over HTTPS with the prefix that no other host or path can write to."""
-    return f"__Host-maild-{name}" if services.settings.secure else f"maild-{name}"
+    def __post_init__(self) -> None:
+        """Refuse what cannot be kept on the page that asks who sits there."""
+        if self.fresh and self.files:
+            raise ValueError(f"{self.path}: files cannot wait until it is known who sits there")
 
 
 class Gate:
     """Stands before one route."""
 
-    def __init__(self, page: Page, services: Services, pages: Pages) -> None:
+    def __init__(self, page: Page, services: Services, pages: Pages, confirming: Confirming) -> None:
         """Guard `page`."""
+        self._confirming = confirming
         self._page = page
         self._services = services
         self._pages = pages
@@ -85,7 +97,7 @@ class Gate:
         form: Mapping[str, str] = {}
         # Security: before the form is read, which may be a large one here.
         asked = _ASKED.get(self._page.access, ())
-        if asked and not any(map(self._visit(request, session, token, form).may, asked)):
+        if asked and not _opens(self._visit(request, session, token, form), asked):
             raise HTTPException(403)
         if request.method not in {"GET", "HEAD"}:
             form, files = await self._form(request)
@@ -102,6 +114,11 @@ class Gate:
     async def _answer(self, visit: Visit, *, is_new: bool) -> Response:
         if self._page.access is Access.OPERATE and not self._may_operate(visit):
             raise HTTPException(404)
+        if self._page.fresh:
+            known = await self._confirming.before(visit)
+            if isinstance(known, Response):
+                return known
+            visit = known
         response = await self._page.endpoint(visit)
         if (
             is_new
@@ -142,12 +159,20 @@ class Gate:
             return find_session(connection, token, services.settings.lifetime, services.now_ms())
 
     def _turn_away(self, request: Request, session: Session | None) -> Response | None:
-        if session is not None or self._page.access in {Access.PUBLIC, Access.OPERATE}:
+        if self._page.access in {Access.PUBLIC, Access.OPERATE}:
             return None
+        if session is not None:
+            return RedirectResponse("/sessions/second-factor", status_code=303) if self._lacks_second(session) else None
         if request.method not in {"GET", "HEAD"} or self._page.path == "/":
             return RedirectResponse("/login", status_code=303)
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quote(here, safe='/')}", status_code=303)
+
+    def _lacks_second(self, session: Session) -> bool:
+        if self._page.before_second or session.way != "password":
+            return False
+        asked = self._services.settings.second_factor
+        return second_factor_asked(asked, session.principal.grants, self._services.now_ms())
 
     def _token(self, request: Request, session: Session | None) -> tuple[str, bool]:
         name = "session" if session is not None else "visit"
@@ -169,3 +194,7 @@ class Gate:
 
     def _may_operate(self, visit: Visit) -> bool:
         return is_loopback(visit.request) or visit.may(Permission.OPERATE)
+
+
+def _opens(visit: Visit, asked: tuple[Permission, ...]) -> bool:
+    return any(visit.manages if one is Permission.MANAGE else visit.may(one) for one in asked)

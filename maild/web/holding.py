@@ -9,7 +9,8 @@ from starlette.responses import Response
 from maild.archive import queries
 from maild.archive.duties import Release, duties_of, release
 from maild.errors import ForbiddenError, NotFoundError
-from maild.mail.ids import parse_id
+from maild.mail.acts import Act
+from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.web.duty_words import Line, lines
 from maild.web.forms import own_path
@@ -36,6 +37,9 @@ async def let_go(visit: Visit) -> Response:
     if not visit.may(Permission.RESPOND, team):
         raise ForbiddenError("readers change nothing")
     change = Release(message_id=message.id, team=team, by=visit.person.login, at_ms=visit.now_ms)
-    if await visit.write(release, change):
+    done = visit.acted(
+        Act.RELEASED, team=team, conversation_id=message.conversation_id, about=format_id(message.id), what="held mail"
+    )
+    if await visit.write(release, change, done):
         visit.services.feed.publish(frozenset({team}))
     return visit.go(own_path(visit.form.get("next", "")))

@@ -9,12 +9,16 @@ from starlette.responses import Response
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.web.after_sending import failures
 from maild.web.own_addresses import writable
+from maild.web.people_notices import people_notices
 from maild.web.shell import place_from, shell_of
 from maild.web.visit import Visit
+from maild.web.welcome import is_due
 
 
 async def home(visit: Visit) -> Response:
-    """Lead to the inbox one left last, else to the first; say what to do when there is none."""
+    """Lead to the inbox one left last, else to the first; say what to do when there is none. Who is new is welcomed."""
+    if await is_due(visit):
+        return visit.go("/welcome")
     visible = visit.visible
     left = await visit.read(last_path, visit.person.user_id)
     if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.teams}:
@@ -22,7 +26,7 @@ async def home(visit: Visit) -> Response:
     around = await shell_of(visit)
     if around.teams:
         return visit.go(f"/inbox/{quote(around.teams[0].id)}")
-    return visit.page("empty.html", shell=around)
+    return visit.page("empty.html", shell=around, rights=await people_notices(visit))
 
 
 async def inbox(visit: Visit) -> Response:
@@ -33,4 +37,10 @@ async def inbox(visit: Visit) -> Response:
     path = f"/inbox/{quote(team)}"
     if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
         await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
-    return visit.page("inbox.html", shell=around, failures=await failures(visit), may_write=bool(writable(visit)))
+    return visit.page(
+        "inbox.html",
+        shell=around,
+        failures=await failures(visit),
+        may_write=bool(writable(visit)),
+        rights=await people_notices(visit),
+    )

@@ -17,6 +17,7 @@ from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
 from maild.web.opening import consents, head, image_consent, open_letter, open_part, require_harmless, stream
+from maild.web.recording import remember_message
 from maild.web.sender_check import check_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
@@ -28,7 +29,9 @@ async def _message(visit: Visit) -> queries.Message:
     number = parse_id(visit.request.path_params["id"])
     if number is None:
         raise NotFoundError("not an id")
-    return await visit.read(queries.message, visible=visit.visible, message_id=number)
+    found = await visit.read(queries.message, visible=visit.visible, message_id=number)
+    remember_message(visit, found)
+    return found
 
 
 async def message(visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.notes import NewNote, Note, add_notes, notes_of
+from maild.mail.acts import Act
 from maild.policy.roles import Permission
 from maild.web.asked import entry_asked
 from maild.web.visit import Visit
@@ -27,7 +28,7 @@ async def add_note(visit: Visit) -> Response:
             at_ms=visit.services.now_ms(),
             text=text,
         )
-        await visit.write(add_notes, note)
+        await visit.write(add_notes, note, visit.acted(Act.NOTED, team=entry.team, conversation_id=talk.id))
         visit.services.feed.publish(frozenset({entry.team}))
     return visit.go(f"/c/{talk.reference}#notes-end" if text else f"/c/{talk.reference}")
 

@@ -16,6 +16,7 @@ from maild.policy.grants import Principal
 from maild.web import times
 from maild.web.language import LANGUAGES, catalogue
 from maild.web.notices import notice_text
+from maild.web.refused_words import refused_text
 
 _HERE = Path(__file__).parent
 STATIC = {path.name: path.read_bytes() for path in sorted((_HERE / "static").iterdir())}
@@ -36,6 +37,8 @@ class Surroundings:
     query: str
     person: Principal | None
     may_rules: bool = False  # edit them
+    may_people: bool = False  # see them, and give roles
+    may_audit: bool = False
     may_reports: bool = False  # see what is reported of our domains
 
 
@@ -78,6 +81,7 @@ def _environment(language: str) -> Environment:
     words = catalogue(language)
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     environment.globals["language"] = language
+    environment.globals["refused_text"] = partial(refused_text, language)
     return environment
 
 

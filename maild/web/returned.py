@@ -6,8 +6,10 @@ from functools import partial
 
 from starlette.responses import Response
 
+from maild.archive.audit import note_acts
 from maild.archive.register import as_csv, mailings, register
 from maild.errors import NotFoundError
+from maild.mail.acts import Act
 from maild.policy.visible import Visible
 from maild.web.delivery_words import reason_words
 from maild.web.shell import shell_of, team_name
@@ -39,6 +41,7 @@ async def table(visit: Visit) -> Response:
     """Return the same as a table (CSV), with all lines."""
     visible, team, mailing = _asked(visit)
     lines = await visit.read(register, visible=visible, mailing=mailing)
+    await visit.write(note_acts, visit.acted(Act.EXPORTED, team=team, about="returned.csv", lines=len(lines)))
     # With a mark, or spreadsheets take the octets for those of their own country.
     octets = as_csv(lines).encode("utf-8-sig")
     name = f"returned-{team.replace(':', '-')}.csv" if team else "returned.csv"

@@ -4,39 +4,53 @@ from __future__ import annotations
 
 from maild.web import (
     after_sending,
+    auditing,
     conversations,
+    copies,
     directory,
     draft_acts,
+    figures,
     finding,
+    handbook,
     holding,
     inboxes,
+    inviting,
     machine,
     messages,
     noting,
+    own_sign_in,
+    people,
+    people_acts,
     reports,
     returned,
     rules_making_tests,
     rules_observed,
     rules_reading,
     signing,
+    welcome,
     why,
     writing,
 )
+from maild.web.confirming import Confirming
 from maild.web.events import Streams
 from maild.web.gate import Access, Endpoint, Page
+from maild.web.house_sign_in import RETURN, House
+from maild.web.inviting import Welcome
+from maild.web.proofs import Proofs
 from maild.web.rules_editor import Editor
 from maild.web.rules_review import Workshop
+from maild.web.second_factor import SecondFactor
 from maild.web.services import Services
 from maild.web.signing import Desk
 
 _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
 _MAX_RULES_BYTES = 8_000_000  # of a form that carries the rules file, in which an umlaut takes six octets
+_MAX_PAGE_BYTES = 300_000  # of a form with a page of the handbook: six octets for an umlaut, twelve for an emoji
 
 
-def pages_of(services: Services) -> tuple[Page, ...]:
-    """Return every route of the site."""
-    desk = Desk(services)
+def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ...]:
+    """Return every route of the site; `proofs` are those that its gates use, too."""
     streams = Streams()
     return (
         Page(path="/", endpoint=inboxes.home, access=Access.SIGNED_IN),
@@ -59,18 +73,16 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/m/{id}/test", endpoint=rules_making_tests.page, access=Access.READ),
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         *_rules_pages(services),
+        *_people_pages(),
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/returned", endpoint=returned.page, access=Access.READ),
         Page(path="/returned.csv", endpoint=returned.table, access=Access.READ),
+        *_handbook_pages(),
+        Page(path="/statistics", endpoint=figures.page, access=Access.READ),
+        Page(path="/statistics.csv", endpoint=figures.table, access=Access.READ),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
-        Page(path="/sessions", endpoint=signing.sessions, access=Access.SIGNED_IN),
-        Page(path="/sessions", endpoint=signing.end, access=Access.SIGNED_IN, methods=_POST),
-        Page(path="/sessions/mail-programs", endpoint=signing.revoke, access=Access.SIGNED_IN, methods=_POST),
-        Page(path="/login", endpoint=desk.show, access=Access.PUBLIC),
-        Page(path="/login", endpoint=desk.sign_in, access=Access.PUBLIC, methods=_POST),
-        Page(path="/logout", endpoint=signing.ask_sign_out, access=Access.SIGNED_IN),
-        Page(path="/logout", endpoint=signing.sign_out, access=Access.SIGNED_IN, methods=_POST),
+        *_sign_in_pages(services, proofs or Proofs(services)),
         Page(path="/language", endpoint=signing.choose_language, access=Access.PUBLIC, methods=_POST),
         Page(path="/directory", endpoint=directory.page, access=Access.PUBLIC),
         Page(path="/directory.json", endpoint=directory.as_json, access=Access.PUBLIC),
@@ -78,6 +90,68 @@ def pages_of(services: Services) -> tuple[Page, ...]:
         Page(path="/readyz", endpoint=machine.ready, access=Access.PUBLIC),
         Page(path="/metrics", endpoint=machine.metrics, access=Access.OPERATE),
         Page(path="/static/{name}", endpoint=machine.static, access=Access.PUBLIC),
+    )
+
+
+def _handbook_pages() -> tuple[Page, ...]:
+    read, respond = Access.READ, Access.RESPOND
+    return (
+        Page(path="/handbook", endpoint=handbook.overview, access=read),
+        Page(path="/handbook/{team}", endpoint=handbook.team, access=read),
+        Page(
+            path="/handbook/{team}",
+            endpoint=handbook.add,
+            access=respond,
+            methods=_POST,
+            max_body_bytes=_MAX_PAGE_BYTES,
+        ),
+        Page(path="/handbook/{team}/{page}", endpoint=handbook.page, access=read),
+        Page(
+            path="/handbook/{team}/{page}",
+            endpoint=handbook.save,
+            access=respond,
+            methods=_POST,
+            max_body_bytes=_MAX_PAGE_BYTES,
+        ),
+        Page(path="/c/{reference}/model", endpoint=handbook.mark, access=respond, methods=_POST),
+        Page(path="/welcome", endpoint=welcome.page, access=Access.SIGNED_IN),
+        Page(path="/welcome", endpoint=welcome.dismiss, access=Access.SIGNED_IN, methods=_POST),
+    )
+
+
+def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
+    desk = Desk(services, proofs)
+    confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk)
+    house = House(services, desk)
+    public, own = Access.PUBLIC, Access.SIGNED_IN
+    return (
+        Page(path="/login", endpoint=desk.show, access=public),
+        Page(path="/login", endpoint=desk.sign_in, access=public, methods=_POST),
+        Page(path="/login/second", endpoint=desk.second, access=public, methods=_POST),
+        Page(path="/login/provider", endpoint=house.begin, access=public),
+        Page(path=RETURN, endpoint=house.back, access=public),
+        Page(path="/welcome/{token}", endpoint=welcome.show, access=public),
+        Page(path="/welcome/{token}", endpoint=welcome.take, access=public, methods=_POST),
+        Page(path="/invitations", endpoint=inviting.overview, access=own),
+        Page(path="/invitations", endpoint=inviting.make, access=own, methods=_POST, fresh=True),
+        Page(path="/sessions", endpoint=own_sign_in.overview, access=own, before_second=True),
+        Page(path="/sessions", endpoint=own_sign_in.end, access=own, methods=_POST, before_second=True),
+        Page(path="/sessions/mail-programs", endpoint=own_sign_in.revoke, access=own, methods=_POST),
+        Page(path="/sessions/copies", endpoint=copies.switch, access=own, methods=_POST),
+        Page(path="/sessions/password", endpoint=own_sign_in.change_password, access=own, methods=_POST, fresh=True),
+        Page(path="/sessions/second-factor", endpoint=second.show, access=own, fresh=True, before_second=True),
+        Page(
+            path="/sessions/second-factor",
+            endpoint=second.change,
+            access=own,
+            methods=_POST,
+            fresh=True,
+            before_second=True,
+        ),
+        Page(path="/confirm", endpoint=confirming.show, access=own, before_second=True),
+        Page(path="/confirm", endpoint=confirming.confirm, access=own, methods=_POST, before_second=True),
+        Page(path="/logout", endpoint=signing.ask_sign_out, access=own, before_second=True),
+        Page(path="/logout", endpoint=signing.sign_out, access=own, methods=_POST, before_second=True),
     )
 
 
@@ -94,6 +168,21 @@ def _writing_pages() -> tuple[Page, ...]:
         Page(path="/drafts/{draft}", endpoint=draft_acts.save_draft, access=respond, methods=_POST, files=True),
         Page(path="/m/{id}/take-back", endpoint=after_sending.undo, access=respond, methods=_POST),
         Page(path="/m/{id}/deliveries", endpoint=after_sending.settle, access=respond, methods=_POST),
+    )
+
+
+def _people_pages() -> tuple[Page, ...]:
+    return (
+        Page(path="/people", endpoint=people.overview, access=Access.PEOPLE),
+        Page(path="/person/{number}", endpoint=people.one, access=Access.PEOPLE),
+        Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/state", endpoint=people_acts.set_open, access=Access.PEOPLE, methods=_POST),
+        Page(path="/audit", endpoint=auditing.log, access=Access.AUDIT),
+        Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST),
+        Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
     )
 
 

@@ -23,6 +23,7 @@ from maild.rules.in_worker import RulesWanted
 from maild.rules.making_tests import Written
 from maild.rules.tests_section import UnfitError, appended
 from maild.web.language import catalogue
+from maild.web.recording import remember_message
 from maild.web.rules_draft import Draft, fresh_draft
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
@@ -45,6 +46,7 @@ async def page(visit: Visit) -> Response:
         raise NotFoundError("there is nothing here that you may see")
     rules = visit.services.rulebook.current
     found = await visit.read(provenance, visible=visit.visible, rules=rules, message_id=number)
+    remember_message(visit, found.message)
     told = [told.route.recipient for told in found.routes or () if told.known]
     message = found.message
     joined = await visit.read(replies_between, number, number)

@@ -28,6 +28,7 @@ from maild.archive.proposals import (
 )
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
+from maild.mail.acts import Act
 from maild.rules import rules_file
 from maild.rules.text_merge import merged
 from maild.web.language import catalogue
@@ -179,9 +180,9 @@ class Workshop:
             outcome = await self._place(visit, draft, signature)
             if isinstance(outcome, str):
                 return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
-        await visit.write(
-            decide, Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
-        )
+        verdict = Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
+        done = visit.acted(Act.RULES, about=f"proposal {asked.id}", what=str(decision), author=asked.author)
+        await visit.write(decide, verdict, done)
         return visit.go("/rules")
 
     async def _propose(self, visit: Visit, draft: Draft, reason: str) -> Response:
@@ -191,7 +192,7 @@ class Workshop:
         new = NewProposal(
             base_digest=draft.base, source=draft.text, author=visit.person.login, reason=reason, made_ms=visit.now_ms
         )
-        number = await visit.write(propose, new)
+        number = await visit.write(propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"))
         return visit.go(f"/rules?proposed={number}")
 
     async def _place(self, visit: Visit, draft: Draft, signature: _Signature) -> int | str:
@@ -230,7 +231,10 @@ class Workshop:
 
     async def _sign(self, visit: Visit, version: Version) -> int:
         try:
-            number: int = await visit.write(sign, version)
+            done = visit.acted(
+                Act.RULES, about=version.digest, what="put in force", approved_by=version.approved_by or ""
+            )
+            number: int = await visit.write(sign, version, done)
         except MaildError:
             # The rules matter more than their history: what was wanted is in place, and serves.
             _log.error("rules.unsigned", version=version.digest[:12], user=visit.person.user_id)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_bytes
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from maild.archive.database import Database
 from maild.archive.passwords import STANDARD, Cost
 from maild.archive.sessions import Lifetime
+from maild.config.sign_in import Oidc
 from maild.confinement import Pool
 from maild.errors import Diagnostic
 from maild.intake.submit import Submitter
@@ -56,6 +59,8 @@ class WebSettings:
     max_message_bytes: int = 35_000_000  # of a letter that is written here, with its files
     undo_s: float = 15.0  # in which a letter can be taken back
     approval: str = "one"  # of changes of the rules: "two" people must agree
+    oidc: Oidc | None = None  # the provider of the house
+    second_factor: str = "optional"  # who must have one: a word of policy.credentials.SECOND_FACTOR
 
     @property
     def secure(self) -> bool:
@@ -77,7 +82,7 @@ class Services:
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
     whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
     taught by what staff call spam. `is_own_machine` tells of a peer's address whether the machine is one of ours.
-    `submitter` takes what people write.
+    `submitter` takes what people write. `secret` is not in the database, and the same after a restart.
     """
 
     database: Database
@@ -93,3 +98,8 @@ class Services:
     reload_rules: Callable[[], Awaitable[None]] = _reload_nothing
     learns: bool = False
     is_own_machine: Callable[[str], bool] = lambda _: False
+    secret: bytes = field(default_factory=lambda: token_bytes(32))
+
+    def key(self, purpose: str) -> bytes:
+        """Return a key of 32 octets for one purpose, which tells nothing of those for others."""
+        return hmac.digest(self.secret, f"maild.web {purpose}".encode(), "sha256")

@@ -1,101 +1,86 @@
-"""Signing in and out, and the list of one's sessions."""
+"""Signing in and out: a password, then the second factor of those who have one."""
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import hmac
 import re
-import secrets
-import time
-from contextlib import suppress
+from hashlib import sha256
 
 import structlog
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from maild.archive.accounts import Preference, fold_login, set_preferences, stored_password
-from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
-from maild.archive.passwords import Verifier
-from maild.archive.sessions import (
-    Ending,
-    NewSession,
-    digest_of,
-    end_sessions,
-    handle_of,
-    list_sessions,
-    new_token,
-    open_sessions,
-)
-from maild.errors import NotFoundError
-from maild.policy.throttle import Throttle
+from maild.archive.accounts import Preference, set_preferences, stored_password
+from maild.archive.second_factors import factors_of
+from maild.archive.sessions import Ending, NewSession, digest_of, end_sessions, handle_of, new_token, open_sessions
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
-from maild.web.gate import cookie_name
 from maild.web.language import LANGUAGES
 from maild.web.problems import LANGUAGE_COOKIE, problem
+from maild.web.proofs import Proofs
 from maild.web.services import Services
-from maild.web.visit import Visit, remember
+from maild.web.tickets import Tickets
+from maild.web.visit import Visit, cookie_name, remember
 
 _DEVICE_S = 180 * 86_400
 _LANGUAGE_S = 400 * 86_400
-_WAITING = 40  # tries in hand at once; known browsers have as many of their own
-_BUSY_RETRY_S = 10.0
 _MAX_FIELD = 200
-_MAX_DIGITS = 19
 _BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS X", "Linux")
 _log = structlog.get_logger()
 
 
 class Desk:
-    """Where passwords are checked. One for a site: it remembers failures, and knows browsers by its own key."""
+    """Where people sign in."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, proofs: Proofs) -> None:
         """Open the desk."""
-        self._verifier = Verifier(services.settings.password_cost)
-        self._throttle = Throttle()
-        self._key = secrets.token_bytes(32)
-        self._threads = CapacityLimiter(2)
-        self._in_hand = {False: 0, True: 0}
+        self._proofs = proofs
+        self._tickets = Tickets(services.key("tickets"), "second step")
 
     async def show(self, visit: Visit) -> Response:
         """Show the form."""
         wanted = own_path(visit.request.query_params.get("next", "/"))
         if visit.session is not None:
             return visit.go(wanted)
-        return visit.page("login.html", next=wanted, login="", failed=False)
+        return self._form(visit, wanted, "", failed=False)
 
     async def sign_in(self, visit: Visit) -> Response:
-        """Check a password and open a session."""
+        """Check a password; open a session, or ask for the second factor."""
         login = visit.form.get("login", "")[:_MAX_FIELD]
         wanted = own_path(visit.form.get("next", "/"))
-        ip, device = client_ip(visit.request), self._is_known_device(visit, login)
-        verdict = self._throttle.begin(ip, fold_login(login), time.monotonic(), device=device)
-        if verdict.retry_after_s or self._in_hand[device] >= _WAITING:
-            wait_s = verdict.retry_after_s or _BUSY_RETRY_S
-            _log.info("login.refused", client=ip)
-            return problem(visit.request, visit.services, 429, retry_after_s=wait_s)
-        self._in_hand[device] += 1
-        try:
-            await asyncio.sleep(verdict.delay_s)
-            user_id = await self._check(visit, login, visit.form.get("password", ""))
-        finally:
-            self._in_hand[device] -= 1
-        if user_id is None:
-            _log.info("login.failed", client=ip)
-            return visit.page("login.html", status=403, next=wanted, login=login, failed=True)
-        self._throttle.succeeded(ip, fold_login(login), time.monotonic(), device=device)
-        return await self._open(visit, user_id, login, wanted)
+        tried = await self._proofs.password(visit, login, visit.form.get("password", ""))
+        if tried.retry_after_s:
+            return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
+        if tried.user_id is None:
+            return self._form(visit, wanted, login, failed=True)
+        return await self.after_password(visit, tried.user_id, login, tried.stored, wanted)
 
-    async def _check(self, visit: Visit, login: str, password: str) -> int | None:
-        user_id, stored = await visit.read(stored_password, login)
-        matched = await run_sync(self._verifier.verify, stored, password, limiter=self._threads)
-        return user_id if matched else None
+    async def after_password(self, visit: Visit, user_id: int, login: str, stored: str, wanted: str) -> Response:
+        """Let somebody in whose password is right, or ask for the second factor. `stored` is the hash that matched."""
+        if (await visit.read(factors_of, user_id)).secret is None:
+            return await self.admit(visit, user_id, login, wanted, "password")
+        ticket = self._tickets.issue(visit.token, visit.now_ms, login=login, hash=_of(stored))
+        return visit.page("second_step.html", next=wanted, ticket=ticket, failed=False)
 
-    async def _open(self, visit: Visit, user_id: int, login: str, wanted: str) -> Response:
+    async def second(self, visit: Visit) -> Response:
+        """Check the second factor and open a session."""
+        wanted, ticket = own_path(visit.form.get("next", "/")), visit.form.get("ticket", "")
+        said = self._tickets.read(visit.token, ticket, visit.now_ms)
+        if said is None:
+            return visit.go("/login")
+        user_id, stored = await visit.read(stored_password, said["login"])
+        # Security: a password that was changed meanwhile, or an account that was closed, opens nothing any more.
+        if user_id is None or stored is None or _of(stored) != said["hash"]:
+            return visit.go("/login")
+        tried = await self._proofs.code(visit, user_id, said["login"], visit.form.get("code", "")[:_MAX_FIELD])
+        if tried.retry_after_s:
+            return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
+        if not tried.way:
+            return visit.page("second_step.html", status=403, next=wanted, ticket=ticket, failed=True)
+        return await self.admit(visit, user_id, said["login"], wanted, tried.way)
+
+    async def admit(self, visit: Visit, user_id: int, login: str, wanted: str, way: str) -> Response:
+        """Open a session for somebody who has proved who they are, and know the browser from now on."""
         token = new_token()
         await visit.write(
             open_sessions,
@@ -106,27 +91,31 @@ class Desk:
                 at_ms=visit.now_ms,
                 lifetime=visit.services.settings.lifetime,
                 ends=visit.session.digest if visit.session is not None else None,
+                way=way,
             ),
         )
         _log.info("login.succeeded", user=user_id, client=client_ip(visit.request))
         response = visit.go(wanted)
         secure = visit.services.settings.secure
         remember(response, cookie_name(visit.services, "session"), token, secure=secure)
-        remember(
-            response,
-            cookie_name(visit.services, "device"),
-            self._device(login),
-            secure=secure,
-            max_age_s=_DEVICE_S,
-        )
+        name = cookie_name(visit.services, "device")
+        device = self._proofs.devices.remember(visit.request.cookies.get(name, ""), login)
+        remember(response, name, device, secure=secure, max_age_s=_DEVICE_S)
         return response
 
-    def _device(self, login: str) -> str:
-        return hmac.new(self._key, fold_login(login).encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    def _form(self, visit: Visit, wanted: str, login: str, *, failed: bool) -> Response:
+        return visit.page(
+            "login.html",
+            status=403 if failed else 200,
+            next=wanted,
+            login=login,
+            failed=failed,
+            house=visit.services.settings.oidc,
+        )
 
-    def _is_known_device(self, visit: Visit, login: str) -> bool:
-        shown = visit.request.cookies.get(cookie_name(visit.services, "device"), "")
-        return hmac.compare_digest(shown.encode("utf-8", "surrogatepass"), self._device(login).encode())
+
+def _of(stored: str) -> str:
+    return sha256(stored.encode()).hexdigest()
 
 
 async def ask_sign_out(visit: Visit) -> Response:
@@ -138,40 +127,12 @@ async def sign_out(visit: Visit) -> Response:
     """End this session."""
     if visit.session is not None:
         own = handle_of(visit.session.digest)
-        await visit.write(end_sessions, Ending(user_id=visit.person.user_id, handle=own))
+        await visit.write(end_sessions, Ending(user_id=visit.person.user_id, at_ms=visit.now_ms, handle=own))
     response = visit.go("/login")
     response.delete_cookie(
         cookie_name(visit.services, "session"), secure=visit.services.settings.secure, httponly=True, samesite="lax"
     )
     return response
-
-
-async def sessions(visit: Visit) -> Response:
-    """List one's sessions."""
-    found = await visit.read(list_sessions, visit.person.user_id, visit.services.settings.lifetime, visit.now_ms)
-    passwords = await visit.read(app_passwords_of, visit.person.login)
-    own = handle_of(visit.session.digest) if visit.session is not None else ""
-    return visit.page("sessions.html", sessions=found, own=own, passwords=passwords)
-
-
-async def end(visit: Visit) -> Response:
-    """End one of one's sessions, or all others."""
-    keep = visit.session.digest if visit.session is not None else None
-    handle = visit.form.get("handle")
-    ending = Ending(user_id=visit.person.user_id, handle=handle or None, keep=None if handle else keep)
-    await visit.write(end_sessions, ending)
-    return visit.go("/sessions")
-
-
-async def revoke(visit: Visit) -> Response:
-    """Take back the password of one of one's own mail programs."""
-    number = visit.form.get("password", "")
-    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
-        raise HTTPException(404)
-    asked = Withdrawal(login=visit.person.login, id=int(number), at_ms=visit.now_ms)
-    with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
-        await visit.write(revoke_app_passwords, asked)
-    return visit.go("/sessions")
 
 
 async def choose_language(visit: Visit) -> Response:

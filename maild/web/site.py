@@ -12,10 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from maild.errors import ForbiddenError, NotFoundError, TemporaryError
+from maild.web.confirming import Confirming
 from maild.web.edge import Edge
 from maild.web.gate import Gate
 from maild.web.pages import Pages
 from maild.web.problems import problem
+from maild.web.proofs import Proofs
 from maild.web.routes import pages_of
 from maild.web.services import Services
 
@@ -25,7 +27,8 @@ _STATUS: dict[type[Exception], int] = {NotFoundError: 404, ForbiddenError: 403, 
 def create_site(services: Services) -> Starlette:
     """Return the ASGI application of the browser edge."""
     pages = Pages()
-    gates = [(page, Gate(page, services, pages)) for page in pages_of(services)]
+    confirming = Confirming(proofs := Proofs(services))
+    gates = [(page, Gate(page, services, pages, confirming)) for page in pages_of(services, proofs)]
     site = Starlette(
         routes=[
             Route(page.path, _endpoint(gate), methods=sorted(page.methods), name=page.path) for page, gate in gates

@@ -15,8 +15,10 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from maild.archive.audit import Audited, Record, carry_out
 from maild.archive.sessions import Session
-from maild.policy.grants import Principal, may, visible
+from maild.mail.acts import Act
+from maild.policy.grants import Principal, may, teams_with, visible
 from maild.policy.roles import Permission
 from maild.policy.visible import NOTHING, Visible
 from maild.web.pages import Pages, Surroundings
@@ -69,6 +71,12 @@ class Visit:
         who = self.principal
         return who is not None and may(who, permission, team=team, teams=self.parents, now_ms=self.now_ms)
 
+    @property
+    def manages(self) -> bool:
+        """Tell whether there is a team whose manager the visitor is."""
+        who = self.principal
+        return who is not None and bool(teams_with(who.grants, Permission.MANAGE, self.parents, self.now_ms))
+
     async def read(self, question: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Ask the archive, off the event loop."""
 
@@ -78,9 +86,27 @@ class Visit:
 
         return await run_in_threadpool(ask)
 
-    async def write(self, unit: Callable[[Connection, list[Any]], Any], argument: Any) -> Any:
-        """Have the writer carry out a unit of work; returns after its commit."""
-        return await self.services.database.writer.run(unit, argument)
+    async def write(self, unit: Callable[[Connection, list[Any]], Any], argument: Any, *acts: Record) -> Any:
+        """Have the writer carry out a unit of work, which is these acts; returns after its commit."""
+        writer = self.services.database.writer
+        if not acts:
+            return await writer.run(unit, argument)
+        return await writer.run(carry_out, Audited(unit=unit, argument=argument, records=acts))
+
+    def acted(
+        self, act: Act, *, team: str = "", conversation_id: int | None = None, about: str = "", **details: Any
+    ) -> Record:
+        """Return the audit log's record of an act of the visitor's, at this moment."""
+        who = self.principal
+        return Record(
+            at_ms=self.services.now_ms(),
+            actor=who.login if who is not None else "",
+            act=act,
+            team=team,
+            conversation_id=conversation_id,
+            about=about,
+            details=details,
+        )
 
     @property
     def is_own_navigation(self) -> bool:
@@ -108,12 +134,19 @@ class Visit:
             query=self.request.url.query,
             person=self.principal,
             may_rules=self.may(Permission.RULES),
+            may_people=self.may(Permission.PEOPLE) or self.manages,
+            may_audit=self.may(Permission.AUDIT),
             may_reports=self.may(Permission.RULES) or self.may(Permission.OPERATE),
         )
 
     def go(self, path: str) -> RedirectResponse:
         """Send the reader to another page of ours, by GET."""
         return RedirectResponse(path, status_code=303)
+
+
+def cookie_name(services: Services, name: str) -> str:
+    """Return the name of a cookie; over HTTPS with the prefix that no other host or path can write to."""
+    return f"__Host-maild-{name}" if services.settings.secure else f"maild-{name}"
 
 
 def form_token(token: str) -> str:

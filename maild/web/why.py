@@ -17,6 +17,7 @@ from maild.rules.conceal import Told
 from maild.rules.recorded import NO, NOT_IN_FORCE, Attempt
 from maild.web.language import catalogue
 from maild.web.notices import LIMITS
+from maild.web.recording import remember_message
 from maild.web.shell import shell_of, team_name
 from maild.web.times import day, size
 from maild.web.visit import Visit
@@ -67,6 +68,7 @@ async def why(visit: Visit) -> Response:
         raise NotFoundError("not an id")
     rules = visit.services.rulebook.current
     found = await visit.read(provenance, visible=visit.visible, rules=rules, message_id=number)
+    remember_message(visit, found.message)
     routes = found.routes or ()
     name = partial(team_name, visit)
     return visit.page(

@@ -130,7 +130,7 @@ def test_what_concerns_an_unknown_login_is_refused(database: Database) -> None:
     with pytest.raises(NotFoundError):
         _grant(database, "nobody", Role.READER, "kita")
     with pytest.raises(NotFoundError):
-        database.writer.submit(set_passwords, NewPassword(login="nobody", password="x")).result()
+        database.writer.submit(set_passwords, NewPassword(login="nobody", password="x", at_ms=1)).result()
     with database.read() as connection, pytest.raises(NotFoundError):
         find_user(connection, "nobody")
 
@@ -190,7 +190,7 @@ def test_a_new_password_and_a_closed_account_end_every_session(database: Databas
     number = _user(database)
     token = _session(database, number)
     assert _opens(database, token)
-    database.writer.submit(set_passwords, NewPassword(login="petra", password="$new")).result()
+    database.writer.submit(set_passwords, NewPassword(login="petra", password="$new", at_ms=1)).result()
     assert not _opens(database, token)
     token = _session(database, number)
     database.writer.submit(disable_users, Disabling(login="petra", disabled_ms=NOW_MS)).result()
@@ -201,12 +201,19 @@ def test_a_new_password_and_a_closed_account_end_every_session(database: Databas
 def test_one_ends_ones_own_sessions_and_nobody_elses(database: Database) -> None:
     petra, anna = _user(database, "petra"), _user(database, "anna")
     first, second, other = _session(database, petra), _session(database, petra), _session(database, anna)
-    foreign = Ending(user_id=petra, handle=handle_of(digest_of(other)))
+    foreign = Ending(user_id=petra, at_ms=NOW_MS, handle=handle_of(digest_of(other)))
     assert database.writer.submit(end_sessions, foreign).result() == 0
-    assert database.writer.submit(end_sessions, Ending(user_id=petra, handle=handle_of(digest_of(first)))).result() == 1
+    assert (
+        database.writer.submit(
+            end_sessions, Ending(user_id=petra, at_ms=NOW_MS, handle=handle_of(digest_of(first)))
+        ).result()
+        == 1
+    )
     assert [_opens(database, token) for token in (first, second, other)] == [False, True, True]
     third = _session(database, petra)
-    assert database.writer.submit(end_sessions, Ending(user_id=petra, keep=digest_of(third))).result() == 1
+    assert (
+        database.writer.submit(end_sessions, Ending(user_id=petra, at_ms=NOW_MS, keep=digest_of(third))).result() == 1
+    )
     assert [_opens(database, token) for token in (second, third, other)] == [False, True, True]
 
 

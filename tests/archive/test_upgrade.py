@@ -10,7 +10,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from maild.archive import schema, schema_outgoing, schema_people, schema_senders
+from maild.archive import (
+    schema,
+    schema_handbook,
+    schema_outgoing,
+    schema_people,
+    schema_senders,
+    schema_sign_in,
+)
 from maild.archive.database import Database, writing_engine
 from maild.archive.index import index_metadata
 from maild.archive.metadata import metadata
@@ -20,7 +27,14 @@ from maild.errors import StorageError
 
 def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
     theirs = set(index_metadata.tables)
-    declared = (schema.messages, schema_senders.examinations, schema_outgoing.deliveries, schema_people.audit)
+    declared = (
+        schema.messages,
+        schema_senders.examinations,
+        schema_outgoing.deliveries,
+        schema_people.audit,
+        schema_sign_in.totp,
+        schema_handbook.handbook,
+    )
     assert {table.metadata for table in declared} == {metadata}
     with database.writing.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

@@ -147,3 +147,55 @@ def test_a_mail_program_gets_a_password_that_is_shown_once_and_can_be_revoked(
     assert maild("user", "app-passwords", "jan", "--revoke", str(listed["id"])).code == 0
     assert maild("user", "app-passwords", "jan", "--json").objects == []
     assert maild("user", "app-passwords", "jan", "--revoke", str(listed["id"])).code == 1
+
+
+def test_an_invitation_is_a_link_that_is_printed_and_makes_the_account(maild: Maild, site: Path) -> None:
+    made = maild("user", "invite", "Jan", "--name", "Jan Becker")
+    assert made.code == 0, made.err
+    assert re.fullmatch(r"http://127\.0\.0\.1:8080/welcome/[\w-]{43}\n", made.out)
+    again = maild("user", "invite", "jan")
+    assert again.code == 0
+    assert again.out != made.out
+    assert maild("user", "invite", "jan b").code == 2
+    assert [p["login"] for p in maild("user", "list", "--json").objects] == ["jan", "petra"]
+    assert maild("user", "second-factor", "jan").code == 1
+
+
+def test_an_account_is_tied_to_a_person_of_the_provider_and_untied(
+    maild: Maild, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(maild, tmp_path)
+    assert maild("user", "identity", "jan", "--subject", "17").code == 2
+    monkeypatch.setenv("MAILD_OIDC__ISSUER", "https://sso.example")
+    monkeypatch.setenv("MAILD_OIDC__CLIENT_ID", "maild")
+    monkeypatch.setenv("MAILD_OIDC__GROUPS", '{"it": ["administrator"]}')
+    assert maild("user", "identity", "jan").code == 2
+    assert maild("user", "identity", "jan", "--subject", "17").code == 0
+    taken = maild("user", "identity", "petra", "--subject", "17")
+    assert (taken.code, taken.err) == (1, "maild: that subject opens another account\n")
+    assert maild("user", "identity", "jan", "--remove").code == 0
+    assert maild("user", "identity", "petra", "--subject", "17").code == 0
+
+
+def test_what_is_done_to_people_on_the_command_line_is_recorded_as_the_operators(site: Path, maild: Maild) -> None:
+    (site.parent / "another").write_text(PASSWORD + " neu\n", encoding="utf-8")
+    assert maild("user", "add", "Kim", "--password-file", "another").code == 0
+    assert maild("grant", "kim", "poststelle", "reader").code == 0
+    assert maild("grant", "kim", "poststelle", "reader", "--revoke").code == 0
+    assert maild("user", "passwd", "kim", "--password-file", "another").code == 0
+    assert maild("user", "disable", "kim", "--yes").code == 0
+    assert maild("search", "kitaplatz").code == 1
+    said = maild("audit", "export").objects[1:-1]
+    assert [(each["act"], each["team"], each["about"]) for each in said] == [
+        ("account", "", "petra"),
+        ("granted", "", "petra"),
+        ("granted", "poststelle", "petra"),
+        ("account", "", "kim"),
+        ("granted", "poststelle", "kim"),
+        ("revoked", "poststelle", "kim"),
+        ("credential", "", "kim"),
+        ("disabled", "", "kim"),
+        ("searched", "", "kitaplatz"),
+        ("exported", "", "audit log"),
+    ]
+    assert {each["actor"] for each in said} == {"operator"}

@@ -11,7 +11,6 @@ from maild.mail.answering import (
     answered_subject,
     chained,
     forwarded_subject,
-    own_words,
     propose,
     quotation,
     with_reference,
@@ -105,17 +104,3 @@ def test_a_long_chain_keeps_its_beginning_and_its_end() -> None:
 
 def test_a_quotation_of_a_very_long_text_is_cut() -> None:
     assert len(quotation("x\n" * 1_000_000)) < 300_000
-
-
-@pytest.mark.parametrize(
-    ("text", "own"),
-    [
-        ("Ja.\n\nAm 3. Mai schrieb Petra M.:\n> Geht das?", "Ja."),
-        ("\n\nAm 3. Mai schrieb Petra M.:\n> Geht das?\n>\n> Gruss", ""),
-        ("> Geht das?\nJa.\n> Und das?\nNein.", "Ja.\nNein."),
-        ("Das Ergebnis:", "Das Ergebnis:"),
-        ("", ""),
-    ],
-)
-def test_own_words_are_what_stands_beside_the_quotation(text: str, own: str) -> None:
-    assert own_words(text) == own

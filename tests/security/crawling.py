@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from maild.archive.handbook import Save, save_pages
 from maild.web.gate import Access, Page
 from maild.web.routes import pages_of
-from tests.web.office import Office, letter, shown_id
+from tests.web.office import PASSWORD, Office, letter, shown_id
 
 ATTACHED = (
     "From: {name} <{mail}>\nTo: {to}\nSubject: {subject}\nMessage-ID: <{key}>\nMIME-Version: 1.0\n"
@@ -32,17 +33,24 @@ class Objects:
     rule: str = "eilt"
     number: str = "1"
     draft: str = "0000000000001"
+    page: str = "seite"
+    token: str = "no-such-token"
 
     def path(self, page: Page) -> str:
         return re.sub(r"\{(\w+)\}", lambda found: str(getattr(self, found[1])), page.path)
 
 
-NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", part="9", name="nothing.css")
+NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", part="9", name="nothing.css",
+                  page="keine")  # fmt: skip
 FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
     "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
     "/c/{reference}/note": {"note": "x"},
+    "/c/{reference}/model": {"why": "x"},
+    "/handbook/{team}": {"title": "x", "text": "x"},
+    "/handbook/{team}/{page}": {"title": "x", "text": "x", "base": "1"},
+    "/welcome": {},
     "/write": {"draft": "0000000000008", "do": "save", "text": "x"},
     "/drafts/{draft}": {"do": "save", "text": "x"},
     "/m/{id}/take-back": {},
@@ -50,6 +58,13 @@ FORMS = {
     "/m/{id}/release": {"next": "/"},
     "/sessions": {"handle": "0" * 16},
     "/sessions/mail-programs": {"password": "1"},
+    "/sessions/copies": {"on": "0"},
+    "/sessions/password": {"new": PASSWORD, "again": PASSWORD},
+    "/sessions/second-factor": {"do": "remove"},
+    "/confirm": {"confirm-password": PASSWORD},
+    "/invitations": {"login": "leser"},
+    "/welcome/{token}": {"new": PASSWORD, "again": PASSWORD},
+    "/login/second": {"ticket": "x", "code": "123456"},
     "/login": {"login": "x", "password": "y"},
     "/logout": {},
     "/language": {"language": "en"},
@@ -62,6 +77,13 @@ FORMS = {
     "/rules/save": {"text": "version: 1", "reason": "x"},
     "/rules/history/{number}/back": {},
     "/rules/proposals/{number}": {"decision": "approved"},
+    "/people/grants": {"login": "x", "role": "reader"},
+    "/people/revocations": {"number": "999999", "role": "reader"},
+    "/people/accounts": {"login": "zwei worte"},
+    "/people/state": {"number": "999999", "do": "close"},
+    "/people/notices": {"up_to": "1"},
+    "/audit/requests": {"person": "petra", "purpose": "x"},
+    "/audit/decisions": {"request": "999999"},
 }
 
 
@@ -77,7 +99,14 @@ def guarded(page: Page) -> bool:
 def objects_of(office: Office, team: str, message_id: int, *, author: str = "") -> Objects:
     """Return the objects that belong to a letter, with a draft that somebody writes to answer it."""
     draft_id = office.draft(author, message_id, team, "secret draft") if author else 1
+    write_page(office, team)
     return Objects(team=team, reference=office.reference(message_id), id=shown_id(message_id), draft=shown_id(draft_id))
+
+
+def write_page(office: Office, team: str, text: str = "Text") -> None:
+    """Have a team write the page that `Objects` names, where it is not there."""
+    save = Save(team=team, page="seite", base=0, title=text, address="", text=text, author="jemand", at_ms=1)
+    office.database.writer.submit(save_pages, save).result()
 
 
 def without_chance(text: str) -> str:

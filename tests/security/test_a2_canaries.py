@@ -8,7 +8,7 @@ import pytest
 from httpx2 import Response
 
 from maild.policy.roles import Role
-from tests.security.crawling import ATTACHED, FORMS, NOWHERE, Objects, objects_of, pages
+from tests.security.crawling import ATTACHED, FORMS, NOWHERE, Objects, objects_of, pages, write_page
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
 
 CANARY = "kanarie7"
@@ -49,12 +49,15 @@ def mixed(office: Office) -> tuple[Office, Objects, Objects]:
                 "bauamt@musterstadt.example", age_s=5_000)  # fmt: skip
     # The same octets again, to the other team alone.
     office.mail(letter("Eigener Brief", key="own@citizen.example"), "bauamt@musterstadt.example", age_s=100)
+    write_page(office, "bauamt", f"{CANARY} Handbuch")
     ours, theirs = objects_of(office, "kita", own, author="petra"), objects_of(office, "bauamt", secret, author="bert")
     # What others write about it: an answer that is not finished, and a note.
     with office.client("bert") as bert:
         token = token_in(bert.get("/sessions").text)
         note = {"token": token, "team": "bauamt", "note": f"{CANARY} Notiz"}
         assert bert.post(f"/c/{theirs.reference}/note", data=note).status_code == 303
+        model = {"token": token, "team": "bauamt", "why": f"{CANARY} gut"}
+        assert bert.post(f"/c/{theirs.reference}/model", data=model).status_code == 303
         office.draft("bert", secret, "bauamt", f"{CANARY} Entwurf", subject=CANARY)
         assert CANARY in bert.get("/drafts").text
     return office, ours, theirs
@@ -64,7 +67,8 @@ def test_the_canaries_are_there_for_those_who_may_see_them(mixed: tuple[Office, 
     office, _, theirs = mixed
     with office.client("bert") as bert:
         for path in ("/inbox/bauamt", f"/c/{theirs.reference}", f"/m/{theirs.id}", f"/search?q={CANARY}",
-                     f"/m/{theirs.id}/source", f"/m/{theirs.id}/letter", f"/m/{theirs.id}/part/2"):  # fmt: skip
+                     f"/m/{theirs.id}/source", f"/m/{theirs.id}/letter", f"/m/{theirs.id}/part/2", "/handbook",
+                     "/handbook/bauamt", "/handbook/bauamt/seite", "/welcome"):  # fmt: skip
             answer = bert.get(path)
             assert CANARY in answer.text.lower().replace(f"?q={CANARY}", ""), path
 

@@ -67,6 +67,7 @@ class Promised:
     sts: str = ""
     tlsa: Sequence[object] | str = ()
     secure: bool = True
+    tlsa_secure: bool = True
     mx: str = HOST
 
     def post(self, sink: Sink) -> Post:
@@ -79,7 +80,7 @@ class Promised:
                 f"_mta-sts.{THERE}": {Kind.TXT: text},
                 tlsa: {Kind.TLSA: self.tlsa},
             },
-            secure=[THERE, self.mx, tlsa] if self.secure else [],
+            secure=[THERE, self.mx, *[tlsa] * self.tlsa_secure] if self.secure else [],
         )
 
         async def fetch(_domain: str) -> tuple[str | None, str]:
@@ -123,14 +124,15 @@ async def test_what_was_promised_is_had_or_the_mail_waits(
         assert {post.tries(each.id)[-1].tls for each in waiting} == {f"TLSv1.3 {promise}"}
 
 
-@pytest.mark.parametrize("promise", ["nothing", "testing", "dane-unproven"])
+@pytest.mark.parametrize("promise", ["nothing", "testing", "dane-unproven", "dane-unproven-host"])
 async def test_where_nothing_is_promised_mail_goes_on(
     sqlite_database: Database, authority: trustme.CA, promise: str
 ) -> None:
     host = Host(authority)
     world = Promised(sqlite_database, authority, sts="testing" if promise == "testing" else "", secure=False)
-    if promise == "dane-unproven":
+    if promise.startswith("dane"):
         world.tlsa = [(3, 0, 1, bytes(32))]
+        world.secure, world.tlsa_secure = promise == "dane-unproven", promise != "dane-unproven"
     for number, attack in enumerate(ATTACKS):
         message_id = out(sqlite_database, (TO,), number=number)
         async with host.sink(attack) as sink:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, date
 
 import pytest
 
+from maild.archive.figures import Period
 from maild.rules.directory import as_csv, listed
+from maild.web import figures
+from maild.web.periods import calendar
 from tests.rules.samples import rules_of
 
 FORMULAS = ["=1+1", "+49 30", "-2", "@SUM(A1)", "\t=1", " =1", "\uff1d1", '=HYPERLINK("http://evil.example")']
@@ -26,3 +30,11 @@ def test_no_cell_of_the_directory_begins_as_a_formula(formula: str) -> None:
     assert len(cells) == 8
     assert {cell[0] for cell in cells} == {"'"}
     assert f"'{formula.strip()}" in {cell.replace("' ", "'").replace("'\t", "'") for cell in cells}
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_of_the_statistics_begins_as_a_formula(formula: str) -> None:
+    week = calendar("week", "", date(2026, 9, 21), UTC)
+    written = figures.as_csv("kita", formula, week, (Period(received=1),))
+    (row,) = list(csv.reader(io.StringIO(written, newline="")))[1:]
+    assert row[1] == f"'{formula}"

@@ -38,7 +38,7 @@ def test_ten_thousand_tries_from_everywhere_on_one_account_take_hours_and_never_
     assert waited > 9_000 * MAX_DELAY_S
     own = throttle.begin("203.0.113.9", "petra", now_s)
     assert (own.retry_after_s, own.delay_s) == (0.0, MAX_DELAY_S)
-    assert throttle.begin("203.0.113.9", "petra", now_s, device=True).delay_s == 0.0
+    assert throttle.begin("203.0.113.9", "petra", now_s, device="browser").delay_s == 0.0
 
 
 def test_spraying_one_password_over_all_accounts_slows_everyone_by_seconds_only() -> None:
@@ -47,7 +47,7 @@ def test_spraying_one_password_over_all_accounts_slows_everyone_by_seconds_only(
         throttle.begin(f"10.{number >> 8}.{number & 255}.1", f"user{number}", 0.0)
     stranger = throttle.begin("192.0.2.1", "somebody", 0.0)
     assert 0 < stranger.delay_s <= MAX_DELAY_S
-    assert throttle.begin("192.0.2.1", "petra", 0.0, device=True).delay_s == 0.0
+    assert throttle.begin("192.0.2.1", "petra", 0.0, device="browser").delay_s == 0.0
 
 
 def test_tries_at_the_same_moment_all_count() -> None:
@@ -67,7 +67,7 @@ def test_a_town_hall_behind_one_address_is_not_slowed_by_its_own_typing_errors()
 
 def test_a_known_browser_that_guesses_is_held_up_too() -> None:
     throttle = Throttle()
-    verdicts = [throttle.begin("203.0.113.9", "petra", 0.0, device=True) for _ in range(50)]
+    verdicts = [throttle.begin("203.0.113.9", "petra", 0.0, device="browser") for _ in range(50)]
     assert sum(v.retry_after_s == 0 for v in verdicts) == FREE_TRIES_ORIGIN
 
 

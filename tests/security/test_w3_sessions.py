@@ -86,7 +86,9 @@ def test_after_its_end_a_session_opens_nothing(office: Office, act: str) -> None
             case "disable":
                 office.database.writer.submit(disable_users, Disabling(login="petra", disabled_ms=1)).result()
             case "password":
-                office.database.writer.submit(set_passwords, NewPassword(login="petra", password="$x")).result()
+                office.database.writer.submit(
+                    set_passwords, NewPassword(login="petra", password="$x", at_ms=1)
+                ).result()
             case "idle":
                 office.clock.ms += 30 * 60 * 1000
             case _:

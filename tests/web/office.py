@@ -127,9 +127,9 @@ class Office:
             self.grant(login, role, team)
         return user_id
 
-    def grant(self, login: str, role: Role, team: str | None, *, until_ms: int | None = None) -> None:
+    def grant(self, login: str, role: Role, team: str | None, *, from_ms: int = 0, until_ms: int | None = None) -> None:
         """Give a permission."""
-        new = NewGrant(login=login, role=role, team=team, from_ms=0, until_ms=until_ms, granted_by="test")
+        new = NewGrant(login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test")
         self.database.writer.submit(add_grants, new).result()
 
     def mail(

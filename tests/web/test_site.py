@@ -19,7 +19,7 @@ WORDS = {
     "/search": ("beide Wörter", "both words"),
     "/search?q=fehltganz": ("Kein Brief, den Sie lesen dürfen", "No letter that you may read"),
     "/search?q=unbekannt:x": ("Ein Feld „unbekannt“ gibt es nicht", "There is no field “unbekannt”"),
-    "/sessions": ("Meine Sitzungen", "My sessions"),
+    "/sessions": ("Meine Anmeldung", "My sign-in"),
     "/logout": ("Abmelden?", "Sign out?"),
     "/directory": ("Verzeichnis der Funktionsadressen", "Directory of function addresses"),
     "/no/such/page": ("Nicht gefunden", "Not found"),
@@ -241,7 +241,7 @@ def test_a_choice_of_language_is_kept_for_the_browser_and_the_person(shared: Off
     with shared.database.read() as connection:
         assert find_user(connection, "leser").language == "de"
     with shared.client("leser", **{"accept-language": "en"}) as client:
-        assert "Meine Sitzungen" in client.get("/sessions").text
+        assert "Meine Anmeldung" in client.get("/sessions").text
 
 
 def test_health_says_what_is_wrong_in_a_word(office: Office) -> None:

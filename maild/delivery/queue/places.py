@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_
 
 from maild.archive.schema import duties
-from maild.delivery.deliveries import LMTP, MAILDIR, SMTP
+from maild.archive.schema_copies import copies
+from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP
 from maild.errors import AddressError
 from maild.mail.address import parse_address
 from maild.mail.inbox import team_of
-from maild.rules.duties import ALSO_DELIVER, FORWARD
+from maild.rules.duties import ALSO_DELIVER, FORWARD, MEMBER_COPY
 
 LEAVING = (FORWARD, ALSO_DELIVER)
 _FORWARD = "forward:"
@@ -52,7 +53,6 @@ def asked_by(delivery: Any) -> ColumnElement[bool]:
     one = literal(", ") + each.recipient + ", "
     return and_(
         duties.c.message_id == each.message_id,
-        duties.c.kind.in_(LEAVING),
         or_(
             and_(duties.c.kind == FORWARD, each.kind == SMTP, target == each.recipient),
             and_(
@@ -62,5 +62,14 @@ def asked_by(delivery: Any) -> ColumnElement[bool]:
                 func.replace(listed, one, "") != listed,
             ),
             and_(duties.c.kind == ALSO_DELIVER, each.kind != SMTP, target == each.kind + ":" + each.next_hop),
+            and_(
+                duties.c.kind == MEMBER_COPY,
+                each.kind == COPY,
+                exists().where(
+                    copies.c.message_id == each.message_id,
+                    copies.c.recipient == each.recipient,
+                    copies.c.team == duties.c.team,
+                ),
+            ),
         ),
     )

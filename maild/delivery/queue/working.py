@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from maild.archive.schema_outgoing import attempts, deliveries
-from maild.delivery.deliveries import SMTP, WAITING, Delivery, Dsn, NewDelivery
+from maild.delivery.deliveries import COPY, SMTP, WAITING, Delivery, Dsn, NewDelivery
 from maild.delivery.outcome import Outcome, Result, shown
 from maild.delivery.schedule import HORIZON_MS, is_late, is_over, pause_ms
 
@@ -153,7 +153,7 @@ def _claim(connection: Connection, asked: Claim) -> Claimed:
                 ended.append((row["id"], row["message_id"]))
                 continue
         hop = hop_of(row["kind"], row["next_hop"], asked.single)
-        key = (row["message_id"], *hop, row["reverse_path"])
+        key = (row["message_id"], *hop, row["reverse_path"], row["id"] if row["kind"] == COPY else None)
         if key not in chosen:
             if len(chosen) >= asked.loads or active.get(hop, 0) >= asked.per_hop:
                 continue

@@ -1,0 +1,139 @@
+"""Invitations: a link, handed over in person, by which somebody sets the first password of an account, or a new one.
+
+A link opens once, for seven days (for one day when it replaces a password that is there), and only the newest of a
+person. No mail ever carries one: it could come to an inbox that colleagues read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from maild.archive.accounts import User, find_user
+from maild.archive.audit import Record, record
+from maild.archive.schema import sessions, users
+from maild.archive.schema_sign_in import invitations
+from maild.archive.second_factors import forget_second_factor
+from maild.archive.sessions import digest_of
+from maild.errors import NotFoundError
+from maild.mail.acts import Act
+
+FIRST_MS = 7 * 86_400_000
+AGAIN_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInvitation:
+    """A link to make. `by` is who hands it over; with `forgets_second` the second factor is lost and is to go, too."""
+
+    digest: bytes
+    login: str
+    by: str
+    at_ms: int
+    forgets_second: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """Somebody opens a link and sets a password (a PHC string)."""
+
+    token: str
+    password: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitation:
+    """A link that holds."""
+
+    user_id: int
+    login: str
+    name: str
+    expires_ms: int
+
+
+def open_invitation(connection: Connection, token: str, now_ms: int) -> Invitation | None:
+    """Return what a link leads to; None for every kind of no."""
+    if not token:
+        return None
+    row = connection.execute(
+        select(invitations.c.user_id, invitations.c.expires_ms, users.c.login, users.c.name)
+        .join(users, users.c.id == invitations.c.user_id)
+        .where(
+            invitations.c.digest == digest_of(token),
+            invitations.c.used_ms.is_(None),
+            invitations.c.expires_ms > now_ms,
+            users.c.disabled_ms.is_(None),
+        )
+    ).first()
+    return None if row is None else Invitation(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public view of a row
+
+
+def invited(connection: Connection, now_ms: int) -> dict[int, int]:
+    """Return for whom there is a link that holds, and until when."""
+    rows = connection.execute(
+        select(invitations.c.user_id, invitations.c.expires_ms).where(
+            invitations.c.used_ms.is_(None), invitations.c.expires_ms > now_ms
+        )
+    )
+    return {row.user_id: row.expires_ms for row in rows}
+
+
+def without_password(connection: Connection) -> frozenset[int]:
+    """Return the ids of the accounts that have no password yet."""
+    return frozenset(connection.scalars(select(users.c.id).where(users.c.password.is_(None))))
+
+
+# --- units of work ------------------------------------------------------------------------------------------
+
+
+def invite(connection: Connection, arguments: list[NewInvitation]) -> list[int]:
+    """Make links; returns until when each holds. Those made before for the same person end. Raises NotFoundError."""
+    return [_invite(connection, new) for new in arguments]
+
+
+def _invite(connection: Connection, new: NewInvitation) -> int:
+    person = find_user(connection, new.login)
+    if person.disabled_ms is not None:
+        raise NotFoundError(f"the account of {new.login} is closed")
+    has_password = connection.scalar(select(users.c.password.is_not(None)).where(users.c.id == person.id))
+    expires_ms = new.at_ms + (AGAIN_MS if has_password else FIRST_MS)
+    connection.execute(delete(invitations).where(invitations.c.user_id == person.id, invitations.c.used_ms.is_(None)))
+    connection.execute(
+        insert(invitations).values(
+            digest=new.digest, user_id=person.id, made_by=new.by, created_ms=new.at_ms, expires_ms=expires_ms
+        )
+    )
+    if new.forgets_second:
+        forget_second_factor(connection, person.id)
+    details = {"what": "invitation", "until": expires_ms, "second_factor_removed": new.forgets_second}
+    record(connection, [_credential(new.by, person, new.at_ms, details)])
+    return expires_ms
+
+
+def redeem(connection: Connection, arguments: list[Redemption]) -> list[Invitation | None]:
+    """Set passwords by links; None where a link does not hold. The sessions of the old password end."""
+    return [_redeem(connection, asked) for asked in arguments]
+
+
+def _redeem(connection: Connection, asked: Redemption) -> Invitation | None:
+    found = open_invitation(connection, asked.token, asked.at_ms)
+    if found is None:
+        return None
+    used = connection.execute(
+        update(invitations)
+        .where(invitations.c.digest == digest_of(asked.token), invitations.c.used_ms.is_(None))
+        .values(used_ms=asked.at_ms)
+    )
+    if used.rowcount != 1:  # another was quicker
+        return None
+    connection.execute(update(users).where(users.c.id == found.user_id).values(password=asked.password))
+    connection.execute(delete(sessions).where(sessions.c.user_id == found.user_id))
+    person = find_user(connection, found.login)
+    record(connection, [_credential(found.login, person, asked.at_ms, {"what": "password", "by": "invitation"})])
+    return found
+
+
+def _credential(by: str, person: User, at_ms: int, details: dict[str, object]) -> Record:
+    return Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=person.login, details=details)

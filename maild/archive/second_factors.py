@@ -1,0 +1,200 @@
+"""Second factors: the app that shows six digits, and codes on paper for when it is gone.
+
+A code of the app opens once: its step is remembered in the statement that takes it, so that of two tries at the same
+moment one is refused. Codes on paper have 80 bits of chance; their SHA-256 is enough to know them by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from maild.archive.audit import Record, record
+from maild.archive.schema import sessions
+from maild.archive.schema_sign_in import recovery_codes, totp
+from maild.mail.acts import Act
+
+CODES = 10
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without 0, 1, i, l and o, which look like others
+_LENGTH = 16  # 79 bits
+_GROUP = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factors:
+    """What a person has besides a password. `secret` is sealed."""
+
+    secret: bytes | None
+    since_ms: int | None
+    last_step: int
+    codes_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewTotp:
+    """An app to know from now on, with fresh codes on paper; those before end. `session` was there and proved it."""
+
+    user_id: int
+    login: str
+    secret: bytes
+    step: int
+    codes: tuple[bytes, ...]
+    session: bytes
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCodes:
+    """Fresh codes on paper, in place of those before."""
+
+    user_id: int
+    login: str
+    codes: tuple[bytes, ...]
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """The code of a step was typed."""
+
+    user_id: int
+    step: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """A code on paper was typed."""
+
+    user_id: int
+    login: str
+    code: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A second factor is to go. `by` is who says so."""
+
+    user_id: int
+    login: str
+    by: str
+    at_ms: int
+
+
+def new_codes() -> tuple[str, ...]:
+    """Draw codes for a sheet of paper, in groups of four letters."""
+    drawn = ("".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for _ in range(CODES))
+    return tuple("-".join(code[at : at + _GROUP] for at in range(0, _LENGTH, _GROUP)) for code in drawn)
+
+
+def code_digest(code: str) -> bytes:
+    """Return what the database knows of a code on paper, however it is spaced."""
+    letters = "".join(c for c in code.lower() if c.isalnum())
+    return hashlib.sha256(letters.encode("utf-8", "surrogatepass")).digest()
+
+
+def factors_of(connection: Connection, user_id: int) -> Factors:
+    """Return a person's second factors."""
+    row = connection.execute(select(totp).where(totp.c.user_id == user_id)).first()
+    left = connection.scalar(
+        select(func.count())
+        .select_from(recovery_codes)
+        .where(recovery_codes.c.user_id == user_id, recovery_codes.c.used_ms.is_(None))
+    )
+    return Factors(
+        secret=None if row is None else bytes(row.secret),
+        since_ms=None if row is None else row.created_ms,
+        last_step=-1 if row is None else row.last_step,
+        codes_left=left or 0,
+    )
+
+
+def forget_second_factor(connection: Connection, user_id: int) -> bool:
+    """Remove app and codes, within a unit that says so in the audit log; tells whether there was an app."""
+    connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
+    return connection.execute(delete(totp).where(totp.c.user_id == user_id)).rowcount > 0
+
+
+# --- units of work ------------------------------------------------------------------------------------------
+
+
+def set_totp(connection: Connection, arguments: list[NewTotp]) -> list[None]:
+    """Know apps from now on."""
+    for new in arguments:
+        replaced = forget_second_factor(connection, new.user_id)
+        connection.execute(
+            insert(totp).values(user_id=new.user_id, secret=new.secret, created_ms=new.at_ms, last_step=new.step)
+        )
+        _put_codes(connection, new.user_id, new.codes)
+        connection.execute(
+            update(sessions)
+            .where(sessions.c.digest == new.session, sessions.c.user_id == new.user_id)
+            .values(way="totp", confirmed_ms=new.at_ms)
+        )
+        _note(connection, new.login, new.login, new.at_ms, "second factor replaced" if replaced else "second factor")
+    return [None] * len(arguments)
+
+
+def renew_codes(connection: Connection, arguments: list[NewCodes]) -> list[None]:
+    """Put fresh codes in the place of the old ones."""
+    for new in arguments:
+        connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == new.user_id))
+        _put_codes(connection, new.user_id, new.codes)
+        _note(connection, new.login, new.login, new.at_ms, "recovery codes")
+    return [None] * len(arguments)
+
+
+def _put_codes(connection: Connection, user_id: int, codes: tuple[bytes, ...]) -> None:
+    connection.execute(insert(recovery_codes), [{"user_id": user_id, "digest": digest} for digest in codes])
+
+
+def use_step(connection: Connection, arguments: list[Step]) -> list[bool]:
+    """Take codes of apps; False where the step, or a later one, was used before."""
+    return [
+        connection.execute(
+            update(totp).where(totp.c.user_id == used.user_id, totp.c.last_step < used.step).values(last_step=used.step)
+        ).rowcount
+        == 1
+        for used in arguments
+    ]
+
+
+def use_paper(connection: Connection, arguments: list[Paper]) -> list[bool]:
+    """Take codes on paper; False for one that is wrong or was used."""
+    return [_use_paper(connection, asked) for asked in arguments]
+
+
+def _use_paper(connection: Connection, asked: Paper) -> bool:
+    used = connection.execute(
+        update(recovery_codes)
+        .where(
+            recovery_codes.c.user_id == asked.user_id,
+            recovery_codes.c.digest == code_digest(asked.code),
+            recovery_codes.c.used_ms.is_(None),
+        )
+        .values(used_ms=asked.at_ms)
+    )
+    if used.rowcount != 1:
+        return False
+    _note(connection, asked.login, asked.login, asked.at_ms, "recovery code used")
+    return True
+
+
+def remove_second_factors(connection: Connection, arguments: list[Removal]) -> list[bool]:
+    """Remove apps and codes; False where there was none."""
+    return [_remove(connection, asked) for asked in arguments]
+
+
+def _remove(connection: Connection, asked: Removal) -> bool:
+    if not forget_second_factor(connection, asked.user_id):
+        return False
+    _note(connection, asked.by, asked.login, asked.at_ms, "second factor removed")
+    return True
+
+
+def _note(connection: Connection, by: str, login: str, at_ms: int, what: str) -> None:
+    done = Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=login, details={"what": what})
+    record(connection, [done])

@@ -1,0 +1,394 @@
+"""What members answer to copies in Outlook or Thunderbird: proven, composed anew under the office's address, submitted.
+
+A mail to a reply address is an answer and nothing else: no word in it is a command. It goes out only when the mail
+system proves that it is from the member whom the copy was made for, and that member may answer at that moment; both are
+asked once more in the transaction that sends it. Whatever keeps it from going out, it is kept as a draft in the
+conversation, and the audit log says so.
+
+Security: who is not proven to be the member is told nothing. The citizen gets the member's own words and files, under
+the office's address; no quotation, no private address, and no octet of the reply address. Nobody gets it who did not
+write the letter.
+
+Source: threats T1, T2, T4, T8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from maild.archive import content
+from maild.archive.accounts import User
+from maild.archive.audit import Record, record
+from maild.archive.content import DamagedError, held
+from maild.archive.database import Database
+from maild.archive.duties import OURSELVES, Ending, RecordedDuty, end, waiting_duties
+from maild.archive.member_answers import Asked, Came, asked, came, member, objection
+from maild.archive.member_drafts import MemberDraft, NewFile, Refusal, keep_drafts, refuse
+from maild.archive.notes import NewNote, add_notes
+from maild.archive.outgoing import written_to
+from maild.authentication.author import author_of
+from maild.authentication.standing import StandingKind, standing_of
+from maild.confinement import ConfinementError
+from maild.errors import AddressError, MaildError, NotFoundError, TemporaryError
+from maild.intake.refusal_words import note_of_cut, refusal_letter
+from maild.intake.submit import Collision, Submission, Submitter
+from maild.mail.acts import Act
+from maild.mail.address import Address, parse_address
+from maild.mail.answer_reading import Answer
+from maild.mail.answering import Kind, Proposal, propose
+from maild.mail.composing import Composition, compose
+from maild.mail.facts import Facts
+from maild.mail.ids import format_id
+from maild.mail.member_answer import UNANSWERED, Why
+from maild.mail.reply_token import Claim, claim_of
+from maild.policy.visible import OPERATOR
+from maild.rules.authorship import Sender, preset, senders
+from maild.rules.duties import MEMBER_ANSWER
+from maild.rules.model import Ruleset
+
+_PATIENCE_MS = 15 * 60 * 1000  # for evidence that is not there yet
+_PAGE = 100
+_POLL_S = 10.0
+_log = structlog.get_logger()
+
+# Read a letter, and an answer, in a worker process.
+ReadLetter = Callable[[bytes], Awaitable[Facts]]
+ReadAnswer = Callable[[bytes, str], Awaitable[Answer]]
+
+
+class _RefusedError(MaildError):
+    """An answer does not go out."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
+class _LaterError(Exception):
+    """Nobody knows yet who sent it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A mail to a reply address, whose it should be, and what it answers."""
+
+    duty: RecordedDuty
+    came: Came
+    claim: Claim
+    person: User | None
+    letter: Asked | None
+    alone: bool  # it came to one reply address only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ready:
+    """What goes out of it."""
+
+    answer: Answer
+    sender: Sender
+    said: Proposal
+    draft: MemberDraft
+
+
+class MemberAnswers:
+    """The task that carries out duties of the kind `member-answer`. `key` is that of the reply addresses."""
+
+    def __init__(
+        self, *, database: Database, rules: Callable[[], Ruleset], submitter: Submitter, read_letter: ReadLetter,
+        read_answer: ReadAnswer, key: bytes, max_message_bytes: int, now_ms: Callable[[], int],
+    ) -> None:  # fmt: skip
+        self._database = database
+        self._rules = rules
+        self._submitter = submitter
+        self._read_letter = read_letter
+        self._read_answer = read_answer
+        self._key = key
+        self._max_bytes = max_message_bytes
+        self._now_ms = now_ms
+        self._awake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Say that something was filed; from the event loop."""
+        self._awake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._awake.clear()
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
+                _log.error("member_answer.failed", error=type(error).__name__)
+            try:
+                async with asyncio.timeout(_POLL_S):
+                    await self._awake.wait()
+            except TimeoutError:
+                continue
+
+    async def once(self) -> None:
+        """Look at all that waits."""
+        after = 0
+        while found := await asyncio.to_thread(self._waiting, after):
+            after = found[-1].id
+            for duty in found:
+                try:
+                    await self._carry_out(duty)
+                except TemporaryError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a worker's attempt: others go on, it is tried again
+                    _log.error("member_answer.failed", error=type(error).__name__, duty=duty.id)
+
+    def _waiting(self, after: int) -> list[RecordedDuty]:
+        with self._database.read() as connection:
+            return waiting_duties(connection, visible=OPERATOR, limit=_PAGE, after=after, kinds=(MEMBER_ANSWER,))
+
+    # --- one answer
+
+    async def _carry_out(self, duty: RecordedDuty) -> None:
+        case = await asyncio.to_thread(self._case, duty)
+        octets = await asyncio.to_thread(self._octets, case.came.digest)
+        try:
+            why = self._not_theirs(case, octets)
+        except _LaterError:
+            return
+        ready, letter = None, case.letter
+        if letter is not None and why is not Why.AGAIN:
+            ready, found = await self._prepare(case, letter, octets)
+            why = why or self._not_now(case) or found
+        try:
+            if why:
+                raise _RefusedError(why)
+            if ready is None or letter is None:
+                raise _RefusedError(Why.RIGHT)
+            await self._send(case, letter, ready)
+        except _RefusedError as refused:
+            await self._refuse(case, ready, refused.why)
+
+    def _case(self, duty: RecordedDuty) -> _Case:
+        with self._database.read() as connection:
+            mail = came(connection, duty.message_id)
+            claims = [c for text in mail.addressed if (c := self._claim(text)) is not None]
+            if not claims:
+                raise NotFoundError("the secret of the reply addresses is another one now")
+            return _Case(
+                duty=duty, came=mail, claim=claims[0], person=member(connection, duty.target),
+                letter=asked(connection, claims[0]), alone=len(claims) == 1,
+            )  # fmt: skip
+
+    def _claim(self, text: str) -> Claim | None:
+        try:
+            return claim_of(parse_address(text), self._key)
+        except AddressError:
+            return None
+
+    def _octets(self, digest: bytes) -> bytes:
+        with self._database.read(mapped=False) as connection:
+            return content.read(connection, digest)
+
+    def _not_theirs(self, case: _Case, octets: bytes) -> Why | None:
+        """Return why a mail does not count as the member's. Raises _LaterError as long as nobody knows."""
+        author = author_of(octets)
+        if case.came.again:
+            return Why.AGAIN
+        if case.person is None or not author.verifiable or not _same(author.address, case.person.mail):
+            return Why.SENDER
+        standing = standing_of(case.came.evidence, author.domain, self._rules().domains)
+        if standing.kind is StandingKind.UNKNOWN and self._now_ms() - case.duty.made_ms < _PATIENCE_MS:
+            raise _LaterError
+        if standing.kind is not StandingKind.CONFIRMED:
+            return Why.UNPROVEN
+        return Why.SUSPICIOUS if case.came.filed else None
+
+    def _not_now(self, case: _Case) -> Why | None:
+        with self._database.read() as connection:
+            return Why.SEVERAL if not case.alone else objection(connection, case.claim, self._parents(), self._now_ms())
+
+    def _parents(self) -> dict[str, str | None]:
+        return {team.id: team.parent for team in self._rules().teams.values()}
+
+    async def _prepare(self, case: _Case, letter: Asked, octets: bytes) -> tuple[_Ready | None, Why | None]:
+        """Read what goes out, and what of it speaks against that; None for a letter that cannot be answered at all."""
+        sender = self._sender(letter)
+        if sender is None:
+            return None, Why.RIGHT
+        try:
+            answer = await self._read_answer(octets, str(sender.address))
+        except ConfinementError:
+            answer = Answer(text="", unreadable=True)
+        try:
+            facts = await self._read_letter(await asyncio.to_thread(self._octets, letter.digest))
+            said = propose(facts, Kind.ANSWER, ours=False, is_ours=lambda a: self._rules().serves(a.domain), said="")
+        except (ConfinementError, DamagedError):
+            said = Proposal()
+        draft = await asyncio.to_thread(self._draft, case, letter, answer, sender, said)
+        ready = _Ready(answer=answer, sender=sender, said=said, draft=draft)
+        return ready, await asyncio.to_thread(self._unfit, case, letter, ready)
+
+    def _sender(self, letter: Asked) -> Sender | None:
+        rules = self._rules()
+        came_to = [address for text in letter.came_to if (address := _parsed(text)) is not None]
+        return preset(rules, senders(rules, [letter.team], answering=True), came_to)
+
+    def _unfit(self, case: _Case, letter: Asked, ready: _Ready) -> Why | None:
+        answer = ready.answer
+        if answer.unreadable or case.came.source_only:
+            return Why.UNREADABLE
+        if answer.left_out:
+            return Why.FILE
+        if not answer.text.strip() and not answer.files:
+            return Why.EMPTY
+        with self._database.read() as connection:
+            known = written_to(connection, visible=OPERATOR, conversation_id=letter.conversation_id)
+        # Security: as in the browser, a Reply-To that nobody wrote from or to needs a person's click.
+        known = (known or frozenset()) | {letter.from_mail}
+        strangers = [address for _, address in ready.said.to if address.key not in known]
+        return Why.RECIPIENTS if strangers or not ready.said.to else None
+
+    def _draft(self, case: _Case, letter: Asked, answer: Answer, sender: Sender, said: Proposal) -> MemberDraft:
+        return MemberDraft(
+            message_id=case.came.message_id,
+            author=case.duty.target,
+            team=letter.team,
+            conversation_id=letter.conversation_id,
+            letter_id=letter.message_id,
+            fields={
+                "from": str(sender.address), "to": ", ".join(str(address) for _, address in said.to), "cc": "",
+                "bcc": "", "subject": said.subject, "text": answer.text, "after": "waiting",
+            },
+            files=tuple(
+                NewFile(name=file.name, media_type=file.media_type, content=held(file.octets)) for file in answer.files
+            ),
+            at_ms=self._now_ms(),
+        )  # fmt: skip
+
+    # --- the two ends
+
+    async def _send(self, case: _Case, letter: Asked, ready: _Ready) -> None:
+        octets = await asyncio.to_thread(compose, self._composition(case, ready), secrets.token_hex(16))
+        if len(octets) > self._max_bytes:
+            raise _RefusedError(Why.LARGE)
+        await self._database.writer.run(keep_drafts, ready.draft)
+        submission = Submission(
+            content=octets, kind="answer", team=letter.team, author=case.duty.target,
+            recipients=tuple(address for _, address in ready.said.to), reverse_path=ready.sender.address,
+            answers_id=letter.message_id, conversation_id=letter.conversation_id, seen_id=letter.message_id,
+            draft_id=case.came.message_id, state="waiting", also=partial(self._sent, case, letter, ready),
+        )  # fmt: skip
+        try:
+            done = await self._submitter.submit(submission)
+        except (TemporaryError, _RefusedError):
+            raise
+        except MaildError:  # another host has done it, or its author has given up the draft
+            await self._database.writer.run(end, self._ending(case, "dropped", OURSELVES))
+            return
+        if isinstance(done, Collision):
+            raise _RefusedError(Why.COLLISION)
+        if done.again:  # an earlier life sent it and did not come to hear of it
+            await self._database.writer.run(end, self._ending(case, "done", OURSELVES))
+        _log.info("member_answer.sent", id=format_id(done.message_id), by=format_id(case.came.message_id))
+
+    def _sent(self, case: _Case, letter: Asked, ready: _Ready, connection: Connection) -> None:
+        """Ask once more, within the transaction that sends, and record what goes with it."""
+        now_ms = self._now_ms()
+        if why := objection(connection, case.claim, self._parents(), now_ms):
+            raise _RefusedError(why)
+        if not end(connection, [self._ending(case, "done", OURSELVES)])[0]:
+            raise MaildError("somebody else has it in hand")
+        number, answer = format_id(case.came.message_id), ready.answer
+        language = self._rules().organisation.language
+        if text := note_of_cut(language, number, answer.quoted, answer.footer, answer.pictures):
+            note = NewNote(
+                conversation_id=letter.conversation_id,
+                team=letter.team,
+                author=case.duty.target,
+                at_ms=now_ms,
+                text=text,
+            )
+            add_notes(connection, [note])
+        record(connection, [Record(at_ms=now_ms, actor=case.duty.target, act=Act.ANSWERED, team=letter.team,
+                                   conversation_id=letter.conversation_id, about=number,
+                                   details={"by": "mail"})])  # fmt: skip
+
+    def _ending(self, case: _Case, state: str, by: str) -> Ending:
+        return Ending(duty_id=case.duty.id, state=state, by=by, at_ms=self._now_ms())
+
+    def _composition(self, case: _Case, ready: _Ready) -> Composition:
+        sender, said = ready.sender, ready.said
+        # The same for a mail that is taken up again after a crash.
+        name = hashlib.sha256(b"maild answer\0" + self._key + case.came.message_id.to_bytes(8, "big")).hexdigest()
+        return Composition(
+            sender=(sender.name, sender.address), to=said.to, subject=said.subject, text=ready.answer.text,
+            files=ready.answer.files, message_id=f"{name[:24]}@{sender.address.domain}",
+            in_reply_to=said.in_reply_to, references=said.references, date=self._now(),
+        )  # fmt: skip
+
+    def _now(self) -> datetime:
+        zone = self._rules().organisation.timezone
+        return datetime.fromtimestamp(self._now_ms() / 1000, UTC).astimezone(zone)
+
+    async def _refuse(self, case: _Case, ready: _Ready | None, why: Why) -> None:
+        refusal = Refusal(
+            duty_id=case.duty.id, why=why, login=case.duty.target, team=case.duty.team,
+            message_id=case.came.message_id, draft=None if ready is None else ready.draft, at_ms=self._now_ms(),
+            conversation_id=None if case.letter is None else case.letter.conversation_id,
+        )  # fmt: skip
+        notice = None if why in UNANSWERED else self._notice(case, why)
+        try:
+            if notice is None:
+                await self._database.writer.run(refuse, refusal)
+            else:
+                await self._submitter.submit(replace(notice, also=partial(_refused, refusal)))
+        except TemporaryError:
+            raise
+        except MaildError:
+            # The notice cannot go to that mailbox any more, or somebody was quicker: what it is about is kept anyhow.
+            await self._database.writer.run(refuse, refusal)
+        _log.info("member_answer.refused", id=format_id(case.came.message_id), reason=str(why))
+
+    def _notice(self, case: _Case, why: Why) -> Submission | None:
+        """Return the letter that tells the member; it goes to the mailbox that is known of them, and nowhere else."""
+        mailbox = None if case.person is None else _parsed(case.person.mail or "")
+        rules = self._rules()
+        choices = senders(rules, [case.duty.team])
+        if mailbox is None or not choices:
+            return None
+        sender = choices[0]
+        reference = "" if case.letter is None else case.letter.reference
+        subject, text = refusal_letter(rules.organisation.language, reference, why)
+        letter = Composition(
+            sender=(sender.name, sender.address), to=(("", mailbox),), subject=subject, text=text,
+            message_id=f"{secrets.token_hex(12)}@{sender.address.domain}", date=self._now(),
+            language=rules.organisation.language,
+            fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
+        )  # fmt: skip
+        return Submission(
+            content=compose(letter, secrets.token_hex(16)), kind="notice", team=case.duty.team, author="",
+            recipients=(mailbox,), reverse_path=None, answers_id=case.came.message_id,
+            conversation_id=case.came.conversation_id,
+        )  # fmt: skip
+
+
+def _refused(refusal: Refusal, connection: Connection) -> None:
+    if not refuse(connection, [refusal])[0]:
+        raise MaildError("it was refused before")
+
+
+def _same(address: str, registered: str | None) -> bool:
+    mine, theirs = _parsed(address), _parsed(registered or "")
+    return mine is not None and theirs is not None and mine.key == theirs.key
+
+
+def _parsed(text: str) -> Address | None:
+    try:
+        return parse_address(text)
+    except AddressError:
+        return None

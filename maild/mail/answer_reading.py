@@ -1,0 +1,88 @@
+"""Read what a member has answered to a copy: their own words and their files. Meant for a worker process.
+
+Promises: never raises, for any octets. Nothing of a quotation, a signature or a reply address is in the text.
+
+Security: a file in which a reply address stands is named, and does not go along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from maild.mail.composing import File
+from maild.mail.filename import safe_filename
+from maild.mail.letter import Letter, attachment_name, letter_parts
+from maild.mail.message import Part, decoded, parse, text
+from maild.mail.own_words import own_words, without_quotations
+from maild.mail.plain import html_to_text
+from maild.mail.reading import facts_of
+from maild.mail.reply_token import holds_token, without_tokens
+
+_LONGEST_TEXT = 1_000_000
+_MOST_FILES = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it can go out.
+
+    `quoted` and `footer` count the lines that were cut, `pictures` those within the text, which plain text cannot show.
+    `left_out` names files that hold a reply address. `unreadable`: it was not read whole.
+    """
+
+    text: str
+    quoted: int = 0
+    footer: int = 0
+    pictures: int = 0
+    files: tuple[File, ...] = ()
+    left_out: tuple[str, ...] = ()
+    unreadable: bool = False
+
+
+def read_answer(content: bytes, instead: str) -> Answer:
+    """Read an answer; `instead` takes the place of a reply address in its text."""
+    message = parse(content)
+    letter = letter_parts(message)
+    own = own_words(_text(content, letter))
+    files, left_out = _files(content, letter.attachments[:_MOST_FILES])
+    unreadable = message.source_only is not None or letter.note not in (None, "empty")
+    return Answer(
+        text=without_tokens(own.text, instead),
+        quoted=own.quoted,
+        footer=own.footer,
+        pictures=len(letter.related),
+        files=files,
+        left_out=left_out,
+        unreadable=unreadable or len(letter.attachments) > _MOST_FILES,
+    )
+
+
+def _text(content: bytes, letter: Letter) -> str:
+    pieces: list[str] = []
+    for section in letter.sections:
+        piece = "\n\n".join([text(content, part, _LONGEST_TEXT) for part in section.plain])
+        if section.html and not piece.strip():
+            piece = html_to_text(without_quotations("\n".join([text(content, part) for part in section.html])))
+        pieces.append(piece)
+    return "\n\n".join(each for each in pieces if each)[:_LONGEST_TEXT]
+
+
+def _files(content: bytes, parts: tuple[Part, ...]) -> tuple[tuple[File, ...], tuple[str, ...]]:
+    files: list[File] = []
+    left_out: list[str] = []
+    for part in parts:
+        octets, name = decoded(content, part), attachment_name(part)
+        if holds_token(octets) or holds_token(name.encode("utf-8", "replace")) or _quotes_token(part, octets):
+            left_out.append(without_tokens(safe_filename(name), "…"))
+        else:
+            files.append(File(name=safe_filename(name), media_type=part.media_type, octets=octets))
+    return tuple(files), tuple(left_out)
+
+
+def _quotes_token(part: Part, octets: bytes) -> bool:
+    """Tell whether a letter that is attached says a reply address, however its text is encoded."""
+    if not part.media_type.startswith("message/"):
+        return False
+    facts = facts_of(octets)
+    said = "\n".join([facts.text, *(field.value for field in facts.fields)])
+    return holds_token(said.encode("utf-8", "replace"))

@@ -1,0 +1,38 @@
+"""What came to addresses of which only we know how they are made: reports to envelope tokens, answers to copies."""
+
+from __future__ import annotations
+
+from maild.archive.filing import Filing
+from maild.archive.member_answers import Answering
+from maild.mail.envelope_token import delivery_among, delivery_of
+from maild.mail.reply_token import claim_of
+from maild.router.reading import Order, Reading
+from maild.rules.in_worker import addresses_of
+
+
+def tied(order: Order, reading: Reading, key: bytes | None) -> Reading:
+    """Note the delivery of ours, or the copy, whose address a message came to; `key` None: we make no such addresses.
+
+    Security: the key stays in this process; what reads mail never has it.
+    """
+    if key is None or order.direction != "in" or order.state is not None:
+        return reading
+    given = list(addresses_of(addressed.as_given for addressed in order.addressed))
+    filing = _answering(order, reading.filing, [claim_of(each, key) is not None for each in given], key)
+    if filing is not reading.filing:
+        return reading._replace(filing=filing)
+    if len(given) < len(order.addressed) or any(delivery_of(each, key) is None for each in given):
+        return reading  # it came to others as well, and must lie with them; no report does
+    found = delivery_among(given, key)
+    return reading if found is None else reading._replace(filing=filing._replace(delivery_id=found))
+
+
+def _answering(order: Order, filing: Filing, bears: list[bool], key: bytes) -> Filing:
+    if not any(bears):
+        return filing
+    given = addresses_of(addressed.as_given for addressed in order.addressed)
+    claim = next(claim for each in given if (claim := claim_of(each, key)) is not None)
+    alone = len(bears) == len(order.addressed) and all(bears)
+    bounced = not order.reverse_path
+    answering = Answering(letter_id=claim.letter_id, user_id=claim.user_id, alone=alone, bounced=bounced)
+    return filing._replace(answering=answering)

@@ -1,0 +1,83 @@
+"""One's own ways in: sessions, password, second factor, mail programs; listed, changed and ended by their owner."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+
+from anyio.to_thread import run_sync
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from maild.archive.accounts import NewPassword, set_passwords, stored_password
+from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
+from maild.archive.passwords import hash_password, objection
+from maild.archive.second_factors import factors_of
+from maild.archive.sessions import Ending, end_sessions, handle_of, list_sessions
+from maild.errors import NotFoundError
+from maild.web.copies import copies_shown
+from maild.web.password_words import OBJECTIONS
+from maild.web.visit import Visit
+
+_MAX_DIGITS = 19
+
+
+async def overview(visit: Visit) -> Response:
+    """List sessions, mail programs and what else opens the account."""
+    return await _page(visit)
+
+
+async def _page(visit: Visit, *, objection: str = "", status: int = 200) -> Response:
+    found = await visit.read(list_sessions, visit.person.user_id, visit.services.settings.lifetime, visit.now_ms)
+    own = handle_of(visit.session.digest) if visit.session is not None else ""
+    _, stored = await visit.read(stored_password, visit.person.login)
+    return visit.page(
+        "sessions.html",
+        status=status,
+        sessions=found,
+        own=own,
+        passwords=await visit.read(app_passwords_of, visit.person.login),
+        factors=await visit.read(factors_of, visit.person.user_id),
+        has_password=stored is not None,
+        copies=await copies_shown(visit),
+        objection=objection,
+    )
+
+
+async def end(visit: Visit) -> Response:
+    """End one of one's sessions, or all others."""
+    keep = visit.session.digest if visit.session is not None else None
+    handle = visit.form.get("handle")
+    ending = Ending(
+        user_id=visit.person.user_id, at_ms=visit.now_ms, handle=handle or None, keep=None if handle else keep
+    )
+    await visit.write(end_sessions, ending)
+    return visit.go("/sessions")
+
+
+async def revoke(visit: Visit) -> Response:
+    """Take back the password of one of one's own mail programs."""
+    number = visit.form.get("password", "")
+    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
+        raise HTTPException(404)
+    login = visit.person.login
+    with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
+        await visit.write(revoke_app_passwords, Withdrawal(login=login, id=int(number), at_ms=visit.now_ms, by=login))
+    return visit.go("/sessions")
+
+
+async def change_password(visit: Visit) -> Response:
+    """Set a new password; all other sessions end."""
+    person, password = visit.person, visit.form.get("new", "")
+    organisation = visit.services.rulebook.current.organisation.name
+    wrong = objection(password, login=person.login, name=person.name, organisation=organisation)
+    if wrong is None and password != visit.form.get("again"):
+        wrong = "differs"
+    if wrong is not None:
+        return await _page(visit, objection=OBJECTIONS[wrong], status=400)
+    stored = await run_sync(partial(hash_password, password, visit.services.settings.password_cost))
+    keep = visit.session.digest if visit.session is not None else b""
+    await visit.write(
+        set_passwords, NewPassword(login=person.login, password=stored, at_ms=visit.now_ms, by=person.login, keep=keep)
+    )
+    return visit.go("/sessions")

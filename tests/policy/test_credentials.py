@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from maild.mail.inbox import confidential
+from maild.policy.credentials import may_invite, second_factor_asked
+from maild.policy.grants import Grant, Principal
+from maild.policy.roles import Role
+
+NOW = 1_000
+TEAMS = {"kita": None, "kita.nord": "kita", "bauamt": None}
+
+
+def _grant(role: Role, team: str | None, until: int | None = None, revoked: int | None = None, start: int = 0) -> Grant:
+    return Grant(role=role, team=team, from_ms=start, until_ms=until, revoked_ms=revoked)
+
+
+def _who(*grants: Grant) -> Principal:
+    return Principal(user_id=1, login="chefin", name="", grants=grants)
+
+
+MANAGER = _who(_grant(Role.MANAGER, "kita"))
+ADMINISTRATOR = _who(_grant(Role.ADMINISTRATOR, None))
+
+
+@pytest.mark.parametrize(
+    ("who", "theirs", "may"),
+    [
+        (MANAGER, [_grant(Role.READER, "kita")], True),
+        (MANAGER, [_grant(Role.MANAGER, "kita.nord")], True),
+        (MANAGER, [_grant(Role.READER, "kita"), _grant(Role.READER, "bauamt")], False),
+        (MANAGER, [_grant(Role.READER, "kita"), _grant(Role.READER, "bauamt", until=NOW)], True),
+        (MANAGER, [_grant(Role.READER, "kita"), _grant(Role.READER, "bauamt", revoked=5)], True),
+        (MANAGER, [_grant(Role.READER, "kita"), _grant(Role.READER, "bauamt", start=NOW + 9)], False),
+        (MANAGER, [_grant(Role.READER, "kita"), _grant(Role.AUDITOR, None)], False),
+        (MANAGER, [_grant(Role.READER, confidential("kita"))], True),
+        (MANAGER, [_grant(Role.READER, confidential("bauamt"))], False),
+        (MANAGER, [], False),
+        (_who(_grant(Role.COORDINATOR, "kita")), [_grant(Role.READER, "kita")], False),
+        (_who(_grant(Role.MANAGER, "kita", until=NOW)), [_grant(Role.READER, "kita")], False),
+        (_who(_grant(Role.MANAGER, "kita.nord")), [_grant(Role.READER, "kita")], False),
+        (ADMINISTRATOR, [], True),
+        (ADMINISTRATOR, [_grant(Role.READER, "bauamt")], True),
+        (_who(_grant(Role.RULE_EDITOR, None)), [_grant(Role.READER, "kita")], False),
+    ],
+)
+def test_a_link_is_made_by_who_could_do_all_that_it_opens(who: Principal, theirs: list[Grant], may: bool) -> None:
+    assert may_invite(who, 2, theirs, TEAMS, NOW) is may
+
+
+def test_nobody_makes_a_link_for_oneself() -> None:
+    assert not may_invite(ADMINISTRATOR, 1, [], TEAMS, NOW)
+
+
+def test_a_second_factor_is_asked_of_those_whom_the_setting_names() -> None:
+    auditor, reader = [_grant(Role.AUDITOR, None)], [_grant(Role.READER, "kita")]
+    assert [second_factor_asked(word, reader, NOW) for word in ("optional", "administrators", "required")] == [
+        False, False, True,
+    ]  # fmt: skip
+    assert second_factor_asked("administrators", auditor, NOW)
+    assert not second_factor_asked("administrators", [_grant(Role.AUDITOR, None, until=NOW)], NOW)

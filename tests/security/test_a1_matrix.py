@@ -1,0 +1,173 @@
+"""A1, A2: every route with every role, inside and outside its dates, above, beside and below its team.
+
+What is expected comes from `policy`: an object of a team that is not read is not there, an act without its permission
+is forbidden, and no octet of any answer holds a word of what its reader may not see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from starlette.testclient import TestClient
+
+from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.notes import NewNote, add_notes
+from maild.archive.sessions import Lifetime, NewSession, digest_of, new_token, open_sessions
+from maild.mail.ids import format_id
+from maild.policy.grants import Grant, Principal, may, teams_with
+from maild.policy.roles import TEAM_ROLES, Permission, Role
+from maild.web.gate import Access, Page
+from maild.web.routes import pages_of
+from maild.web.visit import form_token
+from tests.security.crawling import ATTACHED, FORMS, Objects, objects_of, pages
+from tests.security.permissions import page as permissions_page
+from tests.web.office import NOW_MS, RULES, Office, rules
+
+ROOT = Path(__file__).parent.parent.parent
+PARENTS = {"amt": None, "kita": "amt", "kita.nord": "kita", "bauamt": None, "poststelle": None}
+PLACES = ("kita", "kita.nord", "amt", "bauamt", "kita:confidential")
+DATES = {"before": (NOW_MS + 1, None), "inside": (0, None), "after": (0, NOW_MS)}
+# What an act asks for besides reading, where that is not RESPOND.
+DRAFTS = {"/c/{reference}/reply", "/c/{reference}/note"}
+_ASKED = {
+    Access.RULES: (Permission.RULES,),
+    Access.REPORTS: (Permission.RULES, Permission.OPERATE),
+    Access.PEOPLE: (Permission.PEOPLE,),
+    Access.AUDIT: (Permission.AUDIT,),
+}
+_numbers = count(1000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Somebody with one role in kita, or without a team, at some time; or with none."""
+
+    principal: Principal
+    session: str
+
+    def may(self, permission: Permission) -> bool:
+        return may(self.principal, permission, now_ms=NOW_MS)
+
+    def teams(self, permission: Permission) -> frozenset[str]:
+        return teams_with(self.principal.grants, permission, PARENTS, NOW_MS)
+
+
+def _visitor(office: Office, login: str, role: Role | None, dates: tuple[int, int | None]) -> Visitor:
+    new = NewUser(login=login, name="", mail=None, password=None, created_ms=0)
+    user_id = office.database.writer.submit(add_users, new).result()
+    grants: tuple[Grant, ...] = ()
+    if role is not None:
+        team, (from_ms, until_ms) = "kita" if role in TEAM_ROLES else None, dates
+        given = NewGrant(login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test")
+        office.database.writer.submit(add_grants, given).result()
+        grants = (Grant(role=role, team=team, from_ms=from_ms, until_ms=until_ms),)
+    token = new_token()
+    session = NewSession(digest=digest_of(token), user_id=user_id, client="x", at_ms=NOW_MS, lifetime=Lifetime())
+    office.database.writer.submit(open_sessions, session).result()
+    return Visitor(principal=Principal(user_id=user_id, login=login, name="", grants=grants), session=token)
+
+
+def _canary(place: str) -> str:
+    return f"kanarie{PLACES.index(place)}x"
+
+
+def _furnish(office: Office) -> dict[str, Objects]:
+    teams = "  amt: {name: Amt}\n  kita.nord: {name: Nord, parent: kita}\n  kita:\n    parent: amt\n"
+    nord = "addresses:\n  nord: {team: kita.nord, title: Nord}\n"
+    office.book.current = rules(RULES.replace("  kita:\n", teams).replace("addresses:\n", nord))
+    found = {}
+    for place in PLACES:
+        word = _canary(place)
+        content = ATTACHED.format(
+            name=word, mail=f"{word}@b.example", to="info@musterstadt.example", subject=f"{word} dringend",
+            key=f"{word}@b.example", text=word, file=f"{word}.txt", inside=word,
+        )  # fmt: skip
+        number = office.mail(content, "info@musterstadt.example", sender=f"{word}@b.example", team=place)
+        found[place] = objects_of(office, place, number, author=f"author-of-{word}")
+        with office.database.read() as connection:
+            talk = connection.exec_driver_sql(
+                f"SELECT conversation_id FROM filings WHERE message_id = {number}"
+            ).scalar()
+        note = NewNote(conversation_id=int(talk or 0), team=place, author=word, at_ms=NOW_MS, text=word)
+        office.database.writer.submit(add_notes, note).result()
+        office.draft(word, number, place, word, subject=word)
+    return found
+
+
+def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
+    """Return what policy says of one cell: open, forbidden or missing."""
+    if page.access is Access.OPERATE:
+        return "open" if visitor.may(Permission.OPERATE) else "missing"
+    if page.access in _ASKED:
+        manages = page.access is Access.PEOPLE and bool(visitor.teams(Permission.MANAGE))
+        return "open" if manages or any(map(visitor.may, _ASKED[page.access])) else "forbidden"
+    if objects is None:
+        return "open"
+    if objects.team not in visitor.teams(Permission.READ) or page.path.startswith("/drafts/"):
+        return "missing"  # a draft that somebody else is writing, too
+    if page.path == "/m/{id}/test":
+        return "open" if visitor.may(Permission.RULES) else "missing"
+    asked = Permission.DRAFT if page.path in DRAFTS else Permission.RESPOND
+    acts = page.access is Access.RESPOND or page.path in DRAFTS
+    return "open" if not acts or objects.team in visitor.teams(asked) else "forbidden"
+
+
+def _is(status: int, location: str, expected: str) -> bool:
+    match expected:
+        case "missing":
+            return status == 404
+        case "forbidden":
+            return status == 403
+        case _:
+            return status in {200, 204, 303} and not location.startswith("/login")
+
+
+# Acts on people, the rules and the log that were let in, and then found nothing to act on; letters need an address.
+_LET_IN = {400, 403, 404, 409, 413}
+
+
+def _cell(client: TestClient, visitor: Visitor, page: Page, objects: Objects | None) -> str:
+    """Ask once; return what is wrong with the answer."""
+    path = (objects or Objects(team="", reference="", id="")).path(page)
+    if "GET" in page.methods:
+        answer = client.get(path, params={"q": "kanarie*"} if page.path == "/search" else None)
+    else:
+        form = {**FORMS[page.path], "token": form_token(visitor.session), "team": objects.team if objects else ""}
+        answer = client.post(path, data={**form, "draft": format_id(next(_numbers))})
+    expected, status = _expected(page, visitor, objects), answer.status_code
+    fits = _is(status, answer.headers.get("location", ""), expected)
+    if expected == "open" and objects is None and (page.access in _ASKED or page.access is Access.SIGNED_IN):
+        fits = fits or status in _LET_IN
+    text = answer.text.lower() + repr(answer.headers).lower()
+    seen = visitor.teams(Permission.READ)
+    told = [place for place in PLACES if place not in seen and _canary(place) in text]
+    wrong = "" if fits else f"{status} where it should be {expected}"
+    return wrong or (f"a word of {told}" if told else "")
+
+
+def test_the_matrix_of_permissions(office: Office) -> None:
+    objects = _furnish(office)
+    table = [page for page in pages(office) if page.access is not Access.PUBLIC and page.path != "/logout"]
+    with_object = [page for page in table if page.access in {Access.READ, Access.RESPOND} and "{" in page.path]
+    others = [page for page in table if page not in with_object]
+    people = [(role, name) for role in Role for name in DATES]
+    visitors = [_visitor(office, f"{role}-{name}", role, DATES[name]) for role, name in people]
+    visitors.append(_visitor(office, "nobody", None, DATES["inside"]))
+    found, cells = [], 0
+    with office.client() as client:
+        for visitor in visitors:
+            client.cookies.clear()
+            client.cookies.set("__Host-maild-session", visitor.session)
+            for page, place in [(p, place) for p in with_object for place in PLACES] + [(p, None) for p in others]:
+                wrong = _cell(client, visitor, page, objects[place] if place else None)
+                cells += 1
+                if wrong:
+                    found.append(f"{visitor.principal.login}: {sorted(page.methods)} {page.path} of {place}: {wrong}")
+    assert found == []
+    assert cells > 3_000
+
+
+def test_the_page_about_permissions_is_the_one_that_the_code_makes(office: Office) -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text() == permissions_page(pages_of(office.services))
