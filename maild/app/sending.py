@@ -22,6 +22,7 @@ from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.promises import Promises
 from maild.delivery.protection import Protection
+from maild.delivery.sending_on import SendingOn
 from maild.delivery.signatures import Signer
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts
@@ -51,6 +52,12 @@ def make_worker(
     helo = outbound.helo or hostname
     hosts = make_hosts(settings, resolver)
     smarthost = _smarthost(outbound)
+    keys = OwnKeys(settings.server.data_dir)
+
+    def now_s() -> int:
+        return now_ms() // 1000
+
+    sign = Signer(keys, now_s=now_s)
     promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
     by_smtp = SmtpCourier(
         hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
@@ -76,7 +83,10 @@ def make_worker(
         single=frozenset() if smarthost is None else frozenset({SMTP, COPY}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
         head_of_copy=CopyHeads(lambda: rulebook.current, key),
-        sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
+        sign=sign,
+        sends_on=SendingOn(
+            keys, authserv_id=hostname, sign=sign, now_s=now_s, rewrite=outbound.forward_from == "rewrite"
+        ),
     )
     return worker, promises
 

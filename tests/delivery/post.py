@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.delivery.courier import Courier
@@ -21,11 +22,13 @@ from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_of
 from maild.delivery.queue.working import enqueue
+from maild.delivery.sending_on import SendsOn
 from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts, Demand, Level, TlsPolicy, opportunistic
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Kind, Resolver
+from maild.mail.evidence import Evidence, to_json
 from maild.policy.visible import OPERATOR
 from maild.rules.duties import Duty
 from tests.archive.samples import NOW_MS, acceptance, filing
@@ -100,6 +103,17 @@ def letter(database: Database, *asked: Duty, number: int = 1, octets: bytes | No
     return accepted.message_id
 
 
+def prove(database: Database, message_id: int, evidence: Evidence) -> None:
+    """Keep what was found out about a letter's sender."""
+
+    def unit(connection: Connection, arguments: list[str]) -> list[None]:
+        for text in arguments:
+            keep_evidence(connection, {message_id: text})
+        return [None for _ in arguments]
+
+    database.writer.submit(unit, to_json(evidence)).result()
+
+
 @dataclass
 class Post:
     """The worker of a store. `now_ms` and `clock_s` stand still until they are moved."""
@@ -114,6 +128,7 @@ class Post:
     limits: Limits = field(default_factory=Limits)
     couriers: dict[str, Courier] = field(default_factory=dict)
     sign: Sign = unsigned
+    sends_on: SendsOn | None = None
     now_ms: int = NOW_MS
     clock_s: float = 0.0
     worker: Worker = field(init=False)
@@ -148,6 +163,7 @@ class Post:
             limits=self.limits,
             single=frozenset() if self.smarthost is None else frozenset({SMTP}),
             sign=self.sign,
+            sends_on=self.sends_on,
             clock=lambda: self.clock_s,
         )
 
