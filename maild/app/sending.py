@@ -15,8 +15,9 @@ from maild.config import Settings
 from maild.config.outbound import Outbound
 from maild.delivery.copy_loads import CopyHeads
 from maild.delivery.copying import Copying
-from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP, Delivery
+from maild.delivery.deliveries import COPY, IMAP, LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
+from maild.delivery.imap_courier import ImapCourier
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
@@ -69,6 +70,9 @@ def make_worker(
             COPY: by_smtp,
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
+            IMAP: ImapCourier(
+                hostname=hostname, passwords=settings.server.data_dir / "imap", context=Contexts().verified
+            ),
         },
         hostname=hostname,
         now_ms=now_ms,

@@ -16,7 +16,7 @@ from maild.archive.database import Database
 from maild.delivery.above import CIRCLING, Arrival, above_copy, above_sent_on, has_circled
 from maild.delivery.copy_loads import HeadOfCopy, no_copies
 from maild.delivery.courier import Load
-from maild.delivery.deliveries import COPY, MAILDIR, SMTP, Delivery
+from maild.delivery.deliveries import COPY, IMAP, MAILDIR, SMTP, Delivery
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.leaving import Leaving, leaving, piece
 from maild.delivery.sending_on import AsItCame, SendsOn
@@ -140,7 +140,7 @@ class Loads:
         if deliveries[0].kind == SMTP:
             return above_sent_on(arrival, self._hostname, [d.recipient for d in deliveries])
         recipient = deliveries[0].recipient
-        if deliveries[0].kind == MAILDIR:
+        if deliveries[0].kind in (MAILDIR, IMAP):
             return above_copy(arrival, self._hostname, recipient, deliveries[0].reverse_path)
         return above_sent_on(arrival, self._hostname, [])
 
