@@ -25,6 +25,7 @@ from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
 from maild.app.readers import Readers
 from maild.app.resolving import resolver_of
+from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
@@ -183,11 +184,11 @@ class Daemon:
         )
         if "delivery" in only:
             await self._run_worker(worker, promises)
-            self._beside(answers.run(), "answers")
-            self._beside(copying.run(), "copies")
-            self._beside(member_answers.run(), "member answers")
+            for name, each in (("answers", answers), ("copies", copying), ("member answers", member_answers)):
+                self._beside(each.run(), name)
         if "router" in only:
             self._beside(reports.run(), "reports")
+            self._beside(bring_back_in_time(database, feed.publish, now_ms), "returning")
             await self._run_router(router)
             self._teach(make_teacher(settings, database, now_ms))
         screen = make_screen(settings, database, resolver, now_ms)

@@ -171,7 +171,7 @@ def _assign(connection: Connection, item: Dutiful, conversation_id: int, duty: D
     changed: Any = connection.execute(
         update(entries)
         .where(entries.c.conversation_id == conversation_id, entries.c.team == duty.team, entries.c.assignee.is_(None))
-        .values(assignee=find_user(connection, duty.target).id)
+        .values(assignee=find_user(connection, duty.target).id, revision=entries.c.revision + 1)
     )
     return "done" if changed.rowcount else "dropped"  # whoever has it already goes on
 

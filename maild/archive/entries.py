@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.lessons import Taught, teach
 from maild.archive.schema import entries, filings, messages, summaries
+from maild.archive.schema_inbox import seen
 from maild.archive.schema_outgoing import outgoing
 from maild.mail.facts import Automatic
 from maild.mail.ids import id_ms
@@ -68,6 +70,35 @@ def _look(connection: Connection, look: Look) -> bool:
     return bool(changed.rowcount)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A person has a conversation before their eyes, up to `newest_id`."""
+
+    user_id: int
+    conversation_id: int
+    newest_id: int
+
+
+def has_read(connection: Connection, reading: Reading) -> bool:
+    """Tell whether the person has read so far before."""
+    where = (seen.c.user_id == reading.user_id, seen.c.conversation_id == reading.conversation_id)
+    return (connection.scalar(select(seen.c.newest_id).where(*where)) or 0) >= reading.newest_id
+
+
+def note_readings(connection: Connection, arguments: list[Reading]) -> list[None]:
+    """Note up to where people have read. A unit of work."""
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    put: Any = make(seen)
+    put = put.on_conflict_do_update(
+        index_elements=["user_id", "conversation_id"],
+        set_={"newest_id": put.excluded.newest_id},
+        where=seen.c.newest_id < put.excluded.newest_id,
+    )
+    for reading in arguments:
+        connection.execute(put, {name: getattr(reading, name) for name in ("user_id", "conversation_id", "newest_id")})
+    return [None] * len(arguments)
+
+
 def set_states(connection: Connection, arguments: list[StateChange]) -> list[bool]:
     """Set states; False where the entry is gone (merged meanwhile)."""
     return [_set_state(connection, change) for change in arguments]
@@ -87,8 +118,9 @@ def assign(connection: Connection, arguments: list[Assignment]) -> list[bool]:
 
 
 def _update(connection: Connection, conversation_id: int, team: str, values: dict[str, Any]) -> bool:
+    changes = {"revision": entries.c.revision + 1} | ({"returns_ms": None} if "state" in values else {}) | values
     changed: Any = connection.execute(
-        update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(values)
+        update(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team).values(changes)
     )
     return bool(changed.rowcount)
 

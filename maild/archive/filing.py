@@ -27,11 +27,12 @@ from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.returns import Ties
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
+from maild.archive.ways import forwards
 from maild.mail.dsn import Report
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
 from maild.mail.inbox import confidential
-from maild.rules.duties import HOLD, Duty, confided
+from maild.rules.duties import HOLD, Duty, confided, handed_on
 
 
 class Place(NamedTuple):
@@ -127,6 +128,7 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         survivor = threads.survivor(filed.conversation_id)
         if survivor != filed.conversation_id:
             done[message_id] = replace(filed, conversation_id=survivor)
+    work = _handed_on(connection, work, done)
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id, ties) for item in work])
@@ -165,6 +167,29 @@ def _narrowed(item: Filing, teams: AbstractSet[str]) -> Filing:
         inner = places.pop(team)
         places.setdefault(confidential(team), inner._replace(team=confidential(team)))
     return item._replace(places=tuple(places.values()), duties=confided(item.duties, teams))
+
+
+def _handed_on(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> list[Filing]:
+    """Put what comes into a conversation that a team has handed over where that lies now.
+
+    What the giver writes all the same stays with him, and is seen by both.
+    """
+    joined = {filed.conversation_id for message_id, filed in done.items() if filed.conversation_id != message_id}
+    ways = forwards(connection, joined) if joined else {}
+    if not ways:
+        return work
+    items = [_on_its_way(item, ways.get(done[item.message_id].conversation_id, {})) for item in work]
+    for item in items:
+        done[item.message_id] = replace(done[item.message_id], teams=tuple(p.team for p in item.places))
+    return items
+
+
+def _on_its_way(item: Filing, ways: Mapping[str, str]) -> Filing:
+    places = {p.team: p for p in item.places}
+    for team in places.keys() & ways.keys():
+        there = places[team] if item.direction == "out" else places.pop(team)
+        places.setdefault(ways[team], there._replace(team=ways[team], tags=()))
+    return item._replace(places=tuple(places.values()), duties=handed_on(item.duties, ways))
 
 
 _MOVE_REVISION = Prepared(update(chain_head).values(revision=bindparam("new_revision")))

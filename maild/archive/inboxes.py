@@ -17,9 +17,11 @@ from sqlalchemy import (
     Executable,
     Select,
     bindparam,
+    case,
     delete,
     func,
     insert,
+    null,
     select,
     text,
     update,
@@ -237,11 +239,16 @@ def _insert_tags(dialect: str) -> Executable:
 _INSERT_TAGS = Prepared(_insert_tags)
 _TAGS_OF = Prepared(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == bindparam("emptied")))
 _DELETE_TAGS = Prepared(delete(tags).where(tags.c.conversation_id == bindparam("emptied")))
-_KNOWN = PreparedIn(lambda ids: select(entries).where(entries.c.conversation_id.in_(ids)))  # as _Entry has them
+_COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
+_KNOWN = PreparedIn(  # as _Entry has them
+    lambda ids: select(entries.c.conversation_id, entries.c.team, *(entries.c[name] for name in _COLUMNS)).where(
+        entries.c.conversation_id.in_(ids)
+    )
+)
 _THE_ENTRY = (entries.c.conversation_id == bindparam("emptied"), entries.c.team == bindparam("which"))
 _MOVE_ENTRY = Prepared(update(entries).where(*_THE_ENTRY).values(conversation_id=bindparam("into")))
 _DELETE_ENTRY = Prepared(delete(entries).where(*_THE_ENTRY))
-_INSERT = Prepared(insert(entries))
+_INSERT = Prepared(insert(entries).values({n: bindparam(n) for n in ("conversation_id", "team", *_COLUMNS)}))
 _UPDATE = Prepared(
     update(entries)
     .where(
@@ -249,9 +256,12 @@ _UPDATE = Prepared(
         entries.c.team == bindparam("which_team"),
     )
     .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
+        {name: bindparam(f"new_{name}") for name in _COLUMNS}
+        | {
+            # Whoever has the entry as it was before their eyes is told that it is another one now.
+            "revision": entries.c.revision
+            + case((entries.c.state != bindparam("new_state"), text("1")), else_=text("0")),
+            "returns_ms": case((bindparam("new_state") == text("'waiting'"), entries.c.returns_ms), else_=null()),
         }
     )
 )
@@ -275,6 +285,3 @@ def _write(connection: Connection, all_entries: list[_Entry]) -> None:
             for e in old
         ],
     )
-
-
-_COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")

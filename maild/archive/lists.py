@@ -6,18 +6,20 @@ conversation may hold letters that only another team may read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, missing, require_team, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
+from maild.archive.schema_inbox import mentions, seen
 from maild.policy.visible import Visible
 
 PAGE_SIZE = 50
-FILTERS = ("open", "waiting", "mine", "unassigned", "closed", "spam")
+FILTERS = ("open", "waiting", "mine", "unassigned", "unanswered", "overdue", "unseen", "closed", "spam")
 _IN_WORK = ("open", "waiting")
 
 
@@ -41,7 +43,9 @@ class InboxRow:
     outgoing: bool
     assignee: str | None
     waiting_since_ms: int | None
-    unseen: bool
+    unseen: bool  # nobody of the team has looked at the newest letter
+    unread: bool  # the asker has not; of what is in work
+    revision: int
     tags: tuple[str, ...]
     held: bool  # something of it waits to be released
 
@@ -63,6 +67,8 @@ class TeamCount:
     unassigned: int = 0
     mine: int = 0
     unseen: int = 0
+    unanswered: int = 0
+    overdue: int = 0
 
 
 def inbox(
@@ -74,16 +80,18 @@ def inbox(
     user_id: int | None = None,
     before: int | None = None,
     limit: int = PAGE_SIZE,
+    overdue_ms: int = 0,
 ) -> InboxPage:
     """Return a page of a team's inbox, newest first; `before` is the key `older` of the page in front of it.
 
-    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id`. Raises NotFoundError.
+    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id` or mentions them, `overdue` for what has
+    waited since before `overdue_ms`. Raises NotFoundError.
     """
     require_team(team, visible)
-    where = [entries.c.team == team, _filter(state, user_id)]
+    where = [entries.c.team == team, _filter(state, user_id, overdue_ms)]
     if before is not None:
         where.append(entries.c.newest_id < before)
-    found = connection.execute(_rows().where(*where).order_by(entries.c.newest_id.desc()).limit(limit + 1)).all()
+    found = connection.execute(_rows(user_id).where(*where).order_by(entries.c.newest_id.desc()).limit(limit + 1)).all()
     shown = found[:limit]
     ids = {row.conversation_id for row in shown}
     tagged = tags_of(connection, ids, {team})
@@ -94,19 +102,32 @@ def inbox(
     return InboxPage(rows=rows, older=rows[-1].newest_id if len(found) > limit else None)
 
 
-def _filter(state: str, user_id: int | None) -> ColumnElement[bool]:
+def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[bool]:
+    is_open = entries.c.state == "open"
     match state:
         case "mine":
-            return and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK))
+            called = exists().where(
+                mentions.c.user_id == user_id,
+                mentions.c.conversation_id == entries.c.conversation_id,
+                mentions.c.team == entries.c.team,
+                mentions.c.seen_ms.is_(None),
+            )
+            return or_(called, and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK)))
         case "unassigned":
-            return and_(entries.c.assignee.is_(None), entries.c.state == "open")
+            return and_(entries.c.assignee.is_(None), is_open)
+        case "unanswered":
+            return and_(entries.c.waiting_since_ms.is_not(None), is_open)
+        case "overdue":
+            return and_(entries.c.waiting_since_ms < overdue_ms, is_open)
+        case "unseen":
+            return and_(entries.c.seen_ms.is_(None), is_open)
         case "open" | "waiting" | "closed" | "spam":
             return entries.c.state == state
         case _:
             raise missing()
 
 
-def _rows() -> Select[Any]:
+def _rows(user_id: int | None) -> Select[Any]:
     return (
         select(
             entries.c.conversation_id,
@@ -117,6 +138,8 @@ def _rows() -> Select[Any]:
             entries.c.newest_id,
             entries.c.waiting_since_ms,
             entries.c.seen_ms,
+            entries.c.revision,
+            seen.c.newest_id.label("seen_id"),
             summaries.c.subject,
             summaries.c.from_name,
             summaries.c.from_mail,
@@ -131,6 +154,7 @@ def _rows() -> Select[Any]:
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
         .join(messages, messages.c.id == entries.c.newest_id)
         .outerjoin(users, users.c.id == entries.c.assignee)
+        .outerjoin(seen, and_(seen.c.conversation_id == entries.c.conversation_id, seen.c.user_id == user_id))
     )
 
 
@@ -153,12 +177,16 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...], *, held: bool) -> InboxRow
         assignee=row.assignee_name,
         waiting_since_ms=row.waiting_since_ms,
         unseen=row.seen_ms is None,
+        unread=row.state in _IN_WORK and (row.seen_id is None or row.seen_id < row.newest_id),
+        revision=row.revision,
         tags=names,
         held=held,
     )
 
 
-def team_counts(connection: Connection, *, visible: Visible, user_id: int | None = None) -> dict[str, TeamCount]:
+def team_counts(
+    connection: Connection, *, visible: Visible, user_id: int | None = None, overdue_ms: int = 0
+) -> dict[str, TeamCount]:
     """Return how much is in work in each visible team's inbox; teams with nothing are left out."""
 
     def many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
@@ -173,6 +201,8 @@ def team_counts(connection: Connection, *, visible: Visible, user_id: int | None
             many(is_open, entries.c.assignee.is_(None)).label("unassigned"),
             many(entries.c.assignee == user_id).label("mine"),
             many(is_open, entries.c.seen_ms.is_(None)).label("unseen"),
+            many(is_open, entries.c.waiting_since_ms.is_not(None)).label("unanswered"),
+            many(is_open, entries.c.waiting_since_ms < overdue_ms).label("overdue"),
         )
         .where(allowed(entries.c.team, visible), entries.c.state.in_(_IN_WORK))
         .group_by(entries.c.team)
@@ -184,9 +214,25 @@ def team_counts(connection: Connection, *, visible: Visible, user_id: int | None
             unassigned=int(row.unassigned),
             mine=int(row.mine),
             unseen=int(row.unseen),
+            unanswered=int(row.unanswered),
+            overdue=int(row.overdue),
         )
         for row in found
     }
+
+
+def listed(
+    connection: Connection, *, visible: Visible, team: str, references: Iterable[str]
+) -> dict[str, tuple[int, str]]:
+    """Return by reference id and subject of the conversations that lie in a team's inbox. Raises NotFoundError."""
+    require_team(team, visible)
+    rows = connection.execute(
+        select(conversations.c.reference, conversations.c.id, summaries.c.subject)
+        .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
+        .join(summaries, summaries.c.message_id == entries.c.newest_id)
+        .where(entries.c.team == team, conversations.c.reference.in_(list(references)))
+    )
+    return {row.reference: (row.id, row.subject) for row in rows}
 
 
 def changes(connection: Connection, *, visible: Visible, after: int) -> frozenset[str]:

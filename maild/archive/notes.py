@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, select, update
 
+from maild.archive.audit import Record, record
 from maild.archive.outgoing import survivor_of
 from maild.archive.queries import allowed
-from maild.archive.schema import users
+from maild.archive.schema import conversations, entries, summaries, users
+from maild.archive.schema_inbox import mentions
 from maild.archive.schema_outgoing import notes
+from maild.mail.acts import Act
 from maild.policy.visible import Visible
 
 
@@ -22,6 +26,7 @@ class NewNote:
     author: str
     at_ms: int
     text: str
+    mentioned: frozenset[int] = frozenset()  # ids of people who may read it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +43,84 @@ class Note:
 
 def add_notes(connection: Connection, arguments: list[NewNote]) -> list[None]:
     """Write notes down. A unit of work."""
-    rows = [
-        {
-            "conversation_id": survivor_of(connection, new.conversation_id),
-            **{name: getattr(new, name) for name in ("team", "author", "at_ms", "text")},
-        }
-        for new in arguments
-    ]
-    connection.execute(insert(notes), rows)
+    for new in arguments:
+        number = survivor_of(connection, new.conversation_id)
+        row = {name: getattr(new, name) for name in ("team", "author", "at_ms", "text")}
+        made: Any = connection.execute(insert(notes).values(conversation_id=number, **row))
+        note_id = int(made.inserted_primary_key[0])
+        if new.mentioned:
+            key = {"note_id": note_id, "conversation_id": number, "team": new.team}
+            connection.execute(insert(mentions), [key | {"user_id": each} for each in sorted(new.mentioned)])
+        details = {"note": note_id, "mentioned": sorted(new.mentioned)}
+        record(connection, [Record(
+            at_ms=new.at_ms, actor=new.author, act=Act.NOTED, team=new.team, conversation_id=number, details=details,
+        )])  # fmt: skip
+    return [None] * len(arguments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A note that names a person, who has not looked at it yet."""
+
+    reference: str
+    subject: str
+    author_name: str
+    at_ms: int
+
+
+def mentions_of(connection: Connection, *, visible: Visible, user_id: int, limit: int = 20) -> tuple[Mention, ...]:
+    """Return the mentions of a person that they have not looked at, where they may read, newest first."""
+    name = func.coalesce(func.nullif(users.c.name, ""), notes.c.author).label("author_name")
+    rows = connection.execute(
+        select(conversations.c.reference, summaries.c.subject, name, notes.c.at_ms)
+        .join_from(mentions, notes, notes.c.id == mentions.c.note_id)
+        .join(conversations, conversations.c.id == mentions.c.conversation_id)
+        .join(
+            entries,
+            and_(entries.c.conversation_id == mentions.c.conversation_id, entries.c.team == mentions.c.team),
+        )
+        .join(summaries, summaries.c.message_id == entries.c.newest_id)
+        .outerjoin(users, users.c.login == notes.c.author)
+        .where(mentions.c.user_id == user_id, mentions.c.seen_ms.is_(None), allowed(mentions.c.team, visible))
+        .order_by(notes.c.id.desc())
+        .limit(limit)
+    ).mappings()
+    return tuple(Mention(**row) for row in rows)
+
+
+def mentions_in(connection: Connection, user_id: int, conversation_id: int) -> bool:
+    """Tell whether a conversation has a mention of a person that they have not looked at."""
+    unseen = (
+        mentions.c.user_id == user_id,
+        mentions.c.conversation_id == conversation_id,
+        mentions.c.seen_ms.is_(None),
+    )
+    return connection.scalar(select(mentions.c.note_id).where(*unseen).limit(1)) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """A person has looked at the notes of a conversation."""
+
+    user_id: int
+    conversation_id: int
+    teams: frozenset[str]
+    at_ms: int
+
+
+def notice_mentions(connection: Connection, arguments: list[Noticed]) -> list[None]:
+    """Note that mentions were looked at. A unit of work."""
+    for noticed in arguments:
+        connection.execute(
+            update(mentions)
+            .where(
+                mentions.c.user_id == noticed.user_id,
+                mentions.c.conversation_id == noticed.conversation_id,
+                mentions.c.team.in_(sorted(noticed.teams)),
+                mentions.c.seen_ms.is_(None),
+            )
+            .values(seen_ms=noticed.at_ms)
+        )
     return [None] * len(arguments)
 
 

@@ -76,6 +76,8 @@ class Entry:
     unseen: bool
     newest_id: int
     tags: tuple[str, ...]
+    revision: int = 0  # one more with each change
+    returns_ms: int | None = None  # when what waits opens by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +175,8 @@ def _entries(connection: Connection, visible: Visible, conversation_id: int) -> 
             unseen=row.seen_ms is None,
             newest_id=row.newest_id,
             tags=tagged.get((conversation_id, row.team), ()),
+            revision=row.revision,
+            returns_ms=row.returns_ms,
         )
         for row in found
     )

@@ -37,7 +37,7 @@ class Orphan:
 
 def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
     """Return the inboxes that mail comes to and nobody can read, in the order of the rules, confidential ones last."""
-    missing, reached = _unread(held, rules, now_ms), receiving(rules)
+    missing, reached = unread_inboxes(held, rules, now_ms), receiving(rules)
     found = [
         Orphan(team=rules.teams[team], addresses=addresses, is_fallback=team == rules.fallback)
         for team, addresses in reached.items()
@@ -56,10 +56,11 @@ def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
 
 def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return all teams of the rules that nobody can read, whether or not mail comes to them."""
-    return _unread(held, rules, now_ms) & rules.teams.keys()
+    return unread_inboxes(held, rules, now_ms) & rules.teams.keys()
 
 
-def _unread(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
+def unread_inboxes(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
+    """Return all inboxes of teams of the rules that nobody can read, confidential ones as well."""
     return unread(_all(held.values()), {team.id: team.parent for team in rules.teams.values()}, now_ms)
 
 

@@ -355,7 +355,7 @@ def write_entry(connection: Connection, key: _Key, entry: Image | None) -> None:
     if entry is None:
         connection.execute(delete(entries).where(where))
         return
-    changed: Any = connection.execute(update(entries).where(where).values(entry))
+    changed: Any = connection.execute(update(entries).where(where).values(revision=entries.c.revision + 1, **entry))
     if not changed.rowcount:
         connection.execute(insert(entries).values(conversation_id=conversation_id, team=team, **entry))
 

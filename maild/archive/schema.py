@@ -155,8 +155,12 @@ entries = Table(
     Column("newest_id", BigInteger, nullable=False),  # the newest message filed here: the list's order
     Column("waiting_since_ms", BigInteger),  # the oldest letter from outside that nobody has answered
     Column("seen_ms", BigInteger),  # NULL: nobody of the team has looked at the newest message yet
+    Column("revision", Integer, nullable=False, server_default=text("0")),  # one more with each change of the entry
+    Column("returns_ms", BigInteger),  # when what waits opens by itself
     Index("entries_list", "team", "state", "newest_id"),
-)
+    Index("entries_returning", "returns_ms", sqlite_where=text("returns_ms IS NOT NULL"),
+          postgresql_where=text("returns_ms IS NOT NULL")),
+)  # fmt: skip
 
 tags = Table(
     "tags",

@@ -176,7 +176,7 @@ def open_sessions(connection: Connection, arguments: list[NewSession]) -> list[N
             )
         )
         _note(
-            connection, new.user_id, Act.SIGNED_IN, new.at_ms, {"way": new.way, "client": new.client[:_CLIENT_LENGTH]}
+            connection, new.user_id, Act.SIGNED_IN, new.at_ms, {"way": new.way, "browser": new.client[:_CLIENT_LENGTH]}
         )
     return [None] * len(arguments)
 

@@ -17,7 +17,9 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, text, upda
 from maild.archive.inboxes import merge_entries
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
+from maild.archive.schema_inbox import handed, mentions
 from maild.archive.schema_outgoing import drafts, notes
+from maild.archive.ways import forwards
 from maild.mail.conversation import Member, Tie, linked
 from maild.mail.ids import id_ms
 from maild.mail.inbox import is_confidential, team_of
@@ -166,7 +168,13 @@ class Threads:
         teams: dict[int, set[str]] = {}
         for team, message_id in _TEAMS.rows(self._connection, list(ids)):
             teams.setdefault(message_id, set()).add(team)
-        for message_id, conversation_id, people, author, direction in _MEMBERS.rows(self._connection, list(ids)):
+        members = _MEMBERS.rows(self._connection, list(ids))
+        # What a team has handed over is still its exchange: the citizen goes on writing to the address he knows.
+        ways = forwards(self._connection, [row[1] for row in members])
+        for message_id, conversation_id, people, author, direction in members:
+            there = teams.get(message_id, set())
+            givers = {team for team, holder in ways.get(conversation_id, {}).items() if holder in there}
+            teams[message_id] = there | givers
             self._members[message_id] = Member(
                 message_id=message_id,
                 conversation_id=conversation_id,
@@ -245,7 +253,7 @@ _MOVES = [
     Prepared(
         update(table).where(table.c.conversation_id == bindparam("emptied")).values(conversation_id=bindparam("into"))
     )
-    for table in (summaries, filings, notes, drafts)
+    for table in (summaries, filings, notes, drafts, handed, mentions)
 ]
 _FORWARD = Prepared(
     update(conversations).where(conversations.c.id == bindparam("emptied")).values(merged_into=bindparam("into"))

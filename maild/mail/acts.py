@@ -23,6 +23,7 @@ class Act(StrEnum):
     MERGED = "merged"
     SPLIT = "split"
     UNDONE = "undone"
+    FOLDER = "folder"
     CONFIDENTIAL = "confidential"
     RELEASED = "released"
     DELIVERY = "delivery"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from maild.mail.address import Address
 from maild.mail.inbox import is_confidential, team_of
 from maild.rules.model import FunctionAddress, Ruleset
+
+_NONE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +22,20 @@ class Sender:
     function: FunctionAddress
 
 
-def senders(rules: Ruleset, inboxes: Iterable[str], *, answering: bool = False) -> tuple[Sender, ...]:
+def senders(
+    rules: Ruleset, inboxes: Iterable[str], *, answering: bool = False, lent: Mapping[str, str] = _NONE
+) -> tuple[Sender, ...]:
     """Return the addresses of the teams of these inboxes, in the order of the rules.
 
     Where a team has two of them, what is written is kept in its own inbox; in `answering` in the confidential one.
+    `lent`: teams that have handed the conversation over, under whose addresses it goes on, each with the inbox where
+    it lies now.
     """
     of_team: dict[str, str] = {}
     # Security: an answer quotes what lies in the confidential inbox, whatever else of the exchange lies in the other.
     for inbox in sorted(inboxes, key=is_confidential, reverse=answering):
         of_team.setdefault(team_of(inbox), inbox)
+    of_team = {**lent, **of_team}
     return tuple(
         Sender(
             address=address,

@@ -12,7 +12,7 @@ be sent on is held.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, assert_never
 
 from maild.errors import AddressError
@@ -165,6 +165,15 @@ def confided(found: Iterable[Duty], teams: Iterable[str]) -> tuple[Duty, ...]:
     inner = frozenset(teams)
     kept = (duty for duty in found if duty.team not in inner or duty.kind not in (ALSO_DELIVER, MEMBER_COPY))
     return tuple(duty._replace(team=confidential(duty.team)) if duty.team in inner else duty for duty in kept)
+
+
+def handed_on(found: Iterable[Duty], ways: Mapping[str, str]) -> tuple[Duty, ...]:
+    """Return duties as they are where an inbox's letters go to another one: they are that one's business now.
+
+    Nobody is made responsible by the giver's rules, and no copy goes to the giver's other places.
+    """
+    kept = (duty for duty in found if duty.team not in ways or duty.kind not in (ALSO_DELIVER, ASSIGN))
+    return tuple(duty._replace(team=ways[duty.team]) if duty.team in ways else duty for duty in kept)
 
 
 def place_text(place: NextPlace) -> str:

@@ -61,7 +61,19 @@ _KEYS = {
     "client": _("network address"),
     "account": _("account of the machine"),
     "asked_by": _("asked by"),
+    "from": _("before"),
+    "to": _("afterwards"),
+    "way": _("way"),
+    "browser": _("browser"),
+    "by": _("by"),
+    "version": _("version"),
+    "added": _("added"),
+    "removed": _("removed"),
+    "tags": _("tags"),
+    "teams": _("teams"),
+    "sessions": _("sessions"),
 }
+_INNER = frozenset({"revision"})  # which an act went by: of use to maild alone
 FAULTS = {
     "purpose": _("State a purpose: the second person decides by it, and it stays in the log."),
     "whom": _("Name one person by their login, or one conversation by its reference, and not both."),
@@ -74,6 +86,8 @@ def told(entry: Entry, visit: Visit) -> list[tuple[str, str]]:
     zone = visit.services.rulebook.current.organisation.timezone
     shown = []
     for key, value in entry.details.items():
+        if key in _INNER:
+            continue
         if value in {None, "", False} if not isinstance(value, list) else not value:
             continue
         text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)

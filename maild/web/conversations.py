@@ -8,32 +8,32 @@ from functools import partial
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive import queries
-from maild.archive.accounts import User, people_granted
+from maild.archive.accounts import User
 from maild.archive.drafts import being_written
-from maild.archive.entries import STATES, Assignment, Look, StateChange, assign, mark_seen, set_states
-from maild.archive.lessons import Taught
+from maild.archive.entries import Look, Reading, has_read, mark_seen, note_readings
+from maild.archive.handling import known_tags
 from maild.archive.lists import FILTERS
-from maild.errors import ForbiddenError
-from maild.mail.acts import Act
 from maild.mail.ids import parse_id
-from maild.mail.inbox import is_confidential, team_of
-from maild.policy.roles import PERMISSIONS, Permission, Role
+from maild.policy.roles import Permission
 from maild.policy.visible import Visible
-from maild.rules.model import Ruleset
 from maild.web.after_sending import fates
-from maild.web.asked import conversation_asked, entry_asked
+from maild.web.asked import conversation_asked
+from maild.web.colleagues import colleagues
 from maild.web.desk import editor
 from maild.web.handbook import models_of
+from maild.web.handing import stories
+from maild.web.handling import tomorrow
 from maild.web.holding import duty_lines
-from maild.web.noting import notes_between
+from maild.web.noting import mentionable, notes_between, notice
 from maild.web.opening import Opened, image_consent, open_letter
 from maild.web.originals import answered
+from maild.web.presence import Here
 from maild.web.senders import forged_among, is_from_outside
 from maild.web.shell import Place, Shell, place_from, shell, team_name
+from maild.web.undoing import undo_offered
 from maild.web.visit import Visit
 
 _EAGER = 3  # letters opened at once, the newest; older ones when they are unfolded
@@ -44,7 +44,8 @@ _MAX_ASKED = 10
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Around:
     shell: Shell
-    colleagues: tuple[User, ...]
+    colleagues: dict[str, list[User]]
+    tags: dict[str, tuple[str, ...]]
     forged: frozenset[int]
 
 
@@ -74,7 +75,12 @@ async def conversation(visit: Visit) -> Response:
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
         forged=found.forged,
-        states=STATES,
+        tags_known=found.tags,
+        tomorrow=tomorrow(visit),
+        stories=await stories(visit, talk, opened.values()),
+        undo=await undo_offered(visit),
+        there=_there(visit, talk),
+        mentionable=await mentionable(visit, talk),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
         duty_team=partial(team_name, visit),
@@ -87,13 +93,25 @@ async def conversation(visit: Visit) -> Response:
 def _around(connection: Connection, visit: Visit, talk: queries.Conversation) -> _Around:
     rules = visit.services.rulebook.current
     around = shell(connection, visit, _place(visit, talk, visit.visible))
-    teams = {e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)}
+    teams = {e.team for e in talk.entries}
     came = [(message.id, message.from_mail) for message in talk.messages if is_from_outside(message)]
     return _Around(
         shell=around,
-        colleagues=tuple(_colleagues(connection, rules, teams, visit.now_ms)) if teams else (),
+        colleagues={
+            team: colleagues(connection, rules, team, visit.now_ms)
+            for team in teams
+            if visit.may(Permission.ASSIGN, team)
+        },
+        tags={team: known_tags(connection, {team}) for team in teams if visit.may(Permission.RESPOND, team)},
         forged=forged_among(connection, came, rules.domains),
     )
+
+
+def _there(visit: Visit, talk: queries.Conversation) -> Here:
+    """Return who of the colleagues is here right now."""
+    teams = frozenset(entry.team for entry in talk.entries)
+    found = visit.services.presence.here([talk.id], teams, visit.person.user_id, visit.now_ms)
+    return found.get(talk.id, Here())
 
 
 def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place | None:
@@ -107,17 +125,6 @@ def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place 
     return Place(team=entry.team, state=entry.state if entry.state in FILTERS else "open")
 
 
-def _colleagues(connection: Connection, rules: Ruleset, teams: set[str], now_ms: int) -> list[User]:
-    found: dict[int, User] = {}
-    for inbox in teams:
-        team = team_of(inbox)
-        asked = Permission.MANAGE if is_confidential(inbox) else Permission.RESPOND
-        for held_in, permission in (({team, *rules.ancestors(team)}, asked), ({inbox}, Permission.RESPOND)):
-            roles = {role for role in Role if permission in PERMISSIONS[role]}
-            found |= {user.id: user for user in people_granted(connection, held_in, roles, now_ms)}
-    return sorted(found.values(), key=lambda user: (user.name, user.id))
-
-
 async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
     asked = {parse_id(text) for text in visit.request.query_params.getlist("open")[:_MAX_ASKED]}
     newest = talk.messages[-1]
@@ -128,6 +135,15 @@ async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
 
 
 async def _mark_seen(visit: Visit, talk: queries.Conversation) -> None:
+    await notice(visit, talk)
+    if talk.entries:
+        reading = Reading(
+            user_id=visit.person.user_id,
+            conversation_id=talk.id,
+            newest_id=max(entry.newest_id for entry in talk.entries),
+        )
+        if not await visit.read(has_read, reading):
+            await visit.write(note_readings, reading)
     unseen = frozenset(entry.team for entry in talk.entries if entry.unseen)
     if unseen:
         newest = max(entry.newest_id for entry in talk.entries)
@@ -140,54 +156,3 @@ def _here_url(visit: Visit, reference: str) -> str:
     """Return the address of this page to which `open=ID` can be added."""
     query = [(name, value) for name, value in visit.request.query_params.multi_items() if name != "open"]
     return f"/c/{reference}?" + (urlencode(query) + "&" if query else "")
-
-
-async def set_state(visit: Visit) -> Response:
-    """Set the state of an entry."""
-    talk, entry = await entry_asked(visit, Permission.RESPOND)
-    state = visit.form.get("state", "")
-    if state not in STATES:
-        raise HTTPException(400)
-    taught = Taught(visit.person.login, visit.now_ms) if visit.services.learns else None
-    is_lesson = taught is not None and (state == "spam") is not (entry.state == "spam")
-    done = visit.acted(
-        Act.STATE, team=entry.team, conversation_id=talk.id, was=entry.state, state=state,
-        lesson=is_lesson,
-    )  # fmt: skip
-    change = StateChange(conversation_id=talk.id, team=entry.team, state=state, taught=taught)
-    await visit.write(set_states, change, done)
-    return _done(visit, talk, entry)
-
-
-async def set_assignee(visit: Visit) -> Response:
-    """Take an entry, give it to a colleague, or to nobody."""
-    talk, entry = await entry_asked(visit, Permission.RESPOND)
-    login = visit.form.get("assignee", "")
-    if login in {"", visit.person.login}:
-        assignee = visit.person.user_id if login else None
-    else:
-        assignee = await _colleague(visit, entry.team, login)
-    done = visit.acted(
-        Act.ASSIGNED, team=entry.team, conversation_id=talk.id, about=login, was=entry.assignee_name or ""
-    )
-    await visit.write(assign, Assignment(conversation_id=talk.id, team=entry.team, assignee=assignee), done)
-    return _done(visit, talk, entry)
-
-
-async def _colleague(visit: Visit, team: str, login: str) -> int:
-    if not visit.may(Permission.ASSIGN, team):
-        raise ForbiddenError("assigning to others is for coordinators")
-    rules = visit.services.rulebook.current
-    people = await visit.read(_colleagues, rules, {team}, visit.now_ms)
-    found = next((person.id for person in people if person.login == login), None)
-    if found is None:
-        raise HTTPException(400)
-    return found
-
-
-def _done(visit: Visit, talk: queries.Conversation, entry: queries.Entry) -> Response:
-    visit.services.feed.publish(frozenset({entry.team}))
-    place = visit.form.get("place", "open")
-    return visit.go(
-        Place(team=entry.team, state=place if place in FILTERS else "open").conversation_url(talk.reference)
-    )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.drafts import COLLISION, Draft, Editor, draft
+from maild.archive.handing import lent
 from maild.archive.outgoing import Written, answers_since, written_to
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
@@ -61,6 +62,16 @@ def inboxes_of(visit: Visit, talk: queries.Conversation) -> frozenset[str]:
     return found
 
 
+async def answering_as(visit: Visit, talk: queries.Conversation) -> tuple[Sender, ...]:
+    """Return the addresses under which the visitor may answer in a conversation.
+
+    One that was handed over goes on under the address that the citizen wrote to.
+    """
+    inboxes = inboxes_of(visit, talk)
+    known = await visit.read(lent, conversation_id=talk.id, inboxes=inboxes)
+    return senders(visit.services.rulebook.current, inboxes, answering=True, lent=known)
+
+
 async def draft_asked(visit: Visit) -> Draft:
     """Return the draft that the address names, to who may open it. Raises NotFoundError."""
     number = parse_id(visit.request.path_params["draft"])
@@ -78,7 +89,7 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
     if talk is None:
         talk = await visit.read(conversation_of, visit, found)
         remember_conversation(visit, talk)
-    choices = senders(visit.services.rulebook.current, inboxes_of(visit, talk), answering=True)
+    choices = await answering_as(visit, talk)
     letter = await original(visit, answered(talk, found.answers_id))
     known = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
     strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), known)

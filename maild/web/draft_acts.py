@@ -23,6 +23,7 @@ from maild.rules.authorship import Sender, preset, senders
 from maild.web.asked import conversation_asked
 from maild.web.attached import files_of, keep
 from maild.web.desk import (
+    answering_as,
     conversation_of,
     desk_of,
     draft_asked,
@@ -33,6 +34,7 @@ from maild.web.desk import (
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
+from maild.web.presence import Present
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 
@@ -48,7 +50,7 @@ async def save_reply(visit: Visit) -> Response:
     answers_id = parse_id(visit.form.get("answers", ""))
     kind = "forward" if visit.form.get("kind") == "forward" else "answer"
     message = answered(talk, answers_id)
-    choices = senders(visit.services.rulebook.current, inboxes, answering=True)
+    choices = await answering_as(visit, talk)
     letter = await original(visit, message)
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     fresh = fresh_draft(
@@ -115,10 +117,10 @@ def _released(visit: Visit, save: Save) -> tuple[Record, ...]:
 
 async def _chosen(visit: Visit, about: Draft, address: str) -> Sender | None:
     """Return the address that was chosen, else the one before, of those that the visitor may write from."""
-    inboxes = writable(visit)
     if about.conversation_id is not None:
-        inboxes = inboxes_of(visit, await visit.read(conversation_of, visit, about))
-    choices = senders(visit.services.rulebook.current, inboxes, answering=about.conversation_id is not None)
+        choices = await answering_as(visit, await visit.read(conversation_of, visit, about))
+    else:
+        choices = senders(visit.services.rulebook.current, writable(visit))
     wanted = (address, about.fields.get("from"))
     return next((c for name in wanted for c in choices if str(c.address) == name), None)
 
@@ -138,6 +140,16 @@ async def _named(visit: Visit, about: Draft) -> Draft:
 
 def _tell(visit: Visit, inbox: str, about: Draft) -> None:
     """Have the pages of colleagues show that something is being written; not at every letter that is typed."""
+    if about.conversation_id is not None:
+        here = visit.services.presence
+        if visit.form.get("do") != "autosave":
+            here.stop(about.conversation_id, visit.person.user_id)
+        else:
+            who = Present(
+                user_id=visit.person.user_id, name=visit.person.name or visit.person.login, teams=frozenset({inbox})
+            )
+            if here.write(about.conversation_id, who, visit.now_ms):
+                visit.services.feed.publish(frozenset({inbox}))
     if about.changed_ms >= visit.now_ms and about.conversation_id is not None:
         visit.services.feed.publish(frozenset({inbox}))
 

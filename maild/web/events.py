@@ -7,17 +7,22 @@ Source: the HTML Standard §9.2 (text/event-stream)
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from maild.archive import queries
 from maild.archive.lists import changes, newest_revision
 from maild.archive.replay import newest_step
 from maild.archive.sessions import find_session
+from maild.errors import NotFoundError
+from maild.mail.ids import parse_reference
 from maild.policy.grants import visible
 from maild.policy.visible import Visible
+from maild.web.presence import Present
 from maild.web.problems import problem
 from maild.web.visit import Visit, cookie_name
 
@@ -52,12 +57,30 @@ class Streams:
     async def _counted(self, visit: Visit, user_id: int) -> AsyncIterator[str]:
         self._open[user_id] = self._open.get(user_id, 0) + 1
         try:
-            async for event in _events(visit):
-                yield event
+            with contextlib.ExitStack() as there:
+                await _be_there(visit, there)
+                async for event in _events(visit):
+                    yield event
         finally:
             self._open[user_id] -= 1
             if not self._open[user_id]:
                 del self._open[user_id]
+
+
+async def _be_there(visit: Visit, there: contextlib.ExitStack) -> None:
+    """Tell colleagues that the visitor reads the conversation that the address names, as long as the stream is open."""
+    reference = parse_reference(visit.request.query_params.get("c", ""))
+    if reference is None:
+        return
+    try:
+        talk = await visit.read(queries.conversation, visible=visit.visible, reference=reference)
+    except NotFoundError:
+        return
+    teams, feed = frozenset(entry.team for entry in talk.entries), visit.services.feed
+    there.callback(feed.publish, teams)  # at last, when the visitor has gone
+    who = Present(user_id=visit.person.user_id, name=visit.person.name or visit.person.login, teams=teams)
+    there.enter_context(visit.services.presence.read(talk.id, who))
+    feed.publish(teams)
 
 
 async def _events(visit: Visit) -> AsyncIterator[str]:

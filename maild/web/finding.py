@@ -13,6 +13,7 @@ from maild.archive.search_language import QueryError, parse
 from maild.archive.search_query import Query
 from maild.errors import NotFoundError
 from maild.mail.ids import id_ms, parse_id
+from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.web.language import catalogue
 from maild.web.recording import remember_search
@@ -116,6 +117,8 @@ def _page(
         older=older,
         before=before,
         fault=fault,
+        kept=next((folder for folder in around.folders if folder.query == asked), None),
+        keepers=[team for team in around.teams if visit.may(Permission.RESPOND, team.id)],
     )
 
 

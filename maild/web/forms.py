@@ -18,10 +18,12 @@ from starlette.requests import Request
 
 from maild.web.services import WebSettings
 
-_MAX_FIELDS = 50
+MAX_FIELDS = 50
 
 
-async def read_form(request: Request, settings: WebSettings, max_body_bytes: int | None = None) -> Mapping[str, str]:
+async def read_form(
+    request: Request, settings: WebSettings, max_body_bytes: int | None = None, max_fields: int = MAX_FIELDS
+) -> Mapping[str, str]:
     """Return the fields of an urlencoded form; raises HTTPException 400, 408, 413 or 415."""
     most = settings.max_body_bytes if max_body_bytes is None else max_body_bytes
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -34,14 +36,14 @@ async def read_form(request: Request, settings: WebSettings, max_body_bytes: int
         raise HTTPException(408) from None
     try:
         if len(body) > settings.max_body_bytes:
-            return await run_in_threadpool(_fields, body)
-        return _fields(body)
+            return await run_in_threadpool(_fields, body, max_fields)
+        return _fields(body, max_fields)
     except ValueError:
         raise HTTPException(400) from None
 
 
-def _fields(body: bytes) -> Mapping[str, str]:
-    return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+def _fields(body: bytes, max_fields: int) -> Mapping[str, str]:
+    return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=max_fields))
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:

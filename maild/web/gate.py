@@ -20,7 +20,7 @@ from maild.policy.credentials import second_factor_asked
 from maild.policy.roles import Permission
 from maild.web.confirming import Confirming
 from maild.web.edge import is_loopback
-from maild.web.forms import read_form, require_own_form
+from maild.web.forms import MAX_FIELDS, read_form, require_own_form
 from maild.web.language import LANGUAGES
 from maild.web.pages import Pages
 from maild.web.problems import language_of
@@ -66,6 +66,7 @@ class Page:
     access: Access
     methods: frozenset[str] = field(default_factory=lambda: frozenset({"GET"}))
     max_body_bytes: int | None = None  # of a form; else what the settings say
+    max_fields: int = MAX_FIELDS  # of a form
     files: bool = False  # a form may bring files, as large as a message may be
     fresh: bool = False  # dangerous in the wrong hands: who sits there is asked again, once in ten minutes
     before_second: bool = False  # open to who must set up a second factor, and has not
@@ -140,7 +141,7 @@ class Gate:
         if self._page.files and is_multipart(request):
             return await read_upload(request, settings.max_message_bytes, settings.body_timeout_s)
         most = settings.max_message_bytes if self._page.files else self._page.max_body_bytes
-        return await read_form(request, settings, most), ()
+        return await read_form(request, settings, most, self._page.max_fields), ()
 
     async def _session(self, request: Request) -> Session | None:
         token = request.cookies.get(cookie_name(self._services, "session"), "")

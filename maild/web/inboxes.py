@@ -7,10 +7,14 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
+from maild.archive.notes import mentions_of
 from maild.web.after_sending import failures
+from maild.web.handing import tossed
 from maild.web.own_addresses import writable
 from maild.web.people_notices import people_notices
+from maild.web.selection import left_as_they_are, offered
 from maild.web.shell import place_from, shell_of
+from maild.web.undoing import undo_offered
 from maild.web.visit import Visit
 from maild.web.welcome import is_due
 
@@ -41,6 +45,12 @@ async def inbox(visit: Visit) -> Response:
         "inbox.html",
         shell=around,
         failures=await failures(visit),
-        may_write=bool(writable(visit)),
         rights=await people_notices(visit),
+        tossed=await tossed(visit),
+        mentions=await visit.read(mentions_of, visible=visit.visible, user_id=visit.person.user_id),
+        may_write=bool(writable(visit)),
+        undo=await undo_offered(visit),
+        offered=await offered(visit, team),
+        left=await left_as_they_are(visit, team),
+        said=visit.request.query_params.get("said", ""),
     )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from starlette.responses import Response
 
 from maild.archive import queries
-from maild.archive.notes import NewNote, Note, add_notes, notes_of
-from maild.mail.acts import Act
+from maild.archive.accounts import User
+from maild.archive.notes import NewNote, Note, Noticed, add_notes, mentions_in, notes_of, notice_mentions
 from maild.policy.roles import Permission
 from maild.web.asked import entry_asked
+from maild.web.colleagues import colleagues
 from maild.web.visit import Visit
 
 _MAX_CHARACTERS = 20_000
+_MENTION = re.compile(r"(?<![\w@.])@([\w.@+-]{1,64})")
 
 
 async def add_note(visit: Visit) -> Response:
@@ -27,10 +30,42 @@ async def add_note(visit: Visit) -> Response:
             author=visit.person.login,
             at_ms=visit.services.now_ms(),
             text=text,
+            mentioned=await _mentioned(visit, entry.team, text),
         )
-        await visit.write(add_notes, note, visit.acted(Act.NOTED, team=entry.team, conversation_id=talk.id))
+        await visit.write(add_notes, note)
         visit.services.feed.publish(frozenset({entry.team}))
     return visit.go(f"/c/{talk.reference}#notes-end" if text else f"/c/{talk.reference}")
+
+
+async def _mentioned(visit: Visit, team: str, text: str) -> frozenset[int]:
+    """Return whom a note names as `@login`, or in the field beside it: of those who may read it, and nobody else."""
+    named = {each.casefold().rstrip(".-") for each in _MENTION.findall(text)} | {
+        visit.form.get("mention", "").casefold()
+    }
+    if named == {""}:
+        return frozenset()
+    people = await visit.read(colleagues, visit.services.rulebook.current, team, visit.now_ms, Permission.READ)
+    return frozenset(each.id for each in people if each.login in named)
+
+
+async def mentionable(visit: Visit, talk: queries.Conversation) -> list[User]:
+    """Return whom a note can name: who may read in one of the inboxes in which the visitor may write one."""
+    rules, found = visit.services.rulebook.current, dict[int, User]()
+    for entry in talk.entries:
+        if visit.may(Permission.DRAFT, entry.team):
+            people = await visit.read(colleagues, rules, entry.team, visit.now_ms, Permission.READ)
+            found |= {each.id: each for each in people if each.id != visit.person.user_id}
+    return sorted(found.values(), key=lambda user: (user.name or user.login, user.id))
+
+
+async def notice(visit: Visit, talk: queries.Conversation) -> None:
+    """Note that the visitor has looked at what mentions them here."""
+    if await visit.read(mentions_in, visit.person.user_id, talk.id):
+        teams = frozenset(entry.team for entry in talk.entries)
+        await visit.write(
+            notice_mentions,
+            Noticed(user_id=visit.person.user_id, conversation_id=talk.id, teams=teams, at_ms=visit.now_ms),
+        )
 
 
 async def notes_between(visit: Visit, talk: queries.Conversation) -> dict[int, list[Note]]:

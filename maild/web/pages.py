@@ -58,6 +58,8 @@ class Pages:
                 here=here,
                 when=partial(_when, here=here),
                 since=partial(_since, here=here),
+                date_text=partial(_date_text, here=here),
+                date_value=partial(_date_value, here=here),
                 size=partial(times.size, language=here.language),
                 static=_static,
                 id_text=format_id,
@@ -91,6 +93,15 @@ def _when(ms: int, here: Surroundings) -> str:
 
 def _since(ms: int, here: Surroundings) -> str:
     return times.span(here.now_ms - ms, here.language)
+
+
+def _date_text(ms: int, here: Surroundings) -> str:
+    return times.day(times.moment(ms, here.zone).date(), here.language)
+
+
+def _date_value(ms: int, here: Surroundings) -> str:
+    """Return a day as the date field of a form has it."""
+    return times.moment(ms, here.zone).date().isoformat()
 
 
 def _static(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.archive.lists import PAGE_SIZE
 from maild.web import (
     after_sending,
     auditing,
@@ -11,7 +12,10 @@ from maild.web import (
     draft_acts,
     figures,
     finding,
+    folders,
     handbook,
+    handing,
+    handling,
     holding,
     inboxes,
     inviting,
@@ -26,7 +30,9 @@ from maild.web import (
     rules_making_tests,
     rules_observed,
     rules_reading,
+    selection,
     signing,
+    undoing,
     welcome,
     why,
     writing,
@@ -56,13 +62,7 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         Page(path="/", endpoint=inboxes.home, access=Access.SIGNED_IN),
         Page(path="/inbox/{team}", endpoint=inboxes.inbox, access=Access.READ),
         Page(path="/c/{reference}", endpoint=conversations.conversation, access=Access.READ),
-        Page(path="/c/{reference}/state", endpoint=conversations.set_state, access=Access.RESPOND, methods=_POST),
-        Page(
-            path="/c/{reference}/assignee",
-            endpoint=conversations.set_assignee,
-            access=Access.RESPOND,
-            methods=_POST,
-        ),
+        *_handling_pages(),
         *_writing_pages(),
         Page(path="/m/{id}", endpoint=messages.message, access=Access.READ),
         Page(path="/m/{id}/letter", endpoint=messages.letter, access=Access.READ),
@@ -81,6 +81,7 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         Page(path="/statistics", endpoint=figures.page, access=Access.READ),
         Page(path="/statistics.csv", endpoint=figures.table, access=Access.READ),
         Page(path="/search", endpoint=finding.find, access=Access.READ),
+        Page(path="/search/folders", endpoint=folders.change, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/events", endpoint=streams.events, access=Access.READ),
         *_sign_in_pages(services, proofs or Proofs(services)),
         Page(path="/language", endpoint=signing.choose_language, access=Access.PUBLIC, methods=_POST),
@@ -152,6 +153,26 @@ def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
         Page(path="/confirm", endpoint=confirming.confirm, access=own, methods=_POST, before_second=True),
         Page(path="/logout", endpoint=signing.ask_sign_out, access=own, before_second=True),
         Page(path="/logout", endpoint=signing.sign_out, access=own, methods=_POST, before_second=True),
+    )
+
+
+def _handling_pages() -> tuple[Page, ...]:
+    """Return what is done to entries of inboxes."""
+    respond = Access.RESPOND
+    return (
+        Page(path="/c/{reference}/state", endpoint=handling.set_state, access=respond, methods=_POST),
+        Page(path="/c/{reference}/assignee", endpoint=handling.set_assignee, access=respond, methods=_POST),
+        Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
+        Page(path="/c/{reference}/hand", endpoint=handing.hand_form, access=Access.READ),
+        Page(path="/c/{reference}/hand", endpoint=handing.hand_over, access=respond, methods=_POST),
+        Page(
+            path="/inbox/{team}/selection",
+            endpoint=selection.act_on_selection,
+            access=respond,
+            methods=_POST,
+            max_fields=2 * PAGE_SIZE,
+        ),
+        Page(path="/undo", endpoint=undoing.undo_act, access=Access.SIGNED_IN, methods=_POST),
     )
 
 

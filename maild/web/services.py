@@ -20,6 +20,7 @@ from maild.intake.submit import Submitter
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.rules.model import Ruleset
 from maild.web.feed import Feed
+from maild.web.presence import Presence
 
 
 class Rulebook(Protocol):
@@ -92,6 +93,7 @@ class Services:
     now_ms: Callable[[], int]
     submitter: Submitter
     feed: Feed = field(default_factory=Feed)
+    presence: Presence = field(default_factory=Presence)
     readiness: Callable[[], tuple[str, ...]] = tuple
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import Connection
 
+from maild.archive.folders import Folder, folders_of
 from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
 from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
@@ -17,6 +18,8 @@ from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
+from maild.web.overdue import overdue_ms
+from maild.web.presence import Here
 from maild.web.senders import forged_among
 from maild.web.visit import Visit
 
@@ -70,6 +73,7 @@ class Listing:
     page: InboxPage
     filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
     forged: frozenset[int] = frozenset()  # ids of the newest letters that seem so
+    here: Mapping[int, Here] = field(default_factory=dict)  # colleagues who are at conversations right now
 
 
 def place_from(query: Mapping[str, str], team: str) -> Place:
@@ -137,22 +141,30 @@ class Shell:
     teams: tuple[TeamLink, ...]
     listing: Listing | None
     orphans: tuple[Orphan, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
     visible, user_id = visit.visible, visit.person.user_id
     page = None
+    late_ms = overdue_ms(visit.services.rulebook.current, place.team if place is not None else None, visit.now_ms)
     if place is not None:
         page = inbox(
-            connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before
-        )
-    counts = team_counts(connection, visible=visible, user_id=user_id)
+            connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before,
+            overdue_ms=late_ms,
+        )  # fmt: skip
+    counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms)
     teams = team_links(visit, visible, counts)
+    folders = folders_of(connection, visible=visible, user_id=user_id)
     if place is None or page is None:
-        return Shell(teams=teams, listing=None)
+        return Shell(teams=teams, listing=None, folders=folders)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
-    return Shell(teams=teams, listing=replace(listing, forged=_forged(connection, visit, page)))
+    here = visit.services.presence.here(
+        (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
+    )
+    listing = replace(listing, forged=_forged(connection, visit, page), here=here)
+    return Shell(teams=teams, listing=listing, folders=folders)
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:
@@ -161,7 +173,8 @@ def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[
 
 
 def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> Listing:
-    known = {"open": count.open, "waiting": count.waiting, "mine": count.mine, "unassigned": count.unassigned}
+    names = ("open", "waiting", "mine", "unassigned", "unanswered", "overdue", "unseen")
+    known = {name: getattr(count, name) for name in names}
     return Listing(
         place=place,
         team_name=team_name(visit, place.team),

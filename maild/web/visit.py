@@ -110,8 +110,10 @@ class Visit:
 
     @property
     def is_own_navigation(self) -> bool:
-        """Tell whether the reader came here of their own accord: not sent by another site, not a prefetch."""
+        """Tell whether the reader came here of their own accord: not sent by another site, no prefetch, no script."""
         headers = self.request.headers
+        if headers.get("sec-fetch-mode", "navigate") != "navigate":
+            return False  # an open page that asks anew for its list shows nobody a letter
         return headers.get("sec-fetch-site", "none") in {"none", "same-origin"} and "prefetch" not in headers.get(
             "sec-purpose", ""
         )

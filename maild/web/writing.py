@@ -12,7 +12,7 @@ from maild.mail.inbox import team_of
 from maild.rules.authorship import preset, senders
 from maild.web.addressing import typed
 from maild.web.asked import conversation_asked
-from maild.web.desk import desk_of, desk_page, draft_asked, editor, fresh_draft, inboxes_of
+from maild.web.desk import answering_as, desk_of, desk_page, draft_asked, editor, fresh_draft
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.shell import shell_of
@@ -24,10 +24,9 @@ async def reply_form(visit: Visit) -> Response:
     talk = await conversation_asked(visit)
     query = visit.request.query_params
     message = answered(talk, parse_id(query.get("to", "")))
-    inboxes = inboxes_of(visit, talk)
+    choices = await answering_as(visit, talk)
     letter = await original(visit, message)
     kind = _kind(query.get("kind", ""))
-    choices = senders(visit.services.rulebook.current, inboxes, answering=True)
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
     said = proposal(visit, letter, kind)
     fields = {

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 from maild.archive.accounts import find_user
 from maild.archive.entries import Assignment, StateChange, assign, set_states
+from maild.archive.handbook import Save, save_pages
 from maild.archive.reports import Arrived
 from maild.archive.reports import record as keep_reports
 from maild.mail.authentication import Verdicts
@@ -125,13 +126,26 @@ def plain(subject: str, name: str, text: str, *, key: str, parent: str = "") -> 
     return head + (f"In-Reply-To: <{parent}>\n" if parent else "") + f"\nGuten Tag,\n\n{text}\n\nViele Grüße\n{name}\n"
 
 
+HANDBOOK = (
+    ("Fristen", ("# Anmeldung\n\nBis zum **15. Januar** für das kommende Kitajahr.\n\n- Nachweise bis Ende Februar\n"
+                "- Geschwister werden *zusammen* entschieden\n\nFragen dazu: [Rangfolge](/handbook/kita/rangfolge)")),
+    ("Rangfolge", "Wer zuerst berücksichtigt wird, steht in der Satzung."),
+)  # fmt: skip
+
+
 def furnish(office: Office) -> dict[str, str]:
     """Fill an office with people and letters; returns references by name."""
     petra = office.user("petra", (Role.MANAGER, "kita"), (Role.READER, "poststelle"), (Role.RESPONDER, "mitglieder"),
-                        (Role.RULE_EDITOR, None),
+                        (Role.RULE_EDITOR, None), (Role.AUDITOR, None),
                         name="Petra Maurer")  # fmt: skip
     office.user("jonas", (Role.RESPONDER, "kita"), name="Jonas Weiß")
+    for login, name in (("emil", "Emil Sommer"), ("lea", "Lea Yilmaz"), ("ole", "Ole Petersen")):
+        office.user(login, (Role.RESPONDER, "kita"), name=name)
     office.user("neu", name="Neue Kollegin")
+    for title, text in HANDBOOK:
+        save = Save(team="kita", page=title.lower(), base=0, title=title, address="", text=text, author="petra",
+                    at_ms=office.clock() - 20 * 86_400_000)  # fmt: skip
+        office.database.writer.submit(save_pages, save).result()
     minute, day = 60, 86_400
     first = office.mail(plain("Warteliste", "Familie Brandt", "wie lang ist die Liste?", key="w0@b"), age_s=40 * day)
     for number in range(1, 200):

@@ -57,6 +57,12 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
         "sessions": "/sessions",
         "directory": "/directory",
         "reports": "/reports",
+        "people": "/people",
+        "audit": "/audit",
+        "statistics": "/statistics",
+        "handbook": "/handbook/kita",
+        "welcome": "/welcome",
+        "hand-over": f"/c/{references['attached']}/hand?team=kita",
         "not-found": "/c/0000-0000",
         **RULES_PAGES,
     }

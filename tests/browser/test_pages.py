@@ -179,7 +179,7 @@ def test_on_a_telephone_the_way_leads_from_list_to_letter_and_back_to_the_place(
     assert acts["y"] > 700
     assert acts["height"] >= 44
     page.locator(".back a").tap()
-    page.wait_for_url(place)
+    page.wait_for_url(re.compile(re.escape(place) + "#r-"))  # at the row where one was
     page.locator(".drawer summary").tap()
     page.locator("#drawer a", has_text="Zentrale Poststelle").tap()
     page.wait_for_url(re.compile("/inbox/poststelle"))

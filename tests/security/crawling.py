@@ -45,6 +45,11 @@ NOWHERE = Objects(team="nirgends", reference="0000-0001", id="0000000000001", pa
 FORMS = {
     "/c/{reference}/state": {"state": "closed"},
     "/c/{reference}/assignee": {"assignee": ""},
+    "/c/{reference}/marks": {"tag": "eilt"},
+    "/c/{reference}/hand": {"do": "fetch"},
+    "/inbox/{team}/selection": {"do": "closed"},
+    "/search/folders": {"q": "x", "name": "x"},
+    "/undo": {"undo": "1", "next": "/"},
     "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
     "/c/{reference}/note": {"note": "x"},
     "/c/{reference}/model": {"why": "x"},

@@ -80,7 +80,7 @@ def test_the_list_shows_subject_sender_waiting_tags_and_attachments(shared: Offi
 def test_opening_a_conversation_marks_it_as_seen_for_the_team(shared: Office) -> None:
     reference = shared.reference(shared.mail(letter("Ungesehen bisher")))
     with shared.client("petra") as petra, shared.client("leser") as reader:
-        unseen = re.compile(r'<li class="row unseen">(?:(?!</li>).)*Ungesehen bisher', re.DOTALL)
+        unseen = re.compile(r'<li class="row unseen[^>]*>(?:(?!</li>).)*Ungesehen bisher', re.DOTALL)
         assert unseen.search(reader.get("/inbox/kita").text)
         petra.get(f"/c/{reference}")
         assert not unseen.search(reader.get("/inbox/kita").text)

@@ -18,14 +18,40 @@ function exchange(fresh) {
   for (const old of document.querySelectorAll("[data-live]")) {
     const now = fresh.getElementById(old.id);
     if (!now || now.innerHTML === old.innerHTML) continue;
+    // What somebody is filling in stays; the server says when it has become outdated.
+    if (old.id !== "list" && (old.querySelector("details[open]") || old.querySelector("input:focus, select:focus, textarea:focus"))) continue;
     if (old.id === "list") changed = listed(old) !== listed(now);
     const pane = old.parentElement;
     const place = pane.scrollTop;
+    const picked = [...old.querySelectorAll(".pick:checked")].map((box) => box.name);
     old.replaceChildren(...document.importNode(now, true).childNodes);
+    for (const box of old.querySelectorAll(".pick")) box.checked = picked.includes(box.name);
+    countPicked();
     pane.scrollTop = place;
   }
   if (focused) document.querySelector(`[data-live] a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   return changed;
+}
+
+// --- a selection: how many, and all of the page at once ---
+
+function countPicked() {
+  const said = document.getElementById("picked");
+  if (said) said.textContent = String(document.querySelectorAll(".pick:checked").length || "");
+}
+
+document.addEventListener("change", (event) => { if (event.target.matches(".pick")) countPicked(); });
+
+function pick(all) {
+  const boxes = [...document.querySelectorAll(".pick")];
+  if (all) {
+    const on = boxes.some((box) => !box.checked);
+    for (const box of boxes) box.checked = on;
+  } else {
+    const box = document.activeElement?.closest(".row")?.querySelector(".pick");
+    if (box) box.checked = !box.checked;
+  }
+  countPicked();
 }
 
 const listed = (list) => [...list.querySelectorAll(".row")].map((row) => row.className + row.textContent).join();
@@ -62,7 +88,8 @@ async function refresh() {
 
 function listen() {
   if (!document.querySelector("[data-live]")) return;
-  const source = new EventSource("/events");
+  const here = document.querySelector("[data-conversation]")?.dataset.conversation;
+  const source = new EventSource(here ? `/events?c=${encodeURIComponent(here)}` : "/events");
   source.addEventListener("inbox", refresh);
   source.addEventListener("end", () => source.close());
   let lost = false;
@@ -204,16 +231,17 @@ function step(by) {
 const help = document.getElementById("help");
 const showHelp = () => { if (help && !help.open) help.showModal(); };
 const press = (key) => {
-  const link = document.querySelector(`a[data-key="${key}"]`);
-  if (link?.hash && link.getAttribute("href").startsWith("#")) {
+  const link = document.querySelector(`[data-key="${key}"]`);
+  if (link?.getAttribute("href")?.startsWith("#")) {
     document.querySelector(link.hash)?.focus();
   } else {
     link?.click();
   }
 };
 const keys = {
-  r: () => press("r"),
-  x: () => press("x"),
+  ...Object.fromEntries([..."rxteowmzh"].map((key) => [key, () => press(key)])),
+  c: () => pick(false),
+  a: () => pick(true),
   j: () => step(1),
   k: () => step(-1),
   s: () => document.getElementById("q")?.focus(),
@@ -223,7 +251,7 @@ const keys = {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
+  if (event.target.closest("input:not(.pick), textarea, select, dialog")) return;
   const act = keys[event.key];
   if (!act) return;
   event.preventDefault();

@@ -1,0 +1,32 @@
+"""Opens what waits until a date when the date has come, also when maild did not run at that time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from maild.archive.database import Database
+from maild.archive.handling import bring_back, is_due
+
+LOOK_S = 15.0
+_log = structlog.get_logger()
+
+
+async def bring_back_in_time(
+    database: Database, publish: Callable[[frozenset[str]], None], now_ms: Callable[[], int], *, look_s: float = LOOK_S
+) -> None:
+    """Look until cancelled."""
+    while True:
+        try:
+            if await asyncio.to_thread(_is_due, database, now_ms()):
+                publish(await database.writer.run(bring_back, now_ms()))
+        except Exception as error:  # noqa: BLE001 - a worker's attempt: the next look tries again
+            _log.error("returning.failed", error=type(error).__name__)
+        await asyncio.sleep(look_s)
+
+
+def _is_due(database: Database, now_ms: int) -> bool:
+    with database.read() as connection:
+        return is_due(connection, now_ms)

@@ -1,0 +1,32 @@
+"""From when on a letter has waited too long: three days on which its team works."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from maild.mail.inbox import team_of
+from maild.rules.model import Ruleset
+from maild.web.times import moment
+
+WORKING_DAYS = 3
+_LOOK_BACK = 60  # days; who is closed for longer has no overdue letters before
+
+
+def overdue_ms(rules: Ruleset, inbox: str | None, now_ms: int) -> int:
+    """Return the time before which a letter must have come to be overdue now.
+
+    The days are those of the team's office hours, else Monday to Friday, without the holidays of the rules.
+    """
+    team = rules.teams.get(team_of(inbox)) if inbox is not None else None
+    week = {hours.weekday for hours in team.hours} if team is not None and team.hours else set(range(5))
+    at, left = moment(now_ms, rules.organisation.timezone), WORKING_DAYS
+    for _ in range(_LOOK_BACK):
+        at = _day_before(at)
+        left -= at.weekday() in week and rules.organisation.holidays.name(at.date()) is None
+        if not left:
+            break
+    return int(at.timestamp() * 1000)
+
+
+def _day_before(at: datetime) -> datetime:
+    return at - timedelta(days=1)

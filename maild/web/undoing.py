@@ -1,0 +1,47 @@
+"""Taking back what one has just done to entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from maild.archive.handling import Undo, Undone, undo, undoable
+from maild.policy.roles import Permission
+from maild.web.forms import own_path
+from maild.web.visit import Visit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """An act that can be undone: `count` entries; `here` is where its page leads back to."""
+
+    id: int
+    count: int
+    here: str
+
+
+async def undo_offered(visit: Visit) -> Offer | None:
+    """Return what the address names of the visitor's own acts, as long as it can be undone."""
+    text = visit.request.query_params.get("undo", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        return None
+    count = await visit.read(undoable, by=visit.person.login, undo_id=int(text), now_ms=visit.now_ms)
+    query = visit.request.url.include_query_params().remove_query_params("undo").query
+    here = visit.request.url.path + (f"?{query}" if query else "")
+    return Offer(id=int(text), count=count, here=here) if count else None
+
+
+async def undo_act(visit: Visit) -> Response:
+    """Undo an act of one's own, where nobody has changed anything since."""
+    text = visit.form.get("undo", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
+    teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
+    asked = Undo(
+        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams, learns=visit.services.learns
+    )
+    done: Undone = await visit.write(undo, asked)
+    visit.services.feed.publish(frozenset(team for _, team in done.restored))
+    path = own_path(visit.form.get("next", ""))
+    said = "undone" if not done.left else "undone-partly"
+    return visit.go(path + ("&" if "?" in path else "?") + f"said={said}")

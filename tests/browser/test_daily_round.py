@@ -1,0 +1,94 @@
+"""A morning at a shared inbox: two colleagues at one list, then another team; keyboard, telephone and desk."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from maild.policy.roles import Role
+from tests.browser.conftest import Visited
+from tests.browser.samples import plain
+from tests.browser.test_pages import _violations
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
+SUBJECT = "Anbau am Kindergarten in der Rechtsanwaltsfachangestelltenstraße: wer ist zuständig?"
+
+
+def _on_list(page: Page, visited: Visited, state: str = "open") -> None:
+    page.goto(f"{visited.base}/inbox/kita?state={state}")
+    page.wait_for_selector("html[data-live=yes]")
+
+
+def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
+    office = visited.office
+    office.user("bert", (Role.RESPONDER, "bauamt"), name="Bert Bau")
+    number = office.mail(plain(SUBJECT, "Lea Licht", "wir bauen an.", key="anbau@b"), age_s=0)
+    reference = office.reference(number)
+    petra, jonas = visited.page("petra"), visited.page("jonas", width=390, color_scheme="dark")
+    violations: list[str] = []
+
+    # Jonas reads on the telephone; Petra sees that he does, in her list and at the conversation.
+    jonas.goto(f"{visited.base}/c/{reference}?team=kita")
+    jonas.wait_for_selector("html[data-live=yes]")
+    _on_list(petra, visited)
+    row = petra.locator(f"#r-{reference}")
+    expect(row).to_contain_text("Jonas Weiß liest gerade")
+    expect(row).to_have_class("row unread")
+
+    # She takes it by keyboard; his open page has it within two seconds, and no act of his overwrites hers.
+    row.locator("a.subject").focus()
+    petra.keyboard.press("Enter")
+    petra.wait_for_selector(".at-letter")
+    expect(petra.locator("#there")).to_have_text("Jonas Weiß liest gerade")
+    jonas.locator("summary[data-key=m]").click()  # he has begun to fill in: his form stays as it is
+    petra.keyboard.press("t")
+    expect(petra.locator("#entries")).to_contain_text("Petra Maurer")
+    violations += _violations(petra) + _violations(jonas)
+    jonas.locator("#tag-1").fill("anbau")
+    jonas.keyboard.press("Enter")
+    expect(jonas.locator("[role=alert]")).to_contain_text("Petra Maurer hat den Vorgang übernommen")
+    violations += _violations(jonas)
+    jonas.get_by_role("button", name="Trotzdem ausführen").click()
+    expect(jonas.locator("#entries .tag")).to_have_text("anbau")
+    expect(petra.locator("#entries .tag")).to_have_text("anbau", timeout=2_000)
+
+    # A mention, then undo by keyboard.
+    jonas.locator("#w-note").fill("@petra, das ist der Bau")
+    jonas.get_by_role("button", name="Notiz hinzufügen").click()
+    _on_list(petra, visited)
+    expect(petra.locator(".mentions")).to_contain_text(SUBJECT)
+    violations += _violations(petra)
+
+    # A selection by keyboard: chosen, closed, undone.
+    before = petra.locator("#list .row").count()
+    petra.keyboard.press("j")
+    petra.keyboard.press("c")
+    petra.keyboard.press("j")
+    petra.keyboard.press("c")
+    expect(petra.locator("#picked")).to_have_text("2")
+    violations += _violations(petra)
+    petra.get_by_role("button", name="Erledigt").click()
+    expect(petra.locator(".undo")).to_contain_text("2 Vorgänge wurden geändert.")
+    petra.keyboard.press("z")
+    expect(petra.locator("main > [role=status]")).to_have_text("Rückgängig gemacht.")
+    expect(petra.locator("#list .row")).to_have_count(before)
+
+    # To the other team, with a reason; the telephone sees where it went.
+    petra.goto(f"{visited.base}/c/{reference}?team=kita")
+    petra.keyboard.press("h")
+    petra.locator("#hand-to").select_option("bauamt")
+    petra.locator("#hand-reason").fill("Es geht um den Anbau")
+    violations += _violations(petra)
+    petra.get_by_role("button", name="Übergeben").click()
+    expect(petra.locator(".notice[role=status]")).to_contain_text("Übergeben.")
+    jonas.goto(f"{visited.base}/c/{reference}?team=kita")
+    expect(jonas.locator("#entries")).to_contain_text("Übergeben an Bauamt")
+    assert jonas.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    bert = visited.page("bert")
+    bert.goto(f"{visited.base}/c/{reference}")
+    expect(bert.locator("main")).to_contain_text("Es geht um den Anbau")
+    expect(bert.locator("#entries")).to_contain_text("Übergeben von Kita-Platzvergabe")
+    violations += _violations(bert)
+    assert violations == []
+    for page in (petra, jonas, bert):
+        page.context.close()
