@@ -17,6 +17,7 @@ PROGRAMS = {
     "rspamd": ("rspamd",),
     "clamav-daemon": ("clamd",),
     "dovecot-lmtpd": ("dovecot", "lmtp"),
+    "dovecot-imapd": ("dovecot", "imap"),
 }
 
 

@@ -41,6 +41,7 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
+from maild.delivery.promises import Promises
 from maild.delivery.worker import Worker
 from maild.errors import StorageError
 from maild.intake.accept import Intake
@@ -140,7 +141,7 @@ class Daemon:
         resolver = resolver_of(self._settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
-        worker = make_worker(
+        worker, promises = make_worker(
             settings,
             database=database,
             resolver=resolver,
@@ -182,7 +183,7 @@ class Daemon:
             token_key=key,
         )
         if "delivery" in only:
-            await self._run_worker(worker)
+            await self._run_worker(worker, promises)
             for name, each in (("answers", answers), ("copies", copying), ("member answers", member_answers)):
                 self._beside(each.run(), name)
         if "router" in only:
@@ -318,7 +319,9 @@ class Daemon:
 
         self._stack.push_async_callback(finish)
 
-    async def _run_worker(self, worker: Worker) -> None:
+    async def _run_worker(self, worker: Worker, promises: Promises) -> None:
+        if not self._settings.outbound.smarthost:
+            self._beside(promises.keep_fresh(), "promises")
         running = asyncio.create_task(worker.run(), name="deliveries")
         running.add_done_callback(self._worker_ended)
 

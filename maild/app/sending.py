@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from ipaddress import ip_address
 
+from maild.app.protection import make_promises
 from maild.app.serving import Serving
 from maild.archive.database import Database
 from maild.authentication.own_keys import OwnKeys
@@ -14,11 +15,15 @@ from maild.config import Settings
 from maild.config.outbound import Outbound
 from maild.delivery.copy_loads import CopyHeads
 from maild.delivery.copying import Copying
-from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP, Delivery
+from maild.delivery.deliveries import COPY, IMAP, LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
+from maild.delivery.imap_courier import ImapCourier
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.loads import ReturnPath, as_recorded
 from maild.delivery.maildir_courier import MaildirCourier
+from maild.delivery.promises import Promises
+from maild.delivery.protection import Protection
+from maild.delivery.sending_on import SendingOn
 from maild.delivery.signatures import Signer
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
 from maild.delivery.tls import Contexts
@@ -38,30 +43,36 @@ def make_worker(
     now_ms: Callable[[], int],
     key: bytes,
     rulebook: Serving,
-) -> Worker:
-    """Return the worker; its `run` sends until its `stop`.
+) -> tuple[Worker, Promises]:
+    """Return the worker, whose `run` sends until its `stop`, and what it knows of the TLS of other domains.
 
     `key` is of the envelope tokens, which only addresses at domains of the rules have: reports must come here.
     """
     outbound = settings.outbound
     hostname = settings.server.hostname or socket.getfqdn()
     helo = outbound.helo or hostname
-    hosts = Hosts(
-        resolver,
-        chance=_chance,
-        names=(hostname, helo),
-        addresses=_own_addresses(settings),
-        allowed=outbound.allow_private,
-    )
+    hosts = make_hosts(settings, resolver)
     smarthost = _smarthost(outbound)
-    by_smtp = SmtpCourier(hosts, helo=helo, contexts=Contexts(), smarthost=smarthost)
-    return Worker(
+    keys = OwnKeys(settings.server.data_dir)
+
+    def now_s() -> int:
+        return now_ms() // 1000
+
+    sign = Signer(keys, now_s=now_s)
+    promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
+    by_smtp = SmtpCourier(
+        hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
+    )
+    worker = Worker(
         database=database,
         couriers={
             SMTP: by_smtp,
             COPY: by_smtp,
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
+            IMAP: ImapCourier(
+                hostname=hostname, passwords=settings.server.data_dir / "imap", context=Contexts().verified
+            ),
         },
         hostname=hostname,
         now_ms=now_ms,
@@ -76,7 +87,23 @@ def make_worker(
         single=frozenset() if smarthost is None else frozenset({SMTP, COPY}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
         head_of_copy=CopyHeads(lambda: rulebook.current, key),
-        sign=Signer(OwnKeys(settings.server.data_dir), now_s=lambda: now_ms() // 1000),
+        sign=sign,
+        sends_on=SendingOn(
+            keys, authserv_id=hostname, sign=sign, now_s=now_s, rewrite=outbound.forward_from == "rewrite"
+        ),
+    )
+    return worker, promises
+
+
+def make_hosts(settings: Settings, resolver: Resolver) -> Hosts:
+    """Return who finds out where a domain's mail is taken."""
+    hostname = settings.server.hostname or socket.getfqdn()
+    return Hosts(
+        resolver,
+        chance=_chance,
+        names=(hostname, settings.outbound.helo or hostname),
+        addresses=_own_addresses(settings),
+        allowed=settings.outbound.allow_private,
     )
 
 

@@ -41,7 +41,7 @@ deliveries = Table(
     metadata,
     Column("id", Identity64, primary_key=True),
     Column("message_id", BigInteger, ForeignKey("messages.id"), nullable=False),
-    Column("kind", Text, nullable=False),  # smtp | lmtp | maildir | copy (by smtp, for a member)
+    Column("kind", Text, nullable=False),  # smtp | lmtp | maildir | imap | copy (by smtp, for a member)
     Column("recipient", Text, nullable=False),
     Column("reverse_path", Text),  # NULL is the null reverse-path
     Column("next_hop", Text, nullable=False),  # the recipient's domain; host:port or socket of LMTP; path of a Maildir

@@ -15,11 +15,9 @@ from maild.authentication.advice import BAD, DOUBT, GOOD, Advice, Asked, shown, 
 from maild.authentication.dmarc import Discovered
 from maild.authentication.spf_record import is_spf
 from maild.dns.answer import Answer, DnsError, Kind, Status
+from maild.mail import sts
 
 _DAY_S = 86_400
-_LONGEST_AGE_S = 31_557_600
-_ID = re.compile(r"[A-Za-z0-9]{1,32}")
-_STS_TEXT = re.compile(rb"v=STSv1[ \t]*;")
 _RPT_TEXT = re.compile(rb"v=TLSRPTv1[ \t]*;")
 
 
@@ -124,7 +122,7 @@ def mta_sts(domain: str, asked: Asked, policy: str | None, fault: str, hosts: Se
     """
     if isinstance(asked, DnsError):
         return unknown("MTA-STS", asked)
-    url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
+    url = sts.url_of(domain)
     file = [
         "version: STSv1",
         "mode: testing",
@@ -132,13 +130,12 @@ def mta_sts(domain: str, asked: Asked, policy: str | None, fault: str, hosts: Se
         "max_age: 604800",
     ]
     lines = (txt(f"_mta-sts.{domain}", "v=STSv1; id=1"), f"at {url}:", *file)
-    records = [each for each in asked.texts if _STS_TEXT.match(each)]
+    records = sts.records_of(asked.texts)
     if not records:
         return Advice(DOUBT, "MTA-STS", "there is none: an attacker on the way can strip the encryption", lines)
     if len(records) > 1:
         return Advice(BAD, "MTA-STS", f"there are {len(records)} records, and several count as none", lines[:1])
-    tags = _tags(records[0])
-    if not _ID.fullmatch(tags.get("id", "")):
+    if sts.id_of(records[0]) is None:
         return Advice(BAD, "MTA-STS", f"{shown(records[0])}: id= must be letters and digits, at most 32", lines[:1])
     if policy is None:
         return Advice(BAD, "MTA-STS", f"the policy at {url} was not to be had: {fault}", lines[1:])
@@ -150,33 +147,23 @@ def _tags(octets: bytes) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _policy(policy: str, hosts: Sequence[str], lines: tuple[str, ...]) -> Advice:
-    fields: dict[str, list[str]] = {}
-    for line in policy.splitlines()[:200]:
-        name, colon, value = line.partition(":")
-        if colon:
-            fields.setdefault(name.strip(), []).append(value.strip().lower())
-    mode, age = fields.get("mode", [""])[0], fields.get("max_age", [""])[0]
-    if fields.get("version", [""])[0] != "stsv1" or mode not in ("enforce", "testing", "none"):
-        return Advice(BAD, "MTA-STS", "the policy has no valid version: or mode:", lines)
-    if not (age.isascii() and age.isdigit() and len(age) < 10 and int(age) <= _LONGEST_AGE_S):
-        return Advice(BAD, "MTA-STS", "the policy has no valid max_age:", lines)
-    missing = [host for host in hosts if not any(_covers(each, host) for each in fields.get("mx", ()))]
-    if missing and mode != "none":
+def _policy(text: str, hosts: Sequence[str], lines: tuple[str, ...]) -> Advice:
+    try:
+        policy = sts.parse_policy(text)
+    except ValueError as error:
+        return Advice(BAD, "MTA-STS", str(error), lines)
+    missing = [host for host in hosts if not policy.names(host)]
+    if missing and policy.mode != sts.NONE:
         return Advice(
             BAD, "MTA-STS", f"the policy does not name {', '.join(missing)}: mail will not be sent there", lines
         )
-    if mode != "enforce":
-        return Advice(DOUBT, "MTA-STS", f"mode: {mode} protects nothing yet; go on to enforce, and change id=", lines)
-    if int(age) < _DAY_S:
-        return Advice(DOUBT, "MTA-STS", f"max_age: {age} is less than a day; 604800 is a week", lines)
-    return Advice(GOOD, "MTA-STS", f"enforce, for {int(age) // _DAY_S} days")
-
-
-def _covers(pattern: str, host: str) -> bool:
-    if pattern.startswith("*."):
-        return host.partition(".")[2] == pattern[2:]
-    return host == pattern.rstrip(".")
+    if policy.mode != sts.ENFORCE:
+        text = f"mode: {policy.mode} protects nothing yet; go on to enforce, and change id="
+        return Advice(DOUBT, "MTA-STS", text, lines)
+    if policy.max_age_s < _DAY_S:
+        text = f"max_age: {policy.max_age_s} is less than a day; 604800 is a week"
+        return Advice(DOUBT, "MTA-STS", text, lines)
+    return Advice(GOOD, "MTA-STS", f"enforce, for {policy.max_age_s // _DAY_S} days")
 
 
 def tlsrpt(domain: str, asked: Asked) -> Advice:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from maild.authentication.canonical import RELAXED, Mail, SignedField, body_hash, read_mail
+from maild.authentication.canonical import RELAXED, BodyHash, Mail, SignedField, body_hash, read_mail
 from maild.authentication.chain import INSTANCES, ArcSet, BrokenChainError, read_sets
 from maild.authentication.signing import SigningKey, UnsignableError, names_to_sign, signature_tags, signed_field
 from maild.authentication.tags import emptied, read_tags, write_field
@@ -48,9 +48,26 @@ def seal(
         UnsignableError: its header has line ends that are no CRLF, or lines that are no field.
         ValueError: the results are not the text of a field.
     """
+    mail = read_mail(content)
+    body = body_hash(content, mail.body_start, _FORMS[1])
+    return seal_hashed(mail, body, key, authserv_id=authserv_id, results=results, status=status, now_s=now_s,
+                       names=names)  # fmt: skip
+
+
+def seal_hashed(
+    mail: Mail,
+    body: BodyHash,
+    key: SigningKey,
+    *,
+    authserv_id: str,
+    results: str,
+    status: str,
+    now_s: int,
+    names: Sequence[str] | None = None,
+) -> bytes:
+    """Return the next set of a mail whose body was hashed, in the relaxed form, as it was read; else as `seal`."""
     if _CANNOT_STAND.search(authserv_id + results):
         raise ValueError("these results are not the text of a field")
-    mail = read_mail(content)
     if mail.flaw:
         raise UnsignableError(mail.flaw)
     try:
@@ -61,7 +78,6 @@ def seal(
         return b""
     instance = str(len(sets) + 1)
     found = f"ARC-Authentication-Results: i={instance}; {authserv_id}; {results}\r\n".encode()
-    body = body_hash(content, mail.body_start, _FORMS[1])
     tags = signature_tags(body, key, now_s=now_s, names=names or _names(mail), forms=_FORMS)
     signed = _field(found)
     message = signed_field(

@@ -7,16 +7,15 @@ import hashlib
 
 import click
 
+from maild.app.protection import fetching_of
 from maild.app.resolving import resolver_of
 from maild.authentication.advice import BAD, Advice, txt
 from maild.authentication.own_keys import OwnKeys
 from maild.authentication.survey import Subject, survey
 from maild.cli.verb import plain, put_json
+from maild.cli.way_out import way_out
 from maild.config import Settings
 from maild.dns.names import plain_name
-
-_FETCH_S = 10.0
-_POLICY_BYTES = 64_000  # RFC 8461 §3.3
 
 
 def examine(settings: Settings, domain: str, selectors: tuple[str, ...], *, sends_mail: bool, as_json: bool) -> bool:
@@ -83,33 +82,9 @@ def _key_digest(settings: Settings) -> bytes | None:
 
 
 async def _survey(settings: Settings, subject: Subject) -> list[Advice]:
-    return await survey(resolver_of(settings), subject, fetch_policy)
-
-
-async def fetch_policy(domain: str) -> tuple[str | None, str]:
-    """Fetch a policy of MTA-STS; return its text, or None and why not.
-
-    Source: RFC 8461 §3.3: redirects are not followed, the certificate must be valid for the name.
-    """
-    import httpx2
-
-    url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
-    try:
-        async with (
-            asyncio.timeout(_FETCH_S),
-            httpx2.AsyncClient(timeout=_FETCH_S, follow_redirects=False, trust_env=False) as client,
-            client.stream("GET", url) as answer,
-        ):
-            if answer.status_code != 200:
-                return None, f"the answer is {answer.status_code}"
-            octets = b""
-            async for piece in answer.aiter_bytes():
-                octets += piece
-                if len(octets) > _POLICY_BYTES:
-                    return None, f"it has more than {_POLICY_BYTES:,} octets"
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        return None, str(error)[:200] or type(error).__name__
-    return octets.decode("utf-8", "replace"), ""
+    resolver = resolver_of(settings)
+    found = await survey(resolver, subject, fetching_of(settings, resolver))
+    return [*found, *await way_out(settings, resolver, subject.domain)] if subject.sends_mail else found
 
 
 def _put(each: Advice, *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from maild.config.kinds import BOOLEAN, NETWORKS, TEXT, Kind, integer, setting
+from maild.config.kinds import BOOLEAN, NETWORKS, TEXT, Kind, choice, integer, setting
 from maild.mail.networks import Network
 
 
@@ -54,6 +54,13 @@ class Outbound:
         "Give each recipient's copy a reverse-path of its own (`bounces+…` at the sender's domain), so that a report "
         "about it is tied to the letter for certain. Some smarthosts take known senders only: then false, and reports "
         "are tied by the Message-ID.",
+    )
+    forward_from: str = setting(
+        "keep",
+        choice("keep", "rewrite"),
+        "What becomes of From in letters that are sent on: `keep` leaves it; with `rewrite` it becomes the address of "
+        "yours that the letter came to, where the author's domain asks receivers to refuse what is not proven, and no "
+        "signature of that domain proves it. The author then stands in Reply-To.",
     )
     helo: str = setting(
         "", TEXT, "The name that maild greets other servers with; it must lead back to this machine. Empty: `hostname`."

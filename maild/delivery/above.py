@@ -41,9 +41,14 @@ def mark(hostname: str, recipient: str) -> str:
 
 
 def has_circled(fields: Iterable[Field], hostname: str, recipient: str) -> bool:
-    """Tell whether a header bears our mark for an address."""
-    wanted = mark(hostname, recipient).lower()
-    return any(field.key == MARK.lower() and field.raw.lower() == wanted for field in fields)
+    """Tell whether a header bears our mark for an address, or says that it was delivered there before."""
+    wanted, there = mark(hostname, recipient).lower(), fold(recipient)
+    return any(
+        (field.key == MARK.lower() and field.raw.lower() == wanted)
+        # Interop: Postfix, Exim and others write it in the mailbox from which it was sent on.
+        or (field.key == "delivered-to" and fold(field.raw) == there)
+        for field in fields
+    )
 
 
 def above_sent_on(arrival: Arrival, hostname: str, recipients: Iterable[str]) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-SMTP, LMTP, MAILDIR = "smtp", "lmtp", "maildir"
+SMTP, LMTP, MAILDIR, IMAP = "smtp", "lmtp", "maildir", "imap"
 COPY = "copy"  # by SMTP, of a letter for one member: each has a header of its own
-KINDS = (SMTP, LMTP, MAILDIR, COPY)
+KINDS = (SMTP, LMTP, MAILDIR, IMAP, COPY)
 OPEN = ("queued", "deferred", "held")
 ENDED_BADLY = ("failed", "expired")
 WAITING = ("queued", "deferred")

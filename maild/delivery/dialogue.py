@@ -16,6 +16,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from maild.delivery.certificates import shown_chain
 from maild.delivery.outcome import SmtpReply, shown
 
 T = TypeVar("T")
@@ -83,6 +84,12 @@ class Dialogue:
         """The version of TLS in use, "" for none."""
         session = self._writer.get_extra_info("ssl_object")
         return "" if session is None else session.version() or ""
+
+    @property
+    def certificates(self) -> tuple[bytes, ...]:
+        """What the other server has shown (DER), its own first; nothing of it is verified by being here."""
+        session = self._writer.get_extra_info("ssl_object")
+        return () if session is None else shown_chain(session)
 
     def leave(self) -> None:
         """Say goodbye without waiting for an answer, and close."""

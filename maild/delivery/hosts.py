@@ -23,11 +23,15 @@ Chance = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One address to connect to, as it was found out: it is not looked up again. `host` is whose it is."""
+    """One address to connect to, as it was found out: it is not looked up again. `host` is whose it is.
+
+    `secure`: DNSSEC has proven all that led here.
+    """
 
     host: str
     address: str  # numeric, or the path of a socket
     port: int
+    secure: bool = False
 
     def __str__(self) -> str:
         return shown(f"{self.host} [{self.address}]" if self.host != self.address else self.host)
@@ -92,32 +96,33 @@ class Hosts:
         return may_connect(target.address, self._allowed)
 
     async def _of(self, domain: str) -> list[Target]:
-        found = await self._mail_hosts(domain)
+        found, secure = await self._mail_hosts(domain)
         hosts = ordered(found, self._chance)
         if own := [preference for preference, host in hosts if host in self._names]:
             hosts = [(preference, host) for preference, host in hosts if preference < min(own)]
             if not hosts:
                 raise _failed("5.4.6 the mail for this domain comes to this server, which does not take it")
-        targets, doubt = await self._targets(hosts[:_MOST_HOSTS])
+        targets, doubt = await self._targets(hosts[:_MOST_HOSTS], secure=secure)
         if not targets:
             if doubt is not None:
                 raise doubt
             raise _failed("5.4.4 the hosts that should take this domain's mail have no address")
         return self._permitted(targets)
 
-    async def _mail_hosts(self, domain: str) -> list[tuple[int, str]]:
+    async def _mail_hosts(self, domain: str) -> tuple[list[tuple[int, str]], bool]:
+        """Return hosts with their preference, and whether DNSSEC has proven that these are they."""
         answer = await self._resolver.ask(domain, Kind.MX)
         if answer.status is Status.NO_NAME:
             raise _failed("5.1.2 there is no such domain")
         found = [value for value in answer.values if isinstance(value, tuple)]
         if not found:
-            return [(0, domain)]  # the implicit MX
+            return [(0, domain)], answer.secure  # the implicit MX
         named = [(preference, host) for preference, host in found if host.strip(".")]
         if not named:
             raise _failed("5.1.10 the domain takes no mail")
-        return [(preference, host.lower().rstrip(".")) for preference, host in named]
+        return [(preference, host.lower().rstrip(".")) for preference, host in named], answer.secure
 
-    async def _targets(self, hosts: Sequence[tuple[int, str]]) -> tuple[list[Target], DnsError | None]:
+    async def _targets(self, hosts: Sequence[tuple[int, str]], *, secure: bool) -> tuple[list[Target], DnsError | None]:
         doubt: DnsError | None = None
         found: list[Target] = []
         for _, host in hosts:
@@ -128,7 +133,8 @@ class Hosts:
                 except DnsError as error:
                     doubt = error
                     continue
-                here += [Target(host=host, address=address, port=self._port) for address in answer.hosts]
+                proven = secure and answer.secure
+                here += [Target(host=host, address=each, port=self._port, secure=proven) for each in answer.hosts]
             if any(ip_address(target.address) in self._addresses for target in here):
                 # What stands behind ourselves would send it back to us (RFC 5321 §5.1).
                 if not found:

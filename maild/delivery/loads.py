@@ -9,14 +9,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from maild.archive.content import DamagedError
 from maild.archive.database import Database
 from maild.delivery.above import CIRCLING, Arrival, above_copy, above_sent_on, has_circled
 from maild.delivery.copy_loads import HeadOfCopy, no_copies
 from maild.delivery.courier import Load
-from maild.delivery.deliveries import COPY, MAILDIR, SMTP, Delivery
+from maild.delivery.deliveries import COPY, IMAP, MAILDIR, SMTP, Delivery
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.leaving import Leaving, leaving, piece
+from maild.delivery.sending_on import AsItCame, SendsOn
 from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.wire import Lines, Shape, measure
 from maild.errors import NotFoundError
@@ -47,13 +50,14 @@ class Loads:
 
     def __init__(
         self, database: Database, *, hostname: str, return_path: ReturnPath = as_recorded, sign: Sign = unsigned,
-        head_of_copy: HeadOfCopy = no_copies,
+        head_of_copy: HeadOfCopy = no_copies, sends_on: SendsOn | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._hostname = hostname
         self._return_path = return_path
         self._sign = sign
         self._head_of_copy = head_of_copy
+        self._sends_on = sends_on or AsItCame()
 
     async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
         """Return the load of those that may be sent, and the outcome of those that must not."""
@@ -85,7 +89,9 @@ class Loads:
             head, skipped = b"", 0
             if deliveries[0].kind == COPY:
                 head, skipped = self._head_of_copy(connection, deliveries[0], message, first)
-                first = first[skipped:]
+            elif message.direction == "in" and deliveries[0].kind == SMTP:
+                head, skipped = self._sends_on.rewritten(connection, message, first)
+            first = first[skipped:]
 
             def octets(above: bytes = b"") -> Iterator[bytes]:
                 yield above
@@ -96,11 +102,27 @@ class Loads:
                     number += 1
 
             if message.direction == "in" and deliveries[0].kind != COPY:
-                above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries)
+                above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries) + head
+                if deliveries[0].kind == SMTP:
+                    above = self._vouched(connection, message, above, octets, rewritten=skipped > 0) + above
             else:
                 # Lines end here as they will out there: that is what is signed.
                 above = self._sign(message.id, _lines(octets(head))) + head
             return _Read(message, first, above, measure(_lines(octets(above))), circled, skipped)
+
+    def _vouched(
+        self,
+        connection: Connection,
+        message: Leaving,
+        above: bytes,
+        octets: Callable[[bytes], Iterator[bytes]],
+        *,
+        rewritten: bool,
+    ) -> bytes:
+        """Return what vouches for a letter that is sent on, as its lines will end out there."""
+        return self._sends_on.vouched(
+            connection, message, lambda more: _lines(octets(more + above)), rewritten=rewritten
+        )
 
     def _circled(self, message: Leaving, first: bytes, deliveries: tuple[Delivery, ...]) -> frozenset[int]:
         if message.direction != "in" or deliveries[0].kind != SMTP:
@@ -118,7 +140,7 @@ class Loads:
         if deliveries[0].kind == SMTP:
             return above_sent_on(arrival, self._hostname, [d.recipient for d in deliveries])
         recipient = deliveries[0].recipient
-        if deliveries[0].kind == MAILDIR:
+        if deliveries[0].kind in (MAILDIR, IMAP):
             return above_copy(arrival, self._hostname, recipient, deliveries[0].reverse_path)
         return above_sent_on(arrival, self._hostname, [])
 

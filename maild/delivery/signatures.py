@@ -37,7 +37,7 @@ class Signer:
     def __call__(self, message_id: int, pieces: Iterable[bytes]) -> bytes:
         """Return the signatures of a message, RSA and Ed25519, each with its CRLF."""
         rest = iter(pieces)
-        head, body = _header(rest)
+        head, body = header_of(rest)
         mail = read_mail(head)
         author = author_of(head, mail)
         if mail.flaw or not author.verifiable:
@@ -46,7 +46,7 @@ class Signer:
         keys = self._readable(message_id, author.domain)
         if not keys:
             return b""
-        return _signatures(mail, keys, _chained(body, rest), self._now_s())
+        return _signatures(mail, keys, chained(body, rest), self._now_s())
 
     def _readable(self, message_id: int, domain: str) -> list[SigningKey]:
         found = []
@@ -67,7 +67,7 @@ def _signatures(mail: Mail, keys: list[SigningKey], body: Iterable[bytes], now_s
     return b"".join(sign_hashed(mail, hashed, key, now_s=now_s) for key in keys)
 
 
-def _header(pieces: Iterator[bytes]) -> tuple[bytes, bytes]:
+def header_of(pieces: Iterator[bytes]) -> tuple[bytes, bytes]:
     """Return the octets up to the body, and those of the body that came with them."""
     head = b""
     for piece in pieces:
@@ -82,6 +82,7 @@ def _header(pieces: Iterator[bytes]) -> tuple[bytes, bytes]:
     return head, b""
 
 
-def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield octets, and then the rest."""
     yield first
     yield from rest

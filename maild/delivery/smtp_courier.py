@@ -11,14 +11,17 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 
+import structlog
+
 from maild.delivery.courier import Begin, Load
 from maild.delivery.dialogue import Dialogue, Lost, Timeouts, connect
 from maild.delivery.hosts import Hosts, Target, Unroutable, named_by_us
 from maild.delivery.outcome import Outcome, Result
-from maild.delivery.tls import Contexts, Level, TlsPolicy, opportunistic
+from maild.delivery.tls import OPPORTUNISTIC, VERIFY, Contexts, Demand, Forbidden, Level, TlsPolicy, opportunistic
 from maild.delivery.transaction import Session, Transaction, extensions_of
 from maild.delivery.wire import LINE_OCTETS
 
+_log = structlog.get_logger()
 _IMPLICIT_TLS_PORT = 465
 TOO_LONG = "5.6.0 a line is longer than 998 octets: no mail server need take it, so it is not sent as it is"
 
@@ -73,11 +76,10 @@ class SmtpCourier:
             targets = await self._targets(load.next_hop)
         except Unroutable as error:
             return load.all(error.outcome)
-        level = self._level(load.next_hop)
         last = Outcome(result=Result.DEFERRED, reply="no host was tried", site=True)
         for target in targets:
             try:
-                session = await self._open(target, level)
+                session = await self._open(target, await self._demand(load.next_hop, target))
             except _Unusable as error:
                 last = Outcome(result=Result.DEFERRED, reply=str(error), host=str(target), stage=error.stage, site=True)
                 continue
@@ -89,40 +91,46 @@ class SmtpCourier:
             return await named_by_us(self._smarthost.host, self._smarthost.port)
         return await self._hosts.of(domain)
 
-    def _level(self, domain: str) -> Level:
+    async def _demand(self, domain: str, target: Target) -> Demand:
         if self._smarthost is not None:
-            return Level.VERIFY if self._smarthost.login else Level.OPPORTUNISTIC
-        return self._policy(domain)
-
-    async def _open(self, target: Target, level: Level) -> Session:
+            return VERIFY if self._smarthost.login else OPPORTUNISTIC
         try:
-            return await self._session(target, level, with_tls=True)
-        except _TlsFailed:
-            if level is not Level.OPPORTUNISTIC:
-                raise
-            # Encryption that nobody asked for must not cost the delivery (RFC 7435 §3).
-            return await self._session(target, level, with_tls=False)
+            return await self._policy(domain, target)
+        except Forbidden as error:
+            raise _Unusable("policy", str(error)) from error
 
-    async def _session(self, target: Target, level: Level, *, with_tls: bool) -> Session:
-        dialogue = await self._connected(target, level)
+    async def _open(self, target: Target, demand: Demand) -> Session:
+        while True:
+            try:
+                return await self._session(target, demand)
+            except _TlsFailed as error:
+                # Encryption that nobody asked for must not cost the delivery (RFC 7435 §3).
+                if (weaker := demand.weaker) is None:
+                    raise
+                if demand.level is Level.TESTING:
+                    _log.warning("sts.would_defer", host=str(target), reason=str(error))
+                demand = weaker
+
+    async def _session(self, target: Target, demand: Demand) -> Session:
+        dialogue = await self._connected(target, demand)
         try:
-            return await self._greeted(dialogue, target, level, with_tls=with_tls)
+            return await self._greeted(dialogue, target, demand)
         except BaseException:
             dialogue.abort()
             raise
 
-    async def _connected(self, target: Target, level: Level) -> Dialogue:
+    async def _connected(self, target: Target, demand: Demand) -> Dialogue:
         # Security: asked at the moment of connecting, of the very address that is connected to.
         if self._smarthost is None and not self._hosts.may_connect(target):
             raise _Unusable("connect", "5.4.4 this address is not on the public Internet")
         implicit = self._smarthost is not None and target.port == _IMPLICIT_TLS_PORT
-        tls = self._contexts.of(level) if implicit else None
+        tls = self._contexts.of(demand.level) if implicit else None
         try:
             return await connect(target.address, target.port, self._timeouts.connect_s, tls, target.host)
         except Lost as lost:
             raise _Unusable("connect", str(lost)) from lost
 
-    async def _greeted(self, dialogue: Dialogue, target: Target, level: Level, *, with_tls: bool) -> Session:
+    async def _greeted(self, dialogue: Dialogue, target: Target, demand: Demand) -> Session:
         stage = "banner"
         try:
             reply = await dialogue.reply(self._timeouts.banner_s)
@@ -130,14 +138,14 @@ class SmtpCourier:
                 raise _Unusable(stage, reply.text)
             stage = "ehlo"
             offered = await self._hello(dialogue)
-            if with_tls and not dialogue.tls_version and "STARTTLS" in offered:
+            if demand.level is not Level.CLEAR and not dialogue.tls_version and "STARTTLS" in offered:
                 stage = "starttls"
-                await self._start_tls(dialogue, target, level)
+                await self._start_tls(dialogue, target, demand)
                 stage = "ehlo"
                 offered = await self._hello(dialogue)
-            tls = self._tls_text(dialogue, level)
-            if level is not Level.OPPORTUNISTIC and not tls:
-                raise _Unusable("starttls", "it does not offer TLS, without which nothing goes there")
+            tls = f"{dialogue.tls_version} {demand.word}" if dialogue.tls_version else ""
+            if not tls and not demand.is_optional:
+                raise _TlsFailed("starttls", "it does not offer TLS, without which nothing goes there")
             if self._smarthost is not None and self._smarthost.login:
                 stage = "auth"
                 await self._sign_in(dialogue, self._smarthost, offered)
@@ -155,23 +163,19 @@ class SmtpCourier:
             raise _Unusable("ehlo", reply.text)
         return extensions_of(reply)
 
-    async def _start_tls(self, dialogue: Dialogue, target: Target, level: Level) -> None:
+    async def _start_tls(self, dialogue: Dialogue, target: Target, demand: Demand) -> None:
         try:
             reply = await dialogue.say("STARTTLS", self._timeouts.hello_s)
             if reply.code == 421:
                 raise _Unusable("starttls", reply.text)
             if not reply.positive:
                 raise _TlsFailed("starttls", reply.text)
-            name = target.address if target.host.startswith("[") else target.host
-            await dialogue.start_tls(self._contexts.of(level), name, self._timeouts.tls_s)
+            name = target.address if target.host.startswith("[") else (demand.names or (target.host,))[0]
+            await dialogue.start_tls(self._contexts.of(demand.level), name, self._timeouts.tls_s)
         except Lost as lost:
             raise _TlsFailed("starttls", str(lost)) from lost
-
-    @staticmethod
-    def _tls_text(dialogue: Dialogue, level: Level) -> str:
-        if not dialogue.tls_version:
-            return ""
-        return f"{dialogue.tls_version} {'unverified' if level is Level.OPPORTUNISTIC else 'verified'}"
+        if not demand.is_met_by(dialogue.certificates):
+            raise _TlsFailed("starttls", "4.7.5 its certificate is not the one that the DNS names (DANE)")
 
     async def _sign_in(self, dialogue: Dialogue, smarthost: Smarthost, offered: dict[str, str]) -> None:
         ways = offered.get("AUTH", "").upper().split()

@@ -25,6 +25,7 @@ from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import ReversePath, TakeUp, finish, own_postmaster, take_up
 from maild.delivery.queue.working import Claim, End, Hop, Recorded, Start, begin, claim, end_leases, hop_of, next_due_ms
 from maild.delivery.reporting import report, report_claimed
+from maild.delivery.sending_on import SendsOn
 from maild.delivery.signatures import Sign, unsigned
 from maild.errors import MaildError
 
@@ -62,6 +63,7 @@ class Worker:
         return_path: ReturnPath = as_recorded,
         sign: Sign = unsigned,
         head_of_copy: HeadOfCopy = no_copies,
+        sends_on: SendsOn | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -73,7 +75,14 @@ class Worker:
         self._single = single
         self._reverse_path = reverse_path
         self._clock = clock
-        self._loads = Loads(database, hostname=hostname, return_path=return_path, sign=sign, head_of_copy=head_of_copy)
+        self._loads = Loads(
+            database,
+            hostname=hostname,
+            return_path=return_path,
+            sign=sign,
+            head_of_copy=head_of_copy,
+            sends_on=sends_on,
+        )
         self._backoff: Backoff[Hop] = Backoff()
         self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
         self._awake = asyncio.Event()

@@ -18,6 +18,7 @@ from typing import NamedTuple, assert_never
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address
 from maild.mail.facts import Automatic, Facts
+from maild.mail.imap_place import ImapPlace
 from maild.mail.inbox import confidential
 from maild.rules.model import FunctionAddress, Letter, Ruleset
 from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, NextPlace, Request
@@ -176,10 +177,12 @@ def handed_on(found: Iterable[Duty], ways: Mapping[str, str]) -> tuple[Duty, ...
 
 
 def place_text(place: NextPlace) -> str:
-    """Write a place besides the inbox as a duty's target: `maildir:…`, `lmtp:…` or `forward:…`."""
+    """Write a place besides the inbox as a duty's target: `maildir:…`, `lmtp:…`, `imap:…` or `forward:…`."""
     match place:
         case Maildir():
             return f"maildir:{place.path}"
+        case ImapPlace():
+            return f"imap:{place.text}"
         case Lmtp():
             return f"lmtp:{place.next_hop}"
         case Forward():

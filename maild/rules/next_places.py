@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from maild.mail.address import Address
+from maild.mail.imap_place import TLS_PORT, ImapPlace
 from maild.rules.fields import Fields
 from maild.rules.findings import Code, quoted
 from maild.rules.names import Names
 from maild.rules.requested import Forward, Lmtp, Maildir, NextPlace
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
-_KEYS = ("maildir", "lmtp", "forward")
+_KEYS = ("maildir", "lmtp", "imap", "forward")
+IMAP_KEYS = ("host", "user", "folder")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?):([0-9]{1,5})")
 
 
@@ -45,14 +47,34 @@ def read_also_deliver(fields: Fields, names: Names, node: Node) -> tuple[NextPla
 def _place(fields: Fields, names: Names, node: Node) -> NextPlace | None:
     pairs = fields.known(node, "a place of 'also_deliver'", keys=_KEYS)
     if isinstance(node, Mapping) and len(node.pairs) != 1:
-        fields.findings.error(node, Code.UNKNOWN_VALUE, "each place is one of maildir, lmtp or forward")
+        fields.findings.error(node, Code.UNKNOWN_VALUE, "each place is one of maildir, lmtp, imap or forward")
         return None
     for key, (_, value) in pairs.items():
         if key == "forward":
             addresses = read_elsewhere(fields, names, value)
             return Forward(addresses=addresses) if addresses else None
+        if key == "imap":
+            return _imap(fields, value)
         return _maildir(fields, value) if key == "maildir" else _lmtp(fields, value)
     return None
+
+
+def _imap(fields: Fields, node: Node) -> ImapPlace | None:
+    pairs = fields.known(node, "'imap'", keys=IMAP_KEYS, required=IMAP_KEYS)
+    found = {key: fields.scalar(value, "a text") for key, (_, value) in pairs.items()}
+    host, user, folder = (found.get(key) for key in IMAP_KEYS)
+    if host is None or user is None or folder is None:
+        return None
+    name, colon, port = host.text.rpartition(":") if _HOST_PORT.fullmatch(host.text) else (host.text, ":", TLS_PORT)
+    if not _HOST_PORT.fullmatch(f"{name}{colon}{port}") or not 0 < int(port) < 1 << 16:
+        text = f"{quoted(host.text)} is no host such as imap.musterstadt.example, with or without :port"
+        fields.findings.error(host, Code.BAD_PLACE, text)
+        return None
+    for each in (user, folder):
+        if not each.text or not each.text.isprintable():
+            fields.findings.error(each, Code.BAD_PLACE, f"{quoted(each.text)} cannot be the name of a user or folder")
+            return None
+    return ImapPlace(host=name.strip("[]"), port=int(port), user=user.text, folder=folder.text)
 
 
 def _maildir(fields: Fields, node: Node) -> Maildir | None:

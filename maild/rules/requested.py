@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from maild.mail.address import Address
+from maild.mail.imap_place import ImapPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,4 +57,4 @@ class Lmtp:
     next_hop: str  # host:port, or the absolute path of a socket
 
 
-NextPlace = Maildir | Lmtp | Forward
+NextPlace = Maildir | Lmtp | ImapPlace | Forward

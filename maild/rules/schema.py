@@ -15,6 +15,7 @@ from maild.mail.language import LANGUAGES
 from maild.rules import loader, rule_reader, rule_tests, when
 from maild.rules.addresses import KEYS as ADDRESS_KEYS
 from maild.rules.model import Priority, State, UnknownRecipient
+from maild.rules.next_places import IMAP_KEYS
 from maild.rules.operands import OPERATORS
 from maild.rules.organisation import COPIES, DEFAULT_ZONE, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
 
@@ -236,10 +237,20 @@ _HOURS = _map(
     "When somebody is there: {mon-thu: 08:00-16:00, fri: [08:00-12:00, 13:00-15:00]}.",
 )
 _NEXT_PLACE = _object(
-    ("maildir", "lmtp", "forward"),
+    ("maildir", "lmtp", "imap", "forward"),
     {
         "maildir": _pattern("^/", "The absolute path of a Maildir."),
         "lmtp": _text("host:port, or the absolute path of a socket."),
+        "imap": _object(
+            IMAP_KEYS,
+            {
+                "host": _text("The server; with :port where that is not 993."),
+                "user": _text("Whom maild signs in as. The password lies in the data directory, in imap/USER@HOST."),
+                "folder": _text("The folder, with its parents as the server writes them."),
+            },
+            required=IMAP_KEYS,
+        )
+        | {"description": "A folder on an IMAP server, which must exist."},
         "forward": _ref("texts", "An address elsewhere, or several."),
     },
     least=1,

@@ -42,14 +42,14 @@ def _file(
 
 
 def _sent(database: Database, number: int = 1, *, key: str = "own@a.example", teams: tuple[str, ...] = ("kita",),
-          to: tuple[str, ...] = (MAX,)) -> tuple[Filed, int]:  # fmt: skip
-    """File a letter of ours; return it with the first of its deliveries."""
-    sent = _file(database, number, direction="out", key=key, teams=teams, to=to, author="kita@a.example", people=to)
+          to: tuple[str, ...] = (MAX,), direction: str = "out") -> tuple[Filed, int]:  # fmt: skip
+    """File a letter of ours, or one that is sent on (`in`); return it with the first of its deliveries."""
+    sent = _file(database, number, direction=direction, key=key, teams=teams, to=to, author="kita@a.example", people=to)
 
     def record(connection: Connection) -> int:
-        connection.execute(
-            insert(outgoing).values(message_id=sent.message_id, kind="answer", team="kita", author="kira")
-        )
+        if direction == "out":
+            row = {"message_id": sent.message_id, "kind": "answer", "team": "kita", "author": "kira"}
+            connection.execute(insert(outgoing).values(row))
         ids = []
         for recipient in to:
             row = {
@@ -83,6 +83,13 @@ def _entry(database: Database, conversation_id: int, team: str = "kita") -> Any:
         return connection.execute(
             select(entries).where(entries.c.conversation_id == conversation_id, entries.c.team == team)
         ).one()
+
+
+def test_a_report_about_a_letter_that_was_sent_on_joins_that_letter(database: Database) -> None:
+    sent, delivery_id = _sent(database, direction="in")
+    back = _back(database, 2, _report(key=""), token=delivery_id, teams=("poststelle",))
+    assert (back.conversation_id, back.teams) == (sent.conversation_id, ("kita",))
+    assert _entry(database, sent.conversation_id).state == "open"
 
 
 def test_a_report_by_token_joins_the_letter_it_is_about_which_reopens_and_rises(database: Database) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from maild.cli.dns_examination import fetch_policy
 from maild.smtp.tls import TlsFiles
 from tests.cli.shell import Maild
 from tests.dns_server import DnsServer
@@ -22,6 +21,10 @@ ZONE = {
     "9.0.0.127.in-addr.arpa": {"PTR": ["mx.musterstadt.example."]},
     "_dmarc.musterstadt.example": {"TXT": ['"v=DMARC1; p=quarantine; rua=mailto:postmaster@musterstadt.example"']},
     "_smtp._tls.musterstadt.example": {"TXT": ['"v=TLSRPTv1; rua=mailto:postmaster@musterstadt.example"']},
+    "sicher.example": {"MX": ["10 mx.sicher.example.", "20 mx2.sicher.example."], "TXT": ['"v=spf1 mx -all"']},
+    "mx.sicher.example": {"A": ["127.0.0.9"]},
+    "mx2.sicher.example": {"A": ["127.0.0.10"]},
+    "_25._tcp.mx.sicher.example": {"TLSA": ["3 1 1 " + "ab" * 32]},
     "geparkt.example": {"MX": ["0 ."], "TXT": ['"v=spf1 -all"']},
     "_dmarc.geparkt.example": {"TXT": ['"v=DMARC1; p=reject"']},
 }
@@ -34,7 +37,8 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     address: list[str] = []
 
     async def serve() -> None:
-        async with DnsServer(ZONE) as server:
+        secure = [name for name in ZONE if name.endswith("sicher.example")]
+        async with DnsServer(ZONE, secure=secure) as server:
             address.append(f"{server.address.host}:{server.address.port}")
             ready.set()
             await asyncio.to_thread(done.wait)
@@ -48,6 +52,18 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     finally:
         done.set()
         thread.join(10)
+
+
+def test_the_doctor_says_what_mail_of_ours_to_a_domain_is_held_to(
+    maild: Maild, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILD_OUTBOUND__ALLOW_PRIVATE", "127.0.0.0/8")
+    with answering(monkeypatch):
+        said = maild("doctor", "--dns", "sicher.example").out
+        assert "good  TLS to mx.sicher.example: a certificate that the DNS names (DANE), or the mail waits\n" in said
+        assert "good  TLS to mx2.sicher.example: TLS where it is offered" in said
+        said = maild("doctor", "--dns", "geparkt.example").out
+        assert "good  TLS to geparkt.example: no mail goes there from here: 5.1.10" in said
 
 
 def test_the_doctor_says_what_a_domain_should_publish(
@@ -100,12 +116,6 @@ def test_a_certificate_for_another_name_is_a_doubt(
     assert ", and this machine is mx.musterstadt.example" in maild("doctor").out
     monkeypatch.setenv("MAILD_SERVER__HOSTNAME", "us.example")
     assert ", and this machine is" not in maild("doctor").out
-
-
-async def test_a_policy_that_cannot_be_fetched_is_a_reason_and_no_exception() -> None:
-    text, why = await fetch_policy("x" * 64)  # no name: nobody is asked for it
-    assert text is None
-    assert why
 
 
 def test_the_doctor_looks_at_the_ports_of_mail_programs(

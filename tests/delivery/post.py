@@ -11,21 +11,24 @@ from sqlalchemy import Connection, insert, select
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.delivery.courier import Courier
 from maild.delivery.deliveries import LMTP, MAILDIR, SMTP, Dsn, NewDelivery
 from maild.delivery.dialogue import Timeouts
-from maild.delivery.hosts import Hosts
+from maild.delivery.hosts import Hosts, Target
 from maild.delivery.lmtp_courier import LmtpCourier
 from maild.delivery.maildir_courier import MaildirCourier
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_of
 from maild.delivery.queue.working import enqueue
+from maild.delivery.sending_on import SendsOn
 from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.smtp_courier import Smarthost, SmtpCourier
-from maild.delivery.tls import Contexts, TlsPolicy, opportunistic
+from maild.delivery.tls import Contexts, Demand, Level, TlsPolicy, opportunistic
 from maild.delivery.worker import Limits, Worker
 from maild.dns.answer import Kind, Resolver
+from maild.mail.evidence import Evidence, to_json
 from maild.policy.visible import OPERATOR
 from maild.rules.duties import Duty
 from tests.archive.samples import NOW_MS, acceptance, filing
@@ -37,6 +40,15 @@ DAY_MS = 24 * 3600 * 1000
 THERE = "there.example"
 ZONE = Zone({THERE: {Kind.MX: [(10, "mx.there.example")]}, "mx.there.example": {Kind.A: ["127.0.0.1"]}})
 LETTER = b"From: kita@musterstadt.example\r\nSubject: Ihr Antrag\r\n\r\nGuten Tag\r\n.\r\n..x\r\n"
+
+
+def asking(level: Level) -> TlsPolicy:
+    """Ask every host for the same."""
+
+    async def policy(_domain: str, _target: Target, /) -> Demand:
+        return Demand(level=level)
+
+    return policy
 
 
 def out(
@@ -91,6 +103,17 @@ def letter(database: Database, *asked: Duty, number: int = 1, octets: bytes | No
     return accepted.message_id
 
 
+def prove(database: Database, message_id: int, evidence: Evidence) -> None:
+    """Keep what was found out about a letter's sender."""
+
+    def unit(connection: Connection, arguments: list[str]) -> list[None]:
+        for text in arguments:
+            keep_evidence(connection, {message_id: text})
+        return [None for _ in arguments]
+
+    database.writer.submit(unit, to_json(evidence)).result()
+
+
 @dataclass
 class Post:
     """The worker of a store. `now_ms` and `clock_s` stand still until they are moved."""
@@ -105,6 +128,7 @@ class Post:
     limits: Limits = field(default_factory=Limits)
     couriers: dict[str, Courier] = field(default_factory=dict)
     sign: Sign = unsigned
+    sends_on: SendsOn | None = None
     now_ms: int = NOW_MS
     clock_s: float = 0.0
     worker: Worker = field(init=False)
@@ -139,6 +163,7 @@ class Post:
             limits=self.limits,
             single=frozenset() if self.smarthost is None else frozenset({SMTP}),
             sign=self.sign,
+            sends_on=self.sends_on,
             clock=lambda: self.clock_s,
         )
 

@@ -58,17 +58,19 @@ def test_each_kind_of_duty_becomes_deliveries_once(database: Database) -> None:
         FORWARD,
         Duty("kita", "also-deliver", "maildir:/var/mail/kita", ""),
         Duty("kita", "also-deliver", "lmtp:127.0.0.1:24", ""),
+        Duty("kita", "also-deliver", "imap:imap://k@h.example:993/Kita", ""),
         Duty("kita", "also-deliver", "forward:a@kreis.example, b@land.example", ""),
         Duty("kita", "forward", ON, "g"),
         Duty("kita", "acknowledge", "eingang", ""),
     )
-    assert taken(database).made == 5
+    assert taken(database).made == 6
     assert taken(database).made == 0
     ours = "postmaster@musterstadt.example"
     assert sorted(places(database)) == sorted([
         ("smtp", ON, THERE, ours),
         ("maildir", "kita@musterstadt.example", "/var/mail/kita", "petra@citizen.example"),
         ("lmtp", "kita@musterstadt.example", "127.0.0.1:24", "petra@citizen.example"),
+        ("imap", "kita@musterstadt.example", "imap://k@h.example:993/Kita", "petra@citizen.example"),
         ("smtp", "a@kreis.example", "kreis.example", ours),
         ("smtp", "b@land.example", "land.example", ours),
     ])  # fmt: skip
@@ -89,6 +91,7 @@ def test_values_and_sql_agree_on_what_a_duty_asks_for(database: Database) -> Non
         Duty("poststelle", "also-deliver", "forward:a@kreis.example, aa@kreis.example", ""),
         Duty("poststelle", "also-deliver", "forward:aa@kreis.example", ""),
         Duty("poststelle", "also-deliver", "lmtp:/run/a", ""),
+        Duty("poststelle", "also-deliver", "imap:imap://k@h.example:993/Kita", ""),
         Duty("poststelle", "also-deliver", "maildir:/run/a", ""),
         Duty("poststelle", "reply", ON, "r"),
     ]
@@ -111,7 +114,7 @@ def test_values_and_sql_agree_on_what_a_duty_asks_for(database: Database) -> Non
         if (each["message_id"], each["kind"], each["recipient"], each["next_hop"]) == (duty["message_id"], *place)
     }
     assert by_sql == by_value
-    assert len(by_value) == 8
+    assert len(by_value) == 9
 
 
 async def test_a_letter_is_sent_on_as_it_came_and_its_duty_is_done(database: Database) -> None:

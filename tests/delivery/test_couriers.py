@@ -16,7 +16,7 @@ from maild.delivery.smtp_courier import Smarthost
 from maild.delivery.tls import Contexts, Level
 from maild.dns.answer import Kind
 from tests.authentication.zone import Zone
-from tests.delivery.post import LETTER, THERE, Post, out
+from tests.delivery.post import LETTER, THERE, Post, asking, out
 from tests.delivery.sink import Sink
 
 A, B = f"a@{THERE}", f"b@{THERE}"
@@ -152,7 +152,7 @@ async def test_verified_tls_wants_a_good_certificate_of_that_name(
     message_id = out(sqlite_database, (A,))
     contexts = Contexts(authority.cert_pem.bytes().decode()) if believed else Contexts()
     async with Sink(tls=context(authority, name)) as sink:
-        post = Post(sqlite_database, port=sink.port, contexts=contexts, policy=lambda _: Level.VERIFY)
+        post = Post(sqlite_database, port=sink.port, contexts=contexts, policy=asking(Level.VERIFY))
         await post.turn()
     assert post.states(message_id) == [state]
     assert len(sink.mails) == (state == "delivered")
@@ -161,7 +161,7 @@ async def test_verified_tls_wants_a_good_certificate_of_that_name(
 async def test_verified_tls_that_is_not_offered_sends_nothing_in_the_clear(sqlite_database: Database) -> None:
     message_id = out(sqlite_database, (A,))
     async with Sink() as sink:
-        post = Post(sqlite_database, port=sink.port, policy=lambda _: Level.VERIFY)
+        post = Post(sqlite_database, port=sink.port, policy=asking(Level.VERIFY))
         await post.turn()
     assert (post.states(message_id), said(sink, "MAIL")) == (["deferred"], [])
 
@@ -220,7 +220,7 @@ async def test_what_is_said_in_the_clear_behind_starttls_is_no_reply(
     server = await asyncio.start_server(between, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        post = Post(sqlite_database, port=port, policy=lambda _: Level.VERIFY)
+        post = Post(sqlite_database, port=port, policy=asking(Level.VERIFY))
         await post.turn()
     assert (post.states(message_id), heard) == (["deferred"], [])
     assert "before TLS began" in post.deliveries(message_id)[0].outcome
@@ -235,7 +235,7 @@ def test_tls_works_in_the_event_loop_of_the_daemon(
     async def send() -> None:
         async with Sink(tls=context(authority, "mx.there.example")) as sink:
             contexts = Contexts(authority.cert_pem.bytes().decode())
-            post = Post(sqlite_database, port=sink.port, contexts=contexts, policy=lambda _: level)
+            post = Post(sqlite_database, port=sink.port, contexts=contexts, policy=asking(level))
             await post.turn()
             assert post.states(message_id) == ["delivered"], post.deliveries(message_id)[0].outcome
             assert [mail.tls for mail in sink.mails] == [True]

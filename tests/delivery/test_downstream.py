@@ -12,7 +12,7 @@ from maild.archive.database import Database
 from maild.delivery.dialogue import Timeouts
 from maild.delivery.smtp_courier import Smarthost
 from maild.delivery.tls import Contexts, Level
-from tests.delivery.post import DAY_MS, LETTER, PATIENT, THERE, Post, leases, out
+from tests.delivery.post import DAY_MS, LETTER, PATIENT, THERE, Post, asking, leases, out
 from tests.delivery.sink import Sink
 
 A, B = f"a@{THERE}", f"b@{THERE}"
@@ -100,7 +100,7 @@ async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Da
             sqlite_database,
             port=sink.port,
             contexts=Contexts(authority.cert_pem.bytes().decode()),
-            policy=lambda _domain: Level.VERIFY if case.tls == "verify" else Level.OPPORTUNISTIC,
+            policy=asking(Level.VERIFY if case.tls == "verify" else Level.OPPORTUNISTIC),
             smarthost=smarthost if case.tls == "auth" else None,
             timeouts=impatient(case.at),
         )

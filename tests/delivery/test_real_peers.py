@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +15,15 @@ import pytest
 from bench.material import DOMAIN, mailbox
 from bench.peers import PostfixDovecot
 from maild.archive.database import Database
+from maild.authentication.own_keys import OwnKeys
 from maild.delivery.deliveries import LMTP, Dsn
+from maild.delivery.sending_on import SendingOn
+from maild.delivery.signatures import Signer
 from maild.dns.answer import Kind
+from maild.mail.evidence import Evidence, Spf
+from maild.rules.duties import Duty
 from tests.authentication.zone import Zone
-from tests.delivery.post import Post, out
+from tests.delivery.post import Post, letter, out, prove
 
 pytestmark = [
     pytest.mark.needs("postfix", "dovecot-lmtpd"),
@@ -74,3 +81,30 @@ async def test_dovecot_takes_a_letter_by_lmtp_for_each_recipient(
         (octets,) = kept(peer, number)
         body = octets.replace(b"\r\n", b"\n").partition(b"Subject: odd\n\n")[2]
         assert body == ODD.partition(b"\r\n\r\n")[2].replace(b"\r\n", b"\n")
+
+
+def waited(peer: PostfixDovecot, number: int) -> list[bytes]:
+    """Return what a mailbox has as soon as it has something."""
+    until = time.monotonic() + 20
+    while not (there := kept(peer, number)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return there
+
+
+async def test_postfix_takes_what_is_sent_on_with_its_seal(
+    peer: PostfixDovecot, sqlite_database: Database, tmp_path: Path
+) -> None:
+    keys = OwnKeys(tmp_path)
+    keys.make("musterstadt.example", "s1", "rsa")
+    octets = b"From: a@citizen.example\r\n" + ODD
+    message_id = letter(sqlite_database, Duty("poststelle", "forward", mailbox(9), "f"), octets=octets)
+
+    prove(sqlite_database, message_id, Evidence(checked_ms=1, spf=Spf(result="pass", domain="x.example")))
+    sign = Signer(keys, now_s=lambda: 1)
+    sends_on = SendingOn(keys, authserv_id="mx.musterstadt.example", sign=sign, now_s=lambda: 1)
+    post = Post(sqlite_database, port=peer.port, resolver=ZONE, sends_on=sends_on)
+    await post.turn()
+    assert post.states(message_id) == ["delivered"], post.deliveries(message_id)[0].outcome
+    (content,) = await asyncio.to_thread(waited, peer, 9)
+    assert content.count(b"ARC-Seal: a=rsa-sha256;") == 1
+    assert b"spf=pass smtp.mailfrom=x.example" in content

@@ -20,7 +20,12 @@ HEAD = """domains: [a.example, b.example]
 teams:
   poststelle: {name: Zentrale Poststelle, also_deliver: [{maildir: /var/mail/post}, {forward: post@kreis.example}]}
   kita: {name: Kita-Platzvergabe}
-  leitung: {name: Leitung, also_deliver: [{lmtp: '[::1]:2424'}, {lmtp: /run/lmtp.sock}]}
+  leitung:
+    name: Leitung
+    also_deliver:
+      - {lmtp: '[::1]:2424'}
+      - {lmtp: /run/lmtp.sock}
+      - {imap: {host: imap.example, user: k@b, folder: Ä/b c}}
 addresses:
   info: {team: poststelle, acknowledge: eingang}
   kita: {team: kita}
@@ -112,6 +117,7 @@ def test_each_inbox_is_also_delivered_where_its_team_says() -> None:
         Duty("poststelle", "also-deliver", "forward:post@kreis.example", ""),
         Duty("leitung", "also-deliver", "lmtp:[::1]:2424", ""),
         Duty("leitung", "also-deliver", "lmtp:/run/lmtp.sock", ""),
+        Duty("leitung", "also-deliver", "imap:imap://k%40b@imap.example:993/%C3%84/b%20c", ""),
         Duty("poststelle", "acknowledge", "eingang", ""),
     )
     assert found.actions[-1] == "acknowledge eingang"

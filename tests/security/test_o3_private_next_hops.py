@@ -17,7 +17,7 @@ from maild.delivery.dialogue import Timeouts
 from maild.delivery.hosts import Hosts, Target, Unroutable
 from maild.delivery.networks import may_connect
 from maild.delivery.smtp_courier import SmtpCourier
-from maild.delivery.tls import Contexts
+from maild.delivery.tls import OPPORTUNISTIC, Contexts
 from maild.dns.answer import Answer, Kind, Status
 from tests.authentication.zone import Zone
 from tests.delivery.post import Post, out
@@ -122,4 +122,4 @@ async def test_it_is_asked_again_at_the_moment_of_connecting() -> None:
     courier = SmtpCourier(hosts, helo="x", contexts=Contexts(), timeouts=Timeouts(connect_s=0.01))
     inside = Target(host="inside.example", address="127.0.0.1", port=9)
     with pytest.raises(Exception, match="public Internet"):
-        await courier._connected(inside, courier._level("inside.example"))
+        await courier._connected(inside, OPPORTUNISTIC)

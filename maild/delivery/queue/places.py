@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, literal, or_
 
 from maild.archive.schema import duties
 from maild.archive.schema_copies import copies
-from maild.delivery.deliveries import COPY, LMTP, MAILDIR, SMTP
+from maild.delivery.deliveries import COPY, IMAP, LMTP, MAILDIR, SMTP
 from maild.errors import AddressError
 from maild.mail.address import parse_address
 from maild.mail.inbox import team_of
@@ -36,7 +36,7 @@ def places_of(kind: str, target: str, team: str, domain: str) -> tuple[Place, ..
         domain: of ours, by which the letter came.
     """
     scheme, _, rest = target.partition(":")
-    if kind == ALSO_DELIVER and scheme in (MAILDIR, LMTP):
+    if kind == ALSO_DELIVER and scheme in (MAILDIR, LMTP, IMAP):
         return (Place(scheme, f"{team_of(team)}@{domain}", rest),)
     addresses = target.removeprefix(_FORWARD) if kind == ALSO_DELIVER else target
     try:
