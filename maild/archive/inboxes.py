@@ -237,23 +237,22 @@ def _insert_tags(dialect: str) -> Executable:
 _INSERT_TAGS = Prepared(_insert_tags)
 _TAGS_OF = Prepared(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == bindparam("emptied")))
 _DELETE_TAGS = Prepared(delete(tags).where(tags.c.conversation_id == bindparam("emptied")))
-_KNOWN = PreparedIn(lambda ids: select(entries).where(entries.c.conversation_id.in_(ids)))  # as _Entry has them
+_COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
+_KEY_AND_COLUMNS = ("conversation_id", "team", *_COLUMNS)  # as _Entry has them
+_KNOWN = PreparedIn(
+    lambda ids: select(*(entries.c[name] for name in _KEY_AND_COLUMNS)).where(entries.c.conversation_id.in_(ids))
+)
 _THE_ENTRY = (entries.c.conversation_id == bindparam("emptied"), entries.c.team == bindparam("which"))
 _MOVE_ENTRY = Prepared(update(entries).where(*_THE_ENTRY).values(conversation_id=bindparam("into")))
 _DELETE_ENTRY = Prepared(delete(entries).where(*_THE_ENTRY))
-_INSERT = Prepared(insert(entries))
+_INSERT = Prepared(insert(entries).values({name: bindparam(name) for name in _KEY_AND_COLUMNS}))
 _UPDATE = Prepared(
     update(entries)
     .where(
         entries.c.conversation_id == bindparam("which_conversation"),
         entries.c.team == bindparam("which_team"),
     )
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
-        }
-    )
+    .values({name: bindparam(f"new_{name}") for name in _COLUMNS})
 )
 
 
@@ -275,6 +274,3 @@ def _write(connection: Connection, all_entries: list[_Entry]) -> None:
             for e in old
         ],
     )
-
-
-_COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")

@@ -155,7 +155,17 @@ entries = Table(
     Column("newest_id", BigInteger, nullable=False),  # the newest message filed here: the list's order
     Column("waiting_since_ms", BigInteger),  # the oldest letter from outside that nobody has answered
     Column("seen_ms", BigInteger),  # NULL: nobody of the team has looked at the newest message yet
+    # Where it stands in the list, when that is above its newest message: as if one had come then.
+    Column("risen_id", BigInteger),
     Index("entries_list", "team", "state", "newest_id"),
+    Index(
+        "entries_risen",
+        "team",
+        "state",
+        "risen_id",
+        sqlite_where=text("risen_id IS NOT NULL"),
+        postgresql_where=text("risen_id IS NOT NULL"),
+    ),
 )
 
 tags = Table(
