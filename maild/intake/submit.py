@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -29,7 +29,7 @@ from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
-from maild.delivery.deliveries import NewDelivery
+from maild.delivery.deliveries import Dsn, NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
 from maild.mail.address import Address
@@ -51,7 +51,7 @@ class Submission:
     had before the eyes; None asks for no look whether a colleague was quicker. `state` is the entry's afterwards; None
     leaves it. With a `draft_id` the draft is sent by it, once; with a `duty_id` the duty is done by it, an automatic
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
-    the team.
+    the team. `dsn`: what was asked for about reports, by recipient.
     """
 
     content: bytes
@@ -68,6 +68,7 @@ class Submission:
     draft_id: int | None = None
     state: str | None = None
     held_note: str = ""
+    dsn: Mapping[str, Dsn] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +213,7 @@ def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: b
                 due_ms=due_ms,
                 expires_ms=due_ms + leaving.lifetime_ms,
                 held=QUICKER if held else None,
+                dsn=asked.dsn.get(str(recipient), Dsn()),
             )
         )
     enqueue(connection, new)
