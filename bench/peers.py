@@ -307,6 +307,7 @@ class Maild(Peer):
 # The services of Postfix's own master.cf that this way needs; no chroot, and room for twice the sessions.
 _MASTER = """\
 127.0.0.1:{port} inet n - n - 40 smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite

@@ -17,7 +17,7 @@ from maild.archive.schema import entries, filings, messages, summaries
 from maild.archive.schema_inbox import seen
 from maild.archive.schema_outgoing import outgoing
 from maild.mail.facts import Automatic
-from maild.mail.ids import id_ms
+from maild.mail.ids import id_ms, message_id_at
 
 STATES = ("open", "waiting", "closed", "spam")
 
@@ -125,8 +125,10 @@ def _update(connection: Connection, conversation_id: int, team: str, values: dic
     return bool(changed.rowcount)
 
 
-def open_undelivered(connection: Connection, message_ids: Iterable[int]) -> None:
+def open_undelivered(connection: Connection, message_ids: Iterable[int], at_ms: int) -> None:
     """Open the entries of letters of ours that will not arrive, as unseen, within the unit of work that records it.
+
+    They rise to the top of their lists, as if a letter had come at that moment.
 
     What somebody has called spam stays spam, and nobody is troubled by what maild has sent of its own accord.
     """
@@ -137,9 +139,10 @@ def open_undelivered(connection: Connection, message_ids: Iterable[int]) -> None
         .where(filings.c.message_id.in_(sorted(set(message_ids))), written)
         .distinct()
     ).all()
+    risen_id = message_id_at(at_ms, 0)
     state = case((entries.c.state.in_(("closed", "waiting")), "open"), else_=entries.c.state)
     for conversation_id, team in sorted(tuple(row) for row in found):
-        _update(connection, conversation_id, team, {"state": state, "seen_ms": None})
+        _update(connection, conversation_id, team, {"state": state, "seen_ms": None, "risen_id": risen_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

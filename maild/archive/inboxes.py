@@ -240,15 +240,14 @@ _INSERT_TAGS = Prepared(_insert_tags)
 _TAGS_OF = Prepared(select(tags.c.team, tags.c.tag).where(tags.c.conversation_id == bindparam("emptied")))
 _DELETE_TAGS = Prepared(delete(tags).where(tags.c.conversation_id == bindparam("emptied")))
 _COLUMNS = ("state", "assignee", "priority", "newest_id", "waiting_since_ms", "seen_ms")
-_KNOWN = PreparedIn(  # as _Entry has them
-    lambda ids: select(entries.c.conversation_id, entries.c.team, *(entries.c[name] for name in _COLUMNS)).where(
-        entries.c.conversation_id.in_(ids)
-    )
+_KEY_AND_COLUMNS = ("conversation_id", "team", *_COLUMNS)  # as _Entry has them
+_KNOWN = PreparedIn(
+    lambda ids: select(*(entries.c[name] for name in _KEY_AND_COLUMNS)).where(entries.c.conversation_id.in_(ids))
 )
 _THE_ENTRY = (entries.c.conversation_id == bindparam("emptied"), entries.c.team == bindparam("which"))
 _MOVE_ENTRY = Prepared(update(entries).where(*_THE_ENTRY).values(conversation_id=bindparam("into")))
 _DELETE_ENTRY = Prepared(delete(entries).where(*_THE_ENTRY))
-_INSERT = Prepared(insert(entries).values({n: bindparam(n) for n in ("conversation_id", "team", *_COLUMNS)}))
+_INSERT = Prepared(insert(entries).values({name: bindparam(name) for name in _KEY_AND_COLUMNS}))
 _UPDATE = Prepared(
     update(entries)
     .where(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, not_, or_, select
 
 from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, missing, require_team, tags_of
@@ -89,9 +89,11 @@ def inbox(
     """
     require_team(team, visible)
     where = [entries.c.team == team, _filter(state, user_id, overdue_ms)]
-    if before is not None:
-        where.append(entries.c.newest_id < before)
-    found = connection.execute(_rows(user_id).where(*where).order_by(entries.c.newest_id.desc()).limit(limit + 1)).all()
+    found = sorted(
+        (row for part in _parts(user_id, before) for row in connection.execute(part.where(*where).limit(limit + 1))),
+        key=_listed_at,
+        reverse=True,
+    )
     shown = found[:limit]
     ids = {row.conversation_id for row in shown}
     tagged = tags_of(connection, ids, {team})
@@ -99,7 +101,22 @@ def inbox(
     rows = tuple(
         _inbox_row(row, tagged.get((row.conversation_id, team), ()), held=row.conversation_id in held) for row in shown
     )
-    return InboxPage(rows=rows, older=rows[-1].newest_id if len(found) > limit else None)
+    return InboxPage(rows=rows, older=_listed_at(shown[-1]) if len(found) > limit else None)
+
+
+def _parts(user_id: int | None, before: int | None) -> tuple[Select[Any], Select[Any]]:
+    """Return the queries for what lies where its newest message is, and for the few that have risen above it."""
+    risen = and_(entries.c.risen_id.is_not(None), entries.c.risen_id > entries.c.newest_id)
+    parts = []
+    for condition, column in ((not_(risen), entries.c.newest_id), (risen, entries.c.risen_id)):
+        where = [condition] if before is None else [condition, column < before]
+        parts.append(_rows(user_id).where(*where).order_by(column.desc()))
+    return parts[0], parts[1]
+
+
+def _listed_at(row: Any) -> int:
+    listed_at: int = max(row.newest_id, row.risen_id or 0)
+    return listed_at
 
 
 def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[bool]:
@@ -136,6 +153,7 @@ def _rows(user_id: int | None) -> Select[Any]:
             entries.c.state,
             entries.c.priority,
             entries.c.newest_id,
+            entries.c.risen_id,
             entries.c.waiting_since_ms,
             entries.c.seen_ms,
             entries.c.revision,

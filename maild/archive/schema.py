@@ -155,9 +155,13 @@ entries = Table(
     Column("newest_id", BigInteger, nullable=False),  # the newest message filed here: the list's order
     Column("waiting_since_ms", BigInteger),  # the oldest letter from outside that nobody has answered
     Column("seen_ms", BigInteger),  # NULL: nobody of the team has looked at the newest message yet
+    # Where it stands in the list, when that is above its newest message: as if one had come then.
+    Column("risen_id", BigInteger),
     Column("revision", Integer, nullable=False, server_default=text("0")),  # one more with each change of the entry
     Column("returns_ms", BigInteger),  # when what waits opens by itself
     Index("entries_list", "team", "state", "newest_id"),
+    Index("entries_risen", "team", "state", "risen_id", sqlite_where=text("risen_id IS NOT NULL"),
+          postgresql_where=text("risen_id IS NOT NULL")),
     Index("entries_returning", "returns_ms", sqlite_where=text("returns_ms IS NOT NULL"),
           postgresql_where=text("returns_ms IS NOT NULL")),
 )  # fmt: skip

@@ -63,6 +63,8 @@ deliveries = Table(
           postgresql_where=text("state IN ('queued', 'deferred')")),
     Index("deliveries_open", "id", sqlite_where=text("state IN ('queued', 'deferred', 'held')"),
           postgresql_where=text("state IN ('queued', 'deferred', 'held')")),
+    Index("deliveries_failed", "id", sqlite_where=text("state IN ('failed', 'expired')"),
+          postgresql_where=text("state IN ('failed', 'expired')")),
 )  # fmt: skip
 
 # Each try, recorded before the content is sent. One without an end was cut off.

@@ -31,6 +31,10 @@ class OwnKeys:
         self._folder = data_dir / "dkim"
         self._read: dict[tuple[str, str], tuple[tuple[int, int], SigningKey]] = {}
 
+    def exist(self) -> bool:
+        """Tell whether there ever was a key."""
+        return self._folder.is_dir()
+
     def domains(self) -> list[str]:
         """Return the domains that have a key, or had one."""
         with contextlib.suppress(FileNotFoundError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,33 @@ from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome
 from maild.delivery.wire import Shape
 
-# Records, before the content is sent, that these deliveries are tried at a host; False: they are no longer ours.
-Begin = Callable[[Sequence[Delivery], str, str], Awaitable[bool]]
+
+class Attempt(Protocol):
+    """What a courier has to say of a try while it is under way."""
+
+    async def begin(self, deliveries: Sequence[Delivery], host: str, tls: str) -> bool:
+        """Record, before the content is sent, that these are tried at a host; False: they are no longer ours."""
+        ...
+
+    def on(self, used: Used) -> None:
+        """Tell on what it was sent, so that it can hear what becomes of it."""
+        ...
+
+
+class Used(Protocol):
+    """A connection on which a load was sent."""
+
+    def free(self) -> None:
+        """What became of the load is about to be recorded: before any attempt that begins from now on."""
+        ...
+
+    def recorded(self) -> None:
+        """What became of the load is recorded, for good."""
+        ...
+
+    def cut(self) -> None:
+        """It is not, and will not be."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +66,8 @@ class Load:
 class Courier(Protocol):
     """Whoever takes a load. It ends with an outcome for every delivery, and raises nothing on purpose."""
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]: ...
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]: ...
+
+    def close(self) -> None:
+        """Let go of what is kept between loads."""
+        ...

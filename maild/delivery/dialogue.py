@@ -57,9 +57,17 @@ class Dialogue:
         """Read one reply; the time is for all of it, however slowly it comes. Raises Lost."""
         return await _bounded(self._reply(), within_s)
 
+    def put(self, *lines: str) -> None:
+        """Send commands whose replies are asked for later, with `say("")`. Raises Lost."""
+        # Security: a line end within would be a command of somebody else's.
+        if any(c in line for line in lines for c in "\r\n\0"):
+            raise Lost("a command of ours would have been two")
+        self._write("".join(f"{line}\r\n" for line in lines).encode())
+
     async def say(self, line: str, within_s: float) -> SmtpReply:
-        """Send a command and read its reply. Raises Lost."""
-        self._put(line)
+        """Send a command and read its reply; "": only read the next reply. Raises Lost."""
+        if line:
+            self.put(line)
         return await _bounded(self._answered(), within_s)
 
     async def send(self, octets: bytes, within_s: float) -> None:
@@ -91,6 +99,13 @@ class Dialogue:
         session = self._writer.get_extra_info("ssl_object")
         return () if session is None else shown_chain(session)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it is open, and nothing was said that nobody asked for."""
+        # Nothing public tells that octets have come; `at_eof` is true only when none are left.
+        waiting = self._buffer or getattr(self._reader, "_buffer", None)
+        return not (waiting or self._reader.at_eof() or self._writer.is_closing())
+
     def leave(self) -> None:
         """Say goodbye without waiting for an answer, and close."""
         with contextlib.suppress(OSError, RuntimeError, ssl.SSLError):
@@ -104,12 +119,6 @@ class Dialogue:
     def abort(self) -> None:
         """Cut the connection at once: what was not sent stays unsent."""
         self._writer.transport.abort()
-
-    def _put(self, line: str) -> None:
-        # Security: a line end within would be a command of somebody else's.
-        if any(c in line for c in "\r\n\0"):
-            raise Lost("a command of ours would have been two")
-        self._write(line.encode() + b"\r\n")
 
     def _write(self, octets: bytes) -> None:
         try:

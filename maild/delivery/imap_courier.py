@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-from maild.delivery.courier import Begin, Load
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome, Result, shown
 from maild.delivery.wire import Lines
@@ -46,11 +46,14 @@ class ImapCourier:
         self._passwords = passwords
         self._context = context
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
         """See `Courier`."""
-        return {delivery.id: await self._deliver(delivery, load, begin) for delivery in load.deliveries}
+        return {delivery.id: await self._deliver(delivery, load, attempt) for delivery in load.deliveries}
 
-    async def _deliver(self, delivery: Delivery, load: Load, begin: Begin) -> Outcome:
+    def close(self) -> None:
+        """See `Courier`."""
+
+    async def _deliver(self, delivery: Delivery, load: Load, attempt: Attempt) -> Outcome:
         host, tls = "", ""
         try:
             place = parse_place(delivery.next_hop)
@@ -60,7 +63,7 @@ class ImapCourier:
                 if delivery.attempts and await asyncio.to_thread(self._is_there, session, place, delivery):
                     return Outcome(result=Result.DELIVERED, reply="there already, from the try before", host=host,
                                    tls=tls, stage="append")  # fmt: skip
-                if not await begin([delivery], host, tls):
+                if not await attempt.begin([delivery], host, tls):
                     raise _Unusable("append", "somebody changed the delivery meanwhile")
                 reply = await asyncio.to_thread(_append, session, place, await self._octets(delivery, load))
             finally:

@@ -5,7 +5,10 @@ Source: RFC 2033.
 
 from __future__ import annotations
 
-from maild.delivery.courier import Begin, Load
+import time
+
+from maild.delivery.connections import Connections
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.dialogue import Dialogue, Lost, Timeouts, connect
 from maild.delivery.hosts import Target, Unroutable, named_by_us
 from maild.delivery.outcome import Outcome, Result
@@ -20,8 +23,9 @@ class LmtpCourier:
     def __init__(self, *, helo: str, timeouts: Timeouts | None = None) -> None:
         self._helo = helo
         self._timeouts = timeouts or Timeouts()
+        self._connections = Connections(time.monotonic)
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
         """See `Courier`."""
         if load.shape.longest > LINE_OCTETS:
             return load.all(Outcome(result=Result.HELD, reply=TOO_LONG, stage="content"))
@@ -33,9 +37,14 @@ class LmtpCourier:
         for target in targets:
             found = await self._open(target)
             if isinstance(found, Session):
-                return await Transaction(found, load, begin).run()
+                outcomes = await Transaction(found, load, attempt).run()
+                attempt.on(self._connections.use(None, found))
+                return outcomes
             last = found
         return load.all(last)
+
+    def close(self) -> None:
+        """See `Courier`."""
 
     async def _open(self, target: Target) -> Session | Outcome:
         stage, text = "connect", ""

@@ -1,12 +1,15 @@
 """Makes a load of deliveries: the message from the archive, with what maild writes above it, measured once.
 
 Small messages are read once and kept in memory until they are sent; of large ones a quarter of a megabyte at a time.
+Those that are asked for at the same time are read together: a thread and a connection of the database cost more than
+a small message.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -36,6 +39,9 @@ class _Read:
     skipped: int = 0  # octets of the message before `first` that do not go along
 
 
+_TOGETHER = 20
+_READERS = 2
+
 # Where reports about a delivery come back to.
 ReturnPath = Callable[[Delivery], str | None]
 
@@ -58,11 +64,14 @@ class Loads:
         self._sign = sign
         self._head_of_copy = head_of_copy
         self._sends_on = sends_on or AsItCame()
+        self._asked: deque[tuple[tuple[Delivery, ...], asyncio.Future[_Read]]] = deque()
+        self._prepared: dict[int, asyncio.Future[_Read]] = {}
+        self._readers: set[asyncio.Task[None]] = set()
 
     async def load(self, deliveries: tuple[Delivery, ...]) -> tuple[Load | None, dict[int, Outcome]]:
         """Return the load of those that may be sent, and the outcome of those that must not."""
         try:
-            read = await asyncio.to_thread(self._read, deliveries)
+            read = await (self._prepared.pop(deliveries[0].id, None) or self._ask(deliveries))
         except (DamagedError, NotFoundError) as error:
             held = Outcome(result=Result.HELD, reply=f"5.3.0 {error}", stage="content")
             return None, {delivery.id: held for delivery in deliveries}
@@ -81,34 +90,79 @@ class Loads:
         )
         return load, outcomes
 
-    def _read(self, deliveries: tuple[Delivery, ...]) -> _Read:
-        with self._database.read(mapped=False) as connection:
-            message = leaving(connection, deliveries[0].message_id)
-            first = piece(connection, message.digest, 0) or b""
-            circled = self._circled(message, first, deliveries)
-            head, skipped = b"", 0
-            if deliveries[0].kind == COPY:
-                head, skipped = self._head_of_copy(connection, deliveries[0], message, first)
-            elif message.direction == "in" and deliveries[0].kind == SMTP:
-                head, skipped = self._sends_on.rewritten(connection, message, first)
-            first = first[skipped:]
+    def prepare(self, upcoming: Iterable[tuple[Delivery, ...]]) -> None:
+        """Begin to read what will soon be asked for; not copies: at the last moment it is asked whether they may go."""
+        for deliveries in upcoming:
+            if deliveries[0].kind != COPY and deliveries[0].id not in self._prepared:
+                self._prepared[deliveries[0].id] = self._ask(deliveries)
 
-            def octets(above: bytes = b"") -> Iterator[bytes]:
-                yield above
-                yield first
-                number = 1
-                while (following := piece(connection, message.digest, number)) is not None:
-                    yield following
-                    number += 1
+    def forget(self) -> None:
+        """Nothing of what was prepared will be asked for."""
+        for future in self._prepared.values():
+            future.cancel()
+        self._prepared.clear()
 
-            if message.direction == "in" and deliveries[0].kind != COPY:
-                above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries) + head
-                if deliveries[0].kind == SMTP:
-                    above = self._vouched(connection, message, above, octets, rewritten=skipped > 0) + above
-            else:
-                # Lines end here as they will out there: that is what is signed.
-                above = self._sign(message.id, _lines(octets(head))) + head
-            return _Read(message, first, above, measure(_lines(octets(above))), circled, skipped)
+    def _ask(self, deliveries: tuple[Delivery, ...]) -> asyncio.Future[_Read]:
+        future: asyncio.Future[_Read] = asyncio.get_running_loop().create_future()
+        self._asked.append((deliveries, future))
+        if len(self._readers) < _READERS:
+            reader = asyncio.create_task(self._reading())
+            self._readers.add(reader)
+            reader.add_done_callback(self._readers.discard)
+        return future
+
+    async def _reading(self) -> None:
+        while self._asked:
+            together = [self._asked.popleft() for _ in range(min(len(self._asked), _TOGETHER))]
+            found = await asyncio.to_thread(self._read_all, [deliveries for deliveries, _ in together])
+            for (_, future), read in zip(together, found, strict=True):
+                if future.done():
+                    continue
+                if isinstance(read, Exception):
+                    future.set_exception(read)
+                else:
+                    future.set_result(read)
+
+    def _read_all(self, asked: list[tuple[Delivery, ...]]) -> list[_Read | Exception]:
+        found: list[_Read | Exception] = []
+        try:
+            with self._database.read(mapped=False) as connection:
+                for deliveries in asked:
+                    try:
+                        found.append(self._read(connection, deliveries))
+                    except Exception as error:  # noqa: BLE001 - it goes to whoever waits for it
+                        found.append(error)
+        except Exception as error:  # noqa: BLE001 - there was no connection: all are tried again
+            found += [error] * (len(asked) - len(found))
+        return found
+
+    def _read(self, connection: Connection, deliveries: tuple[Delivery, ...]) -> _Read:
+        message = leaving(connection, deliveries[0].message_id)
+        first = piece(connection, message.digest, 0) or b""
+        circled = self._circled(message, first, deliveries)
+        head, skipped = b"", 0
+        if deliveries[0].kind == COPY:
+            head, skipped = self._head_of_copy(connection, deliveries[0], message, first)
+        elif message.direction == "in" and deliveries[0].kind == SMTP:
+            head, skipped = self._sends_on.rewritten(connection, message, first)
+        first = first[skipped:]
+
+        def octets(above: bytes = b"") -> Iterator[bytes]:
+            yield above
+            yield first
+            number, left = 1, message.size - skipped - len(first)
+            while left > 0 and (following := piece(connection, message.digest, number)) is not None:
+                yield following
+                number, left = number + 1, left - len(following)
+
+        if message.direction == "in" and deliveries[0].kind != COPY:
+            above = self._above(message, [d for d in deliveries if d.id not in circled] or deliveries) + head
+            if deliveries[0].kind == SMTP:
+                above = self._vouched(connection, message, above, octets, rewritten=skipped > 0) + above
+        else:
+            # Lines end here as they will out there: that is what is signed.
+            above = self._sign(message.id, _lines(octets(head))) + head
+        return _Read(message, first, above, measure(_lines(octets(above))), circled, skipped)
 
     def _vouched(
         self,

@@ -14,7 +14,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from maild.delivery.courier import Begin, Load
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome, Result, shown
 from maild.durable import sync_folder
@@ -29,10 +29,13 @@ class MaildirCourier:
     def __init__(self, *, hostname: str) -> None:
         self._hostname = _UNSAFE.sub("_", hostname) or "localhost"
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
-        """See `Courier`. `begin` is not called: a repeated try makes no second copy."""
-        del begin
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
+        """See `Courier`. Nothing is begun: a repeated try makes no second copy."""
+        del attempt
         return {delivery.id: await self._deliver(delivery, load) for delivery in load.deliveries}
+
+    def close(self) -> None:
+        """See `Courier`."""
 
     async def _deliver(self, delivery: Delivery, load: Load) -> Outcome:
         path, name = Path(delivery.next_hop), self._name(delivery)

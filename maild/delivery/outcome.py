@@ -62,6 +62,8 @@ class SmtpReply(NamedTuple):
 
 def shown(text: str) -> str:
     """Return what another server said as one printable line of bounded length."""
+    if len(text) <= REPLY_LIMIT and text.isprintable():
+        return " ".join(text.split())
     line = "".join(c if c.isprintable() else " " for c in text[: REPLY_LIMIT * 2])
     return " ".join(line.split())[:REPLY_LIMIT]
 

@@ -8,7 +8,8 @@ import structlog
 
 from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome
-from maild.delivery.queue.working import Claimed, Recorded
+from maild.delivery.queue.claiming import Claimed
+from maild.delivery.queue.working import Recorded
 from maild.mail.ids import format_id
 
 _log = structlog.get_logger()

@@ -36,6 +36,8 @@ class Signer:
 
     def __call__(self, message_id: int, pieces: Iterable[bytes]) -> bytes:
         """Return the signatures of a message, RSA and Ed25519, each with its CRLF."""
+        if not self._keys.exist():
+            return b""
         rest = iter(pieces)
         head, body = header_of(rest)
         mail = read_mail(head)

@@ -9,20 +9,24 @@ Source: RFC 5321 §3.1, §3.2, §5.1; RFC 4954, RFC 4616 (PLAIN).
 from __future__ import annotations
 
 import base64
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 
-from maild.delivery.courier import Begin, Load
+from maild.delivery.connections import Connections
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.dialogue import Dialogue, Lost, Timeouts, connect
 from maild.delivery.hosts import Hosts, Target, Unroutable, named_by_us
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.tls import OPPORTUNISTIC, VERIFY, Contexts, Demand, Forbidden, Level, TlsPolicy, opportunistic
-from maild.delivery.transaction import Session, Transaction, extensions_of
+from maild.delivery.transaction import Session, Stale, Transaction, extensions_of
 from maild.delivery.wire import LINE_OCTETS
 
 _log = structlog.get_logger()
 _IMPLICIT_TLS_PORT = 465
+_NAMED_S = 10.0
 TOO_LONG = "5.6.0 a line is longer than 998 octets: no mail server need take it, so it is not sent as it is"
 
 
@@ -60,7 +64,11 @@ class SmtpCourier:
         policy: TlsPolicy = opportunistic,
         smarthost: Smarthost | None = None,
         timeouts: Timeouts | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._connections = Connections(clock)
+        self._named: tuple[float, list[Target]] = (-1.0, [])  # the smarthost's addresses, and how long they hold
         self._hosts = hosts
         self._helo = helo
         self._contexts = contexts
@@ -68,7 +76,7 @@ class SmtpCourier:
         self._smarthost = smarthost
         self._timeouts = timeouts or Timeouts()
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
         """See `Courier`."""
         if load.shape.longest > LINE_OCTETS:
             return load.all(Outcome(result=Result.HELD, reply=TOO_LONG, stage="content"))
@@ -79,16 +87,40 @@ class SmtpCourier:
         last = Outcome(result=Result.DEFERRED, reply="no host was tried", site=True)
         for target in targets:
             try:
-                session = await self._open(target, await self._demand(load.next_hop, target))
+                return await self._at(target, await self._demand(load.next_hop, target), load, attempt)
             except _Unusable as error:
                 last = Outcome(result=Result.DEFERRED, reply=str(error), host=str(target), stage=error.stage, site=True)
-                continue
-            return await Transaction(session, load, begin).run()
         return load.all(last)
+
+    async def _at(self, target: Target, demand: Demand, load: Load, attempt: Attempt) -> dict[int, Outcome]:
+        """Send a load to a host, if it can be on a connection that is open already. Raises _Unusable."""
+        place = (target, demand)
+        self._permit(target)
+        while True:
+            session = self._connections.take(place) or await self._open(target, demand)
+            try:
+                outcomes = await Transaction(session, load, attempt).run()
+            except Stale:
+                continue  # the other side had closed it meanwhile: no failure of anybody's
+            attempt.on(self._connections.use(place, session))
+            return outcomes
+
+    def close(self) -> None:
+        """See `Courier`."""
+        self._connections.close()
+
+    def _permit(self, target: Target) -> None:
+        # Security: asked at the moment of connecting, of the very address that is connected to.
+        if self._smarthost is None and not self._hosts.may_connect(target):
+            raise _Unusable("connect", "5.4.4 this address is not on the public Internet")
 
     async def _targets(self, domain: str) -> list[Target]:
         if self._smarthost is not None:
-            return await named_by_us(self._smarthost.host, self._smarthost.port)
+            until_s, found = self._named
+            if until_s < self._clock():
+                found = await named_by_us(self._smarthost.host, self._smarthost.port)
+                self._named = self._clock() + _NAMED_S, found
+            return found
         return await self._hosts.of(domain)
 
     async def _demand(self, domain: str, target: Target) -> Demand:
@@ -120,9 +152,7 @@ class SmtpCourier:
             raise
 
     async def _connected(self, target: Target, demand: Demand) -> Dialogue:
-        # Security: asked at the moment of connecting, of the very address that is connected to.
-        if self._smarthost is None and not self._hosts.may_connect(target):
-            raise _Unusable("connect", "5.4.4 this address is not on the public Internet")
+        self._permit(target)
         implicit = self._smarthost is not None and target.port == _IMPLICIT_TLS_PORT
         tls = self._contexts.of(demand.level) if implicit else None
         try:
@@ -151,7 +181,14 @@ class SmtpCourier:
                 await self._sign_in(dialogue, self._smarthost, offered)
         except Lost as lost:
             raise _Unusable(stage, str(lost)) from lost
-        return Session(dialogue=dialogue, extensions=offered, host=str(target), tls=tls, timeouts=self._timeouts)
+        return Session(
+            dialogue=dialogue,
+            extensions=offered,
+            host=str(target),
+            tls=tls,
+            timeouts=self._timeouts,
+            since_s=self._clock(),
+        )
 
     async def _hello(self, dialogue: Dialogue) -> dict[str, str]:
         reply = await dialogue.say(f"EHLO {self._helo}", self._timeouts.hello_s)

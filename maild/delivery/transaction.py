@@ -2,26 +2,33 @@
 
 Promises: `begin` is awaited before DATA. A recipient is delivered when the reply to the end of the content says so, and
 by nothing else. When the connection breaks before the end was sent, nothing has arrived; behind it, nobody knows.
+Nothing is said after the last reply: what follows it is the business of whoever records what became of the message.
 
-Source: RFC 5321 §3.3, §4.1.1, §4.5.3.1.10; RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8), RFC 3461 (DSN),
-RFC 2033 (LMTP: a reply for each recipient).
+Source: RFC 5321 §3.3, §4.1.1, §4.5.3.1.10; RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531
+(SMTPUTF8), RFC 3461 (DSN), RFC 2033 (LMTP: a reply for each recipient).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from maild.delivery.courier import Begin, Load
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.deliveries import Delivery
 from maild.delivery.dialogue import Dialogue, Lost, Timeouts
 from maild.delivery.outcome import Outcome, Result, SmtpReply, answered
 from maild.delivery.wire import END, Dots, Lines
 
+_SMALL = 16_384  # octets that go out at once, whatever the other side does
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Session:
-    """A connection on which the other server has been greeted. `extensions`: keyword in capitals → its parameters."""
+    """A connection on which the other server has been greeted. `extensions`: keyword in capitals → its parameters.
+
+    `messages` counts what was sent on it; `clean`: all of it was taken, and another may follow. `unrecorded`: of so
+    many it is not on the disk what became of them; `ending`: when it is, goodbye.
+    """
 
     dialogue: Dialogue
     extensions: Mapping[str, str]
@@ -29,6 +36,11 @@ class Session:
     tls: str
     timeouts: Timeouts
     lmtp: bool = False
+    since_s: float = 0.0
+    messages: int = 0
+    clean: bool = True
+    unrecorded: int = 0
+    ending: bool = False
 
 
 def extensions_of(reply: SmtpReply) -> dict[str, str]:
@@ -46,29 +58,38 @@ class _Stopped(Exception):  # noqa: N818 - the transaction ends here, with an ou
         self.outcome = outcome
 
 
+class Stale(Exception):  # noqa: N818 - what was found out about a connection
+    """A connection that was used before is of no more use, and nothing of this load was said on it that counts."""
+
+
 class Transaction:
     """One load on one session. `run` once."""
 
-    def __init__(self, session: Session, load: Load, begin: Begin) -> None:
+    def __init__(self, session: Session, load: Load, attempt: Attempt) -> None:
         self._session = session
         self._load = load
-        self._begin = begin
+        self._attempt = attempt
+        self._again = session.messages > 0
         self._outcomes: dict[int, Outcome] = {}
         self._stage = "mail"
 
     async def run(self) -> dict[int, Outcome]:
-        """Return the outcome of each delivery; the connection is of no more use afterwards."""
-        dialogue = self._session.dialogue
+        """Return the outcome of each delivery; the session says whether it may be used again. Raises Stale."""
+        dialogue, session = self._session.dialogue, self._session
+        session.messages += 1
+        session.clean = False
         try:
-            await self._mail()
-            taken = await self._recipients()
-            if taken:
-                await self._content(taken)
-            dialogue.leave()
+            await self._envelope()
+            session.clean = all(outcome.result is Result.DELIVERED for outcome in self._outcomes.values())
         except _Stopped as stop:
             self._rest(stop.outcome)
-            dialogue.leave()
+        except Stale:
+            dialogue.abort()
+            raise
         except Lost as lost:
+            if self._again and self._stage == "mail":
+                dialogue.abort()
+                raise Stale from lost
             unknown = self._stage == "end"
             self._rest(self._outcome(Result.UNKNOWN if unknown else Result.DEFERRED, str(lost)))
             dialogue.abort()
@@ -91,12 +112,21 @@ class Transaction:
     def _refuse(self, text: str) -> _Stopped:
         return _Stopped(self._outcome(Result.FAILED, text))
 
-    async def _mail(self) -> None:
-        reply = await self._session.dialogue.say(
-            f"MAIL FROM:<{self._load.reverse_path or ''}>{self._mail_parameters()}", self._session.timeouts.mail_s
-        )
+    async def _envelope(self) -> None:
+        dialogue, timeouts = self._session.dialogue, self._session.timeouts
+        mail = f"MAIL FROM:<{self._load.reverse_path or ''}>{self._mail_parameters()}"
+        named = self._named()
+        if "PIPELINING" in self._session.extensions:
+            # Never DATA with them: an attempt is recorded before it, of those that were taken.
+            dialogue.put(mail, *(line for _, line in named))
+            mail, named = "", [(delivery, "") for delivery, _ in named]
+        reply = await dialogue.say(mail, timeouts.mail_s)
+        if reply.code == 421 and self._again:
+            raise Stale
         if not reply.positive:
             raise _Stopped(self._answered(reply))
+        if taken := await self._recipients(named):
+            await self._content(taken)
 
     def _mail_parameters(self) -> str:
         offered, load = self._session.extensions, self._load
@@ -122,15 +152,21 @@ class Transaction:
             found += [f" ENVID={dsn.envid}"] if dsn.envid else []
         return "".join(found)
 
-    async def _recipients(self) -> list[Delivery]:
-        self._stage = "rcpt"
-        taken = []
+    def _named(self) -> list[tuple[Delivery, str]]:
+        """Return the recipients that the next hop can read, each with its command."""
+        named = []
         for delivery in self._load.deliveries:
             if not delivery.recipient.isascii() and "SMTPUTF8" not in self._session.extensions:
                 text = "5.6.7 the next hop takes no internationalised addresses"
-                self._outcomes[delivery.id] = self._outcome(Result.FAILED, text)
+                self._outcomes[delivery.id] = replace(self._outcome(Result.FAILED, text), stage="rcpt")
                 continue
-            line = f"RCPT TO:<{delivery.recipient}>{self._recipient_parameters(delivery)}"
+            named.append((delivery, f"RCPT TO:<{delivery.recipient}>{self._recipient_parameters(delivery)}"))
+        return named
+
+    async def _recipients(self, named: list[tuple[Delivery, str]]) -> list[Delivery]:
+        self._stage = "rcpt"
+        taken = []
+        for delivery, line in named:
             reply = await self._session.dialogue.say(line, self._session.timeouts.recipient_s)
             if reply.code == 421:
                 raise _Stopped(self._answered(reply))
@@ -151,21 +187,33 @@ class Transaction:
 
     async def _content(self, taken: list[Delivery]) -> None:
         session = self._session
-        if not await self._begin(taken, session.host, session.tls):
+        if not await self._attempt.begin(taken, session.host, session.tls):
             raise _Stopped(self._outcome(Result.DEFERRED, "somebody changed the delivery meanwhile"))
         self._stage = "data"
         reply = await session.dialogue.say("DATA", session.timeouts.data_s)
         if reply.code != 354:
             raise _Stopped(self._answered(reply))
         self._stage = "content"
-        lines, dots = Lines(), Dots()
-        async for piece in self._load.pieces():
-            await session.dialogue.send(dots.feed(lines.feed(piece)), session.timeouts.block_s)
-        await session.dialogue.send(dots.feed(lines.close()), session.timeouts.block_s)
+        last = await self._all_but_the_last()
         self._stage = "end"
-        await session.dialogue.send(END, session.timeouts.block_s)
+        await session.dialogue.send(last + END, session.timeouts.block_s)
         for delivery in taken if session.lmtp else taken[:1]:
             reply = await session.dialogue.reply(session.timeouts.end_s)
             outcome = self._outcome(Result.DELIVERED, reply.text) if reply.positive else self._answered(reply)
             for each in [delivery] if session.lmtp else taken:
                 self._outcomes[each.id] = outcome
+
+    async def _all_but_the_last(self) -> bytes:
+        """Send the content; of a small one return what may go together with the end, of others nothing."""
+        session, lines, dots = self._session, Lines(), Dots()
+        held = b""
+        async for piece in self._load.pieces():
+            held += dots.feed(lines.feed(piece))
+            if len(held) > _SMALL:
+                await session.dialogue.send(held, session.timeouts.block_s)
+                held = b""
+        held += dots.feed(lines.close())
+        if self._load.shape.size <= _SMALL:
+            return held
+        await session.dialogue.send(held, session.timeouts.block_s)
+        return b""

@@ -2,7 +2,8 @@
 
 Promises: a hop that does not answer keeps nobody else waiting: each hop has its own few places, and after a failure of
 the whole hop what goes there is put off without being tried, until it is asked again. An exception, whatever it is,
-is an outcome that is tried again. What was found out is recorded before anything else is done with the delivery.
+is an outcome that is tried again. What was found out is recorded before anything else is done with the delivery, or
+said on the connection.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import structlog
 
 from maild.archive.database import Database
 from maild.delivery.backoff import Backoff
 from maild.delivery.copy_loads import HeadOfCopy, no_copies
-from maild.delivery.courier import Courier
+from maild.delivery.courier import Courier, Used
 from maild.delivery.deliveries import Delivery
+from maild.delivery.lanes import Lanes
 from maild.delivery.loads import Loads, ReturnPath, as_recorded
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import ReversePath, TakeUp, finish, own_postmaster, take_up
-from maild.delivery.queue.working import Claim, End, Hop, Recorded, Start, begin, claim, end_leases, hop_of, next_due_ms
+from maild.delivery.queue.claiming import Claim, Hop, claim, end_leases, give_back, hop_of, next_due_ms
+from maild.delivery.queue.working import End, Recorded, Start, begin
 from maild.delivery.reporting import report, report_claimed
 from maild.delivery.sending_on import SendsOn
 from maild.delivery.signatures import Sign, unsigned
@@ -85,6 +89,8 @@ class Worker:
         )
         self._backoff: Backoff[Hop] = Backoff()
         self._running: dict[asyncio.Task[None], tuple[Hop, tuple[Delivery, ...]]] = {}
+        self._lanes = Lanes(self._limits.connections, self._limits.per_hop)
+        self._more = False  # something that is due had no room
         self._awake = asyncio.Event()
         self._stopping = False
         self._duty_after = 0
@@ -125,27 +131,39 @@ class Worker:
     async def _round(self) -> bool:
         """Take up duties, claim what is due, begin to send it; tell whether there may be more to claim at once."""
         carried = await self._take_up()
-        free = self._limits.connections - len(self._running)
-        if free <= 0:
+        room = self._lanes.room
+        if room <= 0:
             return False
         now_ms = self._now_ms()
         asked = Claim(
             now_ms=now_ms,
             lease_ms=now_ms + self._limits.lease_ms,
-            loads=free,
-            per_hop=self._limits.per_hop,
-            active=Counter(hop for hop, _ in self._running.values()),
-            mine=frozenset(delivery.id for _, load in self._running.values() for delivery in load),
+            loads=room,
+            per_hop=self._lanes.per_hop,
+            active=self._lanes.in_hand,
+            mine=frozenset(delivery.id for load in self._in_hand() for delivery in load),
             single=self._single,
         )
         claimed = await self._database.writer.run(claim, asked)
         report_claimed(claimed)
+        self._more = claimed.more
         for load in claimed.loads:
-            hop = hop_of(load[0].kind, load[0].next_hop, self._single)
-            task = asyncio.create_task(self._deliver(hop, load), name="delivery")
-            self._running[task] = (hop, load)
+            self._lanes.put(hop_of(load[0].kind, load[0].next_hop, self._single), load)
+        self._dispatch()
+        # Not for a few at a time: a claim is to be shared by many.
+        return carried or (claimed.more and bool(claimed.loads) and self._lanes.is_empty_enough)
+
+    def _in_hand(self) -> list[tuple[Delivery, ...]]:
+        return [*(load for _, load in self._running.values()), *self._lanes.waiting()]
+
+    def _dispatch(self) -> None:
+        """Begin to send what has a place."""
+        while not self._stopping and (taken := self._lanes.take()) is not None:
+            task = asyncio.create_task(self._deliver(*taken), name="delivery")
+            self._running[task] = taken
             task.add_done_callback(self._ended)
-        return bool(claimed.loads) or carried
+        if not self._stopping:
+            self._loads.prepare(islice(self._lanes.upcoming(), self._limits.connections))
 
     async def _take_up(self) -> bool:
         """Make deliveries of duties, when there may be new ones; tell whether there are more to look at."""
@@ -166,7 +184,7 @@ class Worker:
 
     async def _pause(self) -> None:
         wait_s = self._limits.poll_s
-        if len(self._running) < self._limits.connections:
+        if self._lanes.room > 0:
             due_ms = await asyncio.to_thread(self._next_due_ms)
             ahead_s = wait_s if due_ms is None else (due_ms - self._now_ms()) / 1000
             wait_s = min(wait_s, ahead_s) if ahead_s > 0 else wait_s
@@ -181,12 +199,20 @@ class Worker:
             return next_due_ms(connection)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.pop(task, None)
-        self._awake.set()
+        del self._running[task]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("delivery.error", error=type(error).__name__)
 
     async def _drain(self) -> None:
+        """Give back what was not begun, and let the rest end."""
+        self._loads.forget()
+        for load in self._lanes.clear():
+            await self._database.writer.run(give_back, load)
+        await self._end_running()
+        for courier in self._couriers.values():
+            courier.close()
+
+    async def _end_running(self) -> None:
         if not self._running:
             return
         _, late = await asyncio.wait(list(self._running), timeout=self._limits.drain_s)
@@ -198,28 +224,56 @@ class Worker:
     # --- one load ---------------------------------------------------------------------------------------------
 
     async def _deliver(self, hop: Hop, deliveries: tuple[Delivery, ...]) -> None:
+        attempt = _Attempt(self._database, self._now_ms)
+        freed = False
+        try:
+            recording = await self._carry(hop, deliveries, attempt)
+            freed = True
+            attempt.used.free()
+            self._free(hop)
+            await self._recorded(recording)
+        except BaseException:
+            attempt.used.cut()
+            if not freed:
+                self._free(hop)
+            raise
+        attempt.used.recorded()
+
+    def _free(self, hop: Hop) -> None:
+        """Give the place of a load to the next one."""
+        self._lanes.ended(hop)
+        self._dispatch()
+        if self._more and self._lanes.is_low(hop):
+            self._awake.set()
+
+    async def _carry(self, hop: Hop, deliveries: tuple[Delivery, ...], attempt: _Attempt) -> list[_Recording]:
+        """Send a load; return what is being recorded of it."""
         started_ms = self._now_ms()
-        outcomes = await self._outcomes(hop, deliveries)
+        outcomes = await self._outcomes(hop, deliveries, attempt)
         self._note_site(hop, outcomes)
         at_ms = self._now_ms()
         ends = [
             End(delivery=d, outcome=outcomes[d.id], started_ms=started_ms, at_ms=at_ms, jitter=self._chance())
             for d in deliveries
         ]
-        for end, recorded in zip(ends, await self._record(ends), strict=True):
+        return [(end, self._database.writer.run(finish, end)) for end in ends]
+
+    async def _recorded(self, recording: list[_Recording]) -> None:
+        """Wait until it is written down, again and again: a delivery whose success is forgotten is made twice."""
+        for end, writing in recording:
+            recorded = await self._written(end, writing)
             self.counts[recorded.state] += 1
             report(end.delivery, end.outcome, recorded)
 
-    async def _outcomes(self, hop: Hop, deliveries: tuple[Delivery, ...]) -> dict[int, Outcome]:
+    async def _outcomes(self, hop: Hop, deliveries: tuple[Delivery, ...], attempt: _Attempt) -> dict[int, Outcome]:
         if (reason := self._backoff.reason(hop, self._clock())) is not None:
             put_off = Outcome(result=Result.DEFERRED, reply=f"not tried, because shortly before: {reason}")
             return {delivery.id: put_off for delivery in deliveries}
-        attempt = _Attempt(self._database, self._now_ms)
         try:
             async with asyncio.timeout(self._limits.session_s):
                 load, outcomes = await self._loads.load(deliveries)
                 if load is not None:
-                    outcomes |= await self._couriers[deliveries[0].kind].deliver(load, attempt.begin)
+                    outcomes |= await self._couriers[deliveries[0].kind].deliver(load, attempt)
         except TimeoutError:
             outcomes, reply = {}, "it took too long"
         except Exception as error:  # noqa: BLE001 - a worker's attempt: whatever it is, the mail is tried again
@@ -240,30 +294,41 @@ class Worker:
         elif any(outcome.host for outcome in tried):
             self._backoff.answered(hop)
 
-    async def _record(self, ends: list[End]) -> list[Recorded]:
-        """Write down outcomes, again and again: a delivery whose success is forgotten is made twice."""
-        recorded: list[Recorded] = []
-        for end in ends:
-            while True:
-                try:
-                    recorded.append(await self._database.writer.run(finish, end))
-                    break
-                except MaildError as error:
-                    _log.error("delivery.record_failed", error=type(error).__name__, delivery=end.delivery.id)
-                    await asyncio.sleep(_RETRY_S)
-        return recorded
+    async def _written(self, end: End, writing: asyncio.Future[Recorded]) -> Recorded:
+        while True:
+            try:
+                return await writing
+            except MaildError as error:
+                _log.error("delivery.record_failed", error=type(error).__name__, delivery=end.delivery.id)
+                await asyncio.sleep(_RETRY_S)
+                writing = self._database.writer.run(finish, end)
+
+
+_Recording = tuple[End, asyncio.Future[Recorded]]
+
+
+class _Unused:
+    """No connection."""
+
+    def free(self) -> None: ...
+    def recorded(self) -> None: ...
+    def cut(self) -> None: ...
 
 
 class _Attempt:
-    """Records that deliveries are about to be sent, and remembers which."""
+    """Records that deliveries are about to be sent, and remembers which; see `Courier`."""
 
     def __init__(self, database: Database, now_ms: Callable[[], int]) -> None:
         self._database = database
         self._now_ms = now_ms
         self.begun: set[int] = set()
+        self.used: Used = _Unused()
 
-    async def begin(self, deliveries: object, host: str, tls: str) -> bool:
-        chosen: tuple[Delivery, ...] = tuple(deliveries)  # type: ignore[arg-type]
+    def on(self, used: Used) -> None:
+        self.used = used
+
+    async def begin(self, deliveries: Sequence[Delivery], host: str, tls: str) -> bool:
+        chosen = tuple(deliveries)
         self.begun |= {delivery.id for delivery in chosen}
         start = Start(deliveries=chosen, at_ms=self._now_ms(), host=host, tls=tls)
         begun = await self._database.writer.run(begin, start)

@@ -23,12 +23,13 @@ from maild.archive.database import Database
 from maild.archive.outgoing import Answered, answered_by
 from maild.archive.passwords import STANDARD, Cost, Verifier
 from maild.authentication.author import author_of
+from maild.delivery.deliveries import Dsn
 from maild.errors import AddressError, DiskFullError, MaildError, TemporaryError
 from maild.intake.accept import NO_ROOM, NOT_STORED
 from maild.intake.spool import Spool
 from maild.intake.submit import Collision, Submission, Submitter
 from maild.mail.address import Address, parse_address
-from maild.mail.envelope import Envelope
+from maild.mail.envelope import Envelope, Recipient
 from maild.mail.handed_in import tidied
 from maild.mail.header import read_header
 from maild.mail.ids import format_id
@@ -248,6 +249,7 @@ class MailPrograms:
             seen_id=None if answered is None else answered.message_id,
             state="waiting",
             held_note=_NOTES.get(language, _NOTES["en"]),
+            dsn={str(each.address): _asked(envelope, each) for each in envelope.recipients},
         )
 
 
@@ -276,6 +278,16 @@ def _written_as(author: str, choices: tuple[Sender, ...]) -> Sender | None:
     except AddressError:
         return None
     return next((choice for choice in choices if choice.address.key == key), None)
+
+
+def _asked(envelope: Envelope, recipient: Recipient) -> Dsn:
+    """Return what a mail program asked for about reports: the next hop is told, and may report itself (RFC 3461 §5)."""
+    return Dsn(
+        notify=tuple(sorted(recipient.notify)),
+        orcpt=recipient.orcpt or "",
+        ret=envelope.ret or "",
+        envid=envelope.envid or "",
+    )
 
 
 def _may_write_as(choices: tuple[Sender, ...]) -> Reply:

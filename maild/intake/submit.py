@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
@@ -30,7 +30,7 @@ from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
-from maild.delivery.deliveries import NewDelivery
+from maild.delivery.deliveries import Dsn, NewDelivery
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
 from maild.mail.acts import Act
@@ -56,7 +56,8 @@ class Submission:
     leaves it. With a `draft_id` the draft is sent by it, once; with a `duty_id` the duty is done by it, an automatic
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
     the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
-    nothing since `seen_id`, so that their own letters do not count as a colleague's.
+    nothing since `seen_id`, so that their own letters do not count as a colleague's. `dsn`: what was asked for about
+    reports, by recipient.
     """
 
     content: bytes
@@ -74,6 +75,7 @@ class Submission:
     state: str | None = None
     held_note: str = ""
     also: Also | None = None
+    dsn: Mapping[str, Dsn] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +229,7 @@ def _queue(connection: Connection, leaving: Leaving, message_id: int, *, held: b
                 due_ms=due_ms,
                 expires_ms=due_ms + leaving.lifetime_ms,
                 held=QUICKER if held else None,
+                dsn=asked.dsn.get(str(recipient), Dsn()),
             )
         )
     enqueue(connection, new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
@@ -13,7 +14,7 @@ from maild.archive.register import returns_of
 from maild.delivery.deliveries import ENDED_BADLY
 from maild.delivery.queue.acts import Act, Change
 from maild.delivery.queue.carrying import change_and_settle
-from maild.delivery.queue.listing import deliveries_in, deliveries_of
+from maild.delivery.queue.listing import deliveries_in, deliveries_of, failed_letters
 from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.intake.taking_back import TakeBack, TakenBack, take_back
 from maild.mail import acts
@@ -38,9 +39,22 @@ async def fates(visit: Visit, messages: Iterable[queries.Message]) -> dict[int, 
     }
 
 
-async def failures(visit: Visit) -> tuple[tuple[queries.Message, str], ...]:
-    """Return the letters of the visitor's teams that did not arrive: each with a recipient, the newest few."""
-    found = await visit.read(deliveries_in, visible=visit.visible, limit=50, states=ENDED_BADLY)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """What did not arrive and nobody has settled: of how many letters, and the newest few, each with a recipient."""
+
+    count: int
+    newest: tuple[tuple[queries.Message, str], ...]
+
+
+async def failures(visit: Visit) -> Failures:
+    """Return what did not arrive of the letters of the visitor's teams."""
+    count = await visit.read(failed_letters, visible=visit.visible)
+    return Failures(count=count, newest=await _newest_failures(visit) if count else ())
+
+
+async def _newest_failures(visit: Visit) -> tuple[tuple[queries.Message, str], ...]:
+    found = await visit.read(deliveries_in, visible=visit.visible, limit=50, states=ENDED_BADLY, newest_first=True)
     latest = {each.message_id: each.recipient for each in found}
     shown = []
     for number in sorted(latest, reverse=True)[:_ALARMS]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from maild.archive.database import Database
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import TakeUp, finish, own_postmaster, take_up
-from maild.delivery.queue.working import Claim, End, claim
+from maild.delivery.queue.claiming import Claim, claim
+from maild.delivery.queue.working import End
 from maild.rules.duties import Duty
 from tests.archive.samples import NOW_MS
 from tests.cli.shell import Maild

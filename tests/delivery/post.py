@@ -173,6 +173,10 @@ class Post:
         while await self.worker._round() or self.worker._running:
             if self.worker._running:
                 await asyncio.wait(list(self.worker._running), return_when=asyncio.FIRST_COMPLETED)
+        for courier in self.worker._couriers.values():
+            courier.close()
+        for _ in range(20):  # what was closed is gone some turns of the loop later
+            await asyncio.sleep(0)
 
     def later(self, ms: int = DAY_MS // 4) -> None:
         """Let time go by."""

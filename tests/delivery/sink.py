@@ -47,6 +47,7 @@ class Sink:
     auth: str = ""
     path: str = ""
     refused: frozenset[str] = frozenset()  # recipients refused for good, whatever else is told
+    most: int = 0  # messages on a connection, then it is closed without a word; 0: any number
     mails: list[Mail] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     connections: int = 0
@@ -100,6 +101,7 @@ class _Session:
         self.sink, self.reader, self.writer = sink, reader, writer
         self.sender, self.recipients = "", [""][:0]
         self.encrypted = False
+        self.taken = 0
 
     async def run(self) -> None:
         await self.stage("connect", "")
@@ -121,6 +123,9 @@ class _Session:
                 await self.recipient(line)
             elif verb == "DATA":
                 await self.data()
+                self.taken += 1
+                if self.taken == self.sink.most:
+                    return
             elif verb == "QUIT":
                 return
             else:

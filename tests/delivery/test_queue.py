@@ -12,19 +12,9 @@ from maild.archive.schema_outgoing import deliveries as table
 from maild.delivery.deliveries import Delivery, Dsn
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.acts import Act, Change, change
+from maild.delivery.queue.claiming import Claim, Claimed, claim, end_leases, next_due_ms
 from maild.delivery.queue.listing import deliveries_in, deliveries_of, delivery, delivery_counts
-from maild.delivery.queue.working import (
-    Claim,
-    Claimed,
-    End,
-    Recorded,
-    Start,
-    begin,
-    claim,
-    end_leases,
-    next_due_ms,
-    record_outcomes,
-)
+from maild.delivery.queue.working import End, Recorded, Start, begin, record_outcomes
 from maild.delivery.schedule import HORIZON_MS
 from maild.errors import MaildError, NotFoundError
 from maild.policy.visible import NOTHING, OPERATOR, Visible
@@ -266,10 +256,10 @@ def test_who_may_not_see_the_team_sees_no_delivery(database: Database) -> None:
 
 
 def test_the_indexes_of_what_is_due_and_open_are_used(sqlite_database: Database) -> None:
-    from maild.delivery.queue import working
+    from maild.delivery.queue import claiming
 
     asked = Claim(now_ms=NOW_MS, lease_ms=NOW_MS + 9, loads=1, per_hop=1)
     with sqlite_database.read() as connection:
-        text = working._due(asked).compile(connection, compile_kwargs={"literal_binds": True})
+        text = claiming._due(asked, 20).compile(connection, compile_kwargs={"literal_binds": True})
         plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}"))
     assert "deliveries_due" in plan

@@ -5,14 +5,19 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
+from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
+from maild.archive.lists import inbox
 from maild.archive.schema import entries
 from maild.archive.schema_outgoing import outgoing
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import finish
-from maild.delivery.queue.working import Claim, End, claim
-from tests.archive.samples import NOW_MS, filing
+from maild.delivery.queue.claiming import Claim, claim
+from maild.delivery.queue.listing import failed_letters
+from maild.delivery.queue.working import End
+from maild.policy.visible import OPERATOR, Visible
+from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.delivery.post import out
 
 
@@ -26,11 +31,11 @@ def _left(database: Database, state: str, kind: str) -> int:
     return message_id
 
 
-def _ends(database: Database, result: Result) -> None:
+def _ends(database: Database, result: Result, at_ms: int = NOW_MS) -> None:
     asked = Claim(now_ms=NOW_MS, lease_ms=NOW_MS + 1, loads=1, per_hop=1)
     ((delivery,),) = database.writer.submit(claim, asked).result().loads
     outcome = Outcome(result=result, reply="550 5.1.1 no such user", host="mx", stage="rcpt")
-    end = End(delivery=delivery, outcome=outcome, started_ms=NOW_MS, at_ms=NOW_MS, jitter=0.5)
+    end = End(delivery=delivery, outcome=outcome, started_ms=NOW_MS, at_ms=at_ms, jitter=0.5)
     database.writer.submit(finish, end).result()
 
 
@@ -53,3 +58,27 @@ def test_an_entry_opens_again_when_a_letter_of_ours_will_not_arrive(
     with database.read() as connection:
         found = connection.execute(select(entries.c.team, entries.c.state, entries.c.seen_ms)).all()
     assert sorted(tuple(row) for row in found) == [("bauamt", *after), ("kita", *after)]
+
+
+def test_an_entry_rises_above_newer_ones_when_a_letter_of_ours_will_not_arrive(database: Database) -> None:
+    failing = _left(database, "closed", "answer")
+    later: list[int] = []
+    for number in range(3):
+        letter = acceptance(100 + number, at_ms=NOW_MS + 60_000 * (number + 1))
+        message_id = database.writer.submit(accept, letter).result().message_id
+        database.writer.submit(file, filing(message_id, teams=("kita",))).result()
+        later.insert(0, message_id)
+    _ends(database, Result.FAILED, at_ms=NOW_MS + 10 * 60_000)
+
+    def listed(before: int | None = None, limit: int = 2) -> tuple[list[int], int | None]:
+        with database.read() as connection:
+            page = inbox(connection, visible=OPERATOR, team="kita", before=before, limit=limit)
+        return [row.newest_id for row in page.rows], page.older
+
+    first, older = listed()
+    assert first == [failing, later[0]]
+    assert listed(older) == (later[1:], None)
+    assert listed(limit=9)[0] == [failing, *later]
+    with database.read() as connection:
+        assert failed_letters(connection, visible=OPERATOR) == 1
+        assert failed_letters(connection, visible=Visible(teams=frozenset({"elsewhere"}))) == 0

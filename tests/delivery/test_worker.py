@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from maild.archive.database import Database
-from maild.delivery.courier import Begin, Load
+from maild.delivery.courier import Attempt, Load
 from maild.delivery.deliveries import MAILDIR
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.worker import Limits
@@ -41,7 +41,7 @@ class Hanging:
         self.begun: list[str] = []
         self.cancelled = 0
 
-    async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
         self.begun.append(load.next_hop)
         if load.next_hop == DEAD:
             try:
@@ -49,8 +49,10 @@ class Hanging:
             except asyncio.CancelledError:
                 self.cancelled += 1
                 raise
-        assert await begin(load.deliveries, "mx", "")
+        assert await attempt.begin(load.deliveries, "mx", "")
         return load.all(Outcome(result=Result.DELIVERED, reply="250 ok", host="mx", stage="end"))
+
+    def close(self) -> None: ...
 
 
 async def test_a_dead_host_keeps_nobody_waiting_and_a_stop_ends_it(sqlite_database: Database) -> None:
@@ -106,10 +108,12 @@ async def test_an_exception_is_never_a_lost_delivery(
     sqlite_database: Database, failure: Exception, result: str, *, after_begin: bool
 ) -> None:
     class Broken:
-        async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+        async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
             if after_begin:
-                await begin(load.deliveries, "mx", "")
+                await attempt.begin(load.deliveries, "mx", "")
             raise failure
+
+        def close(self) -> None: ...
 
     message_id = out(sqlite_database)
     post = Post(sqlite_database, couriers={"smtp": Broken()})
@@ -121,8 +125,10 @@ async def test_an_exception_is_never_a_lost_delivery(
 
 async def test_a_courier_that_says_nothing_of_a_recipient_is_no_success(sqlite_database: Database) -> None:
     class Silent:
-        async def deliver(self, load: Load, begin: Begin) -> dict[int, Outcome]:
+        async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
             return {}
+
+        def close(self) -> None: ...
 
     message_id = out(sqlite_database)
     post = Post(sqlite_database, couriers={"smtp": Silent()})
@@ -183,3 +189,31 @@ async def test_a_maildir_has_one_copy_however_often_it_is_written(sqlite_databas
     await again()
     assert list((tmp_path / "m" / "new").iterdir()) == []
     assert claimed.id == 1
+
+
+async def test_a_clock_that_jumps_by_ten_years_neither_expires_nor_doubles_a_delivery(
+    sqlite_database: Database,
+) -> None:
+    ten_years = 3652 * DAY_MS
+    message_id = out(sqlite_database)
+    async with Sink(fault="4xx", at="rcpt") as sink:
+        post = Post(sqlite_database, port=sink.port)
+        for jump in (0, ten_years, -2 * ten_years, ten_years):
+            post.later(jump)
+            await post.turn()
+            assert post.states(message_id) == ["deferred"]
+        sink.heal()
+        sink.fault, sink.at = "slow", "dot"
+        post.later(DAY_MS)
+        running = asyncio.create_task(post.worker.run())
+        for jump in (ten_years, -2 * ten_years):  # while it is being sent
+            await until(lambda: "DATA" in sink.said)
+            post.now_ms += jump
+            post.worker.wake()
+            await asyncio.sleep(0.05)
+        await until(lambda: post.states(message_id) == ["delivered"])
+        post.worker.stop()
+        await running
+        assert sink.said.count("DATA") == 1
+    (found,) = post.deliveries(message_id)
+    assert not found.doubtful

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import smtplib
 import ssl
 from collections.abc import Callable
@@ -233,3 +234,23 @@ async def test_smtplib_hands_a_letter_in_over_tls(
         await asyncio.to_thread(send, server.port)
     (delivery,) = programs.rows(deliveries)
     assert (delivery.recipient, delivery.reverse_path) == (PETRA, KITA)
+
+
+async def test_what_a_program_asks_for_about_reports_goes_with_each_delivery(programs: Programs) -> None:
+    account = await signed_in(programs)
+    spool = Spool(programs.directory)
+    spool.write(OUTLOOK.replace("\n", "\r\n").encode())
+    envelope = Envelope(
+        reverse_path=parse_address("jonas@private.example"),
+        recipients=(
+            Recipient(address=parse_address(PETRA), notify=frozenset({"FAILURE", "DELAY"}), orcpt=f"rfc822;{PETRA}"),
+            Recipient(address=parse_address("other@citizen.example")),
+        ),
+        peer=Peer(ip="192.0.2.1", port=1, helo="pc", protocol="ESMTPS"),
+        ret="HDRS",
+        envid="4711",
+    )
+    assert (await programs.desk.submit(account, envelope, spool)).code == 250
+    first, second = (json.loads(row.dsn) for row in programs.rows(deliveries))
+    assert first == {"notify": ["DELAY", "FAILURE"], "orcpt": f"rfc822;{PETRA}", "ret": "HDRS", "envid": "4711"}
+    assert (second["notify"], second["orcpt"], second["ret"]) == ([], "", "HDRS")

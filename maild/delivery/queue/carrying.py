@@ -13,6 +13,7 @@ from sqlalchemy import Connection, exists, func, select, text, update
 
 from maild.archive.duties import OURSELVES, Ending, RecordedDuty, duty, end, waiting_duties
 from maild.archive.entries import open_undelivered
+from maild.archive.prepared import PreparedIn
 from maild.archive.schema import duties, messages, recipients
 from maild.archive.schema_outgoing import deliveries
 from maild.delivery.deliveries import ENDED_BADLY, SMTP, NewDelivery
@@ -23,6 +24,11 @@ from maild.policy.visible import OPERATOR
 
 # (reverse-path of the letter, domain of ours by which it came, id of the letter) → the one it is sent on with.
 ReversePath = Callable[[str | None, str, int], str | None]
+_ASKED_FOR = PreparedIn(
+    lambda keys: (
+        select(duties.c.message_id).distinct().where(duties.c.message_id.in_(keys), duties.c.state == text("'waiting'"))
+    )
+)
 UNREADABLE = "the address it is to go to cannot be read"
 
 
@@ -130,11 +136,12 @@ def finish(connection: Connection, arguments: list[End]) -> list[Recorded]:
     """Record outcomes, end the duties that are done by them, and bring back to people's eyes what will not arrive."""
     recorded = record_outcomes(connection, arguments)
     pairs = list(zip(arguments, recorded, strict=True))
-    if undelivered := {each.delivery.message_id for each, after in pairs if after.state in ENDED_BADLY}:
-        open_undelivered(connection, undelivered)
+    for each, after in pairs:
+        if after.state in ENDED_BADLY:
+            open_undelivered(connection, {each.delivery.message_id}, each.at_ms)
     delivered = {each.delivery.message_id: each.at_ms for each, after in pairs if after.state == "delivered"}
-    for message_id, at_ms in delivered.items():
-        _settle(connection, message_id, OURSELVES, at_ms)
+    for (message_id,) in _ASKED_FOR.rows(connection, list(delivered)):
+        _settle(connection, message_id, OURSELVES, delivered[message_id])
     return recorded
 
 

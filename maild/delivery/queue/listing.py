@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, lite
 from maild.archive.queries import allowed, missing
 from maild.archive.schema import duties
 from maild.archive.schema_outgoing import attempts, deliveries, outgoing
-from maild.delivery.deliveries import OPEN
+from maild.delivery.deliveries import ENDED_BADLY, OPEN
 from maild.delivery.queue.places import asked_by
 from maild.policy.visible import Visible
 
@@ -66,21 +66,36 @@ def _seen(visible: Visible) -> ColumnElement[bool]:
 
 
 def deliveries_in(
-    connection: Connection, *, visible: Visible, limit: int, after: int = 0, states: Iterable[str] = OPEN
+    connection: Connection,
+    *,
+    visible: Visible,
+    limit: int,
+    after: int = 0,
+    states: Iterable[str] = OPEN,
+    newest_first: bool = False,
 ) -> list[RecordedDelivery]:
-    """Return deliveries in some states, oldest first, beyond the id `after`."""
-    chosen = tuple(states)
-    condition = deliveries.c.state.in_(chosen)
-    if set(chosen) <= set(OPEN):
-        # Written out, not bound: otherwise no database sees that the index of what is open has them all.
-        condition = deliveries.c.state.in_([literal_column(f"'{state}'") for state in chosen])
+    """Return deliveries in some states, oldest first unless told otherwise, beyond the id `after`."""
     found = connection.execute(
         select(deliveries)
-        .where(condition, deliveries.c.id > after, _seen(visible))
-        .order_by(deliveries.c.id)
+        .where(_in_states(states), deliveries.c.id > after, _seen(visible))
+        .order_by(deliveries.c.id.desc() if newest_first else deliveries.c.id)
         .limit(limit)
     )
     return [_recorded(row) for row in found.mappings()]
+
+
+def _in_states(states: Iterable[str]) -> ColumnElement[bool]:
+    chosen = tuple(states)
+    if set(chosen) <= set(OPEN) or set(chosen) <= set(ENDED_BADLY):
+        # Written out, not bound: otherwise no database sees that the index of what is open, or failed, has them all.
+        return deliveries.c.state.in_([literal_column(f"'{state}'") for state in chosen])
+    return deliveries.c.state.in_(chosen)
+
+
+def failed_letters(connection: Connection, *, visible: Visible) -> int:
+    """Return of how many messages a delivery has failed, and nobody has settled it."""
+    counted = select(func.count(deliveries.c.message_id.distinct())).where(_in_states(ENDED_BADLY), _seen(visible))
+    return int(connection.scalar(counted) or 0)
 
 
 def deliveries_of(

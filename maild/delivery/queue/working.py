@@ -1,72 +1,58 @@
-"""Units of work: enqueue, claim, begin, record; and what a person does to a delivery.
+"""Units of work: enqueue, begin, record.
 
-Invariant: who sends has a lease, and has proven it again in the transaction that records the attempt (`begin`), which
-is committed before DATA. So what is dropped, held or taken by somebody else meanwhile is not sent.
-Invariant: a lease that ran out with an attempt open means that its worker ended while the content may have been
-accepted: the delivery is doubtful from then on. Mail that a person wrote is tried again, at the risk of a second copy;
-automatic mail (`once`) never is.
+Invariant: who sends has a lease (`claiming`), and has proven it again in the transaction that records the attempt
+(`begin`), which is committed before DATA. So what is dropped, held or taken by somebody else meanwhile is not sent.
+
+`begin` and what plainly arrived are on the way of every message: prepared statements, one for a whole group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    RowMapping,
-    Select,
-    Update,
-    and_,
-    func,
-    insert,
-    literal_column,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, RowMapping, Update, bindparam, insert, null, select, text, update
 
+from maild.archive.prepared import Prepared, PreparedIn, Values
 from maild.archive.schema_outgoing import attempts, deliveries
-from maild.delivery.deliveries import COPY, SMTP, WAITING, Delivery, Dsn, NewDelivery
+from maild.delivery.deliveries import SMTP, WAITING, Delivery, NewDelivery
 from maild.delivery.outcome import Outcome, Result, shown
-from maild.delivery.schedule import HORIZON_MS, is_late, is_over, pause_ms
+from maild.delivery.queue.claiming import NEVER_AGAIN, WAITS
+from maild.delivery.schedule import is_late, is_over, pause_ms
 
-_CANDIDATES = 200
-_PER_LOAD = 20  # looked at for each load: recipients of one message, and what has no room at the moment
-_MOST_RECIPIENTS = 100  # in one transaction (RFC 5321 §4.5.3.1.8)
-# Written out, not bound: otherwise no database sees that the index of what is due has them all.
-_WAITS = deliveries.c.state.in_([literal_column("'queued'"), literal_column("'deferred'")])
-MAY_HAVE_ARRIVED = "cut off while it was sent: it may have arrived"
-NEVER_AGAIN = "it may have arrived, and automatic mail is not sent twice"
-
-Hop = tuple[str, str]  # kind and next hop
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A worker asks for work. `active` counts what it has in hand for each hop; `mine` are those deliveries.
-
-    `single` are the kinds that all go to one next hop, whatever their recipients.
-    """
-
-    now_ms: int
-    lease_ms: int  # until then what is claimed is the worker's
-    loads: int
-    per_hop: int
-    active: Mapping[Hop, int] = field(default_factory=dict)
-    mine: frozenset[int] = frozenset()
-    single: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """Loads to be sent, and what an earlier worker left in doubt and is never tried again."""
-
-    loads: tuple[tuple[Delivery, ...], ...]
-    doubtful: tuple[int, ...] = ()
-    ended: tuple[tuple[int, int], ...] = ()  # (delivery, message)
+_LEASES = PreparedIn(
+    lambda keys: (
+        select(deliveries.c.id, deliveries.c.lease_ms, deliveries.c.attempts)
+        .where(deliveries.c.id.in_(keys), WAITS)
+        .with_for_update()
+    )
+)
+_TRY = Prepared(
+    insert(attempts).values(
+        {name: bindparam(name) for name in ("delivery_id", "number", "started_ms", "host", "tls", "outcome", "reply")}
+    )
+)
+_COUNT = Prepared(
+    update(deliveries).where(deliveries.c.id == bindparam("b_id")).values(attempts=bindparam("b_attempts"))
+)
+_BEFORE = PreparedIn(
+    lambda keys: (
+        select(*(deliveries.c[name] for name in ("id", "state", "lease_ms", "attempts", "doubtful")))
+        .where(deliveries.c.id.in_(keys))
+        .with_for_update()
+    )
+)
+_END = Prepared(
+    update(attempts)
+    .where(attempts.c.delivery_id == bindparam("b_id"), attempts.c.number == bindparam("b_number"))
+    .values(ended_ms=bindparam("b_ended"), outcome=bindparam("b_outcome"), reply=bindparam("b_reply"))
+)
+_DELIVERED = Prepared(
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("b_id"))
+    .values(state=text("'delivered'"), outcome=bindparam("b_outcome"), lease_ms=null(), ended_ms=bindparam("b_ended"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,176 +115,76 @@ def enqueue(connection: Connection, new: Sequence[NewDelivery]) -> None:
         connection.execute(insert(deliveries), rows)
 
 
-# --- claiming ------------------------------------------------------------------------------------------------
-
-
-def claim(connection: Connection, arguments: list[Claim]) -> list[Claimed]:
-    """Take what is due, oldest first, as far as each hop has room."""
-    return [_claim(connection, asked) for asked in arguments]
-
-
-def _claim(connection: Connection, asked: Claim) -> Claimed:
-    chosen: dict[tuple[Any, ...], list[RowMapping]] = {}
-    active = dict(asked.active)
-    doubtful: list[int] = []
-    ended: list[tuple[int, int]] = []
-    candidates = connection.execute(_due(asked)).mappings().all()
-    cut_off = _cut_off(connection, [row["id"] for row in candidates if row["attempts"]])
-    for row in candidates:
-        if row["id"] in cut_off:
-            _doubt(connection, row["id"], asked.now_ms)
-            doubtful.append(row["id"])
-            if row["once"]:
-                _give_up(connection, row["id"], asked.now_ms)
-                ended.append((row["id"], row["message_id"]))
-                continue
-        hop = hop_of(row["kind"], row["next_hop"], asked.single)
-        key = (row["message_id"], *hop, row["reverse_path"], row["id"] if row["kind"] == COPY else None)
-        if key not in chosen:
-            if len(chosen) >= asked.loads or active.get(hop, 0) >= asked.per_hop:
-                continue
-            chosen[key] = []
-            active[hop] = active.get(hop, 0) + 1
-        if len(chosen[key]) < _MOST_RECIPIENTS:
-            chosen[key].append(row)
-    ids = [row["id"] for rows in chosen.values() for row in rows]
-    if ids:
-        connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(lease_ms=asked.lease_ms))
-    loads = tuple(tuple(_delivery(row, asked.lease_ms) for row in rows) for rows in chosen.values())
-    return Claimed(loads=loads, doubtful=tuple(doubtful), ended=tuple(ended))
-
-
-def hop_of(kind: str, next_hop: str, single: frozenset[str]) -> Hop:
-    """Return what counts as one destination."""
-    return (kind, "" if kind in single else next_hop)
-
-
-def _due(asked: Claim) -> Select[Any]:
-    table, now = deliveries.c, asked.now_ms
-    longest = max(asked.lease_ms - now, 0) * 2
-    full = [hop for hop, count in asked.active.items() if count >= asked.per_hop]
-    conditions = [
-        _WAITS,
-        or_(table.due_ms <= now, table.due_ms > now + HORIZON_MS),
-        # A lease further ahead than any is given was written while a clock was wrong.
-        or_(table.lease_ms.is_(None), table.lease_ms <= now, table.lease_ms > now + longest),
-    ]
-    for kind, next_hop in full:
-        same = table.kind == kind if kind in asked.single else and_(table.kind == kind, table.next_hop == next_hop)
-        conditions.append(not_(same))
-    if asked.mine:
-        conditions.append(table.id.not_in(asked.mine))
-    return (
-        select(deliveries)
-        .where(*conditions)
-        .order_by(table.due_ms, table.id)
-        .limit(min(_CANDIDATES, asked.loads * _PER_LOAD))
-        .with_for_update(skip_locked=True)
-    )
-
-
-def _cut_off(connection: Connection, ids: list[int]) -> frozenset[int]:
-    """Return those of which an attempt was never ended."""
-    if not ids:
-        return frozenset()
-    return frozenset(
-        connection.scalars(
-            select(attempts.c.delivery_id).where(attempts.c.delivery_id.in_(ids), attempts.c.ended_ms.is_(None))
-        )
-    )
-
-
-def _doubt(connection: Connection, delivery_id: int, now_ms: int) -> None:
-    connection.execute(
-        update(attempts)
-        .where(attempts.c.delivery_id == delivery_id, attempts.c.ended_ms.is_(None))
-        .values(ended_ms=now_ms, reply=MAY_HAVE_ARRIVED)
-    )
-    connection.execute(
-        update(deliveries).where(deliveries.c.id == delivery_id).values(doubtful=1, outcome=MAY_HAVE_ARRIVED)
-    )
-
-
-def _give_up(connection: Connection, delivery_id: int, now_ms: int) -> None:
-    connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(state="failed", outcome=NEVER_AGAIN, ended_ms=now_ms, lease_ms=None)
-    )
-
-
-def _delivery(row: RowMapping, lease_ms: int) -> Delivery:
-    return Delivery(
-        id=row["id"],
-        message_id=row["message_id"],
-        kind=row["kind"],
-        recipient=row["recipient"],
-        reverse_path=row["reverse_path"],
-        next_hop=row["next_hop"],
-        dsn=Dsn.from_json(row["dsn"]),
-        once=bool(row["once"]),
-        attempts=row["attempts"],
-        made_ms=row["made_ms"],
-        expires_ms=row["expires_ms"],
-        lease_ms=lease_ms,
-    )
-
-
-def end_leases(connection: Connection, arguments: list[None]) -> list[int]:
-    """Let all leases run out: for the start of a daemon that is the only one to have any. Returns how many."""
-    ended: Any = connection.execute(
-        update(deliveries).where(deliveries.c.lease_ms.is_not(None), _WAITS).values(lease_ms=0)
-    )
-    return [int(ended.rowcount) for _ in arguments]
-
-
-def next_due_ms(connection: Connection) -> int | None:
-    """Return when the first delivery is due that nobody has in hand."""
-    found = select(func.min(deliveries.c.due_ms)).where(_WAITS, deliveries.c.lease_ms.is_(None))
-    due_ms: int | None = connection.scalar(found)
-    return due_ms
-
-
-# --- trying --------------------------------------------------------------------------------------------------
-
-
 def begin(connection: Connection, arguments: list[Start]) -> list[bool]:
     """Record attempts; False, and nothing recorded, where one of the deliveries is no longer the worker's."""
-    return [_begin(connection, start) for start in arguments]
+    ids = [delivery.id for start in arguments for delivery in start.deliveries]
+    found = {row[0]: (row[1], row[2]) for row in _LEASES.rows(connection, ids)}
+    begun, tries = [], []
+    for start in arguments:
+        ours = all(found.get(each.id, (None, 0))[0] == each.lease_ms for each in start.deliveries)
+        begun.append(ours)
+        if ours:
+            tries += [_try(start, each.id, found[each.id][1] + 1) for each in start.deliveries]
+    _TRY.run(connection, tries)
+    _COUNT.run(connection, [{"b_id": each["delivery_id"], "b_attempts": each["number"]} for each in tries])
+    return begun
 
 
-def _begin(connection: Connection, start: Start) -> bool:
-    ids = [delivery.id for delivery in start.deliveries]
-    found = connection.execute(
-        select(deliveries.c.id, deliveries.c.lease_ms, deliveries.c.attempts)
-        .where(deliveries.c.id.in_(ids), deliveries.c.state.in_(WAITING))
-        .with_for_update()
-    ).all()
-    ours = {delivery.id: delivery.lease_ms for delivery in start.deliveries}
-    if {row.id: row.lease_ms for row in found} != ours:
-        return False
-    connection.execute(
-        insert(attempts),
-        [
-            {
-                "delivery_id": row.id,
-                "number": row.attempts + 1,
-                "started_ms": start.at_ms,
-                "host": start.host,
-                "tls": start.tls,
-                "outcome": Result.UNKNOWN.value,
-                "reply": "",
-            }
-            for row in found
-        ],
-    )
-    connection.execute(update(deliveries).where(deliveries.c.id.in_(ids)).values(attempts=deliveries.c.attempts + 1))
-    return True
+def _try(start: Start, delivery_id: int, number: int) -> Values:
+    return {
+        "delivery_id": delivery_id,
+        "number": number,
+        "started_ms": start.at_ms,
+        "host": start.host,
+        "tls": start.tls,
+        "outcome": Result.UNKNOWN.value,
+        "reply": "",
+    }
 
 
 def record_outcomes(connection: Connection, arguments: list[End]) -> list[Recorded]:
     """Write down what became of tries, and what follows from it."""
-    return [_record(connection, end) for end in arguments]
+    ids = [end.delivery.id for end in arguments]
+    found = {row[0]: _Before(*row) for row in _BEFORE.rows(connection, ids)}
+    plain = [end for end in arguments if _is_plain(end, found[end.delivery.id])]
+    if len(ids) != len(set(ids)):
+        plain = []
+    _END.run(connection, [_ending(end) for end in plain])
+    _DELIVERED.run(connection, [_delivered(end) for end in plain])
+    done = {end.delivery.id: _plainly(end, found[end.delivery.id]) for end in plain}
+    return [done.get(end.delivery.id) or _record(connection, end) for end in arguments]
+
+
+class _Before(NamedTuple):
+    id: int
+    state: str
+    lease_ms: int | None
+    attempts: int
+    doubtful: int
+
+
+def _is_plain(end: End, before: _Before) -> bool:
+    """Tell whether nothing happened but what nearly always happens: our try, and it was taken."""
+    ours = before.lease_ms == end.delivery.lease_ms and before.attempts == end.delivery.attempts + 1
+    return ours and end.outcome.result is Result.DELIVERED
+
+
+def _ending(end: End) -> Values:
+    return {
+        "b_id": end.delivery.id,
+        "b_number": end.delivery.attempts + 1,
+        "b_ended": end.at_ms,
+        "b_outcome": end.outcome.result.value,
+        "b_reply": shown(end.outcome.reply),
+    }
+
+
+def _delivered(end: End) -> Values:
+    return {"b_id": end.delivery.id, "b_ended": end.at_ms, "b_outcome": shown(end.outcome.reply)}
+
+
+def _plainly(end: End, before: _Before) -> Recorded:
+    return Recorded(state="delivered", attempts=end.delivery.attempts + 1, doubtful=bool(before.doubtful))
 
 
 def _record(connection: Connection, end: End) -> Recorded:
