@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ import trustme
 
 from bench.peers import free_port
 from maild.archive.database import Database
+from maild.delivery.courier import Attempt, Courier, Load
 from maild.delivery.deliveries import IMAP
 from maild.delivery.imap_courier import ImapCourier
+from maild.delivery.outcome import Outcome
 from maild.mail.imap_place import ImapPlace, parse_place, wire_folder
 from maild.rules.duties import Duty
 from tests.delivery.post import DAY_MS, LETTER, Post, letter, out
@@ -196,8 +198,8 @@ class TestDovecot:
                 await post.turn()
                 assert post.states(message_id) == ["deferred"]
             async with cutting(dovecot.port, lambda _octets: False) as other:
-                courier = _Elsewhere(post.worker._couriers[IMAP], port, other)  # type: ignore[arg-type]
-                post = Post(sqlite_database, couriers={IMAP: courier}, now_ms=post.now_ms + DAY_MS)  # type: ignore[dict-item]
+                elsewhere = _Elsewhere(post.worker._couriers[IMAP], port, other)
+                post = Post(sqlite_database, couriers={IMAP: elsewhere}, now_ms=post.now_ms + DAY_MS)
                 await post.turn()
             assert post.states(message_id) == ["delivered"]
             assert len(dovecot.kept()) == before + number + 1
@@ -230,16 +232,15 @@ class TestDovecot:
 class _Elsewhere:
     """The same courier, led to another port: a broken way that was mended."""
 
-    def __init__(self, courier: ImapCourier, port: int, other: int) -> None:
+    def __init__(self, courier: Courier, port: int, other: int) -> None:
         self._courier, self._ports = courier, (f":{port}/", f":{other}/")
 
-    async def deliver(self, load: object, begin: object) -> object:
-        from dataclasses import replace
+    async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
+        there = [replace(each, next_hop=each.next_hop.replace(*self._ports)) for each in load.deliveries]
+        return await self._courier.deliver(replace(load, deliveries=tuple(there)), attempt)
 
-        load = replace(load, deliveries=tuple(  # type: ignore[type-var]
-            replace(each, next_hop=each.next_hop.replace(*self._ports)) for each in load.deliveries  # type: ignore[attr-defined]
-        ))  # fmt: skip
-        return await self._courier.deliver(load, begin)  # type: ignore[arg-type]
+    def close(self) -> None:
+        self._courier.close()
 
 
 async def test_no_password_is_said_in_the_clear_beyond_this_machine_or_to_another_host(
