@@ -44,6 +44,7 @@ class Access(Enum):
     REPORTS = "reports"  # sums about our domains: for who keeps the machine or the rules
     PEOPLE = "people"  # accounts and roles: the permission, or MANAGE in any team; each act asks again
     AUDIT = "audit"  # the audit log: the permission
+    QUEUE = "queue"  # the deliveries of everybody, from the envelope: the permission to operate, and a name for the log
     OPERATE = "operate"  # the machine itself, or the permission
 
 
@@ -53,6 +54,7 @@ _ASKED: Mapping[Access, tuple[Permission, ...]] = {
     Access.REPORTS: (Permission.RULES, Permission.OPERATE),
     Access.PEOPLE: (Permission.PEOPLE, Permission.MANAGE),
     Access.AUDIT: (Permission.AUDIT,),
+    Access.QUEUE: (Permission.OPERATE,),
 }
 Endpoint = Callable[[Visit], Awaitable[Response]]
 

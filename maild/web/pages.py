@@ -39,6 +39,7 @@ class Surroundings:
     may_rules: bool = False  # edit them
     may_people: bool = False  # see them, and give roles
     may_audit: bool = False
+    may_operate: bool = False  # see the queue
     may_reports: bool = False  # see what is reported of our domains
 
 

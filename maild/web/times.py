@@ -49,6 +49,12 @@ def span(ms: int, language: str) -> str:
     return format_timedelta(timedelta(milliseconds=max(ms, _MINUTE_MS)), locale=language, threshold=1.0)
 
 
+def ahead(ms: int, now_ms: int, language: str) -> str:
+    """Say when something is to happen: `in 10 Minuten`."""
+    left = timedelta(milliseconds=max(ms - now_ms, _MINUTE_MS))
+    return format_timedelta(left, add_direction=True, locale=language, threshold=1.0)
+
+
 def time_element(ms: int, now_ms: int, zone: tzinfo, language: str) -> Markup:
     """Return the `<time>` element."""
     return Markup('<time datetime="{}" title="{}">{}</time>').format(

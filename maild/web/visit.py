@@ -138,6 +138,7 @@ class Visit:
             may_rules=self.may(Permission.RULES),
             may_people=self.may(Permission.PEOPLE) or self.manages,
             may_audit=self.may(Permission.AUDIT),
+            may_operate=self.may(Permission.OPERATE),
             may_reports=self.may(Permission.RULES) or self.may(Permission.OPERATE),
         )
 

@@ -255,6 +255,31 @@ def test_who_may_not_see_the_team_sees_no_delivery(database: Database) -> None:
                 delivery(connection, visible=visible, delivery_id=delivery_id)
 
 
+@pytest.mark.parametrize(
+    ("to", "found"),
+    [
+        ("there.example", {"a@there.example", "B@there.example"}),
+        ("b@there.example", {"B@there.example"}),
+        ("HERE.example", {"c@here.example"}),
+        ("example", set()),
+        ("%", set()),
+        ("_here.example", set()),
+        ("", {"a@there.example", "B@there.example", "c@here.example"}),
+    ],
+)
+def test_deliveries_are_found_by_address_domain_and_next_hop(database: Database, to: str, found: set[str]) -> None:
+    out(database, ("a@there.example", "B@there.example"), next_hop="relay.example")
+    out(database, ("c@here.example",), number=2, next_hop="relay.example")
+    with database.read() as connection:
+        listed = deliveries_in(connection, visible=OPERATOR, limit=9, to=to)
+        by_hop = deliveries_in(connection, visible=OPERATOR, limit=9, to="relay.example")
+        newest = deliveries_in(connection, visible=OPERATOR, limit=9, newest_first=True)
+        older = deliveries_in(connection, visible=OPERATOR, limit=9, newest_first=True, after=newest[0].id)
+    assert {each.recipient for each in listed} == found
+    assert len(by_hop) == 3
+    assert older == newest[1:]
+
+
 def test_the_indexes_of_what_is_due_and_open_are_used(sqlite_database: Database) -> None:
     from maild.delivery.queue import claiming
 

@@ -87,6 +87,7 @@ FORMS = {
     "/people/accounts": {"login": "zwei worte"},
     "/people/state": {"number": "999999", "do": "close"},
     "/people/notices": {"up_to": "1"},
+    "/queue/{number}": {"do": "hold"},
     "/audit/requests": {"person": "petra", "purpose": "x"},
     "/audit/decisions": {"request": "999999"},
 }

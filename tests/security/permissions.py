@@ -23,6 +23,7 @@ ASKS = {
     Access.REPORTS: "`rules` or `operate`",
     Access.PEOPLE: "`people`, or `manage` in any team; each act asks again who may give which role",
     Access.AUDIT: "`audit`",
+    Access.QUEUE: "`operate`",
     Access.OPERATE: "this machine itself, or `operate`; else 404",
 }
 _TEAMS = {"above": None, "own": "above", "below": "own", "beside": None}

@@ -39,6 +39,7 @@ _ASKED = {
     Access.REPORTS: (Permission.RULES, Permission.OPERATE),
     Access.PEOPLE: (Permission.PEOPLE,),
     Access.AUDIT: (Permission.AUDIT,),
+    Access.QUEUE: (Permission.OPERATE,),
 }
 _numbers = count(1000)
 

@@ -26,6 +26,17 @@ class Act(StrEnum):
     RETRY = "retry"
 
 
+def possible(state: str, *, may_have_arrived: bool) -> tuple[Act, ...]:
+    """Return what can be done to a delivery; of automatic mail that `may_have_arrived` never a second try."""
+    if state in WAITING:
+        return (Act.RETRY, Act.HOLD, Act.DROP)
+    if state == "held":
+        return (Act.RELEASE, Act.DROP)
+    if state in _ENDED_BADLY:
+        return (Act.DROP,) if may_have_arrived else (Act.RETRY, Act.DROP)
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """Somebody does something to a delivery."""

@@ -73,15 +73,26 @@ def deliveries_in(
     after: int = 0,
     states: Iterable[str] = OPEN,
     newest_first: bool = False,
+    to: str = "",
 ) -> list[RecordedDelivery]:
-    """Return deliveries in some states, oldest first unless told otherwise, beyond the id `after`."""
+    """Return deliveries in some states, oldest first unless told otherwise, beyond the id `after`.
+
+    `to` asks for those to an address, to a domain, or by a next hop.
+    """
+    beyond = deliveries.c.id < after if newest_first and after else deliveries.c.id > after
     found = connection.execute(
         select(deliveries)
-        .where(_in_states(states), deliveries.c.id > after, _seen(visible))
+        .where(_in_states(states), beyond, _goes_to(to.lower()) if to else true(), _seen(visible))
         .order_by(deliveries.c.id.desc() if newest_first else deliveries.c.id)
         .limit(limit)
     )
     return [_recorded(row) for row in found.mappings()]
+
+
+def _goes_to(to: str) -> ColumnElement[bool]:
+    recipient = func.lower(deliveries.c.recipient)
+    at_domain = recipient.endswith(f"@{to}", autoescape=True)
+    return or_(recipient == to, func.lower(deliveries.c.next_hop) == to, at_domain)
 
 
 def _in_states(states: Iterable[str]) -> ColumnElement[bool]:
@@ -134,11 +145,10 @@ def attempts_of(connection: Connection, *, visible: Visible, delivery_id: int) -
     return [RecordedAttempt(**row) for row in found.mappings()]
 
 
-def delivery_counts(connection: Connection, *, visible: Visible) -> dict[str, int]:
-    """Return how many deliveries are open, by state; states without any are left out."""
-    states = deliveries.c.state.in_([literal_column(f"'{state}'") for state in OPEN])
+def delivery_counts(connection: Connection, *, visible: Visible, states: Iterable[str] = OPEN) -> dict[str, int]:
+    """Return how many deliveries there are, by state; states without any are left out."""
     found = connection.execute(
-        select(deliveries.c.state, func.count()).where(states, _seen(visible)).group_by(deliveries.c.state)
+        select(deliveries.c.state, func.count()).where(_in_states(states), _seen(visible)).group_by(deliveries.c.state)
     )
     return {state: int(count) for state, count in found}
 
