@@ -1,8 +1,9 @@
 """A conversation goes from one team to another, and comes back.
 
-The receiver gets every letter that the giver had, and from then on what comes for the giver in it. The giver's entry is
-closed; he goes on reading what he has had, unless he asked not to. The citizen notices nothing: one conversation, one
-address. A confidential exchange goes into the other team's confidential inbox.
+The receiver gets every letter that the giver had, and from then on what comes for the giver in it. Who fetches it back
+gets what came since then: what the other team had before, and what is confidential there, is that team's to give. The
+giver's entry is closed; he goes on reading what he has had, unless he asked not to. The citizen notices nothing: one
+conversation, one address. A confidential exchange goes into the other team's confidential inbox.
 
 Whether the person may do it was decided by `policy` before.
 """
@@ -23,11 +24,13 @@ from maild.archive.schema import conversations, entries, filings, summaries, tag
 from maild.archive.schema_inbox import handed
 from maild.archive.ways import end_of, forwards, open_ways
 from maild.mail.acts import Act
+from maild.mail.ids import message_id_at
 from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.visible import Visible
 
 OFTEN = 3  # a conversation that went to and fro more often than this is somebody's business
 _MOST_ALARMS = 5
+_UNDERWAY_MS = 3600 * 1000  # a letter that was received before, and filed after it was handed over, has gone along
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +100,14 @@ def _hand(connection: Connection, handing: Handing) -> Handed:
     target = handing.team if handing.way == "fetched" else _inbox_of(connection, handing)
     if giver == target or entry_row(connection, number, giver) is None:
         return Handed(inbox=None)
+    since_ms = 0
+    if handing.way == "fetched":
+        if is_confidential(giver) and not is_confidential(target):
+            return Handed(inbox=None)
+        since_ms = _given_ms(connection, number, target) - _UNDERWAY_MS
     _end_ways(connection, handing, giver, target)
     _note_way(connection, handing, giver, target)
-    _file(connection, number, giver, target)
+    _file(connection, number, giver, target, since_ms)
     _open(connection, number, giver, target)
     if handing.reason:
         add_notes(connection, [NewNote(
@@ -161,13 +169,22 @@ def _note_way(connection: Connection, handing: Handing, giver: str, target: str)
     )
 
 
-def _file(connection: Connection, conversation_id: int, giver: str, target: str) -> None:
-    """Give the receiver every letter that the giver has."""
+def _given_ms(connection: Connection, conversation_id: int, team: str) -> int:
+    """Return when a team handed over what it has not got back."""
+    where = (handed.c.conversation_id == conversation_id, handed.c.from_team == team, handed.c.ended_ms.is_(None))
+    return connection.scalar(select(func.max(handed.c.at_ms)).where(*where)) or 0
+
+
+def _file(connection: Connection, conversation_id: int, giver: str, target: str, since_ms: int) -> None:
+    """Give the receiver the letters that the giver has, from a time on."""
     of = filings.alias("of")
     there = exists().where(of.c.message_id == filings.c.message_id, of.c.team == target)
     found = connection.scalars(
         select(filings.c.message_id).where(
-            filings.c.conversation_id == conversation_id, filings.c.team == giver, ~there
+            filings.c.conversation_id == conversation_id,
+            filings.c.team == giver,
+            ~there,
+            filings.c.message_id >= message_id_at(since_ms, 0),
         )
     ).all()
     rows = [{"team": target, "message_id": number, "conversation_id": conversation_id} for number in found]

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from maild.archive.accounts import User, find_user
-from maild.archive.audit import Record, record
+from maild.archive.accounts import User, find_user, grants_of, principal
+from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import sessions, users
 from maild.archive.schema_sign_in import invitations
 from maild.archive.second_factors import forget_second_factor
 from maild.archive.sessions import digest_of
 from maild.errors import NotFoundError
 from maild.mail.acts import Act
+from maild.policy.credentials import may_invite
+from maild.policy.granting import Teams
 
 FIRST_MS = 7 * 86_400_000
 AGAIN_MS = 86_400_000
@@ -36,10 +38,11 @@ class NewInvitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redemption:
-    """Somebody opens a link and sets a password (a PHC string)."""
+    """Somebody opens a link and sets a password (a PHC string). `teams` are those of the rules that serve now."""
 
     token: str
     password: str
+    teams: Teams
     at_ms: int
 
 
@@ -53,12 +56,12 @@ class Invitation:
     expires_ms: int
 
 
-def open_invitation(connection: Connection, token: str, now_ms: int) -> Invitation | None:
+def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: int) -> Invitation | None:
     """Return what a link leads to; None for every kind of no."""
     if not token:
         return None
     row = connection.execute(
-        select(invitations.c.user_id, invitations.c.expires_ms, users.c.login, users.c.name)
+        select(invitations.c.user_id, invitations.c.expires_ms, invitations.c.made_by, users.c.login, users.c.name)
         .join(users, users.c.id == invitations.c.user_id)
         .where(
             invitations.c.digest == digest_of(token),
@@ -67,7 +70,22 @@ def open_invitation(connection: Connection, token: str, now_ms: int) -> Invitati
             users.c.disabled_ms.is_(None),
         )
     ).first()
-    return None if row is None else Invitation(**row._mapping)  # noqa: SLF001  # SQLAlchemy's public view of a row
+    if row is None or not _holds_still(connection, row.made_by, row.user_id, teams, now_ms):
+        return None
+    return Invitation(user_id=row.user_id, login=row.login, name=row.name, expires_ms=row.expires_ms)
+
+
+def _holds_still(connection: Connection, made_by: str, user_id: int, teams: Teams, now_ms: int) -> bool:
+    """Tell whether who made a link could make it now.
+
+    Security: who made it may have kept it. Their own right may have ended since, or the person have been given more
+    than they could do themselves.
+    """
+    if made_by == OPERATOR:
+        return True
+    maker_id = connection.scalar(select(users.c.id).where(users.c.login == made_by))
+    maker = None if maker_id is None else principal(connection, maker_id)
+    return maker is not None and may_invite(maker, user_id, grants_of(connection, user_id), teams, now_ms)
 
 
 def invited(connection: Connection, now_ms: int) -> dict[int, int]:
@@ -118,7 +136,7 @@ def redeem(connection: Connection, arguments: list[Redemption]) -> list[Invitati
 
 
 def _redeem(connection: Connection, asked: Redemption) -> Invitation | None:
-    found = open_invitation(connection, asked.token, asked.at_ms)
+    found = open_invitation(connection, asked.token, asked.teams, asked.at_ms)
     if found is None:
         return None
     used = connection.execute(

@@ -48,7 +48,7 @@ from maild.mail.answering import Kind, Proposal, propose
 from maild.mail.composing import Composition, compose
 from maild.mail.facts import Facts
 from maild.mail.ids import format_id
-from maild.mail.member_answer import UNANSWERED, Why
+from maild.mail.member_answer import UNANSWERED, Why, is_addressed
 from maild.mail.reply_token import Claim, claim_of
 from maild.policy.visible import OPERATOR
 from maild.rules.authorship import Sender, preset, senders
@@ -83,6 +83,7 @@ class _Case:
 
     duty: RecordedDuty
     came: Came
+    address: Address  # the reply address, as it was given
     claim: Claim
     person: User | None
     letter: Asked | None
@@ -176,19 +177,14 @@ class MemberAnswers:
     def _case(self, duty: RecordedDuty) -> _Case:
         with self._database.read() as connection:
             mail = came(connection, duty.message_id)
-            claims = [c for text in mail.addressed if (c := self._claim(text)) is not None]
+            given = [address for text in mail.addressed if (address := _parsed(text)) is not None]
+            claims = [(each, c) for each in given if (c := claim_of(each, self._key)) is not None]
             if not claims:
                 raise NotFoundError("the secret of the reply addresses is another one now")
             return _Case(
-                duty=duty, came=mail, claim=claims[0], person=member(connection, duty.target),
-                letter=asked(connection, claims[0]), alone=len(claims) == 1,
+                duty=duty, came=mail, address=claims[0][0], claim=claims[0][1], person=member(connection, duty.target),
+                letter=asked(connection, claims[0][1]), alone=len(claims) == 1,
             )  # fmt: skip
-
-    def _claim(self, text: str) -> Claim | None:
-        try:
-            return claim_of(parse_address(text), self._key)
-        except AddressError:
-            return None
 
     def _octets(self, digest: bytes) -> bytes:
         with self._database.read(mapped=False) as connection:
@@ -201,6 +197,8 @@ class MemberAnswers:
             return Why.AGAIN
         if case.person is None or not author.verifiable or not _same(author.address, case.person.mail):
             return Why.SENDER
+        if not is_addressed(octets, case.address):
+            return Why.UNPROVEN
         standing = standing_of(case.came.evidence, author.domain, self._rules().domains)
         if standing.kind is StandingKind.UNKNOWN and self._now_ms() - case.duty.made_ms < _PATIENCE_MS:
             raise _LaterError

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from maild.mail.address import Address
+from maild.mail.header import read_header
+
 
 class Why(StrEnum):
     """Why an answer is not sent. A closed list: the pages and the notice to its author have sentences for each."""
 
     SENDER = "sender"  # it is not from the address of the member whom the copy was made for
-    UNPROVEN = "unproven"  # nothing proves that it is
+    UNPROVEN = "unproven"  # nothing proves that it is, or that it was written to this address
     SUSPICIOUS = "suspicious"  # a filter had it filed in spam, or found a virus
     SEVERAL = "several"  # it came to more than one reply address
     EXPIRED = "expired"
@@ -38,6 +41,16 @@ _ABSENCE = re.compile(
     r"|abwesend(?:heit)?|nicht im (?:büro|haus))\b)",
     re.IGNORECASE,
 )
+
+
+def is_addressed(octets: bytes, address: Address) -> bool:
+    """Tell whether the one To of a mail as it was received names an address.
+
+    Security: a signature covers To, never the envelope. Any letter that the member ever signed would be an answer for
+    who knows the address; nor does a Cc count, or a second To, which can be set above a signed header.
+    """
+    to = [field for field in read_header(octets, 0, len(octets), b"\n").fields if field.key == "to"]
+    return len(to) == 1 and str(address).lower() in "".join(to[0].written.split()).lower()
 
 
 def is_absence(subject: str) -> bool:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from maild.policy.grants import Grant, Principal, may, teams_with
+from maild.policy.granting import Teams, managed
+from maild.policy.grants import Grant, Principal, may
 from maild.policy.roles import Permission
 
 SECOND_FACTOR = ("optional", "required", "administrators")
 
 
-def may_invite(
-    who: Principal, user_id: int, theirs: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int
-) -> bool:
+def may_invite(who: Principal, user_id: int, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> bool:
     """Tell whether `who` may hand a link to the person `user_id`: with it comes all that the person may do.
 
-    An administrator may, and who manages every team in which the person holds a grant, or will hold one. For oneself
-    nobody may: a session that was left open would become an account that was taken.
+    Who manages every team in which the person holds a grant, or will hold one, may; and an administrator, but for teams
+    and inboxes that are closed to administrators. For oneself nobody may: a session that was left open would become an
+    account that was taken.
     """
     if who.user_id == user_id:
         return False
-    if may(who, Permission.PEOPLE, now_ms=now_ms):
-        return True
+    appoints, own = may(who, Permission.PEOPLE, now_ms=now_ms), managed(who, teams, now_ms)
     lasting = [g for g in theirs if all(end is None or now_ms < end for end in (g.until_ms, g.revoked_ms))]
-    managed = teams_with(who.grants, Permission.MANAGE, teams, now_ms)
-    return bool(lasting) and all(grant.team in managed for grant in lasting)
+    # Security: with an account of the works council an administrator would read what no administrator may.
+    return (appoints or bool(lasting)) and all(
+        grant.team in own or (appoints and (grant.team is None or not teams.sealed(grant.team))) for grant in lasting
+    )
 
 
 def second_factor_asked(setting: str, grants: Iterable[Grant], now_ms: int) -> bool:

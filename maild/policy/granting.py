@@ -1,7 +1,8 @@
 """Who may give a role, and take it back.
 
 Nobody gives anything to themselves, but for one thing: an administrator may let themselves into a team that is not
-closed to them, which the team's managers are told. What a role is given for, and until when, is its giver's to say.
+closed to them, which the team's managers are told; not as its manager, who reads the confidential inbox. What a role is
+given for, and until when, is its giver's to say.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def may_grant(who: Principal, login: str, role: Role, team: str | None, *, teams
         return appoints and not is_own
     if team in managed(who, teams, now_ms):
         return not is_own
-    return appoints and not teams.sealed(team)
+    # Security: a manager reads the confidential inbox, which is closed to administrators.
+    return appoints and not teams.sealed(team) and not (is_own and Permission.MANAGE in PERMISSIONS[role])
 
 
 def may_revoke(who: Principal, role: Role, team: str | None, *, teams: Teams, now_ms: int) -> bool:

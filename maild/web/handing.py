@@ -69,13 +69,15 @@ def _story(visit: Visit, team: str, ways: tuple[Way, ...], also: tuple[str, ...]
     gone = tuple((team_name(visit, team_of(w.to_team)), w.at_ms) for w in ways if w.from_team == team and w.is_open)
     came = tuple((team_name(visit, team_of(w.from_team)), w.at_ms) for w in ways if w.to_team == team and w.is_open)
     may_assign = visit.may(Permission.ASSIGN, team)
+    # Security: what lies among confidential things there is that team's to give back.
+    held_back = any(is_confidential(w.to_team) for w in ways if w.from_team == team and w.is_open)
     returns = visit.may(Permission.RESPOND, team) and bool(came)
     return Story(
         came=came,
         gone=gone,
         also=also,
         may_hand=not gone and (may_assign or returns),
-        may_fetch=bool(gone) and may_assign,
+        may_fetch=bool(gone) and may_assign and (is_confidential(team) or not held_back),
     )
 
 

@@ -129,8 +129,6 @@ class House:
     async def _admit(self, visit: Visit, provider: Provider, claims: Claims, wanted: str) -> Response:
         settings = provider.settings
         brought = {each for group, given in settings.groups if group in claims.groups for each in given}
-        if not brought:
-            raise ProviderError("groups")
         vouched = Vouched(
             issuer=settings.issuer,
             subject=claims.subject,
@@ -140,6 +138,9 @@ class House:
             at_ms=visit.now_ms,
             until_ms=visit.now_ms + settings.grants_days * 86_400_000,
         )
+        # Security: who is in no group any more is known still by mail programs and copies; what groups brought ends.
+        if not brought and await visit.read(user_of, vouched.issuer, vouched.subject) is None:
+            raise ProviderError("groups")
         try:
             person = await visit.write(welcome, vouched)
         except LoginTakenError:
@@ -148,6 +149,8 @@ class House:
             raise ProviderError("login") from None
         except ForbiddenError:
             raise ProviderError("closed") from None
+        if not brought:
+            raise ProviderError("groups")
         return await self._desk.admit(visit, person.id, person.login, wanted, "provider")
 
     async def _confirm(self, visit: Visit, provider: Provider, claims: Claims, begun_s: int, wanted: str) -> Response:

@@ -28,6 +28,7 @@ from maild.archive.sessions import digest_of, new_token
 from maild.policy.credentials import may_invite
 from maild.policy.roles import Permission
 from maild.web.password_words import OBJECTIONS
+from maild.web.people import teams_of
 from maild.web.signing import Desk
 from maild.web.visit import Visit
 
@@ -48,7 +49,7 @@ def invitable(connection: Connection, visit: Visit) -> list[Invitable]:
         Invitable(user=user, is_new=user.id in new, until_ms=waiting.get(user.id))
         for user in list_users(connection)
         if user.disabled_ms is None
-        and may_invite(visit.person, user.id, grants_of(connection, user.id), visit.parents, visit.now_ms)
+        and may_invite(visit.person, user.id, grants_of(connection, user.id), teams_of(visit), visit.now_ms)
     ]
 
 
@@ -89,13 +90,13 @@ class Welcome:
 
     async def show(self, visit: Visit) -> Response:
         """Show the form; opening the link changes nothing, so that no program that looks at links uses it up."""
-        found = await visit.read(open_invitation, visit.request.path_params["token"], visit.now_ms)
+        found = await visit.read(open_invitation, visit.request.path_params["token"], teams_of(visit), visit.now_ms)
         return visit.page("invited.html", status=200 if found else 404, invitation=found, objection="")
 
     async def take(self, visit: Visit) -> Response:
         """Set the password and let the person in, by way of the second factor if there is one."""
         token, password = visit.request.path_params["token"], visit.form.get("new", "")
-        found = await visit.read(open_invitation, token, visit.now_ms)
+        found = await visit.read(open_invitation, token, teams_of(visit), visit.now_ms)
         if found is None:
             return visit.page("invited.html", status=404, invitation=None, objection="")
         organisation = visit.services.rulebook.current.organisation.name
@@ -105,7 +106,8 @@ class Welcome:
         if wrong is not None:
             return visit.page("invited.html", status=400, invitation=found, objection=OBJECTIONS[wrong])
         stored = await run_sync(partial(hash_password, password, visit.services.settings.password_cost))
-        done = await visit.write(redeem, Redemption(token=token, password=stored, at_ms=visit.now_ms))
+        asked = Redemption(token=token, password=stored, teams=teams_of(visit), at_ms=visit.now_ms)
+        done = await visit.write(redeem, asked)
         if done is None:
             return visit.page("invited.html", status=404, invitation=None, objection="")
         wanted = "/sessions/second-factor" if visit.form.get("second") == "yes" else "/"

@@ -131,6 +131,37 @@ def test_a_confidential_exchange_stays_confidential_in_the_other_team(database: 
     assert _letter(database, 2, refers=("1@x",), teams=("kita",)).teams == ("bauamt:confidential",)
 
 
+def test_fetching_back_brings_what_came_since_and_nothing_that_the_other_team_had_of_its_own(
+    database: Database,
+) -> None:
+    talk = _letter(database, 1, teams=("kita", "bauamt")).conversation_id
+    own = _letter(database, 2, refers=("1@x",), teams=("bauamt",))
+    assert own.conversation_id == talk
+    at_ms = NOW_MS + 2 * 3600 * 1000
+    _hand(database, talk, "kita", "bauamt", at_ms=at_ms)
+    _hand(database, talk, "bauamt", "amt", at_ms=at_ms + 1)
+    accepted = database.writer.submit(accept, acceptance(3, at_ms=at_ms + 2)).result()
+    since = database.writer.submit(
+        file, filing(accepted.message_id, teams=("kita",), key="3@x", refers=("1@x",))
+    ).result()
+    assert since is not None
+    assert _places(database, since) == {"amt"}
+    assert _hand(database, talk, "kita", "kita", "fetched", at_ms=at_ms + 3).inbox == "kita"
+    assert "kita" in _places(database, since)
+    assert _places(database, own) == {"bauamt", "amt"}
+
+
+def test_nobody_fetches_out_of_a_confidential_inbox_but_the_other_team_gives_it_back(database: Database) -> None:
+    talk = _letter(database, 1, teams=("kita", "bauamt:confidential")).conversation_id
+    secret = _letter(database, 2, refers=("1@x",), teams=("bauamt:confidential",))
+    assert _hand(database, talk, "kita", "bauamt").inbox == "bauamt:confidential"
+    later = _letter(database, 3, refers=("1@x",), teams=("bauamt:confidential",))
+    assert _hand(database, talk, "kita", "kita", "fetched").inbox is None
+    assert _entry(database, talk, "bauamt:confidential").state == "open"
+    assert _hand(database, talk, "bauamt:confidential", "kita", "back").inbox == "kita:confidential"
+    assert not any("kita" in _places(database, each) for each in (secret, later))
+
+
 def test_handing_over_what_has_changed_meanwhile_does_nothing(database: Database) -> None:
     talk = _letter(database, 1).conversation_id
     with database.writing.begin() as connection:

@@ -20,9 +20,11 @@ from maild.archive.second_factors import (
 )
 from maild.archive.sessions import digest_of
 from maild.errors import NotFoundError
+from maild.policy.granting import Teams
 from maild.policy.roles import Role
 
 NOW_MS = 1_790_000_000_000
+TEAMS = Teams(parents={"kita": None})
 
 
 def _user(database: Database, login: str = "petra") -> int:
@@ -39,10 +41,11 @@ def test_a_link_opens_once_until_it_ends_and_sets_the_password(database: Databas
     user_id = _user(database)
     assert _invite(database, "eins") == NOW_MS + FIRST_MS
     with database.read() as connection:
-        assert open_invitation(connection, "eins", NOW_MS + FIRST_MS) is None
+        assert open_invitation(connection, "eins", TEAMS, NOW_MS + FIRST_MS) is None
         assert invited(connection, NOW_MS) == {user_id: NOW_MS + FIRST_MS}
     first, second = (
-        database.writer.submit(redeem, Redemption(token="eins", password=f"$phc{n}", at_ms=NOW_MS)) for n in (1, 2)
+        database.writer.submit(redeem, Redemption(token="eins", password=f"$phc{n}", teams=TEAMS, at_ms=NOW_MS))
+        for n in (1, 2)
     )
     found = first.result()
     assert found is not None
@@ -50,7 +53,7 @@ def test_a_link_opens_once_until_it_ends_and_sets_the_password(database: Databas
     assert second.result() is None
     with database.read() as connection:
         assert stored_password(connection, "petra") == (user_id, "$phc1")
-        assert open_invitation(connection, "eins", NOW_MS) is None
+        assert open_invitation(connection, "eins", TEAMS, NOW_MS) is None
     with pytest.raises(NotFoundError):
         _invite(database, "zwei", "nobody")
 

@@ -4,11 +4,15 @@ import pytest
 
 from maild.mail.inbox import confidential
 from maild.policy.credentials import may_invite, second_factor_asked
+from maild.policy.granting import Teams
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import Role
 
 NOW = 1_000
-TEAMS = {"kita": None, "kita.nord": "kita", "bauamt": None}
+TEAMS = Teams(
+    parents={"kita": None, "kita.nord": "kita", "bauamt": None, "rat": None, "rat.buero": "rat"},
+    closed=frozenset({"rat"}),
+)
 
 
 def _grant(role: Role, team: str | None, until: int | None = None, revoked: int | None = None, start: int = 0) -> Grant:
@@ -41,6 +45,12 @@ ADMINISTRATOR = _who(_grant(Role.ADMINISTRATOR, None))
         (_who(_grant(Role.MANAGER, "kita.nord")), [_grant(Role.READER, "kita")], False),
         (ADMINISTRATOR, [], True),
         (ADMINISTRATOR, [_grant(Role.READER, "bauamt")], True),
+        (ADMINISTRATOR, [_grant(Role.AUDITOR, None), _grant(Role.READER, "kita")], True),
+        (ADMINISTRATOR, [_grant(Role.READER, "kita"), _grant(Role.READER, "rat")], False),
+        (ADMINISTRATOR, [_grant(Role.READER, "rat.buero", start=NOW + 9)], False),
+        (ADMINISTRATOR, [_grant(Role.READER, "rat", until=NOW)], True),
+        (ADMINISTRATOR, [_grant(Role.READER, confidential("kita"))], False),
+        (_who(_grant(Role.MANAGER, "rat")), [_grant(Role.READER, "rat.buero")], True),
         (_who(_grant(Role.RULE_EDITOR, None)), [_grant(Role.READER, "kita")], False),
     ],
 )

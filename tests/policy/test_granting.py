@@ -62,7 +62,13 @@ def test_nobody_gives_themselves_a_role_without_a_team() -> None:
 def test_who_both_manages_and_administers_does_not_prolong_their_own_role() -> None:
     both = _who((Role.ADMINISTRATOR, None), (Role.MANAGER, "kita"))
     assert not _may(both, Role.MANAGER, "kita", to="petra")
-    assert _may(both, Role.MANAGER, "amt", to="petra")  # as an administrator, of which its managers are told
+    assert _may(both, Role.COORDINATOR, "amt", to="petra")  # as an administrator, of which its managers are told
+
+
+def test_an_administrator_does_not_become_a_manager_by_their_own_word_who_reads_what_is_confidential() -> None:
+    ada = _who((Role.ADMINISTRATOR, None))
+    assert not _may(ada, Role.MANAGER, "kita", to="petra")
+    assert _may(ada, Role.MANAGER, "kita")
 
 
 def test_roles_are_taken_back_by_who_could_give_them() -> None:

@@ -83,6 +83,25 @@ async def test_an_address_of_a_letter_that_was_never_copied_is_refused(exchange:
     assert exchange.lies(filed.message_id) == ["poststelle"]  # a letter as any other, where the rules put it
 
 
+REPLAYED = {
+    "in no field": "To: Oma <oma@familie.example>\r\n",
+    "in a field that nobody signed": "Cc: {0}\r\nTo: Oma <oma@familie.example>\r\n",
+    "in a second To": "To: {0}\r\nTo: Oma <oma@familie.example>\r\n",
+    "as another case's": "To: {1}\r\n",
+}
+
+
+@pytest.mark.parametrize("case", REPLAYED)
+async def test_a_signed_mail_that_the_member_wrote_to_somebody_else_is_no_answer(exchange: Exchange, case: str) -> None:
+    letter = await exchange.letter()
+    address, other = exchange.address(letter), exchange.address(letter, user_id=exchange.jonas)
+    fields = REPLAYED[case].format(address, other)
+    octets = written("Ja, gern, komm vorbei!", to="-").replace(b"To: -\r\n", fields.encode())
+    await exchange.answer(address, octets, sender="eve@evil.example")
+    assert exchange.sent == []
+    assert exchange.drafts() == [("kira", "unproven")]
+
+
 def _quotations(token: str) -> dict[str, tuple[bytes, ...]]:
     """Return letters that hold the address: how a mail program, or a person, might put it there."""
     local = token.partition("@")[0]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from maild.archive.accounts import Disabling, disable_users
+from maild.archive.accounts import Disabling, Revocation, disable_users, revoke_grants
 from maild.archive.invitations import AGAIN_MS, Redemption, redeem
+from maild.policy.granting import Teams
 from maild.policy.roles import Role
 from tests.web.office import PASSWORD, Office, sign_in, token_in
 from tests.web.ways_in import acts, link_for, password_step, press, set_up_app
@@ -88,7 +89,7 @@ def test_an_empty_token_matches_nothing_even_where_the_page_is_passed_by(office:
     office.user("petra")
     link_for(office, "petra")
     for token in ("", " ", "\x00"):
-        asked = Redemption(token=token, password="$phc", at_ms=office.clock.ms)
+        asked = Redemption(token=token, password="$phc", teams=Teams(parents={}), at_ms=office.clock.ms)
         assert office.database.writer.submit(redeem, asked).result() is None
 
 
@@ -101,6 +102,29 @@ def test_looking_at_a_link_does_not_use_it_up(office: Office) -> None:
             assert scanner.head(path).status_code == 200
     with office.client() as client:
         assert press(client, path, new=NEW, again=NEW)[0] == 303
+
+
+def test_a_link_that_its_maker_has_kept_opens_no_more_than_the_maker_may_open_now(office: Office) -> None:
+    for end in ("revoked", "closed", "promoted", "nothing"):
+        manager, person = f"chefin-{end}", f"neu-{end}"
+        office.user(manager, (Role.MANAGER, "kita"))
+        office.user(person, (Role.READER, "kita"))
+        path = link_for(office, person, by=manager)
+        match end:
+            case "revoked":
+                gone = Revocation(login=manager, role=Role.MANAGER, team="kita", revoked_ms=office.clock.ms)
+                office.database.writer.submit(revoke_grants, gone).result()
+            case "closed":
+                office.database.writer.submit(disable_users, Disabling(login=manager, disabled_ms=1)).result()
+            case "promoted":
+                office.grant(person, Role.ADMINISTRATOR, None)
+        with office.client() as kept:
+            assert kept.get(path).status_code == (200 if end == "nothing" else 404), end
+            token = token_in(kept.get("/login").text)
+            answer = kept.post(path, data={"token": token, "new": NEW, "again": NEW})
+            assert answer.status_code == (303 if end == "nothing" else 404), end
+    with office.client("neu-revoked") as client:  # the password that was there is
+        assert client.get("/inbox/kita").status_code == 200
 
 
 def test_a_manager_makes_no_link_that_opens_more_than_the_own_teams(office: Office) -> None:

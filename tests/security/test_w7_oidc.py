@@ -98,6 +98,7 @@ def test_grants_are_reckoned_anew_at_each_sign_in_and_those_given_here_stay(
         # Who is in no group any more does not get in.
         _refused_now = _sign_in(client, provider, groups=[])
         assert _refused_now.status_code == 403
+    assert _held(office, "vera") == {("bauamt", "reader")}
 
 
 def test_a_person_is_known_by_issuer_and_subject_and_by_no_name_or_address(
@@ -117,6 +118,13 @@ def test_a_person_is_known_by_issuer_and_subject_and_by_no_name_or_address(
         assert _sign_in(client, provider, sub="person-3", preferred_username="whoever").status_code == 303
         assert "petra" in client.get("/sessions").text
     assert _people(office) == ["petra", "vera"]
+
+
+def test_the_provider_makes_nobody_whom_the_audit_log_takes_for_another(office: Office, provider: FakeProvider) -> None:
+    for login in ("operator", "Operator", "oidc", "maild"):
+        with office.client() as client:
+            assert _sign_in(client, provider, sub=login, preferred_username=login).status_code == 403, login
+    assert _people(office) == []
 
 
 Fault = Callable[[FakeProvider, int], None]
