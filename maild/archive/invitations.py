@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from maild.archive.accounts import User, find_user, grants_of, principal
+from maild.archive.accounts import NewUser, User, add_users, find_user, grants_of, principal
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import sessions, users
 from maild.archive.schema_sign_in import invitations
@@ -34,6 +34,14 @@ class NewInvitation:
     by: str
     at_ms: int
     forgets_second: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """An account to make, with the link by which its person comes in."""
+
+    user: NewUser
+    invitation: NewInvitation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +136,12 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
     details = {"what": "invitation", "until": expires_ms, "second_factor_removed": new.forgets_second}
     record(connection, [_credential(new.by, person, new.at_ms, details)])
     return expires_ms
+
+
+def add_invited(connection: Connection, arguments: list[Newcomer]) -> list[int]:
+    """Make accounts with their links; returns until when each link holds. Raises LoginTakenError."""
+    add_users(connection, [new.user for new in arguments])
+    return invite(connection, [new.invitation for new in arguments])
 
 
 def redeem(connection: Connection, arguments: list[Redemption]) -> list[Invitation | None]:

@@ -68,17 +68,23 @@ async def make(visit: Visit) -> Response:
     chosen = next((p for p in await visit.read(invitable, visit) if p.user.login == login), None)
     if chosen is None:
         raise HTTPException(404)
+    forgets = visit.form.get("forget") == "yes" and visit.may(Permission.PEOPLE)
+    link, new = new_link(visit, chosen.user.login, forgets_second=forgets)
+    until_ms = await visit.write(invite, new)
+    return visit.page("invitation.html", person=chosen.user, link=link, until_ms=until_ms)
+
+
+def new_link(visit: Visit, login: str, *, forgets_second: bool = False) -> tuple[str, NewInvitation]:
+    """Draw a link for a person; returns it, to be shown once, and what is kept of it."""
     token = new_token()
     new = NewInvitation(
         digest=digest_of(token),
-        login=chosen.user.login,
+        login=login,
         by=visit.person.login,
         at_ms=visit.now_ms,
-        forgets_second=visit.form.get("forget") == "yes" and visit.may(Permission.PEOPLE),
+        forgets_second=forgets_second,
     )
-    until_ms = await visit.write(invite, new)
-    link = f"{visit.services.settings.base_url}/welcome/{token}"
-    return visit.page("invitation.html", person=chosen.user, link=link, until_ms=until_ms)
+    return f"{visit.services.settings.base_url}/welcome/{token}", new
 
 
 class Welcome:

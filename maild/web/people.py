@@ -12,9 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from starlette.responses import Response
 
+from maild.archive.accounts import grants_of
+from maild.archive.invitations import without_password
 from maild.archive.rights import Asker, Person, people
 from maild.errors import NotFoundError
 from maild.mail.inbox import confidential
+from maild.policy.credentials import may_invite
 from maild.policy.granting import Teams, managed, may_grant, may_revoke
 from maild.policy.grants import Grant
 from maild.policy.roles import TEAM_ROLES, Permission, Role
@@ -119,9 +122,10 @@ async def show_all(
     typed: Typed | None = None,
     fault: str = "",
     account: dict[str, str] | None = None,
+    until_ms: int = 0,
     status: int = 200,
 ) -> Response:
-    """Show everybody, with what is wrong in the form for a role or for an account."""
+    """Show everybody, with what is wrong in the form for a role or for an account, or with the link to a new one."""
     asked = visit.request.query_params.get("q", "").strip()[:100]
     found = [person for person in await people_seen(visit) if _matches(person, asked)]
     return visit.page(
@@ -134,6 +138,7 @@ async def show_all(
         typed=typed or Typed(team=visit.request.query_params.get("team", "")),
         fault=fault,
         account=account,
+        until_ms=until_ms,
         **_choices(visit, ""),
     )
 
@@ -142,18 +147,24 @@ async def show_one(
     visit: Visit, person: Person, *, typed: Typed, fault: str = "", sure: Sure | None = None, status: int = 200
 ) -> Response:
     """Show a person; with `sure`, ask whether the act of these fields is meant, which leaves a team without readers."""
+    user = person.user
+    # Not the roles that the visitor sees: a link opens all that the person may do.
+    held = await visit.read(grants_of, user.id)
+    linkable = user.disabled_ms is None and may_invite(visit.person, user.id, held, teams_of(visit), visit.now_ms)
     return visit.page(
         "person.html",
         status=status,
         shell=await shell_of(visit),
-        person=person.user,
+        person=user,
         held=held_of(visit, person),
+        linkable=linkable,
+        is_new=linkable and user.id in await visit.read(without_password),
         typed=typed,
         fault=fault,
         sure=sure,
         said=visit.request.query_params.get("said", "") if not fault else "",
-        own=person.user.id == visit.person.user_id,
-        **_choices(visit, person.user.login),
+        own=user.id == visit.person.user_id,
+        **_choices(visit, user.login),
     )
 
 

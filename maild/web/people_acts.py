@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from datetime import date
 from functools import partial
 
 from sqlalchemy import Connection
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -18,14 +16,13 @@ from maild.archive.accounts import (
     NewGrant,
     NewUser,
     Revocation,
-    add_users,
     disable_users,
     find_user,
     fold_login,
     is_login,
     open_grants,
 )
-from maild.archive.passwords import hash_password
+from maild.archive.invitations import Newcomer, add_invited
 from maild.archive.readers import unread_teams
 from maild.archive.rights import Giving, Noted, Person, Taking, give, take, take_note
 from maild.errors import AddressError, ForbiddenError, NotFoundError
@@ -37,6 +34,7 @@ from maild.policy.grants import Grant
 from maild.policy.roles import Permission, Role
 from maild.rules.model import Ruleset
 from maild.web.forms import own_path
+from maild.web.inviting import new_link
 from maild.web.people import (
     Sure,
     Typed,
@@ -52,8 +50,6 @@ from maild.web.people import (
 from maild.web.people_words import FAULTS
 from maild.web.shell import team_name
 from maild.web.visit import Visit
-
-_GROUPS, _LETTERS = 5, "abcdefghjkmnpqrstuvwxyz"  # of a first password: 25 letters, without those that look alike
 
 
 async def grant(visit: Visit) -> Response:
@@ -100,7 +96,7 @@ async def revoke(visit: Visit) -> Response:
 
 
 async def account(visit: Visit) -> Response:
-    """Make an account, with a first password that is shown once."""
+    """Make an account, with a link to its first password that is shown once."""
     _require_appointing(visit)
     login, name, mail = (visit.form.get(field, "").strip()[:200] for field in ("login", "name", "mail"))
     fault = "" if is_login(login) else "bad-login"
@@ -112,16 +108,16 @@ async def account(visit: Visit) -> Response:
     asked = {"login": fold_login(login), "name": " ".join(name.split()), "mail": mail, "fault": FAULTS.get(fault, "")}
     if fault:
         return await show_all(visit, account=asked, status=400)
-    password = "-".join("".join(secrets.choice(_LETTERS) for _ in range(5)) for _ in range(_GROUPS))
-    hashed = await run_in_threadpool(hash_password, password, visit.services.settings.password_cost)
-    new = NewUser(
-        login=login, name=asked["name"], mail=mail or None, password=hashed, created_ms=visit.services.now_ms()
-    )
+    link, invitation = new_link(visit, fold_login(login))
+    user = NewUser(login=login, name=asked["name"], mail=mail or None, password=None, created_ms=visit.now_ms)
+    new = Newcomer(user=user, invitation=invitation)
     try:
-        await visit.write(add_users, new, visit.acted(Act.ACCOUNT, about=fold_login(login)))
+        until_ms = await visit.write(add_invited, new, visit.acted(Act.ACCOUNT, about=fold_login(login)))
     except LoginTakenError:
         return await show_all(visit, account=asked | {"fault": FAULTS["taken"]}, status=400)
-    return await show_all(visit, account=asked | {"password": password}, typed=Typed(login=fold_login(login)))
+    return await show_all(
+        visit, account=asked | {"link": link}, until_ms=until_ms, typed=Typed(login=fold_login(login))
+    )
 
 
 async def set_open(visit: Visit) -> Response:

@@ -200,13 +200,13 @@ def _people_pages() -> tuple[Page, ...]:
     return (
         Page(path="/people", endpoint=people.overview, access=Access.PEOPLE),
         Page(path="/person/{number}", endpoint=people.one, access=Access.PEOPLE),
-        Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST),
-        Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST),
-        Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST),
-        Page(path="/people/state", endpoint=people_acts.set_open, access=Access.PEOPLE, methods=_POST),
+        Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST, fresh=True),
+        Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST, fresh=True),
+        Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST, fresh=True),
+        Page(path="/people/state", endpoint=people_acts.set_open, access=Access.PEOPLE, methods=_POST, fresh=True),
         Page(path="/audit", endpoint=auditing.log, access=Access.AUDIT),
-        Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST),
-        Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST),
+        Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST, fresh=True),
+        Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST, fresh=True),
         Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
     )
 
@@ -215,8 +215,15 @@ def _rules_pages(services: Services) -> tuple[Page, ...]:
     workshop = Workshop(services)
     editor = Editor(workshop)
 
-    def page(path: str, endpoint: Endpoint, methods: frozenset[str] = _POST) -> Page:
-        return Page(path=path, endpoint=endpoint, access=Access.RULES, methods=methods, max_body_bytes=_MAX_RULES_BYTES)
+    def page(path: str, endpoint: Endpoint, methods: frozenset[str] = _POST, *, fresh: bool = False) -> Page:
+        return Page(
+            path=path,
+            endpoint=endpoint,
+            access=Access.RULES,
+            methods=methods,
+            max_body_bytes=_MAX_RULES_BYTES,
+            fresh=fresh,
+        )
 
     return (
         page("/rules", rules_reading.overview, _GET),
@@ -229,11 +236,11 @@ def _rules_pages(services: Services) -> tuple[Page, ...]:
         page("/rules/rule/{rule}", editor.rule),
         page("/rules/act", editor.act),
         page("/rules/review", workshop.review),
-        page("/rules/save", workshop.save),
+        page("/rules/save", workshop.save, fresh=True),
         page("/rules/observed", rules_observed.page, _GET),
         page("/rules/history", rules_reading.versions, _GET),
         page("/rules/history/{number}", rules_reading.version, _GET),
-        page("/rules/history/{number}/back", workshop.roll_back),
+        page("/rules/history/{number}/back", workshop.roll_back, fresh=True),
         page("/rules/proposals/{number}", workshop.proposal, _GET),
-        page("/rules/proposals/{number}", workshop.decide),
+        page("/rules/proposals/{number}", workshop.decide, fresh=True),
     )

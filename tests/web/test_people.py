@@ -9,7 +9,9 @@ from starlette.testclient import TestClient
 
 from maild.archive.accounts import NewUser, add_users
 from maild.policy.roles import Role
-from tests.web.office import NOW_MS, RULES, Office, rules, sign_in, token_in
+from maild.web.confirming import FRESH_MS
+from tests.web.office import NOW_MS, PASSWORD, RULES, Office, rules, sign_in, token_in
+from tests.web.ways_in import press
 
 DAY_MS = 86_400_000
 
@@ -160,21 +162,55 @@ def test_closing_an_account_ends_its_sessions_and_opening_it_lets_in_again(staff
         assert _post(ada, "/people/state", number=_number(staffed, "ada"), do="close", sure="yes") == 403
 
 
-def test_a_new_account_signs_in_with_the_password_that_is_shown_once(staffed: Office) -> None:
+def test_a_new_account_is_opened_by_the_link_that_is_shown_once(staffed: Office) -> None:
     with staffed.client("ada") as ada, staffed.client("petra") as petra:
         token = token_in(ada.get("/sessions").text)
         fields = {"token": token, "login": "Neu.Ling", "name": "Neu  Ling", "mail": "neu@citizen.example"}
         shown = ada.post("/people/accounts", data=fields).text
-        found = re.search(r"<code>([a-z-]+)</code>", shown)
+        found = re.search(r"<code[^>]*>https://post.musterstadt.example(/welcome/[\w-]+)</code>", shown)
         assert found is not None
         with staffed.client() as new:
-            sign_in(new, "neu.ling", found[1])
+            password = "sieben Zwerge hinter Bergen"
+            assert press(new, found[1], new=password, again=password)[:2] == (303, "/")
             assert "Noch kein Posteingang" in new.get("/").text
+            assert press(new, "/logout")[0] == 303
+            sign_in(new, "neu.ling", password)
         assert ada.post("/people/accounts", data=fields).status_code == 400
         assert ada.post("/people/accounts", data=fields | {"login": "zwei worte"}).status_code == 400
         assert ada.post("/people/accounts", data=fields | {"login": "x", "mail": "nein"}).status_code == 400
         assert _post(petra, "/people/accounts", login="eigen") == 403
     assert _acts(staffed) == [("ada", "account", "", "neu.ling")]
+
+
+def test_who_answers_for_a_person_is_led_to_a_link_from_their_page(staffed: Office) -> None:
+    staffed.grant("max", Role.READER, "kita")
+    number, own = _number(staffed, "max"), _number(staffed, "ada")
+    with staffed.client("ada") as ada, staffed.client("petra") as petra:
+        assert 'href="/invitations?login=max"' in ada.get(f"/person/{number}").text
+        assert "/invitations?login" not in ada.get(f"/person/{own}").text
+        # He holds a role that she does not decide on.
+        assert "/invitations?login" not in petra.get(f"/person/{number}").text
+        staffed.user("neu", (Role.READER, "kita"))
+        assert 'href="/invitations?login=neu"' in petra.get(f"/person/{_number(staffed, 'neu')}").text
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/people/grants", {"login": "max", "role": "reader", "team": "kita"}),
+        ("/people/revocations", {"role": "reader", "team": "bauamt", "sure": "yes"}),
+        ("/people/accounts", {"login": "neu"}),
+        ("/people/state", {"do": "close", "sure": "yes"}),
+    ],
+)
+def test_a_session_left_open_changes_nobodys_rights(staffed: Office, path: str, fields: dict[str, str]) -> None:
+    fields = {"number": _number(staffed, "max")} | fields
+    with staffed.client("ada") as ada:
+        staffed.clock.ms += FRESH_MS
+        assert _post(ada, path, **fields) == 200  # the page that asks
+        assert _acts(staffed) == []
+        assert _post(ada, path, **fields, **{"confirm-password": PASSWORD}) in {200, 303}
+    assert len(_acts(staffed)) == 1
 
 
 def test_of_many_people_the_page_shows_some_and_finds_the_others(staffed: Office) -> None:
