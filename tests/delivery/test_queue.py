@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from maild.archive.database import Database
 from maild.archive.schema_outgoing import deliveries as table
-from maild.delivery.deliveries import Delivery, Dsn
+from maild.delivery.deliveries import COPY, SMTP, Delivery, Dsn
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.acts import Act, Change, change
 from maild.delivery.queue.claiming import Claim, Claimed, claim, end_leases, next_due_ms
@@ -86,6 +86,14 @@ def test_a_hop_gets_no_more_than_its_places(database: Database) -> None:
     assert taken(database, active=busy).loads == ()
     assert len(taken(database, active={}).loads) == 2
     assert len(taken(database, single=frozenset({"smtp"}), active={("smtp", ""): 1}).loads) == 1
+
+
+@pytest.mark.parametrize(("kind", "sizes"), [(SMTP, [2]), (COPY, [1, 1])])
+def test_recipients_at_one_hop_share_a_load_but_for_copies_with_headers_of_their_own(
+    database: Database, kind: str, sizes: list[int]
+) -> None:
+    out(database, ("a@there.example", "b@there.example"), kind=kind)
+    assert [len(load) for load in taken(database).loads] == sizes
 
 
 def test_what_a_wrong_clock_put_off_is_due(sqlite_database: Database) -> None:
