@@ -142,6 +142,8 @@ def _versions(*conditions: ColumnElement[bool]) -> Select[Any]:
 def versions(connection: Connection, *, visible: Visible, team: str, page: str) -> tuple[Version, ...]:
     """Return all versions of a page, the newest first. Raises NotFoundError."""
     require_team(team, visible)
+    if not page.isprintable():  # an address may have a NUL in it, PostgreSQL no text
+        raise missing()
     asked = _versions(handbook.c.team == team, handbook.c.page == page).order_by(handbook.c.version.desc())
     found = tuple(Version(**row) for row in connection.execute(asked).mappings())
     if not found:

@@ -97,22 +97,30 @@ class Gate:
         if turned_away is not None:
             return turned_away
         token, is_new = self._token(request, session)
-        form: Mapping[str, str] = {}
         # Security: before the form is read, which may be a large one here.
-        asked = _ASKED.get(self._page.access, ())
-        if asked and not _opens(self._visit(request, session, token, form), asked):
-            raise HTTPException(403)
+        self._require(request, session, token)
         if request.method not in {"GET", "HEAD"}:
             form, files = await self._form(request)
             try:
                 require_own_form(request, form, form_token(token), self._services.settings)
+                # Security: a form may take half an hour to come. A right or session that ended meanwhile carries none.
+                session = await self._session(request) if session is not None else None
+                turned_away = self._turn_away(request, session)
+                if turned_away is not None:
+                    return turned_away
+                self._require(request, session, token)
                 return await self._answer(
                     replace(self._visit(request, session, token, form), files=files), is_new=is_new
                 )
             finally:
                 for file in files:
                     await file.close()
-        return await self._answer(self._visit(request, session, token, form), is_new=is_new)
+        return await self._answer(self._visit(request, session, token, {}), is_new=is_new)
+
+    def _require(self, request: Request, session: Session | None, token: str) -> None:
+        asked = _ASKED.get(self._page.access, ())
+        if asked and not _opens(self._visit(request, session, token, {}), asked):
+            raise HTTPException(403)
 
     async def _answer(self, visit: Visit, *, is_new: bool) -> Response:
         if self._page.access is Access.OPERATE and not self._may_operate(visit):
@@ -143,7 +151,11 @@ class Gate:
         if self._page.files and is_multipart(request):
             return await read_upload(request, settings.max_message_bytes, settings.body_timeout_s)
         most = settings.max_message_bytes if self._page.files else self._page.max_body_bytes
-        return await read_form(request, settings, most, self._page.max_fields), ()
+        form = await read_form(request, settings, most, self._page.max_fields)
+        if self._page.access is not Access.RULES:  # where what is amiss in a text is told
+            # Security: no browser sends a NUL, and PostgreSQL takes it in no text: a blank stands in its place.
+            form = {name: value.replace("\0", " ") for name, value in form.items()}
+        return form, ()
 
     async def _session(self, request: Request) -> Session | None:
         token = request.cookies.get(cookie_name(self._services, "session"), "")

@@ -104,6 +104,9 @@ def test_who_does_not_read_the_team_reads_none_of_its_handbook(database: Databas
                               (book.is_taken, {"page": "frist"})):  # fmt: skip
             with pytest.raises(NotFoundError):
                 _ask(database, question, visible=visible, team="kita", **how)
+    for page in ("gibt-es-nicht", "a\0"):
+        with pytest.raises(NotFoundError):
+            _ask(database, book.versions, visible=Visible(teams=frozenset({"kita"})), team="kita", page=page)
 
 
 def test_a_model_is_shown_by_the_team_that_marked_it_and_taken_back(database: Database) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from httpx2 import Response
 
 from maild.archive.accounts import Disabling, NewPassword, Revocation, disable_users, revoke_grants, set_passwords
 from maild.policy.roles import Role
+from maild.web.site import create_site
 from tests.web.office import PASSWORD, Office, letter, sign_in, token_in
 
 COOKIE = "__Host-maild-session"
@@ -112,6 +116,42 @@ def test_a_right_that_ends_ends_at_once_in_open_sessions(office: Office) -> None
         office.database.writer.submit(revoke_grants, gone).result()
         assert client.get(f"/c/{reference}").status_code == 404
         assert client.get("/inbox/kita").status_code == 404
+
+
+@pytest.mark.parametrize(("act", "status"), [("revoked", 404), ("closed", 303), ("nothing", 303)])
+async def test_a_form_that_is_held_back_until_the_right_has_ended_does_nothing(
+    office: Office, act: str, status: int
+) -> None:
+    office.user("petra", (Role.RESPONDER, "kita"))
+    path = f"/c/{office.reference(office.mail(letter()))}"
+    with office.client("petra") as client:
+        token, cookie = token_in(client.get(path).text), client.cookies[COOKIE]
+    body = urlencode({"token": token, "team": "kita", "note": "spaet"}).encode()
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        if act == "revoked":
+            gone = Revocation(login="petra", role=Role.RESPONDER, team="kita", revoked_ms=office.clock.ms)
+            office.database.writer.submit(revoke_grants, gone).result()
+        elif act == "closed":
+            office.database.writer.submit(disable_users, Disabling(login="petra", disabled_ms=1)).result()
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": f"{path}/note", "raw_path": f"{path}/note".encode(),
+        "query_string": b"", "client": ("203.0.113.9", 1), "server": ("post.musterstadt.example", 443),
+        "headers": [(b"content-type", b"application/x-www-form-urlencoded"),
+                    (b"cookie", f"{COOKIE}={cookie}".encode())],
+        "scheme": "https", "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"},
+    }  # fmt: skip
+    await create_site(office.services)(scope, receive, send)
+    assert sent[0]["status"] == status
+    with office.database.read() as connection:
+        written = connection.exec_driver_sql("SELECT count(*) FROM notes").scalar_one()
+    assert written == (1 if act == "nothing" else 0)
 
 
 def test_nobody_ends_or_sees_another_persons_session(office: Office) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from maild.policy.roles import Role
 from maild.web import events
 from maild.web.site import create_site
 from tests.web.office import Office
+from tests.web.ways_in import press
 
 
 def _status(client: TestClient, **request: Any) -> int:
@@ -44,6 +46,16 @@ def test_long_addresses_and_many_header_lines_are_refused(office: Office) -> Non
         assert client.get("/login", headers={"x-long": "x" * 40_000}).status_code == 431
         assert client.get("/login", headers={f"x-{n}": "y" for n in range(150)}).status_code == 431
         assert client.get("/login").status_code == 200
+
+
+def test_a_nul_reaches_no_query_of_the_database(office: Office) -> None:
+    office.user("petra", (Role.RESPONDER, "kita"), (Role.AUDITOR, None))
+    with office.client("petra") as client:
+        for path in ("/audit?person=a%00", "/search?q=a%00b"):
+            assert client.get(path).status_code == 400, path
+    with office.client() as client:
+        text = press(client, "/login", login="a\0b", password="x")[2]
+        assert 'value="a b"' in text
 
 
 async def test_a_form_that_comes_a_byte_at_a_time_is_given_up(office: Office) -> None:
