@@ -12,11 +12,14 @@ from sqlalchemy import text
 
 from maild.archive import (
     schema,
+    schema_copies,
     schema_handbook,
+    schema_inbox,
     schema_outgoing,
     schema_people,
     schema_senders,
     schema_sign_in,
+    schema_sts,
 )
 from maild.archive.database import Database, writing_engine
 from maild.archive.index import index_metadata
@@ -34,6 +37,9 @@ def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
         schema_people.audit,
         schema_sign_in.totp,
         schema_handbook.handbook,
+        schema_copies.copies,
+        schema_inbox.seen,
+        schema_sts.sts_policies,
     )
     assert {table.metadata for table in declared} == {metadata}
     with database.writing.connect() as connection:
