@@ -19,6 +19,7 @@ from maild.archive.handling import Undo, Undone
 from maild.archive.outgoing import survivor_of
 from maild.archive.parting import (
     Image,
+    copy_ways,
     decides,
     entry_images,
     is_untouched,
@@ -29,6 +30,7 @@ from maild.archive.parting import (
     note_acts,
     note_undo,
     put_entry,
+    reference_of,
     remove_entry,
     seen_inboxes,
     settle,
@@ -89,6 +91,7 @@ def _merge(connection: Connection, asked: Merging) -> Merged:
         "had": sorted(letters_of(connection, into_id)),
         "notes": _ids(connection, notes, from_id),
         **{table.name: _ids(connection, table, from_id) for table in _LIKEWISE},
+        "handed_before": _ids(connection, handed, into_id),
         "was": {"from": was[from_id], "into": was[into_id]},
         "teams": sorted(decides(connection, into_id, concerned[into_id] | concerned[from_id])),
     }
@@ -99,8 +102,10 @@ def _merge(connection: Connection, asked: Merging) -> Merged:
     image["now"] = entry_images(connection, into_id)
     journal(connection, "merged", from_id, into_id, letters=image["letters"], at_ms=asked.at_ms)
     there = {(into_id, team): revision for team, revision in revisions.items()}
-    details = {"from": from_id, "into": into_id, "letters": len(image["letters"])}
-    note_acts(connection, asked.by, asked.at_ms, Act.MERGED, there, **details)
+    note_acts(
+        connection, asked.by, asked.at_ms, Act.MERGED, there,
+        **_ends(connection, from_id, into_id), letters=len(image["letters"]),
+    )  # fmt: skip
     undo_id = note_undo(connection, asked.by, asked.at_ms, image)
     return Merged(into_id=into_id, undo_id=undo_id, teams=frozenset(revisions))
 
@@ -113,6 +118,10 @@ def _refusal(connection: Connection, asked: Merging, concerned: Mapping[int, fro
             return "rights"
     secret = {any(map(is_confidential, inboxes)) for inboxes in concerned.values()}
     return "confidential" if len(secret) > 1 else ""
+
+
+def _ends(connection: Connection, from_id: int, into_id: int) -> dict[str, str]:
+    return {"from": reference_of(connection, from_id), "into": reference_of(connection, into_id)}
 
 
 def _ids(connection: Connection, table: Any, conversation_id: int) -> list[int]:
@@ -166,6 +175,7 @@ def part_again(connection: Connection, asked: Undo, image: Image) -> Undone:
     for table in _LIKEWISE:
         ids = _still(connection, table, image[table.name], into_id)
         connection.execute(update(table).where(table.c.id.in_(ids)).values(conversation_id=from_id))
+    copy_ways(connection, into_id, from_id, image["handed_before"])
     _restore(connection, image, now)
     revisions = {
         (number, team): revision
@@ -173,7 +183,9 @@ def part_again(connection: Connection, asked: Undo, image: Image) -> Undone:
         for team, revision in settle(connection, number, now).items()
     }
     journal(connection, "split", into_id, from_id, letters=letters, at_ms=asked.at_ms)
-    note_acts(connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, into=into_id, **{"from": from_id})
+    note_acts(
+        connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, **_ends(connection, from_id, into_id)
+    )
     return Undone(restored=tuple(sorted(revisions)))
 
 

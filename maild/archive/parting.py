@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.inboxes import waiting_since
-from maild.archive.schema import entries, filings, joins, summaries, tags
-from maild.archive.schema_inbox import mentions, undos
+from maild.archive.schema import conversations, entries, filings, joins, summaries, tags
+from maild.archive.schema_inbox import handed, mentions, undos
 from maild.archive.schema_outgoing import notes
 from maild.archive.ways import end_of, open_ways
 from maild.mail.acts import Act
@@ -95,6 +95,33 @@ def settle(connection: Connection, conversation_id: int, like: Mapping[str, Imag
         revisions[team] = image["revision"] + 1
         put_entry(connection, conversation_id, team, image, revisions[team])
     return revisions
+
+
+def copy_ways(connection: Connection, old_id: int, new_id: int, known: Iterable[int] = ()) -> list[int]:
+    """Let what comes for a team that has handed letters over go on to who has them; returns the new rows.
+
+    `known` are rows of the old conversation that are none of the new one's business.
+    """
+    there = select(filings.c.team).where(filings.c.conversation_id == new_id)
+    before = set(connection.scalars(select(handed.c.id).where(handed.c.conversation_id == new_id)))
+    columns = [column for column in handed.c if column.name not in {"id", "conversation_id"}]
+    connection.execute(
+        insert(handed).from_select(
+            ["conversation_id", *(column.name for column in columns)],
+            select(literal(new_id), *columns).where(
+                handed.c.conversation_id == old_id,
+                handed.c.ended_ms.is_(None),
+                handed.c.id.not_in(sorted(known)),
+                or_(handed.c.from_team.in_(there), handed.c.to_team.in_(there)),
+            ),
+        )
+    )
+    return sorted(set(connection.scalars(select(handed.c.id).where(handed.c.conversation_id == new_id))) - before)
+
+
+def reference_of(connection: Connection, conversation_id: int) -> str:
+    """Return the reference of a conversation, also of one that was merged into another."""
+    return connection.scalar(select(conversations.c.reference).where(conversations.c.id == conversation_id)) or ""
 
 
 def decides(connection: Connection, conversation_id: int, inboxes: Iterable[str]) -> frozenset[str]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, literal, or_, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
 from maild.archive.commit import lock_head
 from maild.archive.handling import Undo, Undone
 from maild.archive.parting import (
     Image,
+    copy_ways,
     decides,
     entry_images,
     is_untouched,
@@ -26,6 +27,7 @@ from maild.archive.parting import (
     note_acts,
     note_undo,
     put_entry,
+    reference_of,
     settle,
 )
 from maild.archive.queries import allowed
@@ -87,7 +89,7 @@ def _split(connection: Connection, asked: Splitting) -> Split:
     move_notes(connection, going, new_id)
     about = (drafts.c.conversation_id == old_id, drafts.c.answers_id.in_(letters))
     connection.execute(update(drafts).where(*about).values(conversation_id=new_id))
-    copied = _copy_ways(connection, old_id, new_id)
+    copied = copy_ways(connection, old_id, new_id)
     _copy_readings(connection, old_id, new_id)
     revisions = {
         (number, team): revision
@@ -95,7 +97,7 @@ def _split(connection: Connection, asked: Splitting) -> Split:
         for team, revision in settle(connection, number, was).items()
     }
     journal(connection, "split", old_id, new_id, letters=letters, at_ms=asked.at_ms)
-    details: dict[str, Any] = {"from": old_id, "into": new_id, "letters": len(letters)}
+    details: dict[str, Any] = {"from": reference_of(connection, old_id), "into": reference, "letters": len(letters)}
     note_acts(connection, asked.by, asked.at_ms, Act.SPLIT, revisions, **details)
     image: Image = {
         "joined": KIND,
@@ -160,23 +162,6 @@ def _notes_under(connection: Connection, conversation_id: int, letters: frozense
     return found
 
 
-def _copy_ways(connection: Connection, old_id: int, new_id: int) -> list[int]:
-    """Let what comes for a team that has handed the conversation over go on to who has it; returns the new rows."""
-    there = select(filings.c.team).where(filings.c.conversation_id == new_id)
-    columns = [column for column in handed.c if column.name not in {"id", "conversation_id"}]
-    connection.execute(
-        insert(handed).from_select(
-            ["conversation_id", *(column.name for column in columns)],
-            select(literal(new_id), *columns).where(
-                handed.c.conversation_id == old_id,
-                handed.c.ended_ms.is_(None),
-                or_(handed.c.from_team.in_(there), handed.c.to_team.in_(there)),
-            ),
-        )
-    )
-    return list(connection.scalars(select(handed.c.id).where(handed.c.conversation_id == new_id)))
-
-
 def _copy_readings(connection: Connection, old_id: int, new_id: int) -> None:
     """Who has read so far in the one has read so far in the other."""
     connection.execute(
@@ -205,5 +190,6 @@ def join_again(connection: Connection, asked: Undo, image: Image) -> Undone:
             put_entry(connection, old_id, team, was, top)
     revisions = {(old_id, team): revision for team, revision in settle(connection, old_id, {}).items()}
     journal(connection, "merged", new_id, old_id, letters=letters, at_ms=asked.at_ms)
-    note_acts(connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, into=new_id, **{"from": old_id})
+    ends = {"from": reference_of(connection, old_id), "into": reference_of(connection, new_id)}
+    note_acts(connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, **ends)
     return Undone(restored=tuple(sorted(revisions)))

@@ -114,6 +114,8 @@ def test_two_conversations_become_one_and_two_again_as_they_were(database: Datab
         acts = connection.execute(select(audit.c.act, audit.c.actor, audit.c.team, audit.c.details)).all()
     assert kinds == ["merged"]
     assert tuple(acts[-1])[:3] == ("merged", "petra", "kita")
+    ends = [json.loads(acts[-1].details)[name] for name in ("into", "from")]
+    assert ends == [each.reference for each in before]
     assert json.loads(acts[-1].details)["revision"] == entry.revision
     assert _undo(database, done).left == 0
     for was, letter in zip(before, (one, other), strict=True):
@@ -176,6 +178,20 @@ def test_what_was_handed_over_is_the_business_of_who_has_it(database: Database) 
     assert {entry.team for entry in _talk(database, later).entries} == {"kita", "bauamt"}
     assert later in _ids(_talk(database, one, "bauamt"))
     assert later not in _ids(_talk(database, one, "kita"))
+
+
+def test_what_was_handed_over_since_a_merge_stays_so_in_both_when_it_is_undone(database: Database) -> None:
+    one, other = _letter(database, 1), _letter(database, 2, author="karl@citizen.example")
+    done = _merge(database, one, other)
+    handing = Handing(
+        conversation_id=one, team="kita", to_team="bauamt", way="over", by="petra", at_ms=NOW_MS, shown=None
+    )
+    database.writer.submit(hand, handing).result()
+    assert _undo(database, done).left == 0
+    for number, (author, parent) in enumerate((("karl@citizen.example", 2), (PETRA, 1)), start=3):
+        later = _letter(database, number, refers=(f"{parent}@x",), author=author)
+        assert later in _ids(_talk(database, later, "bauamt"))
+        assert later not in _ids(_talk(database, later, "kita"))
 
 
 def test_letters_become_a_conversation_of_their_own_and_go_back(database: Database) -> None:

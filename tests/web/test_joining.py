@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from maild.policy.roles import Role
 from tests.web.office import Office, letter, shown_id, token_in
-from tests.web.writer import follow
+from tests.web.writer import follow, reply
 
 KARL = "Karl Krüger <karl.krueger@citizen.example>"
 BAUAMT = "bauamt@musterstadt.example"
@@ -68,6 +68,21 @@ def test_ticked_letters_become_a_conversation_that_names_the_other_and_go_back(s
         assert staffed.reference(later) == new
         assert "3 Briefe" in _undo(petra, parted)
         assert staffed.reference(second) == staffed.reference(later) == old
+
+
+def test_an_answer_that_was_begun_before_a_split_stays_with_the_letter_that_it_answers(staffed: Office) -> None:
+    first = staffed.mail(letter(key="1@x"))
+    second = staffed.mail(letter("Re: Frage", sender=KARL, key="2@x"))
+    old = staffed.reference(first)
+    with staffed.client("petra") as petra:
+        _say(petra, old, "merge", **{"with": staffed.reference(second)})
+        begun = reply(staffed, petra, second)
+        _say(petra, old, "split", **{f"letter-{shown_id(second)}": "1"})
+        new = staffed.reference(second)
+        assert new != old
+        begun.press(petra, "save", text="Sehr geehrter Herr Krüger")
+        assert "Sie haben eine Antwort begonnen" in petra.get(f"/c/{new}").text
+        assert "Sie haben eine Antwort begonnen" not in petra.get(f"/c/{old}").text
 
 
 def test_what_cannot_be_merged_or_split_is_said_and_changes_nothing(staffed: Office) -> None:
