@@ -52,7 +52,8 @@ class _Form:
 async def form(visit: Visit) -> Response:
     """Ask with which conversation, or which letters."""
     talk = await conversation_asked(visit)
-    entry = next((e for e in talk.entries if e.team == visit.request.query_params.get("team")), None)
+    team = visit.request.query_params.get("team", "")
+    entry = next((e for e in talk.entries if team in {"", e.team}), None)
     if entry is None:
         raise NotFoundError("no such entry")
     if not visit.may(Permission.ASSIGN, entry.team):
