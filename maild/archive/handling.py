@@ -71,12 +71,13 @@ class Worked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
-    """Somebody takes back what they did, in the teams where they still may."""
+    """Somebody takes back what they did, in the teams where they still may; in `assigns` also a merge or a split."""
 
     id: int
     by: str
     at_ms: int
     teams: frozenset[str]
+    assigns: frozenset[str] = frozenset()
     learns: bool = False  # a spam filter is taught by what people call spam
 
 

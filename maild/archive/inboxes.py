@@ -83,7 +83,7 @@ def place(connection: Connection, arrivals: list[Arrival]) -> None:
             tag_rows += [{"conversation_id": key[0], "team": team, "tag": name} for name in names]
     for entry in known.values():
         if entry.stale_waiting:
-            entry.waiting_since_ms = _waiting_since(connection, entry.conversation_id, entry.team)
+            entry.waiting_since_ms = waiting_since(connection, entry.conversation_id, entry.team)
     _write(connection, list(known.values()))
     _INSERT_TAGS.run(connection, tag_rows)
 
@@ -149,7 +149,7 @@ def merge_entries(connection: Connection, from_id: int, into_id: int) -> None:
         other.priority = max(entry.priority, other.priority)
         other.newest_id = max(entry.newest_id, other.newest_id)
         other.seen_ms = None if None in (entry.seen_ms, other.seen_ms) else other.seen_ms
-        other.waiting_since_ms = _waiting_since(connection, into_id, team)
+        other.waiting_since_ms = waiting_since(connection, into_id, team)
         _write(connection, [other])
         _DELETE_ENTRY.run(connection, {"emptied": from_id, "which": team})
     _move_tags(connection, from_id, into_id)
@@ -199,7 +199,8 @@ def _moved_on(entry: _Entry, arrival: Arrival, priority: int) -> None:
         entry.waiting_since_ms = id_ms(arrival.message_id)
 
 
-def _waiting_since(connection: Connection, conversation_id: int, team: str) -> int | None:
+def waiting_since(connection: Connection, conversation_id: int, team: str) -> int | None:
+    """Return the time of the oldest letter of an entry that nobody has answered; None: nobody waits."""
     which = {"which_conversation": conversation_id, "which_team": team}
     ((answered,),) = _ANSWERED.rows(connection, which)
     ((oldest,),) = _OLDEST_UNANSWERED.rows(connection, which | {"answered": answered or 0})

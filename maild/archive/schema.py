@@ -175,13 +175,13 @@ tags = Table(
 )
 Index("tags_tag", tags.c.tag, tags.c.conversation_id)
 
-# Journal of what was joined, so that a person can undo it, and of what was only suggested.
+# Journal of what was joined or split, so that a person can undo it, and of what was only suggested.
 joins = Table(
     "joins",
     metadata,
     Column("id", Identity64, primary_key=True),
-    Column("kind", Text, nullable=False),  # merged | suggested
-    Column("from_id", BigInteger, nullable=False),  # the conversation that was emptied, or is like the other
+    Column("kind", Text, nullable=False),  # merged | suggested | split (by a person: nothing joins the two by itself)
+    Column("from_id", BigInteger, nullable=False),  # the conversation that was emptied, is like the other, or was split
     Column("into_id", BigInteger, nullable=False),
     Column("message_ids", Text, nullable=False),  # JSON: the messages that moved, or the one that suggests
     Column("at_ms", BigInteger, nullable=False),

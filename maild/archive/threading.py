@@ -14,6 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
 
+from maild.archive.apart import parted
 from maild.archive.inboxes import merge_entries
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.schema import conversations, filings, joins, message_refs, messages, summaries
@@ -26,6 +27,7 @@ from maild.mail.inbox import is_confidential, team_of
 
 _MAX_ROWS = 200  # of one target
 _MAX_SUGGESTIONS = 3
+_FAR = 1 << 30  # behind every parent that a letter names
 
 
 class Threadable(Protocol):
@@ -123,19 +125,20 @@ class Threads:
             conversation_id = self.survivor(into)
             self._remember(item, replace(this, conversation_id=conversation_id))
             return conversation_id
-        found: set[int] = set()
+        near: list[tuple[int, int]] = []
         like: set[int] = set()
         secret: set[str] = set()
         for target, position in self._targets[item.message_id]:
             for ref in self._refs.get(target, ()):
                 other = self._members[ref.message_id]
                 conversation_id = self.survivor(other.conversation_id)
-                if linked(this, other, _tie(position, ref.position)):
-                    found.add(conversation_id)
+                if linked(this, other, tie := _tie(position, ref.position)):
+                    near.append((position if tie is Tie.CHILD else _FAR, conversation_id))
                     secret |= other.confidential
                 else:
                     like.add(conversation_id)
-        conversation_id = self._merge(found, item.message_id) if found else item.message_id
+        found = {conversation_id for _, conversation_id in near}
+        conversation_id = self._merge(self._together(near), item.message_id) if near else item.message_id
         if secret := secret & this.teams:
             self.narrowed[item.message_id] = secret
         self._remember(item, replace(this, conversation_id=conversation_id, confidential=this.confidential | secret))
@@ -148,7 +151,7 @@ class Threads:
         for emptied, into, cause in self._merges:
             arrived = self._arrived.pop(emptied, [])
             self._arrived.setdefault(into, []).extend(arrived)
-            moved = _move(self._connection, emptied, into) + arrived
+            moved = move(self._connection, emptied, into) + arrived
             self._journal("merged", emptied, into, cause, moved)
         _INSERT_REFS.run(self._connection, self._new_refs)
         _INSERT_JOINS.run(self._connection, self._new_joins)
@@ -194,6 +197,21 @@ class Threads:
                 continue
             known.append(_Ref(item.message_id, position))
             self._new_refs.append({"target": target, "message_id": item.message_id, "position": position})
+
+    def _together(self, near: list[tuple[int, int]]) -> set[int]:
+        """Return which conversations a message joins: the one of its newest parent, and what nobody parted from that.
+
+        `near` has each that it is linked with, and how far back the message names it.
+        """
+        first, *others = dict.fromkeys(conversation_id for _, conversation_id in sorted(near, key=lambda each: each[0]))
+        if not others:
+            return {first}
+        those = {number: {m for m in self._merged if self.survivor(m) == number} for number in (first, *others)}
+        pairs, kept = parted(self._connection, those), {first}
+        for number in others:
+            if not any(frozenset({number, other}) in pairs for other in kept):
+                kept.add(number)
+        return kept
 
     def _merge(self, found: set[int], cause: int) -> int:
         into, *others = sorted(found)
@@ -267,8 +285,8 @@ _FORGET_LIKENESS = Prepared(
 )
 
 
-def _move(connection: Connection, from_id: int, into_id: int) -> list[int]:
-    """Move every message and entry of one conversation into another; return the messages that moved."""
+def move(connection: Connection, from_id: int, into_id: int) -> list[int]:
+    """Move all of one conversation into another, within a unit of work; return the messages that moved."""
     pair = {"emptied": from_id, "into": into_id}
     moved = [message_id for (message_id,) in _MESSAGES_OF.rows(connection, {"emptied": from_id})]
     for statement in (*_MOVES, _FORWARD, _FORGET_LIKENESS):

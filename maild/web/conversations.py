@@ -16,7 +16,7 @@ from maild.archive.drafts import being_written
 from maild.archive.entries import Look, Reading, has_read, mark_seen, note_readings
 from maild.archive.handling import known_tags
 from maild.archive.lists import FILTERS
-from maild.mail.ids import parse_id
+from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.web.after_sending import fates
@@ -79,6 +79,7 @@ async def conversation(visit: Visit) -> Response:
         tomorrow=tomorrow(visit),
         stories=await stories(visit, talk, opened.values()),
         undo=await undo_offered(visit),
+        parted_from=parse_reference(visit.request.query_params.get("from", "")),
         there=_there(visit, talk),
         mentionable=await mentionable(visit, talk),
         consent={number: image_consent(visit, number) for number in opened},

@@ -35,6 +35,7 @@ from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.presence import Present
+from maild.web.recording import remember_conversation
 from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
 from maild.web.visit import Visit
 
@@ -43,11 +44,11 @@ _NOTHING = Proposal()
 
 async def save_reply(visit: Visit) -> Response:
     """Keep what was typed in the form for an answer, and do what its button says."""
-    talk = await conversation_asked(visit)
+    answers_id = parse_id(visit.form.get("answers", ""))
+    talk = await _where_it_lies(visit, await conversation_asked(visit), answers_id)
     inboxes = inboxes_of(visit, talk)
     if visit.form.get("team", "") not in {"", *inboxes}:
         raise NotFoundError("no such entry")
-    answers_id = parse_id(visit.form.get("answers", ""))
     kind = "forward" if visit.form.get("kind") == "forward" else "answer"
     message = answered(talk, answers_id)
     choices = await answering_as(visit, talk)
@@ -60,6 +61,16 @@ async def save_reply(visit: Visit) -> Response:
         seen_id=parse_id(visit.form.get("seen", "")) or message.id,
     )  # fmt: skip
     return await _keep_and_act(visit, fresh)
+
+
+async def _where_it_lies(visit: Visit, talk: queries.Conversation, answers_id: int | None) -> queries.Conversation:
+    """Return the conversation of the letter that is answered: it may have been split off since the form was opened."""
+    if answers_id is None or any(letter.id == answers_id for letter in talk.messages):
+        return talk
+    letter = await visit.read(queries.message, visible=visit.visible, message_id=answers_id)
+    talk = await visit.read(queries.conversation, visible=visit.visible, reference=letter.reference)
+    remember_conversation(visit, talk)
+    return talk
 
 
 async def save_new(visit: Visit) -> Response:

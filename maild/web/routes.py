@@ -19,6 +19,7 @@ from maild.web import (
     holding,
     inboxes,
     inviting,
+    joining,
     machine,
     messages,
     noting,
@@ -169,6 +170,15 @@ def _handling_pages() -> tuple[Page, ...]:
         Page(path="/c/{reference}/marks", endpoint=handling.set_marks, access=respond, methods=_POST),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_form, access=Access.READ),
         Page(path="/c/{reference}/hand", endpoint=handing.hand_over, access=respond, methods=_POST),
+        Page(path="/c/{reference}/join", endpoint=joining.form, access=Access.READ),
+        Page(path="/c/{reference}/merge", endpoint=joining.merge_with, access=respond, methods=_POST),
+        Page(
+            path="/c/{reference}/split",
+            endpoint=joining.split_off,
+            access=respond,
+            methods=_POST,
+            max_fields=joining.MOST_LETTERS + 10,
+        ),
         Page(
             path="/inbox/{team}/selection",
             endpoint=selection.act_on_selection,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from maild.archive.handling import Undo, Undone, undo, undoable
+from maild.archive.handling import Undo, Undone, undoable
+from maild.archive.undoing import undo
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
 from maild.web.visit import Visit
@@ -38,8 +39,9 @@ async def undo_act(visit: Visit) -> Response:
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
     asked = Undo(
-        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams, learns=visit.services.learns
-    )
+        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
+        assigns=frozenset(team for team in teams if visit.may(Permission.ASSIGN, team)), learns=visit.services.learns,
+    )  # fmt: skip
     done: Undone = await visit.write(undo, asked)
     visit.services.feed.publish(frozenset(team for _, team in done.restored))
     path = own_path(visit.form.get("next", ""))

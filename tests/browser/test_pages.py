@@ -36,7 +36,13 @@ def test_axe_finds_nothing_on_any_page(visited: Visited, language: str, width: i
     page.click("main button.primary")
     violations += _violations(page)
     sign_in(page, visited.base)
-    for path in (*pages_of(visited.references).values(), "/sessions/second-factor", "/invitations", "/welcome/x"):
+    others = (
+        "/sessions/second-factor",
+        "/invitations",
+        "/welcome/x",
+        f"/c/{visited.references['long']}/join?team=kita",
+    )
+    for path in (*pages_of(visited.references).values(), *others):
         page.goto(visited.base + path)
         assert page.locator("html").get_attribute("lang") == language
         violations += _violations(page)

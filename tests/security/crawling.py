@@ -47,6 +47,8 @@ FORMS = {
     "/c/{reference}/assignee": {"assignee": ""},
     "/c/{reference}/marks": {"tag": "eilt"},
     "/c/{reference}/hand": {"do": "fetch"},
+    "/c/{reference}/merge": {"with": "0000-0001"},
+    "/c/{reference}/split": {"letter-0000000000001": "1"},
     "/inbox/{team}/selection": {"do": "closed"},
     "/search/folders": {"q": "x", "name": "x"},
     "/undo": {"undo": "1", "next": "/"},

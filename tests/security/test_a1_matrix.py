@@ -31,7 +31,8 @@ PLACES = ("kita", "kita.nord", "amt", "bauamt", "kita:confidential")
 DATES = {"before": (NOW_MS + 1, None), "inside": (0, None), "after": (0, NOW_MS)}
 # What an act asks for besides reading, where that is not RESPOND.
 DRAFTS = {"/c/{reference}/reply", "/c/{reference}/note"}
-HANDING = "/c/{reference}/hand"  # of what was not handed to the team before: that a responder may give back
+# Handing over what was not handed to the team before (that a responder may give back); merging; splitting.
+ASSIGNS = {"/c/{reference}/hand", "/c/{reference}/join", "/c/{reference}/merge", "/c/{reference}/split"}
 # Of a team that stands behind the question mark, and with five colleagues alone: tests/web/test_figures.py.
 ELSEWHERE = {"/logout", "/statistics.csv"}
 _ASKED = {
@@ -114,8 +115,8 @@ def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
     if page.path == "/m/{id}/test":
         return "open" if visitor.may(Permission.RULES) else "missing"
     asked = Permission.DRAFT if page.path in DRAFTS else Permission.RESPOND
-    asked = Permission.ASSIGN if page.path == HANDING else asked
-    acts = page.access is Access.RESPOND or page.path in DRAFTS or page.path == HANDING
+    asked = Permission.ASSIGN if page.path in ASSIGNS else asked
+    acts = page.access is Access.RESPOND or page.path in DRAFTS or page.path in ASSIGNS
     return "open" if not acts or objects.team in visitor.teams(asked) else "forbidden"
 
 
