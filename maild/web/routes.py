@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maild.archive.lists import PAGE_SIZE
 from maild.web import (
+    absences,
     after_sending,
     auditing,
     conversations,
@@ -27,6 +28,7 @@ from maild.web import (
     people_acts,
     reports,
     returned,
+    returning,
     rules_making_tests,
     rules_observed,
     rules_reading,
@@ -74,6 +76,7 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         *_rules_pages(services),
         *_people_pages(),
+        *_absence_pages(),
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/returned", endpoint=returned.page, access=Access.READ),
         Page(path="/returned.csv", endpoint=returned.table, access=Access.READ),
@@ -204,6 +207,17 @@ def _people_pages() -> tuple[Page, ...]:
         Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST),
         Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
+    )
+
+
+def _absence_pages() -> tuple[Page, ...]:
+    own = Access.SIGNED_IN
+    return (
+        Page(path="/absences", endpoint=absences.overview, access=own),
+        Page(path="/absences", endpoint=absences.mark_absent, access=own, methods=_POST),
+        Page(path="/absences/end", endpoint=absences.end_absence, access=own, methods=_POST),
+        Page(path="/absences/return", endpoint=returning.page, access=own),
+        Page(path="/absences/return", endpoint=returning.choose, access=own, methods=_POST, max_fields=1_100),
     )
 
 

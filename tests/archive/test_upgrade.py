@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from maild.archive import (
     schema,
+    schema_absences,
     schema_handbook,
     schema_outgoing,
     schema_people,
@@ -34,6 +35,7 @@ def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
         schema_people.audit,
         schema_sign_in.totp,
         schema_handbook.handbook,
+        schema_absences.absences,
     )
     assert {table.metadata for table in declared} == {metadata}
     with database.writing.connect() as connection:

@@ -199,3 +199,14 @@ def test_what_is_done_to_people_on_the_command_line_is_recorded_as_the_operators
         ("exported", "", "audit log"),
     ]
     assert {each["actor"] for each in said} == {"operator"}
+
+
+def test_an_absence_is_noted_and_ended(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    assert maild("absent", "jan", "--deputy", "petra").code == 1  # who may answer in no team of theirs
+    assert maild("absent", "jan", "--from", "2099-07-14", "--until", "2099-07-01").code == 1
+    noted = maild("absent", "jan", "--from", "2099-07-01", "--until", "2099-07-14")
+    assert noted.err == "jan is absent from 2099-07-01 through 2099-07-14; deputy: the team\n"
+    assert maild("absent", "jan", "--end", "--until", "2099-07-14").code == 2
+    assert maild("absent", "jan", "--end").code == 0
+    assert maild("absent", "jan", "--end").code == 1

@@ -87,6 +87,9 @@ FORMS = {
     "/people/accounts": {"login": "zwei worte"},
     "/people/state": {"number": "999999", "do": "close"},
     "/people/notices": {"up_to": "1"},
+    "/absences": {"login": "x"},
+    "/absences/end": {"absence": "999999"},
+    "/absences/return": {"absence": "999999"},
     "/audit/requests": {"person": "petra", "purpose": "x"},
     "/audit/decisions": {"request": "999999"},
 }
