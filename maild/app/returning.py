@@ -1,6 +1,7 @@
 """What the clock brings, also when maild did not run at that time.
 
-What waits until a date opens when it has come, and the log learns which teams are covered by others since when.
+What waits until a date opens when it has come, the accounts of those who leave close, and the log learns which teams
+are covered by others since when.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import structlog
 
 from maild.archive.database import Database
 from maild.archive.handling import bring_back, is_due
+from maild.archive.leaving import are_due, close_leavers
 from maild.archive.team_cover import Covering, has_changed, note_covers
 from maild.rules.rulebook import Rulebook
 
@@ -32,6 +34,8 @@ async def bring_back_in_time(
         try:
             if await asyncio.to_thread(_is_due, database, now_ms()):
                 publish(await database.writer.run(bring_back, now_ms()))
+            if await asyncio.to_thread(_leavers_due, database, now_ms()):
+                await database.writer.run(close_leavers, now_ms())
             covering = Covering(rules=rulebook.current, at_ms=now_ms())
             if await asyncio.to_thread(_is_news, database, covering):
                 publish(await database.writer.run(note_covers, covering))
@@ -43,6 +47,11 @@ async def bring_back_in_time(
 def _is_due(database: Database, now_ms: int) -> bool:
     with database.read() as connection:
         return is_due(connection, now_ms)
+
+
+def _leavers_due(database: Database, now_ms: int) -> bool:
+    with database.read() as connection:
+        return are_due(connection, now_ms)
 
 
 def _is_news(database: Database, covering: Covering) -> bool:

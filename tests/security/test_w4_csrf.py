@@ -78,7 +78,8 @@ def test_a_form_from_elsewhere_changes_nothing(office: Office, attack: str) -> N
 
 # Of people who are not there, and what only an administrator does.
 _ANSWERED = {"/people/grants": 400, "/people/revocations": 404, "/people/accounts": 403, "/people/state": 403,
-             "/audit/requests": 403, "/audit/decisions": 404}  # fmt: skip
+             "/audit/requests": 403, "/audit/decisions": 404, "/absences": 400, "/absences/end": 404,
+             "/person/{number}/handover": 400}  # fmt: skip
 
 
 def test_the_same_forms_from_our_own_pages_work(office: Office) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from maild.archive.accounts import find_user
 from maild.policy.roles import Role
 from tests.web.office import RULES, Office, letter, rules, sign_in, token_in
 from tests.web.writer import follow
@@ -92,3 +93,45 @@ def test_a_team_of_which_nobody_is_there_is_open_to_its_deputy_team_until_somebo
         assert bert.get(path).status_code == 404
         assert bert.get("/inbox/kita").status_code == 404
         assert "Spielplatz</a>" not in bert.get("/search?q=Spielplatz").text
+
+
+def test_a_leavers_conversations_go_over_from_a_page_without_letters_and_the_new_one_finds_the_history(
+    office: Office,
+) -> None:
+    _people(office)
+    with office.database.read() as connection:
+        leaver = find_user(connection, "petra").id
+    office.user("ada", (Role.ADMINISTRATOR, None), name="Ada Admin")
+    reference = office.reference(office.mail(letter("Spielplatz geheim")))
+    path = f"/c/{reference}"
+    with office.client("petra") as petra, office.client("jonas") as jonas, office.client("ada") as ada:
+        petra.post(f"{path}/assignee", data={**_form(petra.get(path).text, f"{path}/assignee"), "assignee": "petra"})
+        page = f"/person/{leaver}/handover"
+        shown = ada.get(page).text
+        assert reference in shown
+        assert "Spielplatz" not in shown
+        assert '<option value="jonas" selected>' in shown
+        assert petra.get(page).status_code == 403
+        form = _form(shown, page)
+        for fault in ({"last": "2020-01-01"}, {"to-kita": "bert"}):
+            assert ada.post(page, data={**form, **fault}).status_code == 400
+        done = ada.post(page, data={**form, "last": "2026-09-30", "to-kita": "jonas"})
+        assert "Alles ist übergeben." in follow(ada, done).text
+        assert "nach dem 30.09.2026" in ada.get(page).text
+        listed = jonas.get("/inbox/kita").text
+        assert "Petra Maurer geht, und Sie führen diese Vorgänge weiter" in listed
+        assert "Petra Maurer geht. Dieser Vorgang ist an die übergeben" in jonas.get(path).text
+        jonas.post("/handovers", data=_form(listed, "/handovers"))
+        assert "führen diese Vorgänge weiter" not in jonas.get("/inbox/kita").text
+        assert petra.get(path).status_code == 200
+        assert ada.post(page, data={**_form(ada.get(page).text, page), "do": "stay"}).status_code == 303
+        assert "nach dem 30.09.2026" not in ada.get(page).text
+    office.clock.ms += 10 * DAY_MS
+    office.user("neu", (Role.READER, "kita"))
+    with office.client("petra") as petra, office.client("neu") as new:
+        assert petra.get(path).status_code == 404
+        assert petra.get("/inbox/kita").status_code == 404
+        assert "Spielplatz geheim" not in petra.get("/search?q=geheim").text
+        assert "Spielplatz geheim" in new.get(path).text
+        assert "Spielplatz geheim" in new.get("/search?q=geheim").text
+        assert "Spielplatz geheim" in new.get("/inbox/kita").text
