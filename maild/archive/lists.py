@@ -251,6 +251,33 @@ def team_counts(
     }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """A conversation that nobody sees to."""
+
+    conversation_id: int
+    reference: str
+    team: str
+
+
+def longest_free(
+    connection: Connection, *, visible: Visible, cover: Cover = NO_COVER, limit: int = PAGE_SIZE
+) -> tuple[Free, ...]:
+    """Return what is open and nobody's in visible inboxes: what has waited longest for an answer first."""
+    found = connection.execute(
+        select(entries.c.conversation_id, conversations.c.reference, entries.c.team)
+        .join(conversations, conversations.c.id == entries.c.conversation_id)
+        .where(
+            allowed(entries.c.team, visible),
+            entries.c.state == "open",
+            or_(_nobodys(()), *_in_each(cover, None)),
+        )
+        .order_by(entries.c.waiting_since_ms.is_(None), entries.c.waiting_since_ms, entries.c.newest_id)
+        .limit(limit)
+    )
+    return tuple(Free(**row) for row in found.mappings())
+
+
 def listed(
     connection: Connection, *, visible: Visible, team: str, references: Iterable[str]
 ) -> dict[str, tuple[int, str]]:
