@@ -188,7 +188,7 @@ class Daemon:
                 self._beside(each.run(), name)
         if "router" in only:
             self._beside(reports.run(), "reports")
-            self._beside(bring_back_in_time(database, feed.publish, now_ms), "returning")
+            self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")
             await self._run_router(router)
             self._teach(make_teacher(settings, database, now_ms))
         screen = make_screen(settings, database, resolver, now_ms)

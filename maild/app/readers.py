@@ -1,7 +1,7 @@
 """Watches that every team which mail comes to has a reader, for the router, the metrics and the log.
 
-The grants are read anew every minute, and the answer is for the rules it is asked about, so that a change of the
-rules counts at once.
+The grants, and who is absent, are read anew every minute, and the answer is for the rules it is asked about, so that a
+change of the rules counts at once.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.archive.database import Database
 from maild.archive.readers import Held, orphans
@@ -30,12 +31,14 @@ class Readers:
         self._rulebook = rulebook
         self._now_ms = now_ms
         self._held: Held | None = None
+        self._absent: frozenset[int] = frozenset()
         self._answer: tuple[Held, str, frozenset[str]] | None = None  # for these grants and this version of the rules
         self._told: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
         """Read the grants; say in the log what has changed."""
         with self._database.read() as connection:
+            self._absent = frozenset(away_now(connection, self._now_ms()))
             self._held = open_grants(connection)
         self.tell(self._rulebook.current)
 
@@ -46,7 +49,7 @@ class Readers:
             return frozenset()
         if answer is not None and answer[0] is held and answer[1] == rules.version:
             return answer[2]
-        found = frozenset(orphan.inbox for orphan in orphans(held, rules, self._now_ms()))
+        found = frozenset(orphan.inbox for orphan in orphans(held, rules, self._now_ms(), self._absent))
         self._answer = (held, rules.version, found)
         return found
 

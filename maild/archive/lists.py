@@ -6,7 +6,7 @@ conversation may hold letters that only another team may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, missing, require_team, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
+from maild.policy.deputies import NO_COVER, Cover
 from maild.policy.visible import Visible
 
 PAGE_SIZE = 50
@@ -48,6 +49,7 @@ class InboxRow:
     revision: int
     tags: tuple[str, ...]
     held: bool  # something of it waits to be released
+    assignee_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +83,16 @@ def inbox(
     before: int | None = None,
     limit: int = PAGE_SIZE,
     overdue_ms: int = 0,
+    cover: Cover = NO_COVER,
 ) -> InboxPage:
     """Return a page of a team's inbox, newest first; `before` is the key `older` of the page in front of it.
 
-    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id` or mentions them, `overdue` for what has
-    waited since before `overdue_ms`. Raises NotFoundError.
+    `state` is one of FILTERS; `mine` asks for what is assigned to `user_id`, or to somebody for whom they act, or
+    mentions them, `unassigned` also for that of people for whom the team acts, `overdue` for what has waited since
+    before `overdue_ms`. Raises NotFoundError.
     """
     require_team(team, visible)
-    where = [entries.c.team == team, _filter(state, user_id, overdue_ms)]
+    where = [entries.c.team == team, _filter(state, user_id, overdue_ms, team, cover)]
     found = sorted(
         (row for part in _parts(user_id, before) for row in connection.execute(part.where(*where).limit(limit + 1))),
         key=_listed_at,
@@ -119,7 +123,7 @@ def _listed_at(row: Any) -> int:
     return listed_at
 
 
-def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[bool]:
+def _filter(state: str, user_id: int | None, overdue_ms: int, team: str, cover: Cover) -> ColumnElement[bool]:
     is_open = entries.c.state == "open"
     match state:
         case "mine":
@@ -129,9 +133,9 @@ def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[b
                 mentions.c.team == entries.c.team,
                 mentions.c.seen_ms.is_(None),
             )
-            return or_(called, and_(entries.c.assignee == user_id, entries.c.state.in_(_IN_WORK)))
+            return or_(called, and_(_of(user_id, cover.whom(team, user_id)), entries.c.state.in_(_IN_WORK)))
         case "unassigned":
-            return and_(entries.c.assignee.is_(None), is_open)
+            return and_(_nobodys(cover.whom(team, None)), is_open)
         case "unanswered":
             return and_(entries.c.waiting_since_ms.is_not(None), is_open)
         case "overdue":
@@ -142,6 +146,24 @@ def _filter(state: str, user_id: int | None, overdue_ms: int) -> ColumnElement[b
             return entries.c.state == state
         case _:
             raise missing()
+
+
+def _of(user_id: int | None, absent: Sequence[int]) -> ColumnElement[bool]:
+    own = entries.c.assignee == user_id
+    return own if user_id is None or not absent else or_(own, entries.c.assignee.in_(absent))
+
+
+def _nobodys(absent: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that nobody sees to an entry: who should is away, or is with us no more."""
+    gone = select(users.c.id).where(users.c.disabled_ms.is_not(None))
+    lone = or_(entries.c.assignee.is_(None), entries.c.assignee.in_(gone))
+    return or_(lone, entries.c.assignee.in_(absent)) if absent else lone
+
+
+def _in_each(cover: Cover, user_id: int | None) -> list[ColumnElement[bool]]:
+    """Return for each inbox the condition that an entry is somebody's for whom a person acts, or the team."""
+    found = ((inbox, cover.whom(inbox, user_id)) for inbox in cover.acting)
+    return [and_(entries.c.team == inbox, entries.c.assignee.in_(absent)) for inbox, absent in found if absent]
 
 
 def _rows(user_id: int | None) -> Select[Any]:
@@ -157,6 +179,7 @@ def _rows(user_id: int | None) -> Select[Any]:
             entries.c.waiting_since_ms,
             entries.c.seen_ms,
             entries.c.revision,
+            entries.c.assignee.label("assignee_id"),
             seen.c.newest_id.label("seen_id"),
             summaries.c.subject,
             summaries.c.from_name,
@@ -199,11 +222,17 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...], *, held: bool) -> InboxRow
         revision=row.revision,
         tags=names,
         held=held,
+        assignee_id=row.assignee_id,
     )
 
 
 def team_counts(
-    connection: Connection, *, visible: Visible, user_id: int | None = None, overdue_ms: int = 0
+    connection: Connection,
+    *,
+    visible: Visible,
+    user_id: int | None = None,
+    overdue_ms: int = 0,
+    cover: Cover = NO_COVER,
 ) -> dict[str, TeamCount]:
     """Return how much is in work in each visible team's inbox; teams with nothing are left out."""
 
@@ -211,13 +240,14 @@ def team_counts(
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
     is_open = entries.c.state == "open"
+    mine = [] if user_id is None else _in_each(cover, user_id)
     found = connection.execute(
         select(
             entries.c.team,
             many(is_open).label("open"),
             many(entries.c.state == "waiting").label("waiting"),
-            many(is_open, entries.c.assignee.is_(None)).label("unassigned"),
-            many(entries.c.assignee == user_id).label("mine"),
+            many(is_open, or_(_nobodys(()), *_in_each(cover, None))).label("unassigned"),
+            many(or_(entries.c.assignee == user_id, *mine)).label("mine"),
             many(is_open, entries.c.seen_ms.is_(None)).label("unseen"),
             many(is_open, entries.c.waiting_since_ms.is_not(None)).label("unanswered"),
             many(is_open, entries.c.waiting_since_ms < overdue_ms).label("overdue"),
@@ -237,6 +267,33 @@ def team_counts(
         )
         for row in found
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """A conversation that nobody sees to."""
+
+    conversation_id: int
+    reference: str
+    team: str
+
+
+def longest_free(
+    connection: Connection, *, visible: Visible, cover: Cover = NO_COVER, limit: int = PAGE_SIZE
+) -> tuple[Free, ...]:
+    """Return what is open and nobody's in visible inboxes: what has waited longest for an answer first."""
+    found = connection.execute(
+        select(entries.c.conversation_id, conversations.c.reference, entries.c.team)
+        .join(conversations, conversations.c.id == entries.c.conversation_id)
+        .where(
+            allowed(entries.c.team, visible),
+            entries.c.state == "open",
+            or_(_nobodys(()), *_in_each(cover, None)),
+        )
+        .order_by(entries.c.waiting_since_ms.is_(None), entries.c.waiting_since_ms, entries.c.newest_id)
+        .limit(limit)
+    )
+    return tuple(Free(**row) for row in found.mappings())
 
 
 def listed(

@@ -1,18 +1,22 @@
 """Which teams nobody can read, though mail comes to them: the alarm that no address is an orphan.
 
-A reader is an open account with a grant that holds now, on the team or on one above it. People who are absent are
-readers still.
+A reader is an open account with a grant that holds now, on the team or on one above it. Of the alarm, who is absent is
+none; a team that another one covers has its readers. Where people ask who would be left to read a team, before they
+take a role back, the absent count: they return.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
+from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.mail.inbox import confidential
+from maild.policy.deputies import covers
+from maild.policy.granting import Teams
 from maild.policy.grants import Grant, unread
 from maild.rules.model import Ruleset, Team
 from maild.rules.reach import confiding, receiving
@@ -22,12 +26,16 @@ Held = Mapping[int, tuple[Grant, ...]]  # by the id of the person: see `open_gra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """An inbox that mail comes to and nobody can read; `addresses` are the names of those that lead there."""
+    """An inbox that mail comes to and nobody can read; `addresses` are the names of those that lead there.
+
+    `away`: there are people who could, and all of them are absent.
+    """
 
     team: Team
     addresses: tuple[str, ...]
     is_fallback: bool
     confidential: bool = False
+    away: bool = False
 
     @property
     def inbox(self) -> str:
@@ -35,9 +43,14 @@ class Orphan:
         return confidential(self.team.id) if self.confidential else self.team.id
 
 
-def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
-    """Return the inboxes that mail comes to and nobody can read, in the order of the rules, confidential ones last."""
-    missing, reached = unread_inboxes(held, rules, now_ms), receiving(rules)
+def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = frozenset()) -> tuple[Orphan, ...]:
+    """Return the inboxes that mail comes to and nobody can read, in the order of the rules, confidential ones last.
+
+    `absent` are people who are away.
+    """
+    present = {user_id: grants for user_id, grants in held.items() if user_id not in absent}
+    missing, reached = unread_inboxes(present, rules, now_ms) - _covered(present, rules, now_ms), receiving(rules)
+    staffed = missing - unread_inboxes(held, rules, now_ms)
     found = [
         Orphan(team=rules.teams[team], addresses=addresses, is_fallback=team == rules.fallback)
         for team, addresses in reached.items()
@@ -51,7 +64,14 @@ def orphans(held: Held, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
         for team in rules.teams.values()
         if team.id in inner
     ]
-    return tuple(found)
+    return tuple(replace(orphan, away=orphan.inbox in staffed) for orphan in found)
+
+
+def _covered(present: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
+    """Return the teams that others cover, which have readers of their own."""
+    deputies = {team.id: team.deputy for team in rules.teams.values()}
+    teams = Teams(parents={team.id: team.parent for team in rules.teams.values()}, closed=rules.closed)
+    return frozenset(covers(deputies, _all(present.values()), teams, now_ms))
 
 
 def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
@@ -66,7 +86,7 @@ def unread_inboxes(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
 
 def find_orphans(connection: Connection, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
     """Return the teams that mail comes to and nobody can read, by the grants of this moment."""
-    return orphans(open_grants(connection), rules, now_ms)
+    return orphans(open_grants(connection), rules, now_ms, frozenset(away_now(connection, now_ms)))
 
 
 def _all(grants: Iterable[tuple[Grant, ...]]) -> list[Grant]:

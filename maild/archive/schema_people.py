@@ -5,7 +5,7 @@ Times and JSON as in `maild.archive.schema`.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, SmallInteger, Table, Text, text
 
 from maild.archive.metadata import Identity64, metadata
 
@@ -24,6 +24,7 @@ audit = Table(
     Column("details", Text, nullable=False),  # JSON: the values, as they were and as they became
     Index("audit_conversation", "conversation_id"),
     Index("audit_actor", "actor", "sequence"),
+    Index("audit_assigned", "at_ms", sqlite_where=text("act = 'assigned'"), postgresql_where=text("act = 'assigned'")),
 )
 
 # The one row that says where the log ends, so that its newest rows cannot be cut off unnoticed.

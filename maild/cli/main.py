@@ -37,6 +37,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("maild.cli.health:status", "Say how maild is, as a person reads it."),
     "user": ("maild.cli.people:user", "Add, list and disable people; set passwords."),
     "grant": ("maild.cli.people:grant", "Give or revoke a dated role in a team."),
+    "handover": ("maild.cli.handover:handover", "Hand over what somebody holds who leaves, and close the account."),
+    "absent": ("maild.cli.absent:absent", "Note that somebody is away, with a deputy, or that they are back."),
     "audit": ("maild.cli.audit:audit", "The audit log as a signed file that others can check."),
     "verify": ("maild.cli.health:verify", "Check that the archive is complete and unchanged."),
     "doctor": ("maild.cli.health:doctor", "Examine the machine, the storage and the certificates."),

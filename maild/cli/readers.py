@@ -41,6 +41,11 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
 def sentence(orphan: Orphan) -> str:
     """Say that nobody can read a team, what becomes of its mail, and what to do."""
     team = orphan.team.id
+    if orphan.away:
+        return (
+            f"all who can read '{orphan.inbox}' are absent, so its mail goes to the fallback, too; `maild absent LOGIN "
+            f"--end` says that somebody is back, and a `deputy` of team '{team}' in the rules covers it meanwhile"
+        )
     if orphan.confidential:
         return (
             f"nobody can read the confidential inbox of team '{team}', so its mail goes to that of the fallback, too, "

@@ -17,13 +17,17 @@ from maild.policy.visible import Visible
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """One dated permission. It holds at `from_ms` and no longer at `until_ms`; some roles have no team."""
+    """One dated permission. It holds at `from_ms` and no longer at `until_ms`; some roles have no team.
+
+    One that stands `alone` does not hold below its team.
+    """
 
     role: Role
     team: str | None
     from_ms: int
     until_ms: int | None = None
     revoked_ms: int | None = None
+    alone: bool = False
 
     def holds(self, now_ms: int) -> bool:
         """Tell whether the grant holds at a time, and says something that has a meaning."""
@@ -58,14 +62,16 @@ def teams_with(
 
 
 def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str | None]) -> set[str]:
-    held = {grant.team for grant in holding if grant.team is not None and permission in PERMISSIONS[grant.role]}
-    return held | {team for team in teams if not held.isdisjoint(_ancestors(team, teams))}
+    permitting = [grant for grant in holding if permission in PERMISSIONS[grant.role]]
+    held = {grant.team for grant in permitting if grant.team is not None}
+    reaching = {grant.team for grant in permitting if not grant.alone}
+    return held | {team for team in teams if not reaching.isdisjoint(_ancestors(team, teams))}
 
 
 def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:
     """Return the teams, and confidential inboxes, that nobody can read, given what all open accounts were granted.
 
-    Who is absent counts as a reader here: whether anybody is there at all is another question.
+    Whether who is absent counts as a reader is for who asks to say, by what is given.
     """
     inboxes = frozenset(teams) | frozenset(map(confidential, teams))
     return inboxes - teams_with(grants, Permission.READ, teams, now_ms)

@@ -17,13 +17,13 @@ from starlette.responses import Response, StreamingResponse
 from maild.archive import queries
 from maild.archive.lists import changes, newest_revision
 from maild.archive.replay import newest_step
-from maild.archive.sessions import find_session
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_reference
 from maild.policy.grants import visible
 from maild.policy.visible import Visible
 from maild.web.presence import Present
 from maild.web.problems import problem
+from maild.web.standing_in import session_of
 from maild.web.visit import Visit, cookie_name
 
 LOOK_S = 1.0  # how often the archive is asked for what another process filed
@@ -116,5 +116,5 @@ def _still_visible(visit: Visit) -> Visible | None:
     token = visit.request.cookies.get(cookie_name(services, "session"), "")
     now_ms = services.now_ms()
     with services.database.read() as connection:
-        session = find_session(connection, token, services.settings.lifetime, now_ms)
+        session = session_of(connection, services, token, now_ms)
     return None if session is None else visible(session.principal.grants, visit.parents, now_ms)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from maild.archive.sessions import Seen, Session, find_session, touch_sessions
+from maild.archive.sessions import Seen, Session, touch_sessions
 from maild.policy.credentials import second_factor_asked
 from maild.policy.roles import Permission
 from maild.web.confirming import Confirming
@@ -25,6 +25,7 @@ from maild.web.language import LANGUAGES
 from maild.web.pages import Pages
 from maild.web.problems import language_of
 from maild.web.services import Services
+from maild.web.standing_in import session_of
 from maild.web.uploads import Upload, is_multipart, read_upload
 from maild.web.visit import Visit, cookie_name, form_token, new_token, remember
 
@@ -171,7 +172,7 @@ class Gate:
     def _find(self, token: str) -> Session | None:
         services = self._services
         with services.database.read() as connection:
-            return find_session(connection, token, services.settings.lifetime, services.now_ms())
+            return session_of(connection, services, token, services.now_ms())
 
     def _turn_away(self, request: Request, session: Session | None) -> Response | None:
         if self._page.access in {Access.PUBLIC, Access.OPERATE}:

@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.archive.notes import mentions_of
+from maild.web.absences import absent_here, first_page
 from maild.web.after_sending import failures
 from maild.web.handing import tossed
+from maild.web.handover import letters
 from maild.web.own_addresses import writable
 from maild.web.people_notices import people_notices
 from maild.web.selection import left_as_they_are, offered
@@ -23,6 +25,8 @@ async def home(visit: Visit) -> Response:
     """Lead to the inbox one left last, else to the first; say what to do when there is none. Who is new is welcomed."""
     if await is_due(visit):
         return visit.go("/welcome")
+    if (first := await first_page(visit)) is not None:
+        return visit.go(first)
     visible = visit.visible
     left = await visit.read(last_path, visit.person.user_id)
     if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.teams}:
@@ -46,6 +50,8 @@ async def inbox(visit: Visit) -> Response:
         shell=around,
         failures=await failures(visit),
         rights=await people_notices(visit),
+        absent=await absent_here(visit, team),
+        got=await letters(visit),
         tossed=await tossed(visit),
         mentions=await visit.read(mentions_of, visible=visit.visible, user_id=visit.person.user_id),
         may_write=bool(writable(visit)),

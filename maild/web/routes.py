@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maild.archive.lists import PAGE_SIZE
 from maild.web import (
+    absences,
     after_sending,
     auditing,
     conversations,
@@ -16,6 +17,7 @@ from maild.web import (
     handbook,
     handing,
     handling,
+    handover,
     holding,
     inboxes,
     inviting,
@@ -23,12 +25,14 @@ from maild.web import (
     machine,
     messages,
     noting,
+    offering,
     own_sign_in,
     people,
     people_acts,
     queue,
     reports,
     returned,
+    returning,
     rules_making_tests,
     rules_observed,
     rules_reading,
@@ -76,6 +80,8 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         Page(path="/m/{id}/part/{part}", endpoint=messages.part, access=Access.READ),
         *_rules_pages(services),
         *_people_pages(),
+        *_absence_pages(),
+        Page(path="/offer", endpoint=offering.offer, access=Access.READ),
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/queue", endpoint=queue.overview, access=Access.QUEUE),
         Page(path="/queue/{number}", endpoint=queue.one, access=Access.QUEUE),
@@ -210,6 +216,16 @@ def _people_pages() -> tuple[Page, ...]:
     return (
         Page(path="/people", endpoint=people.overview, access=Access.PEOPLE),
         Page(path="/person/{number}", endpoint=people.one, access=Access.PEOPLE),
+        Page(path="/person/{number}/handover", endpoint=handover.form, access=Access.PEOPLE),
+        Page(
+            path="/person/{number}/handover",
+            endpoint=handover.hand_over,
+            access=Access.PEOPLE,
+            methods=_POST,
+            fresh=True,
+            max_fields=2_000,
+        ),
+        Page(path="/handovers", endpoint=handover.seen, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/people/grants", endpoint=people_acts.grant, access=Access.PEOPLE, methods=_POST, fresh=True),
         Page(path="/people/revocations", endpoint=people_acts.revoke, access=Access.PEOPLE, methods=_POST, fresh=True),
         Page(path="/people/accounts", endpoint=people_acts.account, access=Access.PEOPLE, methods=_POST, fresh=True),
@@ -218,6 +234,17 @@ def _people_pages() -> tuple[Page, ...]:
         Page(path="/audit/requests", endpoint=auditing.request, access=Access.AUDIT, methods=_POST, fresh=True),
         Page(path="/audit/decisions", endpoint=auditing.decision, access=Access.SIGNED_IN, methods=_POST, fresh=True),
         Page(path="/people/notices", endpoint=people_acts.seen, access=Access.PEOPLE, methods=_POST),
+    )
+
+
+def _absence_pages() -> tuple[Page, ...]:
+    own = Access.SIGNED_IN
+    return (
+        Page(path="/absences", endpoint=absences.overview, access=own),
+        Page(path="/absences", endpoint=absences.mark_absent, access=own, methods=_POST),
+        Page(path="/absences/end", endpoint=absences.end_absence, access=own, methods=_POST),
+        Page(path="/absences/return", endpoint=returning.page, access=own),
+        Page(path="/absences/return", endpoint=returning.choose, access=own, methods=_POST, max_fields=1_100),
     )
 
 

@@ -14,6 +14,7 @@ from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
 from maild.mail.inbox import confidential, is_confidential, team_of
+from maild.policy.deputies import NO_COVER, Cover
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
@@ -21,6 +22,7 @@ from maild.web.language import catalogue
 from maild.web.overdue import overdue_ms
 from maild.web.presence import Here
 from maild.web.senders import forged_among
+from maild.web.standing_in import cover_in
 from maild.web.visit import Visit
 
 _ALARMED = (Permission.PEOPLE, Permission.RULES)
@@ -142,29 +144,30 @@ class Shell:
     listing: Listing | None
     orphans: tuple[Orphan, ...] = ()
     folders: tuple[Folder, ...] = ()
+    cover: Cover = NO_COVER  # who acts for whom in the visible inboxes
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
     visible, user_id = visit.visible, visit.person.user_id
-    page = None
+    page, cover = None, cover_in(connection, visit.services, visible.teams, visit.now_ms)
     late_ms = overdue_ms(visit.services.rulebook.current, place.team if place is not None else None, visit.now_ms)
     if place is not None:
         page = inbox(
             connection, visible=visible, team=place.team, state=place.state, user_id=user_id, before=place.before,
-            overdue_ms=late_ms,
+            overdue_ms=late_ms, cover=cover,
         )  # fmt: skip
-    counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms)
+    counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms, cover=cover)
     teams = team_links(visit, visible, counts)
     folders = folders_of(connection, visible=visible, user_id=user_id)
     if place is None or page is None:
-        return Shell(teams=teams, listing=None, folders=folders)
+        return Shell(teams=teams, listing=None, folders=folders, cover=cover)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
     here = visit.services.presence.here(
         (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
     )
     listing = replace(listing, forged=_forged(connection, visit, page), here=here)
-    return Shell(teams=teams, listing=listing, folders=folders)
+    return Shell(teams=teams, listing=listing, folders=folders, cover=cover)
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:

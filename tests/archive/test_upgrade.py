@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from maild.archive import (
     schema,
+    schema_absences,
     schema_copies,
     schema_handbook,
     schema_inbox,
@@ -40,6 +41,7 @@ def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
         schema_copies.copies,
         schema_inbox.seen,
         schema_sts.sts_policies,
+        schema_absences.absences,
     )
     assert {table.metadata for table in declared} == {metadata}
     with database.writing.connect() as connection:

@@ -199,3 +199,29 @@ def test_what_is_done_to_people_on_the_command_line_is_recorded_as_the_operators
         ("exported", "", "audit log"),
     ]
     assert {each["actor"] for each in said} == {"operator"}
+
+
+def test_an_absence_is_noted_and_ended(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    assert maild("absent", "jan", "--deputy", "petra").code == 1  # who may answer in no team of theirs
+    assert maild("absent", "jan", "--from", "2099-07-14", "--until", "2099-07-01").code == 1
+    noted = maild("absent", "jan", "--from", "2099-07-01", "--until", "2099-07-14")
+    assert noted.err == "jan is absent from 2099-07-01 through 2099-07-14; deputy: the team\n"
+    assert maild("absent", "jan", "--end", "--until", "2099-07-14").code == 2
+    assert maild("absent", "jan", "--end").code == 0
+    assert maild("absent", "jan", "--end").code == 1
+
+
+def test_a_leaver_is_shown_what_goes_and_gone_with_yes(maild: Maild, site: Path, tmp_path: Path) -> None:
+    add(maild, tmp_path)
+    maild("grant", "jan", "poststelle", "responder")
+    shown = maild("handover", "jan")
+    assert (shown.code, shown.out) == (1, "ends: responder in poststelle\n")
+    later = maild("handover", "jan", "--until", "2099-06-30", "--yes")
+    assert later.err == "handed over 0 conversations and 0 drafts; 1 role to end; the account closes after 2099-06-30\n"
+    assert maild("handover", "jan", "--stays").code == 0
+    assert maild("handover", "jan", "--stays").code == 1
+    assert maild("handover", "jan", "--to", "petra", "--yes").code == 0
+    assert {p["login"]: bool(p["disabled"]) for p in maild("user", "list", "--json").objects} == {
+        "jan": True, "petra": False,
+    }  # fmt: skip

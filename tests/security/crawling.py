@@ -90,6 +90,11 @@ FORMS = {
     "/people/state": {"number": "999999", "do": "close"},
     "/people/notices": {"up_to": "1"},
     "/queue/{number}": {"do": "hold"},
+    "/absences": {"login": "x"},
+    "/person/{number}/handover": {"last": "x"},
+    "/handovers": {"letter": "999999"},
+    "/absences/end": {"absence": "999999"},
+    "/absences/return": {"absence": "999999"},
     "/audit/requests": {"person": "petra", "purpose": "x"},
     "/audit/decisions": {"request": "999999"},
 }

@@ -144,6 +144,8 @@ def _cell(client: TestClient, visitor: Visitor, page: Page, objects: Objects | N
         answer = client.post(path, data={**form, "draft": format_id(next(_numbers))})
     expected, status = _expected(page, visitor, objects), answer.status_code
     fits = _is(status, answer.headers.get("location", ""), expected)
+    if expected == "open" and page.path in ASSIGNS:
+        fits = fits or status in _LET_IN - {403}  # the form names a letter or a conversation that is not there
     if expected == "open" and objects is None and (page.access in _ASKED or page.access is Access.SIGNED_IN):
         fits = fits or status in _LET_IN
     text = answer.text.lower() + repr(answer.headers).lower()

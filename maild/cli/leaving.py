@@ -1,0 +1,73 @@
+"""What `maild handover` does."""
+
+from __future__ import annotations
+
+import click
+
+from maild.archive.accounts import find_user
+from maild.archive.audit import OPERATOR
+from maild.archive.leaving import HandingOver, Holdings, Staying, hand_all_over, holdings, stay
+from maild.cli import times
+from maild.cli.rules import load_rules
+from maild.cli.store import carry_out, reading
+from maild.cli.verb import counted, note
+from maild.config import Settings
+
+_NOTES = {
+    "de": "{name} geht. Dieser Vorgang ist an die übergeben, die jetzt zuständig sind.",
+    "en": "{name} leaves. This conversation was handed over to whom it is assigned now.",
+}
+
+
+def hand_over(settings: Settings, login: str, successor: str | None, *, until_ms: int | None, yes: bool) -> None:
+    """Say what a person holds; with `yes`, hand it over. `until_ms` None is now."""
+    rules, now = load_rules(settings), times.now_ms()
+    with reading(settings) as connection:
+        found = holdings(connection, login, rules, now)
+        wanted = find_user(connection, successor).login if successor is not None else None
+    to = {inbox: _goes_to(found, inbox, wanted) for inbox in found.inboxes}
+    for line in _lines(found, to):
+        click.echo(line)
+    if not yes:
+        note("nothing is handed over yet; --yes does it")
+        raise click.exceptions.Exit(1)
+    name = found.user.name or found.user.login
+    text = _NOTES.get(rules.organisation.language, _NOTES["en"]).format(name=name)
+    asked = HandingOver(
+        by=OPERATOR, by_id=None, login=login, to=to, leaves_ms=now if until_ms is None else until_ms, note=text,
+        rules=rules, at_ms=now,
+    )  # fmt: skip
+    done = carry_out(settings, hand_all_over, asked)
+    when = "is closed" if until_ms is None else f"closes after {times.local(until_ms - 1)[:10]}"
+    note(
+        f"handed over {counted(done.conversations, 'conversation')} and {counted(done.drafts, 'draft')}; "
+        f"{counted(done.grants, 'role')} to end; the account {when}"
+    )
+
+
+def _goes_to(found: Holdings, inbox: str, wanted: str | None) -> str:
+    if wanted is not None and any(each.login == wanted for each in found.colleagues[inbox]):
+        return wanted
+    proposed = found.proposed[inbox]
+    return "" if proposed is None else proposed.login
+
+
+def _lines(found: Holdings, to: dict[str, str]) -> list[str]:
+    lines = [
+        f"{inbox}: {counted(sum(t.team == inbox for t in found.conversations), 'conversation')}, "
+        f"{counted(sum(d.team == inbox for d in found.drafts), 'draft')} -> {to[inbox] or 'the team'}"
+        for inbox in found.inboxes
+    ]
+    lines += [f"ends: {g.role}" + (f" in {g.team}" if g.team else "") for g in found.grants]
+    lines += [f"stands in for {name}: the team does then" for name in found.stands_in_for]
+    lines += [f"rule {rule} assigns to them: change it in the rules" for rule in found.rules]
+    lines += [f"nobody else can read team {team}: give somebody a role there" for team in found.alone_in]
+    return lines
+
+
+def stays_after_all(settings: Settings, login: str) -> None:
+    """Call a leaving off."""
+    if not carry_out(settings, stay, Staying(by=OPERATOR, login=login, at_ms=times.now_ms())):
+        note(f"{login} was not about to leave")
+        raise click.exceptions.Exit(1)
+    note(f"{login} stays; roles that were to end are given anew with `maild grant`")

@@ -1,0 +1,51 @@
+"""The first page of who comes back: what happened meanwhile, and what they take back."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from maild.archive.return_home import Choice, Settling, returned, settle
+from maild.policy.roles import Permission
+from maild.web.handling import number_asked
+from maild.web.shell import shell_of, team_name
+from maild.web.visit import Visit
+
+
+async def page(visit: Visit) -> Response:
+    """Show what happened."""
+    found = await visit.read(
+        returned, visible=visit.visible, user_id=visit.person.user_id, parents=visit.parents, now_ms=visit.now_ms
+    )
+    if found is None:
+        return visit.go("/absences")
+    return visit.page(
+        "returning.html",
+        shell=await shell_of(visit),
+        found=found,
+        items=[(item, team_name(visit, item.team), visit.may(Permission.RESPOND, item.team)) for item in found.items],
+        own=visit.person.user_id,
+    )
+
+
+async def choose(visit: Visit) -> Response:
+    """Carry out what was chosen: for each conversation, or for all."""
+    do = visit.form.get("do", "")
+    choices = []
+    for name, value in visit.form.items():
+        number, _, team = name.removeprefix("item-").partition(".")
+        if name.startswith("item-") and number.isascii() and number.isdigit() and len(number) < 20:
+            wanted = {"all-back": "back", "all-stay": "stay"}.get(do, value)
+            choices.append(Choice(conversation_id=int(number), team=team, take_back=wanted == "back"))
+    settling = Settling(
+        user_id=visit.person.user_id,
+        login=visit.person.login,
+        absence_id=number_asked(visit, "absence") or 0,
+        choices=tuple(choices),
+        inboxes=frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team)),
+        visible=visit.visible,
+        parents=visit.parents,
+        at_ms=visit.services.now_ms(),
+    )
+    await visit.write(settle, settling)
+    visit.services.feed.publish()
+    return visit.go("/")
