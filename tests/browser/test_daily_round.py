@@ -48,7 +48,7 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     jonas.keyboard.press("Enter")
     expect(jonas.locator("[role=alert]")).to_contain_text("Petra Maurer hat den Vorgang übernommen")
     violations += _violations(jonas)
-    jonas.get_by_role("button", name="Trotzdem ausführen").click()
+    jonas.get_by_role("button", name="Trotzdem tun").click()
     expect(jonas.locator("#entries .tag")).to_have_text("anbau")
     expect(petra.locator("#entries .tag")).to_have_text("anbau", timeout=2_000)
 

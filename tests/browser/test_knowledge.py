@@ -47,7 +47,7 @@ def test_a_new_colleague_finds_and_writes_the_handbook_at_any_width(small: Visit
     page.get_by_text("Gute Antwort, Handbuch").click()
     page.get_by_label("weil (in wenigen Worten)").fill("freundlich und kurz")
     page.locator(".model button").first.click()
-    expect(page.locator(".entry")).to_contain_text("freundlich und kurz")
+    expect(page.locator("main .story")).to_contain_text("freundlich und kurz")
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 860})
         for path in ("/welcome", "/handbook", "/handbook/kita", written, f"{written}?edit=1", "/statistics?by=day"):
