@@ -43,7 +43,9 @@ def test_no_octet_that_leaves_has_a_word_of_a_note(office: Office) -> None:
         # What we wrote ourselves is quoted in its turn.
         newest = max(sent.id for sent in left(office))
         office.clock.ms += 1_000
-        follow(client, reply(office, client, newest).press(client, "send", to="rat@kreis.example"))
+        form = reply(office, client, newest)
+        text = "Ein Nachtrag.\n" + form.fields["text"]
+        follow(client, form.press(client, "send", to="rat@kreis.example", text=text))
         assert "/c/" not in client.get(f"/search?q={CANARY}").text.split("<main")[1]
         for seen in (path, "/inbox/bauamt", f"/search?q={CANARY[:-1]}*"):
             assert CANARY not in bert.get(seen).text
