@@ -34,4 +34,4 @@ async def test_no_acknowledged_mail_is_lost_by_random_kills(tmp_path: Path) -> N
     assert verdict.acknowledged > 20 * kills
     assert verdict.ghosts <= load.connections * done
     assert not any(code.startswith("5") for code in ledger.replies)
-    assert daemon.slowest_start_s <= 5
+    assert daemon.slowest_start_s <= scaled(30, 5)  # a time is worth something where nothing else runs, and not here
