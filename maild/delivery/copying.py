@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
 
 from maild.archive.database import Database
 from maild.delivery.queue.copies import TakeUpCopies, take_up_copies
+from maild.rounds import Rounds
 from maild.rules.model import Ruleset
 
 _POLL_S = 10.0
 _log = structlog.get_logger()
+
+
+def _failed(error: Exception) -> None:
+    _log.error("copy.failed", error=type(error).__name__)
 
 
 class Copying:
@@ -27,25 +31,15 @@ class Copying:
         self._lifetime_ms = lifetime_ms
         self._now_ms = now_ms
         self._on_made = on_made
-        self._awake = asyncio.Event()
+        self._rounds = Rounds(_POLL_S)
 
     def wake(self) -> None:
         """Say that something was filed; from the event loop."""
-        self._awake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self._awake.clear()
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
-                _log.error("copy.failed", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._awake.wait()
-            except TimeoutError:
-                continue
+        await self._rounds.run(self.once, _failed)
 
     async def once(self) -> None:
         """Look at all that waits."""

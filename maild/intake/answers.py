@@ -32,6 +32,7 @@ from maild.mail.composing import Composition, compose
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
+from maild.rounds import Rounds
 from maild.rules.filling import fill
 from maild.rules.model import FunctionAddress, Ruleset, Team, Template
 
@@ -103,6 +104,10 @@ def answering_address(rules: Ruleset, letter: Letter) -> _From | None:
     return None
 
 
+def _failed(error: Exception) -> None:
+    _log.error("answer.failed", error=type(error).__name__)
+
+
 class Answers:
     """The task that carries out duties of the kinds `reply` and `acknowledge`."""
 
@@ -115,25 +120,15 @@ class Answers:
         self._submitter = submitter
         self._read = read
         self._now_ms = now_ms
-        self._awake = asyncio.Event()
+        self._rounds = Rounds(_POLL_S)
 
     def wake(self) -> None:
         """Say that something was filed; from the event loop."""
-        self._awake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self._awake.clear()
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
-                _log.error("answer.failed", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._awake.wait()
-            except TimeoutError:
-                continue
+        await self._rounds.run(self.once, _failed)
 
     async def once(self) -> None:
         """Look at all that waits."""

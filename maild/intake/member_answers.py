@@ -51,6 +51,7 @@ from maild.mail.ids import format_id
 from maild.mail.member_answer import UNANSWERED, Why, is_addressed
 from maild.mail.reply_token import Claim, claim_of
 from maild.policy.visible import OPERATOR
+from maild.rounds import Rounds
 from maild.rules.authorship import Sender, preset, senders
 from maild.rules.duties import MEMBER_ANSWER
 from maild.rules.model import Ruleset
@@ -100,6 +101,10 @@ class _Ready:
     draft: MemberDraft
 
 
+def _failed(error: Exception) -> None:
+    _log.error("member_answer.failed", error=type(error).__name__)
+
+
 class MemberAnswers:
     """The task that carries out duties of the kind `member-answer`. `key` is that of the reply addresses."""
 
@@ -115,25 +120,15 @@ class MemberAnswers:
         self._key = key
         self._max_bytes = max_message_bytes
         self._now_ms = now_ms
-        self._awake = asyncio.Event()
+        self._rounds = Rounds(_POLL_S)
 
     def wake(self) -> None:
         """Say that something was filed; from the event loop."""
-        self._awake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            self._awake.clear()
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
-                _log.error("member_answer.failed", error=type(error).__name__)
-            try:
-                async with asyncio.timeout(_POLL_S):
-                    await self._awake.wait()
-            except TimeoutError:
-                continue
+        await self._rounds.run(self.once, _failed)
 
     async def once(self) -> None:
         """Look at all that waits."""
