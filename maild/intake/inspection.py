@@ -100,7 +100,7 @@ class Inspection:
         octets = self._spool.octets
         try:
             if octets is not None and len(octets) <= _READ_HERE_BYTES:
-                return read_sender(octets)
+                return _read_here(octets)
             if octets is not None:
                 read: Read = await self._inspector.batches.run(octets)
             else:
@@ -110,3 +110,12 @@ class Inspection:
             _log.warning("sender.unread", reason=type(error).__name__)
             return UNREADABLE
         return read
+
+
+def _read_here(octets: bytes) -> Read:
+    """Read a small message; a fault of ours keeps none out, as one within a worker would not."""
+    try:
+        return read_sender(octets)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the letter is taken in
+        _log.error("sender.check_failed", error=type(error).__name__)
+        return UNREADABLE
