@@ -12,7 +12,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
+from maild.app.telling import telling_of_filed, telling_of_sent
 from maild.app.token_key import token_key
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
@@ -155,7 +156,7 @@ class Daemon:
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_sent=_telling(feed.publish, worker.wake),
+            on_sent=telling_of_sent(feed.publish, worker),
             now_ms=now_ms,
         )
         answers = make_answers(database, rulebook, pool, submitter, now_ms)
@@ -164,16 +165,12 @@ class Daemon:
             settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
         )
 
-        def wake() -> None:
-            for each in (worker, answers, copying, member_answers):
-                each.wake()
-
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=_telling(feed.publish, wake),
+            on_filed=telling_of_filed(feed.publish, (worker, answers, copying, member_answers)),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -359,16 +356,6 @@ class Daemon:
         self._stack.callback(running.cancel)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
         return watch
-
-
-def _telling(publish: Callable[[frozenset[str]], None], wake: Callable[[], None]) -> Callable[[frozenset[str]], None]:
-    """Tell live pages of what was filed, and the worker of deliveries, which may have been asked for something."""
-
-    def tell(filed: frozenset[str]) -> None:
-        publish(filed)
-        wake()
-
-    return tell
 
 
 def _raise_descriptor_limit() -> None:

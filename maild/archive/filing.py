@@ -96,6 +96,7 @@ class Filed:
     conversation_id: int
     revision: int
     teams: tuple[str, ...]
+    asks: bool = False  # beyond its places: there are duties to carry out
 
 
 def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
@@ -135,6 +136,8 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
     ties.write(work)
     if dutiful := [item for item in work if item.duties]:
         record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
+        for item in dutiful:
+            done[item.message_id] = replace(done[item.message_id], asks=True)
     _close_work_items(connection, work)
     count(connection, [(item.message_id, item.hits) for item in work])
     observe(connection, [(item.message_id, item.observations) for item in work])

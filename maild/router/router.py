@@ -69,7 +69,7 @@ class Router:
         rulebook: Rulebook,
         pool: Pool,
         index: IndexWriter,
-        on_filed: Callable[[frozenset[str]], None],
+        on_filed: Callable[[Filed], None],
         chance: Callable[[int], int],
         unread: Callable[[Ruleset], frozenset[str]] = lambda _: frozenset(),
         now_ms: Callable[[], int],
@@ -85,7 +85,7 @@ class Router:
             rulebook: the rules that serve.
             pool: the workers that read.
             index: hears what was filed.
-            on_filed: hears of the teams.
+            on_filed: hears of what was filed, and whether anything is to be done besides.
             chance: gives so many random bits, for references.
             unread: names the teams that nobody can read now.
             now_ms: the wall clock, for when duties were made.
@@ -361,7 +361,7 @@ class Router:
     def _report(self, reading: Reading, filed: Filed) -> None:
         self.filed_count += 1
         self.source_only_count += reading.filing.summary.source_only is not None
-        self._on_filed(frozenset(filed.teams))
+        self._on_filed(filed)
         if reading.may_report:
             self._on_report(filed.message_id)
         _log.info(
