@@ -20,10 +20,11 @@ from binascii import a2b_base64, a2b_qp
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maild.authentication.canonical import Mail, read_mail
+from maild.authentication.canonical import Mail, SignedField, read_mail
 from maild.errors import AddressError
+from maild.mail import charset
 from maild.mail.address import LOCAL_OCTETS, parse_address
-from maild.mail.header import Field, read_header
+from maild.mail.header import Field
 from maild.mail.words import decode_words
 
 _QUOTED = r'"(?:[^"\\]++|\\.)*+"'
@@ -74,10 +75,16 @@ def author_of(content: bytes, mail: Mail | None = None) -> Author:
     Beside what `read_author` finds there is the problem `flawed`: lines in the header that belong to no field, or do
     not end in CRLF. We pass over such lines; another program may find a From in them.
     """
-    if (mail or read_mail(content)).flaw:
+    mail = mail or read_mail(content)
+    if mail.flaw:
         return Author(problem="flawed")
-    header = read_header(content, 0, len(content), b"\n")
-    return read_author(header.fields, whole=header.over is None)
+    # Where nothing is flawed, these are the fields that `read_header` finds; only those that count are read.
+    return read_author([_field(each) for each in mail.fields if b"from" in each.key or not each.key.isascii()])
+
+
+def _field(signed: SignedField) -> Field:
+    value = signed.value
+    return Field(signed.key.decode("latin-1"), value.decode("ascii") if value.isascii() else charset.guess(value))
 
 
 def read_author(fields: Sequence[Field], *, whole: bool = True) -> Author:

@@ -95,7 +95,11 @@ def _extent(content: bytes) -> tuple[int, int]:
 
 def relaxed_field(key: bytes, value: bytes) -> bytes:
     """Return a field in the relaxed form, without a CRLF."""
-    return key + b":" + _narrowed(value.replace(_CRLF, b"")).strip(b" ")
+    if _CRLF in value:
+        value = value.replace(_CRLF, b"")
+    if b"  " in value or b"\t" in value:
+        value = _narrowed(value)
+    return key + b":" + value.strip(b" ")
 
 
 def _narrowed(octets: bytes) -> bytes:

@@ -136,6 +136,8 @@ async def check(
     """Find out all there is to it. `known` is what `policy_of` has said before."""
     discovered = known or await policy_of(resolver, author)
     needed = undiscovered(discovered, spf, dkim)
+    if not needed:
+        return evaluate(author, discovered, _NOBODY, spf, dkim)
     walks = await asyncio.gather(*[_walk(resolver, domain) for domain in needed])
     return evaluate(author, discovered, {walk.domain: walk for walk in walks}, spf, dkim)
 

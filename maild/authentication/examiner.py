@@ -148,9 +148,15 @@ class Limit:
 
     async def together(self, questions: Sequence[Question[Any]]) -> list[Any]:
         """Return the answers to several questions, asked at once."""
-        if len(questions) == 1:
-            return [await self.within(questions[0])]
-        return await asyncio.gather(*[self.within(question) for question in questions])
+        first, *others = questions
+        # The first needs no task of its own: where all is remembered, tasks are the dearest part.
+        begun = [asyncio.create_task(self.within(question)) for question in others]
+        try:
+            return [await self.within(first), *[await task for task in begun]]
+        except asyncio.CancelledError:
+            for task in begun:
+                task.cancel()
+            raise
 
 
 def _unknown_spf(dialogue: Dialogue, reason: str) -> Spf:

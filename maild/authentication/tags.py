@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_]*")
-_BLANK = b" \t\r\n"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_BLANK = " \t\r\n"
+_BLANK_OCTETS = _BLANK.encode("ascii")
 # What no value may contain: controls that are no folding white space.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANKS = re.compile(r"[ \t\r\n]+")
@@ -46,21 +47,20 @@ def read_tags(octets: bytes) -> Tags:
     values: dict[str, str] = {}
     if _CONTROL.search(octets):
         return Tags({}, "a control character in the list of tags")
-    specs = octets.split(b";")
+    specs = octets.decode("utf-8", "replace").split(";")
     if not specs[-1].strip(_BLANK):
         specs.pop()
     if not specs:
         return Tags({}, "an empty list of tags")
     for spec in specs:
-        name, equals, value = spec.partition(b"=")
+        name, equals, value = spec.partition("=")
         name = name.strip(_BLANK)
         if not equals or not _NAME.fullmatch(name):
-            shown = " ".join(spec[:_SHOWN].decode("ascii", "replace").split())
+            shown = " ".join("".join([c if c.isascii() else "\ufffd" for c in spec[:_SHOWN]]).split())
             return Tags({}, f"no tag: '{shown}'" if shown else "an empty tag")
-        key = name.decode("ascii")
-        if key in values:
-            return Tags({}, f"the tag '{key[:_SHOWN]}' is there twice")
-        values[key] = value.strip(_BLANK).decode("utf-8", "replace")
+        if name in values:
+            return Tags({}, f"the tag '{name[:_SHOWN]}' is there twice")
+        values[name] = value.strip(_BLANK)
     return Tags(values)
 
 
@@ -72,7 +72,7 @@ def emptied(octets: bytes, wanted: bytes) -> bytes:
     start = 0
     for spec in octets.split(b";"):
         name, equals, value = spec.partition(b"=")
-        if equals and name.strip(_BLANK) == wanted:
+        if equals and name.strip(_BLANK_OCTETS) == wanted:
             end = start + len(spec)
             return octets[: end - len(value)] + octets[end:]
         start += len(spec) + 1

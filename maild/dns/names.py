@@ -5,6 +5,8 @@ Source: RFC 1035 §2.3.4 (lengths), RFC 4343 (case).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _NAME_OCTETS = 253  # as text, without the dot at the end
 _LABEL_OCTETS = 63
 
@@ -14,6 +16,11 @@ def plain_name(name: str) -> str | None:
 
     The root, empty labels, lengths beyond the limits and anything that is not ASCII cannot.
     """
+    return _plain(name) if len(name) <= _NAME_OCTETS + 1 else None
+
+
+@lru_cache(maxsize=4096)  # the same few domains are asked about again and again
+def _plain(name: str) -> str | None:
     plain = name.removesuffix(".").lower()
     if not plain.isascii() or not 0 < len(plain) <= _NAME_OCTETS:
         return None

@@ -137,9 +137,10 @@ def _arc(found: dict[str, Any]) -> Arc:
 
 
 def _written(value: Any) -> Any:
-    if hasattr(value, "_asdict"):
-        defaults = value._field_defaults
-        return {k: _written(v) for k, v in value._asdict().items() if k not in defaults or v != defaults[k]}
+    if hasattr(value, "_fields"):
+        left_out = value._field_defaults
+        pairs = zip(value._fields, value, strict=True)
+        return {name: _written(each) for name, each in pairs if name not in left_out or each != left_out[name]}
     return [_written(each) for each in value] if isinstance(value, tuple) else value
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
+_ADDRESS_CHARACTERS = 80  # the longest address has 45; a zone follows
 
 
 # Not of the public Internet (RFC 1918, 3927, 4193, 6598): nobody's machine, as far as the DNS of a domain knows.
@@ -31,12 +33,21 @@ def is_in(ip: str | None, networks: Iterable[Network]) -> bool:
     A zone (`fe80::1%eth0`) is passed over, and an IPv4 address in the guise of IPv6 is an IPv4 address.
     """
     address = _address(ip)
-    return address is not None and any(address in network for network in networks)
+    if address is not None:
+        for network in networks:
+            if address in network:
+                return True
+    return False
 
 
 def _address(ip: str | None) -> IPv4Address | IPv6Address | None:
+    return _read(ip) if ip and len(ip) <= _ADDRESS_CHARACTERS else None
+
+
+@lru_cache(maxsize=1024)  # of one peer it is asked several times for each message
+def _read(ip: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address((ip or "").partition("%")[0])
+        address = ip_address(ip.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
