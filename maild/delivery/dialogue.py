@@ -55,7 +55,9 @@ class Dialogue:
 
     async def reply(self, within_s: float) -> SmtpReply:
         """Read one reply; the time is for all of it, however slowly it comes. Raises Lost."""
-        return await _bounded(self._reply(), within_s)
+        # Of replies to commands that went together the later ones are mostly there: no timer for these.
+        here = self._here()
+        return await _bounded(self._reply(), within_s) if here is None else here
 
     def put(self, *lines: str) -> None:
         """Send commands whose replies are asked for later, with `say("")`. Raises Lost."""
@@ -66,8 +68,9 @@ class Dialogue:
 
     async def say(self, line: str, within_s: float) -> SmtpReply:
         """Send a command and read its reply; "": only read the next reply. Raises Lost."""
-        if line:
-            self.put(line)
+        if not line:
+            return await self.reply(within_s)
+        self.put(line)
         return await _bounded(self._answered(), within_s)
 
     async def send(self, octets: bytes, within_s: float) -> None:
@@ -127,6 +130,15 @@ class Dialogue:
             # Interop: uvloop raises where asyncio's own loop lets a write to a closed connection pass.
             raise Lost("it closed the connection") from error
 
+    def _here(self) -> SmtpReply | None:
+        """Return a reply of one line that has come already."""
+        end = self._buffer.find(b"\n")
+        match = _REPLY_LINE.fullmatch(bytes(self._buffer[:end]).rstrip(b"\r")) if end >= 0 else None
+        if match is None or match[2] == b"-":
+            return None
+        del self._buffer[: end + 1]
+        return SmtpReply(int(match[1]), (_text(match),))
+
     async def _answered(self) -> SmtpReply:
         await self._writer.drain()
         return await self._reply()
@@ -140,7 +152,7 @@ class Dialogue:
             if match is None or (code and int(match[1]) != code) or size > _MOST_OCTETS:
                 raise Lost(f"it does not speak SMTP: {shown(octets[:80].decode('utf-8', 'replace'))}")
             code = int(match[1])
-            lines.append((match[3] or b"").decode("utf-8", "replace"))
+            lines.append(_text(match))
             if match[2] != b"-":
                 return SmtpReply(code, tuple(lines))
 
@@ -155,6 +167,10 @@ class Dialogue:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line.rstrip(b"\r")
+
+
+def _text(match: re.Match[bytes]) -> str:
+    return (match[3] or b"").decode("utf-8", "replace")
 
 
 async def _bounded(waiting: Awaitable[T], within_s: float) -> T:

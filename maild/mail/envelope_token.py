@@ -14,8 +14,8 @@ Source: RFC 5321 §4.5.3.1.1; the idea is VERP.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
+from base64 import b32encode
 from collections.abc import Iterable
 
 from maild.errors import AddressError
@@ -26,6 +26,7 @@ MAC_BITS = 128
 _PURPOSE = b"maild envelope token 1\0"
 _MARK = "r1"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_LETTERS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode("ascii"))
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
 _ID_LENGTH, _MAC_LENGTH = 13, 26
 _LEAST_KEY_BYTES = 16
@@ -81,13 +82,16 @@ def bears_token(address: Address) -> bool:
 
 def _mac(delivery_id: int, prefix: str, domain: str, key: bytes) -> str:
     said = _PURPOSE + delivery_id.to_bytes(8, "big") + prefix.encode() + b"@" + domain.lower().encode()
-    digest = hmac.new(key, said, hashlib.sha256).digest()[: MAC_BITS // 8]
+    digest = hmac.digest(key, said, "sha256")[: MAC_BITS // 8]
     return encoded(int.from_bytes(digest, "big"), _MAC_LENGTH)
 
 
 def encoded(number: int, length: int) -> str:
     """Write a number in so many letters, five bits each."""
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(5 * (length - 1), -1, -5))
+    # The letters of RFC 4648 stand for the same bits; its groups have eight, and what is too much is zeros at the end.
+    groups = -(-length // 8)
+    octets = (number << 5 * (8 * groups - length)).to_bytes(5 * groups, "big")
+    return b32encode(octets)[:length].translate(_LETTERS).decode("ascii")
 
 
 def decoded(text: str) -> int | None:
