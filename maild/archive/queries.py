@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, true
 
 from maild.archive.schema import (
     conversations,
@@ -100,9 +100,45 @@ class Conversation:
     related: tuple[Related, ...]
 
 
-def allowed(column: ColumnElement[str], visible: Visible) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to a team that may be seen."""
-    return true() if visible.everything else column.in_(sorted(visible.teams))
+def allowed(
+    column: ColumnElement[str], visible: Visible, conversation: ColumnElement[int] | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to a team that may be seen.
+
+    With the `conversation` that it belongs to, also what is seen because its entry is assigned to the asker.
+    """
+    if visible.everything:
+        return true()
+    whole = column.in_(sorted(visible.teams))
+    if conversation is None or not visible.assigned:
+        return whole
+    own = entries.alias("own_entry")
+    is_own = (
+        own.c.conversation_id == conversation,
+        own.c.team == column,
+        own.c.team.in_(sorted(visible.assigned)),
+        own.c.assignee == visible.user_id,
+    )
+    return or_(whole, exists().where(*is_own).correlate_except(own))
+
+
+def allowed_filing(visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that a filing may be seen."""
+    return allowed(filings.c.team, visible, filings.c.conversation_id)
+
+
+def allowed_entry(visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that an entry may be seen."""
+    return allowed(entries.c.team, visible, entries.c.conversation_id)
+
+
+def allowed_of(message_id: ColumnElement[int], team: ColumnElement[str], visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that what belongs to a message in a team's inbox may be seen."""
+    if not visible.assigned:
+        return allowed(team, visible)
+    lies = filings.alias("lies_in")
+    conversation = select(lies.c.conversation_id).where(lies.c.message_id == message_id, lies.c.team == team)
+    return allowed(team, visible, conversation.correlate_except(lies).scalar_subquery())
 
 
 def missing() -> NotFoundError:
@@ -113,14 +149,20 @@ def missing() -> NotFoundError:
 def readable(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> frozenset[int]:
     """Return those of these messages that may be read."""
     statement = select(filings.c.message_id).where(
-        filings.c.message_id.in_(sorted(set(message_ids))), allowed(filings.c.team, visible)
+        filings.c.message_id.in_(sorted(set(message_ids))), allowed_filing(visible)
     )
     return frozenset(connection.scalars(statement))
 
 
 def require_team(team: str, visible: Visible) -> None:
-    """Refuse a team that may not be seen; raises NotFoundError."""
+    """Refuse a team that may not be seen as a whole; raises NotFoundError."""
     if not visible.everything and team not in visible.teams:
+        raise missing()
+
+
+def require_inbox(team: str, visible: Visible) -> None:
+    """Refuse a team of which nothing may be seen; raises NotFoundError. Which entries may is for `allowed_entry`."""
+    if not visible.everything and team not in visible.inboxes:
         raise missing()
 
 
@@ -160,7 +202,7 @@ def _entries(connection: Connection, visible: Visible, conversation_id: int) -> 
     found = connection.execute(
         select(entries, name)
         .outerjoin(users, users.c.id == entries.c.assignee)
-        .where(entries.c.conversation_id == conversation_id, allowed(entries.c.team, visible))
+        .where(entries.c.conversation_id == conversation_id, allowed_entry(visible))
         .order_by(entries.c.team)
     ).all()
     tagged = tags_of(connection, {conversation_id}, {row.team for row in found})
@@ -192,7 +234,7 @@ def _related(connection: Connection, visible: Visible, conversation_id: int) -> 
     others = {other for pair in suggested for other in pair} - {conversation_id}
     newest = (
         select(filings.c.conversation_id, func.max(filings.c.message_id).label("message_id"))
-        .where(filings.c.conversation_id.in_(others), allowed(filings.c.team, visible))
+        .where(filings.c.conversation_id.in_(others), allowed_filing(visible))
         .group_by(filings.c.conversation_id)
         .subquery()
     )
@@ -319,7 +361,7 @@ def _messages(connection: Connection, visible: Visible, where: ColumnElement[boo
         .join_from(filings, messages, messages.c.id == filings.c.message_id)
         .join(summaries, summaries.c.message_id == filings.c.message_id)
         .join(conversations, conversations.c.id == filings.c.conversation_id)
-        .where(where, allowed(filings.c.team, visible))
+        .where(where, allowed_filing(visible))
         .order_by(messages.c.id, filings.c.team)
     ).all()
     places: dict[int, tuple[str, ...]] = {}

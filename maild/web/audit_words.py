@@ -33,6 +33,8 @@ ACTS = {
     Act.CONFIDENTIAL: _("changed who may read it"),
     Act.RELEASED: _("released"),
     Act.DELIVERY: _("decided on a delivery"),
+    Act.TAKEN_OVER: _("took a draft over"),
+    Act.IMPORTED: _("imported mail"),
     Act.ACCOUNT: _("made an account"),
     Act.DISABLED: _("closed or opened an account"),
     Act.GRANTED: _("gave a role"),

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.notes import NewNote, add_notes
+from maild.archive.schema import entries
 from maild.archive.sessions import Lifetime, NewSession, digest_of, new_token, open_sessions
 from maild.mail.ids import format_id
-from maild.policy.grants import Grant, Principal, may, teams_with
-from maild.policy.roles import TEAM_ROLES, Permission, Role
+from maild.policy.grants import Grant, Principal, assigned_with, may, teams_with
+from maild.policy.roles import LENT, TEAM_ROLES, Permission, Role
 from maild.web.gate import Access, Page
 from maild.web.routes import pages_of
 from maild.web.visit import form_token
@@ -42,36 +44,69 @@ _ASKED = {
     Access.AUDIT: (Permission.AUDIT,),
     Access.QUEUE: (Permission.OPERATE,),
 }
+# Helpers: of all in kita and below everything is theirs, or nothing.
+_LENT = frozenset({"kita", "kita.nord"})
+HELPERS = [(role, "inside", _LENT) for role in sorted(LENT)]
+HELPERS += [(Role.RESPONDER, "after", _LENT), (Role.RESPONDER, "inside", frozenset())]
+OF_A_TEAM = {"/inbox/{team}", "/inbox/{team}/selection", "/handbook/{team}", "/handbook/{team}/{page}"}
 _numbers = count(1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Somebody with one role in kita, or without a team, at some time; or with none."""
+    """Somebody with one role in kita, or without a team, at some time; or with none.
+
+    Who `helps` has it for what is assigned to them alone: everything is, in the places that `has` names.
+    """
 
     principal: Principal
     session: str
+    helps: bool = False
+    has: frozenset[str] = frozenset()
 
     def may(self, permission: Permission) -> bool:
         return may(self.principal, permission, now_ms=NOW_MS)
 
+    def lent(self, permission: Permission) -> frozenset[str]:
+        return assigned_with(self.principal.grants, permission, PARENTS, NOW_MS)
+
     def teams(self, permission: Permission) -> frozenset[str]:
+        if self.helps:
+            return self.lent(permission) & self.has
         return teams_with(self.principal.grants, permission, PARENTS, NOW_MS)
 
 
-def _visitor(office: Office, login: str, role: Role | None, dates: tuple[int, int | None]) -> Visitor:
+def _visitor(
+    office: Office,
+    login: str,
+    role: Role | None,
+    dates: tuple[int, int | None],
+    *,
+    helps: bool = False,
+    has: frozenset[str] = frozenset(),
+) -> Visitor:
     new = NewUser(login=login, name="", mail=None, password=None, created_ms=0)
     user_id = office.database.writer.submit(add_users, new).result()
     grants: tuple[Grant, ...] = ()
     if role is not None:
         team, (from_ms, until_ms) = "kita" if role in TEAM_ROLES else None, dates
-        given = NewGrant(login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test")
+        given = NewGrant(
+            login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test",
+            only_assigned=helps,
+        )  # fmt: skip
         office.database.writer.submit(add_grants, given).result()
-        grants = (Grant(role=role, team=team, from_ms=from_ms, until_ms=until_ms),)
+        grants = (Grant(role=role, team=team, from_ms=from_ms, until_ms=until_ms, only_assigned=helps),)
     token = new_token()
     session = NewSession(digest=digest_of(token), user_id=user_id, client="x", at_ms=NOW_MS, lifetime=Lifetime())
     office.database.writer.submit(open_sessions, session).result()
-    return Visitor(principal=Principal(user_id=user_id, login=login, name="", grants=grants), session=token)
+    who = Principal(user_id=user_id, login=login, name="", grants=grants)
+    return Visitor(principal=who, session=token, helps=helps, has=has)
+
+
+def _assign_all(office: Office, visitor: Visitor) -> None:
+    with office.database.writing.begin() as connection:
+        theirs = entries.c.team.in_(sorted(visitor.has))
+        connection.execute(update(entries).where(theirs).values(assignee=visitor.principal.user_id))
 
 
 def _canary(place: str) -> str:
@@ -110,6 +145,8 @@ def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
         return "open" if manages or any(map(visitor.may, _ASKED[page.access])) else "forbidden"
     if objects is None:
         return "open"
+    if visitor.helps and page.path in OF_A_TEAM:
+        return _expected_of_a_team(page, visitor, objects)
     if objects.team not in visitor.teams(Permission.READ) or page.path.startswith("/drafts/"):
         return "missing"  # a draft that somebody else is writing, too
     if page.path == "/m/{id}/test":
@@ -118,6 +155,15 @@ def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
     asked = Permission.ASSIGN if page.path in ASSIGNS else asked
     acts = page.access is Access.RESPOND or page.path in DRAFTS or page.path in ASSIGNS
     return "open" if not acts or objects.team in visitor.teams(asked) else "forbidden"
+
+
+def _expected_of_a_team(page: Page, visitor: Visitor, objects: Objects) -> str:
+    """Return it of a page with no letter in it, or a list of what is theirs: who helps has it, empty or not."""
+    if objects.team not in visitor.lent(Permission.READ):
+        return "missing"
+    writes = page.access is Access.RESPOND
+    may = objects.team in visitor.lent(Permission.RESPOND) and not page.path.startswith("/handbook")
+    return "open" if may or not writes else "forbidden"
 
 
 def _is(status: int, location: str, expected: str) -> bool:
@@ -163,12 +209,18 @@ def test_the_matrix_of_permissions(office: Office) -> None:
     people = [(role, name) for role in Role for name in DATES]
     visitors = [_visitor(office, f"{role}-{name}", role, DATES[name]) for role, name in people]
     visitors.append(_visitor(office, "nobody", None, DATES["inside"]))
+    visitors += [
+        _visitor(office, f"{role}-{name}-{'with' if has else 'without'}", role, DATES[name], helps=True, has=has)
+        for role, name, has in HELPERS
+    ]
     found, cells = [], 0
     with office.client() as client:
         for visitor in visitors:
             client.cookies.clear()
             client.cookies.set("__Host-maild-session", visitor.session)
             for page, place in [(p, place) for p in with_object for place in PLACES] + [(p, None) for p in others]:
+                if visitor.has:  # an act before may have given it away
+                    _assign_all(office, visitor)
                 wrong = _cell(client, visitor, page, objects[place] if place else None)
                 cells += 1
                 if wrong:
