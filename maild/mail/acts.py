@@ -49,3 +49,4 @@ class Act(StrEnum):
     RULES = "rules"
     HANDBOOK = "handbook"
     AUDITED = "audited"
+    MAINTAINED = "maintained"
