@@ -6,7 +6,8 @@ Invariant: a message is readable through a filing of a visible team, and by no o
 conversation as a whole is shown as such: its subject and its messages are those of the visible filings, because
 another team's letters may be in the same conversation.
 
-What is not there and what may not be seen both raise NotFoundError, with the same text.
+What is not there and what may not be seen both raise NotFoundError, with the same text, after the same questions to the
+database: nobody learns by the time that it takes which of the two it was.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from maild.archive.schema import (
 from maild.errors import NotFoundError
 from maild.policy.visible import Visible
 
-_MAX_MERGES = 64  # a chain of merges longer than this is a circle
+_NOWHERE = -1  # an id of nothing: so that what is not there costs the questions of what may not be seen
 _RELATED = 5
 
 
@@ -172,8 +173,8 @@ def require_inbox(team: str, visible: Visible) -> None:
 def conversation(connection: Connection, *, visible: Visible, reference: str) -> Conversation:
     """Return a conversation by any reference it ever had (in its canonical form). Raises NotFoundError."""
     row = _survivor(connection, reference)
-    found = _messages(connection, visible, filings.c.conversation_id == row.id)
-    if not found:
+    found = _messages(connection, visible, filings.c.conversation_id == (_NOWHERE if row is None else row.id))
+    if row is None or not found:
         raise missing()
     return Conversation(
         id=row.id,
@@ -186,15 +187,12 @@ def conversation(connection: Connection, *, visible: Visible, reference: str) ->
 
 
 def _survivor(connection: Connection, reference: str) -> Any:
+    """Return what a conversation was merged into, or itself; None where there is none."""
     columns = (conversations.c.id, conversations.c.reference, conversations.c.merged_into)
-    row = connection.execute(select(*columns).where(conversations.c.reference == reference)).first()
-    for _ in range(_MAX_MERGES):
-        if row is None:
-            raise missing()
-        if row.merged_into is None:
-            return row
-        row = connection.execute(select(*columns).where(conversations.c.id == row.merged_into)).first()
-    raise missing()
+    # Of equal rows one is kept, which ends a circle, too.
+    chain = select(*columns).where(conversations.c.reference == reference).cte("chain", recursive=True)
+    chain = chain.union(select(*columns).where(conversations.c.id == chain.c.merged_into))
+    return connection.execute(select(chain.c.id, chain.c.reference).where(chain.c.merged_into.is_(None))).first()
 
 
 def _entries(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Entry, ...]:
@@ -280,19 +278,20 @@ def message(connection: Connection, *, visible: Visible, message_id: int) -> Mes
             recipients.c.message_id == message_id, recipients.c.duplicate_of.is_not(None)
         )
     )
-    if original is None:
-        return _unrouted(connection, visible, message_id)
-    return _resend(connection, visible, message_id, original)
+    first = _messages(connection, visible, filings.c.message_id == (_NOWHERE if original is None else original))
+    if original is None or not first:
+        return _unrouted(connection, visible, message_id, routed=original is not None)
+    return _resend(connection, visible, message_id, first[0])
 
 
-def _resend(connection: Connection, visible: Visible, message_id: int, original_id: int) -> Message:
+def _resend(connection: Connection, visible: Visible, message_id: int, first: Message) -> Message:
     # Security: a resend was routed to nobody, so its recipients are not known by team. Only who sees every place
     # of the first arrival learns that, and when, it came again.
-    first = _messages(connection, visible, filings.c.message_id == original_id)
-    if not first or not _sees_all_places(connection, visible, original_id):
+    original_id = first.id
+    if not _sees_all_places(connection, visible, original_id):
         raise missing()
     row = connection.execute(select(messages).where(messages.c.id == message_id)).one()
-    fields = {name: getattr(first[0], name) for name in Message.__dataclass_fields__}
+    fields = {name: getattr(first, name) for name in Message.__dataclass_fields__}
     fields |= {
         "id": message_id,
         "origin": row.origin,
@@ -306,9 +305,9 @@ def _resend(connection: Connection, visible: Visible, message_id: int, original_
     return Message(**fields)
 
 
-def _unrouted(connection: Connection, visible: Visible, message_id: int) -> Message:
+def _unrouted(connection: Connection, visible: Visible, message_id: int, *, routed: bool) -> Message:
     row = connection.execute(select(messages).where(messages.c.id == message_id)).first()
-    if row is None or not visible.everything:
+    if row is None or routed or not visible.everything:
         raise missing()
     return Message(
         id=row.id,
