@@ -55,6 +55,7 @@ from maild.router.router import Router
 from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
+from maild.rules.rules_file import owner_of
 from maild.smtp.server import Server as SmtpServer
 from maild.web.feed import Feed
 
@@ -247,6 +248,7 @@ class Daemon:
         servers = await open_smtp(self._settings, intake, inherited)
         self.smtp_ports = [server.port for server in servers]
         if has_submission(self._settings, inherited):
+            self._stack.push_async_callback(programs.record_refusals)
             handed_in = await open_submission(self._settings, intake, programs, inherited)
             self.submission_ports = [server.port for server in handed_in]
             servers += handed_in
@@ -285,6 +287,7 @@ class Daemon:
                 loaded_ms=now_ms(),
                 author=BY_HAND,
                 reason="",
+                account=owner_of(rulebook.path),
             )
             database.writer.submit(record, version)
 

@@ -19,7 +19,7 @@ from maild.errors import MaildError, NotFoundError
 from maild.mail.acts import Act
 from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
-from maild.policy.roles import TEAM_ROLES, Role
+from maild.policy.roles import LENT, TEAM_ROLES, Role
 
 _MAX_LOGIN = 64  # characters
 _NOBODY = frozenset({OPERATOR, "oidc", "maild"})  # whom the audit log, grants and duties name where no person acted
@@ -82,6 +82,7 @@ class NewGrant:
     from_ms: int
     until_ms: int | None
     granted_by: str
+    only_assigned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +172,7 @@ def _grants(rows: Iterable[Any]) -> tuple[Grant, ...]:
             from_ms=row.from_ms,
             until_ms=row.until_ms,
             revoked_ms=row.revoked_ms,
+            only_assigned=bool(row.only_assigned),
         )
         for row in rows
         if row.role in set(Role)
@@ -202,13 +204,16 @@ def names(connection: Connection, user_ids: set[int]) -> dict[int, str]:
     return {row.id: row.name or row.login for row in found}
 
 
-def people_granted(connection: Connection, teams: set[str], roles: set[Role], now_ms: int) -> list[User]:
-    """Return those who hold one of `roles` in one of `teams` now, by name."""
+def people_granted(
+    connection: Connection, teams: set[str], roles: set[Role], now_ms: int, *, only_assigned: bool = False
+) -> list[User]:
+    """Return those who hold one of `roles` in one of `teams` now, by name; as a whole, or for assigned entries."""
     holding = (
         select(grants.c.user_id)
         .where(
             grants.c.team.in_(teams),
             grants.c.role.in_([str(role) for role in roles]),
+            grants.c.only_assigned == int(only_assigned),
             grants.c.from_ms <= now_ms,
             or_(grants.c.until_ms.is_(None), grants.c.until_ms > now_ms),
             or_(grants.c.revoked_ms.is_(None), grants.c.revoked_ms > now_ms),
@@ -284,6 +289,8 @@ def add_grants(connection: Connection, arguments: list[NewGrant]) -> list[int]:
 def _add_grant(connection: Connection, new: NewGrant) -> int:
     if (new.role in TEAM_ROLES) is (new.team is None):
         raise MaildError(f"the role {new.role} " + ("belongs to a team" if new.team is None else "has no team"))
+    if new.only_assigned and new.role not in LENT:
+        raise MaildError(f"a {new.role} sees the whole inbox")
     made: Any = connection.execute(
         insert(grants).values(
             user_id=_id_of(connection, new.login),
@@ -292,6 +299,7 @@ def _add_grant(connection: Connection, new: NewGrant) -> int:
             from_ms=new.from_ms,
             until_ms=new.until_ms,
             granted_by=new.granted_by,
+            only_assigned=int(new.only_assigned),
         )
     )
     return int(made.inserted_primary_key[0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, func, select
 
-from maild.archive.queries import allowed
+from maild.archive.queries import allowed_filing
 from maild.archive.schema import filings, messages, summaries
 from maild.policy.visible import Visible
 
@@ -16,9 +16,7 @@ MOST = 100
 
 def letters_before(connection: Connection, *, visible: Visible, from_mail: str, message_id: int) -> int:
     """Return how many letters from outside bore an address (folded) before a message: MOST + 1 says "more"."""
-    seen = select(filings.c.message_id).where(
-        filings.c.message_id == summaries.c.message_id, allowed(filings.c.team, visible)
-    )
+    seen = select(filings.c.message_id).where(filings.c.message_id == summaries.c.message_id, allowed_filing(visible))
     earlier = (
         select(summaries.c.message_id)
         .join_from(summaries, messages, messages.c.id == summaries.c.message_id)

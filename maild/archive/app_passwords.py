@@ -24,6 +24,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz"  # without i, l and o, which look like othe
 _SECRET = 24  # letters: 108 bits
 _GROUP = 4
 _TOUCH_MS = 60_000
+_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,14 +186,24 @@ def _note(connection: Connection, by: str, login: str, at_ms: int, details: dict
 
 
 def touch_app_passwords(connection: Connection, arguments: list[Used]) -> list[None]:
-    """Remember when passwords were used last, to the minute."""
+    """Remember when passwords were used last, to the minute; each one's first use of a day is in the audit log."""
     for used in arguments:
-        connection.execute(
-            update(app_passwords)
-            .where(
-                app_passwords.c.id == used.id,
-                (app_passwords.c.used_ms.is_(None)) | (app_passwords.c.used_ms < used.at_ms - _TOUCH_MS),
-            )
-            .values(used_ms=used.at_ms)
-        )
+        row = connection.execute(
+            select(app_passwords.c.name, app_passwords.c.used_ms, users.c.login)
+            .join(users, users.c.id == app_passwords.c.user_id)
+            .where(app_passwords.c.id == used.id)
+        ).first()
+        if row is None or (row.used_ms is not None and row.used_ms >= used.at_ms - _TOUCH_MS):
+            continue
+        connection.execute(update(app_passwords).where(app_passwords.c.id == used.id).values(used_ms=used.at_ms))
+        if row.used_ms is None or row.used_ms // _DAY_MS < used.at_ms // _DAY_MS:
+            details = {"what": "mail program", "device": row.name}
+            record(connection, [
+                Record(at_ms=used.at_ms, actor=row.login, act=Act.SIGNED_IN, about=row.login, details=details)
+            ])  # fmt: skip
     return [None] * len(arguments)
+
+
+def is_account(connection: Connection, login: str) -> bool:
+    """Tell whether there is an account of a login."""
+    return connection.scalar(select(users.c.id).where(users.c.login == fold_login(login))) is not None

@@ -25,7 +25,7 @@ from maild.policy.roles import Permission
 
 DAYS = (1, 7, 30)
 _DAY_MS = 86_400_000
-_MOST = 50
+SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,17 @@ class Sight:
     conversation_ids: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What waits for a decision, the oldest first; `more` are not among these."""
+
+    requests: tuple[Request, ...] = ()
+    more: int = 0
+
+
 def requests_of(connection: Connection, login: str) -> list[Request]:
     """Return what somebody has asked for, the newest first."""
-    return _found(connection, audit_requests.c.asked_by == login)
+    return _found(connection, audit_requests.c.asked_by == login, SHOWN)
 
 
 def sight_of(connection: Connection, login: str, now_ms: int) -> Sight:
@@ -89,19 +97,25 @@ def sight_of(connection: Connection, login: str, now_ms: int) -> Sight:
     )
 
 
-def waiting_for(connection: Connection, who: Principal, teams: Teams, now_ms: int) -> list[Request]:
+def waiting_for(connection: Connection, who: Principal, teams: Teams, now_ms: int) -> Waiting:
     """Return what waits for a decision, and that this person may decide on."""
-    waiting = _found(connection, audit_requests.c.decided_ms.is_(None))
-    return [each for each in waiting if _may_decide(connection, each, who, teams, now_ms)]
+    theirs = _theirs(connection, audit_requests.c.decided_ms.is_(None), who, teams, now_ms)[::-1]
+    return Waiting(requests=tuple(theirs[:SHOWN]), more=max(len(theirs) - SHOWN, 0))
 
 
-def _may_decide(connection: Connection, asked: Request, who: Principal, teams: Teams, now_ms: int) -> bool:
-    if who.login in {asked.asked_by, asked.login}:
-        return False
+def _theirs(connection: Connection, condition: Any, who: Principal, teams: Teams, now_ms: int) -> list[Request]:
+    """Return those requests on which a person may decide."""
+    others = [each for each in _found(connection, condition) if who.login not in {each.asked_by, each.login}]
     if may(who, Permission.AUDIT, now_ms=now_ms):
-        return True
-    mine = managed(who, teams, now_ms)
-    return bool(mine) and not mine.isdisjoint(_concerned(connection, asked, now_ms))
+        return others
+    mine, known = managed(who, teams, now_ms), dict[tuple[str, int | None], set[str]]()
+    if not mine:
+        return []
+    for each in others:
+        key = (each.login, each.conversation_id)
+        if key not in known:
+            known[key] = _concerned(connection, each, now_ms)
+    return [each for each in others if not mine.isdisjoint(known[each.login, each.conversation_id])]
 
 
 def _concerned(connection: Connection, asked: Request, now_ms: int) -> set[str]:
@@ -113,14 +127,14 @@ def _concerned(connection: Connection, asked: Request, now_ms: int) -> set[str]:
     return {grant.team for grants in held for grant in grants if grant.team is not None}
 
 
-def _found(connection: Connection, condition: Any) -> list[Request]:
+def _found(connection: Connection, condition: Any, most: int | None = None) -> list[Request]:
     columns = [c for c in audit_requests.c if c.name in Request.__dataclass_fields__]
     rows = connection.execute(
         select(*columns, conversations.c.reference)
         .outerjoin(conversations, conversations.c.id == audit_requests.c.conversation_id)
         .where(condition)
         .order_by(audit_requests.c.id.desc())
-        .limit(_MOST)
+        .limit(most)
     ).mappings()
     return [Request(**{**row, "agreed": bool(row["agreed"]), "reference": row["reference"] or ""}) for row in rows]
 
@@ -152,8 +166,9 @@ def _decide(connection: Connection, answer: Answer) -> None:
     who = None if by.user_id is None else principal(connection, by.user_id)
     if who is None:
         raise ForbiddenError("it takes a person")
-    waiting = {each.id: each for each in waiting_for(connection, who, by.teams, by.at_ms)}
-    asked = waiting.get(answer.request_id)
+    held = audit_requests.c
+    named = (held.id == answer.request_id) & held.decided_ms.is_(None)
+    asked = next(iter(_theirs(connection, named, who, by.teams, by.at_ms)), None)
     if asked is None:
         raise NotFoundError("there is no such request")
     until_ms = by.at_ms + asked.days * _DAY_MS if answer.agreed else None

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, not_, or_, select, update
 
 from maild.archive.content import Content, store
+from maild.archive.covering import covered, is_covered, record_taking_over
 from maild.archive.queries import allowed, missing
 from maild.archive.schema import users
 from maild.archive.schema_outgoing import draft_files, drafts
@@ -28,10 +29,14 @@ RELEASE = "release"  # somebody who may send it has to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editor:
-    """Who asks for a draft: the login, and the teams for which they may send what others wrote."""
+    """Who asks for a draft: the login, and the teams for which they may send what others wrote.
+
+    `acts_for`: for whom they act who is away, by inbox.
+    """
 
     login: str
     releasing: frozenset[str] = frozenset()
+    acts_for: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +124,7 @@ class Writing:
     changed_ms: int
     subject: str  # "" for who may not open it
     may_open: bool
+    covered: bool = False  # its author is away, and the asker acts for them
 
 
 # --- questions -----------------------------------------------------------------------------------------------
@@ -129,15 +135,22 @@ _GIVEN = or_(drafts.c.state == "refused", and_(drafts.c.state == "held", drafts.
 
 
 def _may_open(by: Editor) -> ColumnElement[bool]:
-    return or_(drafts.c.author == by.login, and_(_GIVEN, drafts.c.team.in_(sorted(by.releasing))))
+    given = and_(_GIVEN, drafts.c.team.in_(sorted(by.releasing)))
+    return or_(drafts.c.author == by.login, given, covered(by.acts_for))
+
+
+def _is_others(by: Editor) -> ColumnElement[bool]:
+    return and_(drafts.c.author != by.login, not_(_GIVEN))
+
+
+def _seen(visible: Visible) -> ColumnElement[bool]:
+    return allowed(drafts.c.team, visible, drafts.c.conversation_id)
 
 
 def draft(connection: Connection, *, visible: Visible, by: Editor, draft_id: int) -> Draft:
     """Return a draft, in any state, to who may open it. Raises NotFoundError."""
     row = (
-        connection.execute(
-            select(drafts).where(drafts.c.id == draft_id, allowed(drafts.c.team, visible), _may_open(by))
-        )
+        connection.execute(select(drafts).where(drafts.c.id == draft_id, _seen(visible), _may_open(by)))
         .mappings()
         .first()
     )
@@ -153,9 +166,11 @@ def being_written(
     which = _may_open(by) if conversation_id is None else drafts.c.conversation_id == conversation_id
     name = func.coalesce(func.nullif(users.c.name, ""), drafts.c.author).label("author_name")
     rows = connection.execute(
-        select(drafts, name, _may_open(by).label("may_open"))
+        select(
+            drafts, name, _may_open(by).label("may_open"), and_(_is_others(by), covered(by.acts_for)).label("covered")
+        )
         .outerjoin(users, users.c.login == drafts.c.author)
-        .where(which, drafts.c.state.in_(OPEN), allowed(drafts.c.team, visible))
+        .where(which, drafts.c.state.in_(OPEN), _seen(visible))
         .order_by(drafts.c.changed_ms.desc())
         .limit(limit)
     ).mappings()
@@ -163,6 +178,7 @@ def being_written(
         Writing(
             subject=json.loads(row["fields"]).get("subject", "") if row["may_open"] else "",
             may_open=bool(row["may_open"]),
+            covered=bool(row["covered"]),
             **{n: row[n] for n in ("id", "author", "author_name", "team", "conversation_id", "why", "changed_ms")},
         )
         for row in rows
@@ -219,6 +235,9 @@ def _save(connection: Connection, asked: Save) -> str:
     _require(connection, asked.by, asked.id)
     if row["state"] not in OPEN:
         return str(row["state"])
+    if row["author"] != asked.by.login and is_covered(connection, asked.by.acts_for, asked.id):
+        values["author"] = asked.by.login
+        record_taking_over(connection, row, asked.by.login, asked.at_ms)
     if asked.why is not None:
         values |= {"state": "held" if asked.why else "writing", "why": asked.why}
     connection.execute(update(drafts).where(drafts.c.id == asked.id).values(values))

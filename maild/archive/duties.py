@@ -28,7 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.accounts import find_user, principal
 from maild.archive.copies import members_wanting
-from maild.archive.queries import allowed, missing
+from maild.archive.queries import allowed, allowed_filing, allowed_of, missing
 from maild.archive.schema import duties, entries, filings, messages, summaries
 from maild.errors import MaildError, NotFoundError
 from maild.mail.inbox import team_of
@@ -195,7 +195,7 @@ def duties_of(
 ) -> dict[int, tuple[RecordedDuty, ...]]:
     """Return the duties of messages, in any state, as far as they are of visible teams; none of a message: no key."""
     found: dict[int, tuple[RecordedDuty, ...]] = {}
-    where = (duties.c.message_id.in_(list(message_ids)), allowed(duties.c.team, visible))
+    where = (duties.c.message_id.in_(list(message_ids)), allowed_of(duties.c.message_id, duties.c.team, visible))
     for duty in _read(connection, _query().where(*where).order_by(duties.c.id)):
         found[duty.message_id] = (*found.get(duty.message_id, ()), duty)
     return found
@@ -203,7 +203,9 @@ def duties_of(
 
 def duty(connection: Connection, *, visible: Visible, duty_id: int) -> RecordedDuty:
     """Return one duty. Raises NotFoundError."""
-    found = _read(connection, _query().where(duties.c.id == duty_id, allowed(duties.c.team, visible)))
+    found = _read(
+        connection, _query().where(duties.c.id == duty_id, allowed_of(duties.c.message_id, duties.c.team, visible))
+    )
     if not found:
         raise missing()
     return found[0]
@@ -241,7 +243,7 @@ def held_conversations(
             duties.c.kind == HOLD,
             _WAITING,
             duties.c.team == team,
-            allowed(duties.c.team, visible),
+            allowed_filing(visible),
             filings.c.conversation_id.in_(list(conversation_ids)),
         )
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true
 
 from maild.archive.analysis import analyse
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.outgoing import survivor_of
-from maild.archive.queries import allowed, missing, require_team
+from maild.archive.queries import allowed, missing, require_inbox, require_team
 from maild.archive.schema import conversations, filings, summaries, users
 from maild.archive.schema_handbook import handbook, models, welcomed
 from maild.mail.acts import Act
@@ -114,10 +114,10 @@ def pages(connection: Connection, *, visible: Visible, team: str | None = None, 
     With a query those that have each of its words; case, accents and spelling do not matter.
     """
     if team is not None:
-        require_team(team, visible)
+        require_inbox(team, visible)
     newest = (
         select(handbook.c.team, handbook.c.page, func.max(handbook.c.version).label("version"))
-        .where(allowed(handbook.c.team, visible), *([] if team is None else [handbook.c.team == team]))
+        .where(_known(visible), *([] if team is None else [handbook.c.team == team]))
         .group_by(handbook.c.team, handbook.c.page)
         .subquery()
     )
@@ -127,6 +127,11 @@ def pages(connection: Connection, *, visible: Visible, team: str | None = None, 
     found = tuple(Version(**row) for row in rows.mappings())
     words = analyse(query).split()
     return tuple(each for each in found if _has(each, words)) if words else found
+
+
+def _known(visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that a page is of a team of which anything may be seen: it holds no mail."""
+    return true() if visible.everything else handbook.c.team.in_(sorted(visible.inboxes))
 
 
 def _has(page: Version, words: list[str]) -> bool:
@@ -141,7 +146,7 @@ def _versions(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 def versions(connection: Connection, *, visible: Visible, team: str, page: str) -> tuple[Version, ...]:
     """Return all versions of a page, the newest first. Raises NotFoundError."""
-    require_team(team, visible)
+    require_inbox(team, visible)
     if not page.isprintable():  # an address may have a NUL in it, PostgreSQL no text
         raise missing()
     asked = _versions(handbook.c.team == team, handbook.c.page == page).order_by(handbook.c.version.desc())
@@ -153,7 +158,7 @@ def versions(connection: Connection, *, visible: Visible, team: str, page: str) 
 
 def is_taken(connection: Connection, *, visible: Visible, team: str, page: str) -> bool:
     """Tell whether a team has, or had, a page of that name; raises NotFoundError for a hidden team."""
-    require_team(team, visible)
+    require_inbox(team, visible)
     return _newest(connection, team, page) > 0
 
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, text, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, text, update
 
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import entry_row
 from maild.archive.notes import NewNote, add_notes
-from maild.archive.queries import allowed
+from maild.archive.queries import allowed, allowed_filing
 from maild.archive.schema import conversations, entries, filings, summaries, tags
 from maild.archive.schema_inbox import handed
 from maild.archive.ways import end_of, forwards, open_ways
@@ -255,8 +255,8 @@ def also_in(connection: Connection, *, visible: Visible, conversation_id: int) -
         .join_from(filings, other, other.c.message_id == filings.c.message_id)
         .where(
             filings.c.conversation_id == conversation_id,
-            allowed(filings.c.team, visible),
-            ~allowed(other.c.team, visible),
+            allowed_filing(visible),
+            ~allowed(other.c.team, visible, other.c.conversation_id),
         )
         .distinct()
     )
@@ -276,7 +276,7 @@ def ways_of(connection: Connection, *, visible: Visible, conversation_id: int) -
         select(handed)
         .where(
             handed.c.conversation_id == conversation_id,
-            allowed(handed.c.from_team, visible) | allowed(handed.c.to_team, visible),
+            or_(*(allowed(team, visible, handed.c.conversation_id) for team in (handed.c.from_team, handed.c.to_team))),
         )
         .order_by(handed.c.id)
     )

@@ -36,6 +36,7 @@ class Handling:
     """What is done to one entry; None leaves as it is.
 
     `shown` is the revision that the page showed; None does not ask. `returns_ms`: when what is to wait opens by itself.
+    With `held_by`, an entry that is no longer assigned to this person is not there.
     """
 
     conversation_id: int
@@ -48,6 +49,7 @@ class Handling:
     add_tags: frozenset[str] = frozenset()
     remove_tags: frozenset[str] = frozenset()
     taught: Taught | None = None
+    held_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def _work(connection: Connection, work: Work) -> Worked:
     for handling in sorted(work.handlings, key=lambda h: (h.conversation_id, h.team)):
         key = (handling.conversation_id, handling.team)
         row = entry_row(connection, *key)
-        if row is None:
+        if row is None or handling.held_by not in {None, row.assignee}:
             gone.append(key)
         elif handling.shown is not None and row.revision != handling.shown:
             overtaken.append(key)

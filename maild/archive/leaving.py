@@ -6,7 +6,7 @@ The page says of conversations only where they are, by their references: who man
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from maild.archive.commit import lock_head
 from maild.archive.drafts import OPEN, RELEASE
 from maild.archive.handling import NOBODY, Handling, Work, handle
 from maild.archive.notes import NewNote, add_notes
+from maild.archive.proposals import hand_on, waiting_of
 from maild.archive.readers import unread_inboxes
 from maild.archive.schema import conversations, entries, grants, users
 from maild.archive.schema_absences import absences, handovers, leavings
@@ -29,7 +30,7 @@ from maild.errors import ForbiddenError, MaildError
 from maild.mail.acts import Act
 from maild.policy.granting import managed
 from maild.policy.grants import Grant, may, teams_with
-from maild.policy.leaving import Colleague, colleagues_in, successor
+from maild.policy.leaving import Colleague, colleagues_in, next_author, rule_editors, successor
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
 from maild.rules.requested import Assign
@@ -62,6 +63,9 @@ class Holdings:
     colleagues: Mapping[str, tuple[Colleague, ...]]
     proposed: Mapping[str, Colleague | None]
     leaves_ms: int | None  # it is settled already
+    proposals: tuple[int, ...] = ()  # of rules, that wait for a decision
+    editors: tuple[Colleague, ...] = ()  # to whom these could go
+    proposed_editor: Colleague | None = None
 
     @property
     def inboxes(self) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ class HandingOver:
     note: str
     rules: Ruleset
     at_ms: int
+    proposals_to: str | None = None  # a login; "": they stay, for others to decide; None: as proposed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +119,10 @@ def holdings(connection: Connection, login: str, rules: Ruleset, now_ms: int, in
     own = tuple(g for g in grants_of(connection, user.id) if _lives(g, now_ms) and _within(g.team, inboxes))
     touched = {each.team for each in (*talks, *written)}
     absent = away_now(connection, now_ms)
-    colleagues = colleagues_in(touched, _people(connection, held, user.id), parents, absent, now_ms)
+    others = _people(connection, held, user.id)
+    colleagues = colleagues_in(touched, others, parents, absent, now_ms)
+    waiting = waiting_of(connection, user.login) if inboxes is None else ()
+    editors = rule_editors(others, absent, now_ms) if waiting else ()
     assigns = teams_with(own, Permission.ASSIGN, parents, now_ms)
     deputy = _deputy(connection, user.id)
     lost = unread_inboxes({**held, user.id: ()}, rules, now_ms) - unread_inboxes(held, rules, now_ms)
@@ -125,6 +133,7 @@ def holdings(connection: Connection, login: str, rules: Ruleset, now_ms: int, in
         colleagues=colleagues,
         proposed={inbox: successor(them, deputy, assigns=inbox in assigns) for inbox, them in colleagues.items()},
         leaves_ms=connection.scalar(select(leavings.c.leaves_ms).where(leavings.c.user_id == user.id)),
+        proposals=waiting, editors=editors, proposed_editor=next_author(editors),
     )  # fmt: skip
 
 
@@ -208,6 +217,8 @@ def _hand_over(connection: Connection, asked: HandingOver) -> HandedOver:
     to = {inbox: _chosen(found, inbox, asked.to.get(inbox)) for inbox in found.inboxes}
     _assign(connection, asked, found, to)
     _give_drafts(connection, asked, found, to)
+    if found.proposals and (heir := _editor(found, asked.proposals_to)) is not None:
+        hand_on(connection, found.proposals, heir.login, asked.by, asked.at_ms)
     if scope is None:
         connection.execute(update(absences).where(*_standing_in(found.user.id, asked.at_ms)).values(deputy_id=None))
     ended = _end_grants(connection, asked, found.user.id, scope)
@@ -247,6 +258,15 @@ def _chosen(found: Holdings, inbox: str, login: str | None) -> Colleague | None:
     known = {each.login: each for each in found.colleagues[inbox]}
     if login and login not in known:
         raise MaildError(f"{login} may not answer in {inbox}")
+    return known.get(login)
+
+
+def _editor(found: Holdings, login: str | None) -> Colleague | None:
+    if login is None:
+        return found.proposed_editor
+    known = {each.login: each for each in found.editors}
+    if login and login not in known:
+        raise MaildError(f"{login} may not edit the rules")
     return known.get(login)
 
 
@@ -344,53 +364,3 @@ def _close_due(connection: Connection, now_ms: int) -> int:
         connection.execute(update(leavings).where(leavings.c.user_id == row.user_id).values(closed_ms=now_ms))
         record(connection, [Record(at_ms=now_ms, actor="", act=Act.DISABLED, about=row.login, details={"open": False})])
     return len(due)
-
-
-# --- what successors are told -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
-    """What somebody got from who leaves: references and inboxes."""
-
-    id: int
-    from_name: str
-    at_ms: int
-    got: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
-    """A successor has seen what they got."""
-
-    id: int
-    user_id: int
-    at_ms: int
-
-
-def letters_to(connection: Connection, user_id: int, inboxes: Iterable[str]) -> tuple[Letter, ...]:
-    """Return what somebody got and has not put away, of inboxes that they still may see."""
-    seen = set(inboxes)
-    rows = connection.execute(
-        select(handovers, func.coalesce(func.nullif(users.c.name, ""), handovers.c.from_login).label("name"))
-        .outerjoin(users, users.c.login == handovers.c.from_login)
-        .where(handovers.c.user_id == user_id, handovers.c.seen_ms.is_(None))
-        .order_by(handovers.c.id)
-    ).all()
-    letters = []
-    for row in rows:
-        keys = [(number, team) for number, team in json.loads(row.got) if team in seen]
-        asked = select(conversations.c.id, conversations.c.reference)
-        named = connection.execute(asked.where(conversations.c.id.in_([number for number, _ in keys])))
-        known = {each.id: each.reference for each in named}
-        got = tuple((known[number], team) for number, team in keys if number in known)
-        letters.append(Letter(id=row.id, from_name=row.name, at_ms=row.at_ms, got=got))
-    return tuple(letters)
-
-
-def put_away(connection: Connection, arguments: list[Read]) -> list[None]:
-    """Note that successors have seen what they got. A unit of work."""
-    for read in arguments:
-        own = (handovers.c.id == read.id, handovers.c.user_id == read.user_id)
-        connection.execute(update(handovers).where(*own).values(seen_ms=read.at_ms))
-    return [None] * len(arguments)

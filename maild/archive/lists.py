@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, not_, or_, select
 
 from maild.archive.duties import held_conversations
-from maild.archive.queries import allowed, missing, require_team, tags_of
+from maild.archive.queries import allowed_entry, allowed_filing, missing, require_inbox, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
+from maild.archive.schema_outgoing import notes
 from maild.policy.deputies import NO_COVER, Cover
 from maild.policy.visible import Visible
 
@@ -91,8 +92,8 @@ def inbox(
     mentions them, `unassigned` also for that of people for whom the team acts, `overdue` for what has waited since
     before `overdue_ms`. Raises NotFoundError.
     """
-    require_team(team, visible)
-    where = [entries.c.team == team, _filter(state, user_id, overdue_ms, team, cover)]
+    require_inbox(team, visible)
+    where = [entries.c.team == team, allowed_entry(visible), _filter(state, user_id, overdue_ms, team, cover)]
     found = sorted(
         (row for part in _parts(user_id, before) for row in connection.execute(part.where(*where).limit(limit + 1))),
         key=_listed_at,
@@ -252,7 +253,7 @@ def team_counts(
             many(is_open, entries.c.waiting_since_ms.is_not(None)).label("unanswered"),
             many(is_open, entries.c.waiting_since_ms < overdue_ms).label("overdue"),
         )
-        .where(allowed(entries.c.team, visible), entries.c.state.in_(_IN_WORK))
+        .where(allowed_entry(visible), entries.c.state.in_(_IN_WORK))
         .group_by(entries.c.team)
     )
     return {
@@ -276,6 +277,7 @@ class Free:
     conversation_id: int
     reference: str
     team: str
+    revision: int = 0
 
 
 def longest_free(
@@ -283,10 +285,10 @@ def longest_free(
 ) -> tuple[Free, ...]:
     """Return what is open and nobody's in visible inboxes: what has waited longest for an answer first."""
     found = connection.execute(
-        select(entries.c.conversation_id, conversations.c.reference, entries.c.team)
+        select(entries.c.conversation_id, conversations.c.reference, entries.c.team, entries.c.revision)
         .join(conversations, conversations.c.id == entries.c.conversation_id)
         .where(
-            allowed(entries.c.team, visible),
+            allowed_entry(visible),
             entries.c.state == "open",
             or_(_nobodys(()), *_in_each(cover, None)),
         )
@@ -300,12 +302,12 @@ def listed(
     connection: Connection, *, visible: Visible, team: str, references: Iterable[str]
 ) -> dict[str, tuple[int, str]]:
     """Return by reference id and subject of the conversations that lie in a team's inbox. Raises NotFoundError."""
-    require_team(team, visible)
+    require_inbox(team, visible)
     rows = connection.execute(
         select(conversations.c.reference, conversations.c.id, summaries.c.subject)
         .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
-        .where(entries.c.team == team, conversations.c.reference.in_(list(references)))
+        .where(entries.c.team == team, allowed_entry(visible), conversations.c.reference.in_(list(references)))
     )
     return {row.reference: (row.id, row.subject) for row in rows}
 
@@ -316,10 +318,29 @@ def changes(connection: Connection, *, visible: Visible, after: int) -> frozense
         connection.scalars(
             select(filings.c.team)
             .join_from(summaries, filings, filings.c.message_id == summaries.c.message_id)
-            .where(summaries.c.revision > after, allowed(filings.c.team, visible))
+            .where(summaries.c.revision > after, allowed_filing(visible))
             .distinct()
         )
     )
+
+
+def own_marks(connection: Connection, *, visible: Visible) -> dict[str, tuple[int, ...]]:
+    """Return by inbox a mark of what is the asker's of those where they see nothing else: it changes when that does."""
+    if not visible.assigned:
+        return {}
+    noted = (
+        select(func.max(notes.c.id))
+        .where(notes.c.conversation_id == entries.c.conversation_id, notes.c.team == entries.c.team)
+        .correlate(entries)
+        .scalar_subquery()
+    )
+    newest = (func.max(entries.c.newest_id), func.coalesce(func.max(noted), 0))
+    rows = connection.execute(
+        select(entries.c.team, func.count(), func.sum(entries.c.revision), *newest)
+        .where(entries.c.assignee == visible.user_id, entries.c.team.in_(sorted(visible.assigned)))
+        .group_by(entries.c.team)
+    )
+    return {row[0]: tuple(int(mark) for mark in row[1:]) for row in rows}
 
 
 def newest_revision(connection: Connection) -> int:

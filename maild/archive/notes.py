@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.outgoing import survivor_of
-from maild.archive.queries import allowed
+from maild.archive.queries import allowed, allowed_entry
 from maild.archive.schema import conversations, entries, summaries, users
 from maild.archive.schema_inbox import mentions
 from maild.archive.schema_outgoing import notes
@@ -81,7 +81,7 @@ def mentions_of(connection: Connection, *, visible: Visible, user_id: int, limit
         )
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
         .outerjoin(users, users.c.login == notes.c.author)
-        .where(mentions.c.user_id == user_id, mentions.c.seen_ms.is_(None), allowed(mentions.c.team, visible))
+        .where(mentions.c.user_id == user_id, mentions.c.seen_ms.is_(None), allowed_entry(visible))
         .order_by(notes.c.id.desc())
         .limit(limit)
     ).mappings()
@@ -130,7 +130,7 @@ def notes_of(connection: Connection, *, visible: Visible, conversation_id: int) 
     rows = connection.execute(
         select(notes, name)
         .outerjoin(users, users.c.login == notes.c.author)
-        .where(notes.c.conversation_id == conversation_id, allowed(notes.c.team, visible))
+        .where(notes.c.conversation_id == conversation_id, allowed(notes.c.team, visible, notes.c.conversation_id))
         .order_by(notes.c.at_ms, notes.c.id)
     ).mappings()
     names = ("id", "team", "author", "author_name", "at_ms", "text")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
-from maild.archive.queries import allowed
+from maild.archive.queries import allowed_filing
 from maild.archive.schema import conversations, filings, message_refs, messages, recipients, users
 from maild.archive.schema_outgoing import outgoing
 from maild.archive.threading import target_of
@@ -73,7 +73,7 @@ def written_to(connection: Connection, *, visible: Visible, conversation_id: int
             filings.c.conversation_id == conversation_id,
             messages.c.direction == "out",
             func.coalesce(outgoing.c.kind, "") != "automatic",
-            allowed(filings.c.team, visible),
+            allowed_filing(visible),
         )
     )
     if newest is None:
@@ -95,7 +95,7 @@ def answered_by(connection: Connection, *, visible: Visible, references: Sequenc
     rows = connection.execute(
         select(message_refs.c.target, filings.c.message_id, filings.c.conversation_id, filings.c.team)
         .join_from(message_refs, filings, filings.c.message_id == message_refs.c.message_id)
-        .where(message_refs.c.target.in_(list(targets)), message_refs.c.position == 0, allowed(filings.c.team, visible))
+        .where(message_refs.c.target.in_(list(targets)), message_refs.c.position == 0, allowed_filing(visible))
     ).all()
     if not rows:
         return None
@@ -123,7 +123,7 @@ def _written(connection: Connection, visible: Visible, *conditions: object) -> t
         # What was imported as ours has no row here, and is an answer all the same.
         .outerjoin(outgoing, outgoing.c.message_id == messages.c.id)
         .outerjoin(users, users.c.login == outgoing.c.author)
-        .where(*conditions, allowed(filings.c.team, visible))  # type: ignore[arg-type]  # conditions of SQLAlchemy
+        .where(*conditions, allowed_filing(visible))  # type: ignore[arg-type]  # conditions of SQLAlchemy
         .order_by(messages.c.id)
         .distinct()
     )

@@ -11,8 +11,10 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
+from maild.archive.audit import Record, record
 from maild.archive.schema import rules_proposals
 from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.acts import Act
 
 
 class Decision(StrEnum):
@@ -118,6 +120,23 @@ def decided_proposals(connection: Connection, author: str, since_ms: int) -> lis
         & (rules_proposals.c.decided_by != author),
         10,
     )
+
+
+def waiting_of(connection: Connection, author: str) -> tuple[int, ...]:
+    """Return the numbers of what waits for a decision on somebody's proposals, the oldest first."""
+    where = (rules_proposals.c.author == author, rules_proposals.c.decision.is_(None))
+    return tuple(connection.scalars(select(rules_proposals.c.id).where(*where).order_by(rules_proposals.c.id)))
+
+
+def hand_on(connection: Connection, numbers: Sequence[int], author: str, by: str, at_ms: int) -> None:
+    """Make proposals somebody else's, who can withdraw them and not decide on them; within a unit of work."""
+    waiting = (rules_proposals.c.id.in_(list(numbers)), rules_proposals.c.decision.is_(None))
+    connection.execute(update(rules_proposals).where(*waiting).values(author=author))
+    record(connection, [
+        Record(at_ms=at_ms, actor=by, act=Act.RULES, about=f"proposal {number}",
+               details={"what": "handed over", "to": author})
+        for number in numbers
+    ])  # fmt: skip
 
 
 def _found(connection: Connection, condition: ColumnElement[bool], most: int) -> list[Proposal]:

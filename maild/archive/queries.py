@@ -6,7 +6,8 @@ Invariant: a message is readable through a filing of a visible team, and by no o
 conversation as a whole is shown as such: its subject and its messages are those of the visible filings, because
 another team's letters may be in the same conversation.
 
-What is not there and what may not be seen both raise NotFoundError, with the same text.
+What is not there and what may not be seen both raise NotFoundError, with the same text, after the same questions to the
+database: nobody learns by the time that it takes which of the two it was.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, true
 
 from maild.archive.schema import (
     conversations,
@@ -32,7 +33,7 @@ from maild.archive.schema import (
 from maild.errors import NotFoundError
 from maild.policy.visible import Visible
 
-_MAX_MERGES = 64  # a chain of merges longer than this is a circle
+_NOWHERE = -1  # an id of nothing: so that what is not there costs the questions of what may not be seen
 _RELATED = 5
 
 
@@ -100,9 +101,45 @@ class Conversation:
     related: tuple[Related, ...]
 
 
-def allowed(column: ColumnElement[str], visible: Visible) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to a team that may be seen."""
-    return true() if visible.everything else column.in_(sorted(visible.teams))
+def allowed(
+    column: ColumnElement[str], visible: Visible, conversation: ColumnElement[int] | None = None
+) -> ColumnElement[bool]:
+    """Return the condition that a row belongs to a team that may be seen.
+
+    With the `conversation` that it belongs to, also what is seen because its entry is assigned to the asker.
+    """
+    if visible.everything:
+        return true()
+    whole = column.in_(sorted(visible.teams))
+    if conversation is None or not visible.assigned:
+        return whole
+    own = entries.alias("own_entry")
+    is_own = (
+        own.c.conversation_id == conversation,
+        own.c.team == column,
+        own.c.team.in_(sorted(visible.assigned)),
+        own.c.assignee == visible.user_id,
+    )
+    return or_(whole, exists().where(*is_own).correlate_except(own))
+
+
+def allowed_filing(visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that a filing may be seen."""
+    return allowed(filings.c.team, visible, filings.c.conversation_id)
+
+
+def allowed_entry(visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that an entry may be seen."""
+    return allowed(entries.c.team, visible, entries.c.conversation_id)
+
+
+def allowed_of(message_id: ColumnElement[int], team: ColumnElement[str], visible: Visible) -> ColumnElement[bool]:
+    """Return the condition that what belongs to a message in a team's inbox may be seen."""
+    if not visible.assigned:
+        return allowed(team, visible)
+    lies = filings.alias("lies_in")
+    conversation = select(lies.c.conversation_id).where(lies.c.message_id == message_id, lies.c.team == team)
+    return allowed(team, visible, conversation.correlate_except(lies).scalar_subquery())
 
 
 def missing() -> NotFoundError:
@@ -113,14 +150,20 @@ def missing() -> NotFoundError:
 def readable(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> frozenset[int]:
     """Return those of these messages that may be read."""
     statement = select(filings.c.message_id).where(
-        filings.c.message_id.in_(sorted(set(message_ids))), allowed(filings.c.team, visible)
+        filings.c.message_id.in_(sorted(set(message_ids))), allowed_filing(visible)
     )
     return frozenset(connection.scalars(statement))
 
 
 def require_team(team: str, visible: Visible) -> None:
-    """Refuse a team that may not be seen; raises NotFoundError."""
+    """Refuse a team that may not be seen as a whole; raises NotFoundError."""
     if not visible.everything and team not in visible.teams:
+        raise missing()
+
+
+def require_inbox(team: str, visible: Visible) -> None:
+    """Refuse a team of which nothing may be seen; raises NotFoundError. Which entries may is for `allowed_entry`."""
+    if not visible.everything and team not in visible.inboxes:
         raise missing()
 
 
@@ -130,8 +173,8 @@ def require_team(team: str, visible: Visible) -> None:
 def conversation(connection: Connection, *, visible: Visible, reference: str) -> Conversation:
     """Return a conversation by any reference it ever had (in its canonical form). Raises NotFoundError."""
     row = _survivor(connection, reference)
-    found = _messages(connection, visible, filings.c.conversation_id == row.id)
-    if not found:
+    found = _messages(connection, visible, filings.c.conversation_id == (_NOWHERE if row is None else row.id))
+    if row is None or not found:
         raise missing()
     return Conversation(
         id=row.id,
@@ -144,15 +187,12 @@ def conversation(connection: Connection, *, visible: Visible, reference: str) ->
 
 
 def _survivor(connection: Connection, reference: str) -> Any:
+    """Return what a conversation was merged into, or itself; None where there is none."""
     columns = (conversations.c.id, conversations.c.reference, conversations.c.merged_into)
-    row = connection.execute(select(*columns).where(conversations.c.reference == reference)).first()
-    for _ in range(_MAX_MERGES):
-        if row is None:
-            raise missing()
-        if row.merged_into is None:
-            return row
-        row = connection.execute(select(*columns).where(conversations.c.id == row.merged_into)).first()
-    raise missing()
+    # Of equal rows one is kept, which ends a circle, too.
+    chain = select(*columns).where(conversations.c.reference == reference).cte("chain", recursive=True)
+    chain = chain.union(select(*columns).where(conversations.c.id == chain.c.merged_into))
+    return connection.execute(select(chain.c.id, chain.c.reference).where(chain.c.merged_into.is_(None))).first()
 
 
 def _entries(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Entry, ...]:
@@ -160,7 +200,7 @@ def _entries(connection: Connection, visible: Visible, conversation_id: int) -> 
     found = connection.execute(
         select(entries, name)
         .outerjoin(users, users.c.id == entries.c.assignee)
-        .where(entries.c.conversation_id == conversation_id, allowed(entries.c.team, visible))
+        .where(entries.c.conversation_id == conversation_id, allowed_entry(visible))
         .order_by(entries.c.team)
     ).all()
     tagged = tags_of(connection, {conversation_id}, {row.team for row in found})
@@ -192,7 +232,7 @@ def _related(connection: Connection, visible: Visible, conversation_id: int) -> 
     others = {other for pair in suggested for other in pair} - {conversation_id}
     newest = (
         select(filings.c.conversation_id, func.max(filings.c.message_id).label("message_id"))
-        .where(filings.c.conversation_id.in_(others), allowed(filings.c.team, visible))
+        .where(filings.c.conversation_id.in_(others), allowed_filing(visible))
         .group_by(filings.c.conversation_id)
         .subquery()
     )
@@ -238,19 +278,20 @@ def message(connection: Connection, *, visible: Visible, message_id: int) -> Mes
             recipients.c.message_id == message_id, recipients.c.duplicate_of.is_not(None)
         )
     )
-    if original is None:
-        return _unrouted(connection, visible, message_id)
-    return _resend(connection, visible, message_id, original)
+    first = _messages(connection, visible, filings.c.message_id == (_NOWHERE if original is None else original))
+    if original is None or not first:
+        return _unrouted(connection, visible, message_id, routed=original is not None)
+    return _resend(connection, visible, message_id, first[0])
 
 
-def _resend(connection: Connection, visible: Visible, message_id: int, original_id: int) -> Message:
+def _resend(connection: Connection, visible: Visible, message_id: int, first: Message) -> Message:
     # Security: a resend was routed to nobody, so its recipients are not known by team. Only who sees every place
     # of the first arrival learns that, and when, it came again.
-    first = _messages(connection, visible, filings.c.message_id == original_id)
-    if not first or not _sees_all_places(connection, visible, original_id):
+    original_id = first.id
+    if not _sees_all_places(connection, visible, original_id):
         raise missing()
     row = connection.execute(select(messages).where(messages.c.id == message_id)).one()
-    fields = {name: getattr(first[0], name) for name in Message.__dataclass_fields__}
+    fields = {name: getattr(first, name) for name in Message.__dataclass_fields__}
     fields |= {
         "id": message_id,
         "origin": row.origin,
@@ -264,9 +305,9 @@ def _resend(connection: Connection, visible: Visible, message_id: int, original_
     return Message(**fields)
 
 
-def _unrouted(connection: Connection, visible: Visible, message_id: int) -> Message:
+def _unrouted(connection: Connection, visible: Visible, message_id: int, *, routed: bool) -> Message:
     row = connection.execute(select(messages).where(messages.c.id == message_id)).first()
-    if row is None or not visible.everything:
+    if row is None or routed or not visible.everything:
         raise missing()
     return Message(
         id=row.id,
@@ -319,7 +360,7 @@ def _messages(connection: Connection, visible: Visible, where: ColumnElement[boo
         .join_from(filings, messages, messages.c.id == filings.c.message_id)
         .join(summaries, summaries.c.message_id == filings.c.message_id)
         .join(conversations, conversations.c.id == filings.c.conversation_id)
-        .where(where, allowed(filings.c.team, visible))
+        .where(where, allowed_filing(visible))
         .order_by(messages.c.id, filings.c.team)
     ).all()
     places: dict[int, tuple[str, ...]] = {}

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.commit import lock_head
 from maild.archive.refiling import FIELDS, Image, write_entry, write_routes, write_tags, write_teams
 from maild.archive.schema import entries, filings, replayed, replays, rules_versions, summaries, tags
 from maild.errors import NotFoundError
+from maild.mail.acts import Act
 
 _SEEN = FIELDS.index("seen_ms")  # to look at a letter is no change
 
@@ -69,6 +71,7 @@ class Ending(NamedTuple):
 
     replay_id: int
     at_ms: int
+    by: str = ""
 
 
 def begin(connection: Connection, beginnings: list[Beginning]) -> Sequence[int]:
@@ -94,6 +97,13 @@ def _begun(connection: Connection, beginning: Beginning) -> int:
             ended=0,
         )
     )
+    record(connection, [Record(
+        at_ms=beginning.at_ms, actor=OPERATOR, act=Act.RULES, about=beginning.rules_version,
+        details={
+            "what": "filed mail anew", "replay": number, "since": beginning.selection.since or "",
+            "query": beginning.selection.query or "", "account": beginning.author,
+        },
+    )])  # fmt: skip
     return int(number)
 
 
@@ -259,4 +269,8 @@ def take_back(connection: Connection, endings: list[Ending]) -> list[None]:
                 taken_back_ms=ending.at_ms,
             )
         )
+        record(connection, [Record(
+            at_ms=ending.at_ms, actor=OPERATOR, act=Act.RULES,
+            details={"what": "took back what was filed anew", "replay": ending.replay_id, "account": ending.by},
+        )])  # fmt: skip
     return [None] * len(endings)

@@ -17,7 +17,7 @@ from maild.archive.absences import Parents, absence_of, away_now, cover_of
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import NOBODY, Handling, Work, Worked, handle
-from maild.archive.queries import allowed
+from maild.archive.queries import allowed_entry
 from maild.archive.schema import conversations, entries, summaries, users
 from maild.archive.schema_absences import absences
 from maild.archive.schema_people import audit
@@ -149,7 +149,7 @@ def _items(connection: Connection, visible: Visible, absence: Absence, login: st
         .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
         .outerjoin(users, users.c.id == entries.c.assignee)
-        .where(allowed(entries.c.team, visible), or_(own, taken))
+        .where(allowed_entry(visible), or_(own, taken))
         .order_by(entries.c.newest_id.desc())
         .limit(_MOST)
     )

@@ -107,7 +107,10 @@ def people(connection: Connection, inboxes: frozenset[str] | None, now_ms: int) 
     held: dict[int, list[Grant]] = {}
     for row in connection.execute(_living(inboxes, now_ms).order_by(grants.c.team, grants.c.id)):
         if row.role in set(Role):  # others are of a newer version
-            grant = Grant(role=Role(row.role), team=row.team, from_ms=row.from_ms, until_ms=row.until_ms)
+            grant = Grant(
+                role=Role(row.role), team=row.team, from_ms=row.from_ms, until_ms=row.until_ms,
+                only_assigned=bool(row.only_assigned),
+            )  # fmt: skip
             held.setdefault(row.user_id, []).append(grant)
     found = [Person(user=user, grants=tuple(held.get(user.id, ()))) for user in list_users(connection)]
     return found if inboxes is None else [person for person in found if person.grants]
@@ -175,7 +178,7 @@ def _give(connection: Connection, giving: Giving) -> int:
     if who is not None and not may_grant(who, login, new.role, new.team, teams=by.teams, now_ms=by.at_ms):
         raise ForbiddenError("that role is not theirs to give")
     (number,) = add_grants(connection, [new])
-    dated = {"from_ms": new.from_ms, "until_ms": new.until_ms}
+    dated = {"from_ms": new.from_ms, "until_ms": new.until_ms, **({"only_assigned": True} if new.only_assigned else {})}
     record(connection, [_done(by, Act.GRANTED, login, new.team, role=str(new.role), **dated)])
     if new.team is not None and (who is None or new.team not in managed(who, by.teams, by.at_ms)):
         told = {"team": new.team, "login": login, "role": str(new.role), "given_by": by.actor, "at_ms": by.at_ms}

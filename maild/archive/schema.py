@@ -162,6 +162,8 @@ entries = Table(
     Index("entries_list", "team", "state", "newest_id"),
     Index("entries_risen", "team", "state", "risen_id", sqlite_where=text("risen_id IS NOT NULL"),
           postgresql_where=text("risen_id IS NOT NULL")),
+    Index("entries_assignee", "assignee", "team", sqlite_where=text("assignee IS NOT NULL"),
+          postgresql_where=text("assignee IS NOT NULL")),
     Index("entries_returning", "returns_ms", sqlite_where=text("returns_ms IS NOT NULL"),
           postgresql_where=text("returns_ms IS NOT NULL")),
 )  # fmt: skip
@@ -308,6 +310,8 @@ grants = Table(
     Column("until_ms", BigInteger),
     Column("granted_by", Text, nullable=False),
     Column("revoked_ms", BigInteger),
+    # Of entries that are assigned to the person at that moment, and of no others.
+    Column("only_assigned", Integer, nullable=False, server_default=text("0")),
     Index("grants_user", "user_id"),
     Index("grants_team", "team"),
 )

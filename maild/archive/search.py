@@ -82,7 +82,7 @@ def count(
 
 
 def _find(connection: Connection, asking: Asking, query: Query, limit: int, before_id: int | None) -> list[int]:
-    if limit < 1 or not (asking.everything or asking.visible.teams):
+    if limit < 1 or not (asking.everything or asking.visible.inboxes):
         return []
     asking = replace(asking, conversations=_references(connection, query))
     limits = range_of(query, asking, before_id)

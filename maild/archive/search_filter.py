@@ -70,7 +70,15 @@ def visible_filings(asking: Asking, *, by_team: bool = False) -> ColumnElement[b
     if asking.everything:
         return true()
     team = filings.c.team if by_team else filings.c.team.concat("")
-    return team.in_(sorted(asking.visible.teams))
+    return or_(team.in_(sorted(asking.visible.teams)), *_own_filings(asking))
+
+
+def _own_filings(asking: Asking) -> list[ColumnElement[bool]]:
+    """Return the condition on `filings` that keeps those of entries that are the asker's, where only these are seen."""
+    visible = asking.visible
+    if not visible.assigned:
+        return []
+    return [_entry(entries.c.team.in_(sorted(visible.assigned)), entries.c.assignee == visible.user_id)]
 
 
 def is_visible(asking: Asking, message_id: ColumnElement[int]) -> ColumnElement[bool]:

@@ -155,7 +155,7 @@ def _of_entries(item: Facet, asking: Asking) -> Select[int] | None:
             table, chosen = entries, entries.c.waiting_since_ms.is_not(None)
         case _:
             return None
-    mine = sql_true() if asking.everything else table.c.team.in_(sorted(asking.visible.teams))
+    mine = sql_true() if asking.everything else table.c.team.in_(sorted(asking.visible.inboxes))
     of_these = select(table.c.conversation_id).where(chosen, mine)
     found = select(filings.c.message_id).distinct()
     return found.where(filings.c.conversation_id.in_(of_these), visible_filings(asking))
@@ -175,7 +175,8 @@ def _teams(items: tuple[Query, ...], asking: Asking) -> list[str]:
     asked = {i.value for i in items if isinstance(i, Facet) and i.field == "team"}
     if asking.everything:
         return sorted(asked)[:1]
-    return sorted(asking.visible.teams & asked if asked else asking.visible.teams)
+    inboxes = asking.visible.inboxes
+    return sorted(inboxes & asked if asked else inboxes)
 
 
 def _filings_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
@@ -183,13 +184,20 @@ def _filings_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
     teams = _teams(items, asking)
     if not teams:
         return None
-    key = filings.c.message_id
-    if len(teams) > _FEW_TEAMS:
+    key, visible = filings.c.message_id, asking.visible
+    whole = teams if asking.everything else [team for team in teams if team in visible.teams]
+    if len(whole) > _FEW_TEAMS:
         # In the order of the messages, comparing the team of each: all teams at once would have to be sorted.
-        source = _descending(select(key).distinct().where(filings.c.team.concat("").in_(teams)), key)
+        sources = [_descending(select(key).distinct().where(filings.c.team.concat("").in_(whole)), key)]
     else:
-        source = _of_each([_descending(select(key).where(filings.c.team == team), key) for team in teams])
-    return Way(source=source, rest=items)
+        sources = [_descending(select(key).where(filings.c.team == team), key) for team in whole]
+    if len(whole) < len(teams):
+        own = select(entries.c.conversation_id).where(
+            entries.c.assignee == visible.user_id, entries.c.team.in_(sorted(visible.assigned))
+        )
+        found = select(key).distinct().where(filings.c.conversation_id.in_(own), visible_filings(asking))
+        sources.append(_descending(found, key))
+    return Way(source=_of_each(sources), rest=items)
 
 
 def ways(query: Query, asking: Asking) -> list[Way]:
@@ -238,7 +246,8 @@ class Walk:
 
     def _reconsider(self, way: Way) -> None:
         """After a first step among what has the words: see whether the readers' messages are few."""
-        if way.among or not way.teams:
+        # Security: of who sees entries only while they are theirs, the team of a message says too little.
+        if way.among or not way.teams or self._asking.visible.assigned:
             return
         key = filings.c.message_id
         theirs = select(key).where(filings.c.team.in_(way.teams), within(key, self._limits.low, self._limits.high))

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, Select, exists, insert, select, update
 
+from maild.archive.audit import Record
+from maild.archive.audit import record as write_down
 from maild.archive.schema import rules_versions
 from maild.errors import NotFoundError
+from maild.mail.acts import Act
 
 BY_HAND = "file"  # the author of what was found on the disk: nobody said who changed it, or why
 
@@ -23,6 +26,7 @@ class Version:
     author: str
     reason: str
     approved_by: str | None = None  # the second person, where one must agree
+    account: str = ""  # of the machine, whose the file is that was found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,10 @@ def record(connection: Connection, versions: list[Version]) -> Sequence[int]:
                 approved_by=version.approved_by,
             )
         )
+        if version.author == BY_HAND:
+            details = {"what": "taken up from the file", "version": number, "account": version.account}
+            done = Record(at_ms=version.loaded_ms, actor="", act=Act.RULES, about=version.digest, details=details)
+            write_down(connection, [done])
         numbers.append(number)
     return numbers
 

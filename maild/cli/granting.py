@@ -18,7 +18,7 @@ from maild.cli.verb import note
 from maild.config import Settings
 from maild.mail.inbox import team_of
 from maild.policy.granting import Teams
-from maild.policy.roles import TEAM_ROLES, Role
+from maild.policy.roles import LENT, TEAM_ROLES, Role
 from maild.rules.findings import nearest
 
 
@@ -36,7 +36,14 @@ def _operator() -> Asker:
 
 
 def give(
-    settings: Settings, login: str, team: str | None, role: str, *, from_ms: int | None, until_ms: int | None
+    settings: Settings,
+    login: str,
+    team: str | None,
+    role: str,
+    *,
+    from_ms: int | None,
+    until_ms: int | None,
+    only_assigned: bool = False,
 ) -> None:
     """Give a role; `from_ms` None is now, `until_ms` None until it is revoked."""
     checked = _role(role, team)
@@ -49,12 +56,16 @@ def give(
         from_ms=times.now_ms() if from_ms is None else from_ms,
         until_ms=until_ms,
         granted_by=f"{getpass.getuser()} on the command line",
+        only_assigned=only_assigned,
     )
+    if only_assigned and checked not in LENT:
+        raise click.UsageError(f"--only-assigned is for {', '.join(sorted(LENT))}")
     if until_ms is not None and until_ms <= new.from_ms:
         raise click.UsageError("--until is before --from: the role would never hold")
     carry_out(settings, give_role, Giving(by=_operator(), grant=new))
     end = f" through {times.local(until_ms - 1)[:10]}" if until_ms is not None else ""
-    note(f"{login} is {checked}" + (f" in {team}" if team else "") + end)
+    alone = ", for what is assigned to them" if only_assigned else ""
+    note(f"{login} is {checked}" + (f" in {team}" if team else "") + end + alone)
 
 
 def take_back(settings: Settings, login: str, team: str | None, role: str, *, yes: bool) -> None:

@@ -7,19 +7,23 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
+from maild.archive.audit import note_acts
+from maild.archive.database import Database
 from maild.archive.sources import Item, Source, SourceError, recognise
 from maild.archive.transfer import Target, import_messages
 from maild.cli.explain import os_error
 from maild.cli.progress import Progress
 from maild.cli.rules import load_rules
 from maild.cli.state import running
-from maild.cli.store import writing
+from maild.cli.store import by_operator, writing
 from maild.cli.times import now_ms
 from maild.cli.verb import note, read_address
 from maild.config import Settings
+from maild.mail.acts import Act
 from maild.rules.findings import nearest
 
 
@@ -44,6 +48,7 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
     counts = {"new": 0, "known": 0}
     chance = random.Random(secrets.randbits(128))  # for ids, not for secrets; the system's own costs a call each
     with writing(settings) as database, Progress("importing", sum(s.size for s in sources)) as progress:
+        _note(database, target, what="began", files=len(sources))
         for source in sources:
             items = _watched(source, progress)
             try:
@@ -58,12 +63,19 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
             except OSError as error:
                 note(f"maild: {os_error(error)}")
                 complete = False
+        _note(database, target, what="ended" if complete else "ended early", **counts)
     sys.stdout.write(f"imported {counts['new']:,}, there already {counts['known']:,}\n")
     if not complete:
         note("not everything was imported; see above. What was is safe, and is left out when this is repeated.")
     if counts["new"] and running(settings.server.data_dir) is None:
         note("the daemon is not running: it will route them into the inboxes when it is")
     return complete
+
+
+def _note(database: Database, target: Target, **details: Any) -> None:
+    """Write into the audit log who imports, before the first message and after the last."""
+    done = by_operator(Act.IMPORTED, str(target.address or ""), team=target.team or "", **details)
+    database.writer.submit(note_acts, done).result()
 
 
 def _recognise(paths: tuple[Path, ...]) -> tuple[list[Source], bool]:

@@ -26,7 +26,7 @@ def hand_over(settings: Settings, login: str, successor: str | None, *, until_ms
         found = holdings(connection, login, rules, now)
         wanted = find_user(connection, successor).login if successor is not None else None
     to = {inbox: _goes_to(found, inbox, wanted) for inbox in found.inboxes}
-    for line in _lines(found, to):
+    for line in [*_lines(found, to), *_proposals(found, wanted)]:
         click.echo(line)
     if not yes:
         note("nothing is handed over yet; --yes does it")
@@ -35,7 +35,7 @@ def hand_over(settings: Settings, login: str, successor: str | None, *, until_ms
     text = _NOTES.get(rules.organisation.language, _NOTES["en"]).format(name=name)
     asked = HandingOver(
         by=OPERATOR, by_id=None, login=login, to=to, leaves_ms=now if until_ms is None else until_ms, note=text,
-        rules=rules, at_ms=now,
+        rules=rules, at_ms=now, proposals_to=_proposals_to(found, wanted),
     )  # fmt: skip
     done = carry_out(settings, hand_all_over, asked)
     when = "is closed" if until_ms is None else f"closes after {times.local(until_ms - 1)[:10]}"
@@ -52,6 +52,10 @@ def _goes_to(found: Holdings, inbox: str, wanted: str | None) -> str:
     return "" if proposed is None else proposed.login
 
 
+def _proposals_to(found: Holdings, wanted: str | None) -> str | None:
+    return wanted if any(each.login == wanted for each in found.editors) else None
+
+
 def _lines(found: Holdings, to: dict[str, str]) -> list[str]:
     lines = [
         f"{inbox}: {counted(sum(t.team == inbox for t in found.conversations), 'conversation')}, "
@@ -63,6 +67,12 @@ def _lines(found: Holdings, to: dict[str, str]) -> list[str]:
     lines += [f"rule {rule} assigns to them: change it in the rules" for rule in found.rules]
     lines += [f"nobody else can read team {team}: give somebody a role there" for team in found.alone_in]
     return lines
+
+
+def _proposals(found: Holdings, wanted: str | None) -> list[str]:
+    proposed = "" if found.proposed_editor is None else found.proposed_editor.login
+    heir = _proposals_to(found, wanted) or proposed or "whoever edits the rules decides"
+    return [f"change {number} of the rules waits for a decision -> {heir}" for number in found.proposals]
 
 
 def stays_after_all(settings: Settings, login: str) -> None:

@@ -87,7 +87,10 @@ def list_(*, as_json: bool) -> None:
     with reading(settings()) as connection:
         for person in list_users(connection):
             held = [g for g in grants_of(connection, person.id) if g.holds(now)]
-            names = [f"{g.team}:{g.role}" if g.team else str(g.role) for g in held]
+            names = [
+                (f"{g.team}:{g.role}" if g.team else str(g.role)) + (" (assigned)" if g.only_assigned else "")
+                for g in held
+            ]
             if as_json:
                 disabled = rfc3339(person.disabled_ms) if person.disabled_ms else None
                 put_json(
@@ -226,6 +229,7 @@ def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
 
 @verb(
     "maild grant petra.m kita responder --until 2026-12-31",
+    "maild grant helga kita responder --until 2026-04-30 --only-assigned",
     "maild grant petra.m administrator",
     "maild grant petra.m kita responder --revoke",
     "maild grant petra.m kita responder --revoke --yes",
@@ -234,15 +238,24 @@ def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
 @click.argument("words", nargs=-1, metavar="[TEAM] ROLE")
 @click.option("--from", "from_ms", metavar="D", callback=day_start_ms, help="The first day. Default: now.")
 @click.option("--until", "until_ms", metavar="D", callback=day_end_ms, help="The last day. Default: until revoked.")
+@click.option("--only-assigned", is_flag=True, help="For helpers: of conversations that are assigned to them alone.")
 @click.option("--revoke", is_flag=True, help="Take the role back.")
 @click.option("--yes", is_flag=True, help="Take it back even from the last who can read a team.")
 def grant(
-    login: str, words: tuple[str, ...], *, from_ms: int | None, until_ms: int | None, revoke: bool, yes: bool
+    login: str,
+    words: tuple[str, ...],
+    *,
+    from_ms: int | None,
+    until_ms: int | None,
+    only_assigned: bool,
+    revoke: bool,
+    yes: bool,
 ) -> None:
     """Give a person a role in a team, for a time or until it is revoked.
 
     Roles in a team: reader, drafter, responder, coordinator, manager; each may what the ones before it may. Roles
-    without a team: administrator, rule-editor, auditor.
+    without a team: administrator, rule-editor, auditor. Readers, drafters and responders can be helpers, who see the
+    conversations that are assigned to them, for as long as they are.
     """
     from maild.cli.granting import give, take_back
 
@@ -250,4 +263,4 @@ def grant(
     if revoke:
         take_back(settings(), login, team, role, yes=yes)
     else:
-        give(settings(), login, team, role, from_ms=from_ms, until_ms=until_ms)
+        give(settings(), login, team, role, from_ms=from_ms, until_ms=until_ms, only_assigned=only_assigned)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from maild.archive.audit import note_acts
 from maild.archive.database import StoreLock
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.search_late import watermark
 from maild.archive.work import newest_revision
 from maild.cli.progress import Progress
-from maild.cli.store import writing
+from maild.cli.store import by_operator, writing
 from maild.cli.verb import note
 from maild.config import Settings
+from maild.mail.acts import Act
 from maild.router.documents import DocumentReader
 
 
@@ -22,6 +24,7 @@ def run(settings: Settings) -> None:
             index = IndexWriter(open_index(database), documents)
             with database.read() as connection:
                 total = newest_revision(connection)
+            database.writer.submit(note_acts, by_operator(Act.MAINTAINED, "reindex")).result()
             index.start(total)
             index.rebuild()
             with Progress("indexing", total) as progress:

@@ -124,7 +124,7 @@ def run_undo(number: int | None, *, yes: bool, as_json: bool) -> bool:
         return not replay.messages
     with writing(here) as database, Progress("taking back", replay.messages) as progress:
         progress.say(counted(replay.messages, "message"))
-        undone = undo(database, replay.id, now_ms(), progress.advance)
+        undone = undo(database, replay.id, now_ms(), progress.advance, by=account())
     if as_json:
         put_json({"replay": replay.id, "restored": undone.restored, "left": [format_id(n) for n in undone.left]})
     else:

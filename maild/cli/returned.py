@@ -19,15 +19,18 @@ def returned(team: str | None, *, as_table: bool, as_json: bool) -> None:
     `hard` will not get better by itself: the address has to be corrected. Exits with 1 when nothing came back.
     """
     from maild.archive.register import as_csv, register
-    from maild.cli.store import reading
+    from maild.cli.store import by_operator, note_reading, reading
     from maild.cli.times import local
     from maild.cli.verb import note, put_bytes, put_json, put_table, settings
+    from maild.mail.acts import Act
     from maild.policy.visible import OPERATOR, Visible
 
     if as_table and as_json:
         raise click.UsageError("one of --csv and --json")
     visible = OPERATOR if team is None else Visible(teams=frozenset({team}))
-    with reading(settings()) as connection:
+    here = settings()
+    note_reading(here, by_operator(Act.EXPORTED, "returned.csv" if as_table else "returned", team=team or ""))
+    with reading(here) as connection:
         lines = register(connection, visible=visible)
     if as_table:
         put_bytes([as_csv(lines).encode()])

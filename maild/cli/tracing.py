@@ -11,9 +11,10 @@ from maild.archive.fates import LIMIT, Fate, Wanted, fates
 from maild.authentication.noted import standing_noted
 from maild.authentication.standing import Standing
 from maild.cli import senders
-from maild.cli.store import reading
+from maild.cli.store import by_operator, note_reading, reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
+from maild.mail.acts import Act
 from maild.mail.ids import format_id, parse_id
 from maild.mail.screening import Screening, told
 from maild.policy.visible import OPERATOR
@@ -37,6 +38,13 @@ def wanted(message_id: str | None, sender: str | None, recipient: str | None, si
 def run(question: Wanted, *, as_json: bool) -> None:
     """Print the fates; exit with 1 when there is none."""
     here = settings()
+    asked = {
+        "message": question.message_key or question.message_id,
+        "from": question.sender,
+        "to": question.recipient_key,
+    }
+    words = " ".join(f"{name}:{value}" for name, value in asked.items() if value)
+    note_reading(here, by_operator(Act.SEARCHED, words, what="trace"))
     with reading(here) as connection:
         found = fates(connection, visible=OPERATOR, wanted=question)
     examined = any(fate.evidence is not None for fate in found)

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection
 
 from maild.archive.accounts import fold_login, principal
-from maild.archive.app_passwords import Found, Used, find_app_password, parted, touch_app_passwords
+from maild.archive.app_passwords import Found, Used, find_app_password, is_account, parted, touch_app_passwords
 from maild.archive.database import Database
 from maild.archive.outgoing import Answered, answered_by
 from maild.archive.passwords import STANDARD, Cost, Verifier
@@ -26,6 +26,7 @@ from maild.authentication.author import author_of
 from maild.delivery.deliveries import Dsn
 from maild.errors import AddressError, DiskFullError, MaildError, TemporaryError
 from maild.intake.accept import NO_ROOM, NOT_STORED
+from maild.intake.refused_programs import Refusals
 from maild.intake.spool import Spool
 from maild.intake.submit import Collision, Submission, Submitter
 from maild.mail.address import Address, parse_address
@@ -113,6 +114,7 @@ class MailPrograms:
         self._throttle = Throttle()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._in_hand = 0
+        self._refusals = Refusals(database, now_ms)
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()  # networks in which a login has succeeded
 
     # --- signing in
@@ -131,11 +133,13 @@ class MailPrograms:
         self._in_hand += 1
         try:
             await asyncio.sleep(verdict.delay_s)
-            found = await self._check(folded, password)
+            found, is_known = await self._check(folded, password)
         finally:
             self._in_hand -= 1
         if found is None:
             _log.info("login.failed", client=ip)
+            if is_known:
+                self._refusals.add(folded)
             return WRONG
         self._throttle.succeeded(ip, folded, self._clock(), device=known)
         self._remember(place)
@@ -143,17 +147,21 @@ class MailPrograms:
         _log.info("login.succeeded", user=found.user_id, client=ip)
         return Account(login=found.login, user_id=found.user_id, password_id=found.id)
 
-    async def _check(self, login: str, password: str) -> Found | None:
+    async def record_refusals(self) -> None:
+        """Write down what has not been written yet of refused sign-ins: the desk closes."""
+        await self._refusals.write()
+
+    async def _check(self, login: str, password: str) -> tuple[Found | None, bool]:
         password_id, secret = parted(password)
         async with self._at_once:
             return await asyncio.to_thread(self._verified, login, password_id, secret)
 
-    def _verified(self, login: str, password_id: int | None, secret: str) -> Found | None:
+    def _verified(self, login: str, password_id: int | None, secret: str) -> tuple[Found | None, bool]:
         with self._database.read() as connection:
-            found = find_app_password(connection, login, password_id)
+            found, is_known = find_app_password(connection, login, password_id), is_account(connection, login)
         # Security: the same work whether there is such an account and password or not.
         matched = self._verifier.verify(None if found is None else found.password, secret)
-        return found if matched else None
+        return (found if matched else None), is_known
 
     def _remember(self, place: tuple[str, str]) -> None:
         self._known[place] = None

@@ -27,6 +27,8 @@ class Act(StrEnum):
     CONFIDENTIAL = "confidential"
     RELEASED = "released"
     DELIVERY = "delivery"
+    TAKEN_OVER = "taken-over"
+    IMPORTED = "imported"
 
     # with people and their rights
     ACCOUNT = "account"
@@ -47,3 +49,4 @@ class Act(StrEnum):
     RULES = "rules"
     HANDBOOK = "handbook"
     AUDITED = "audited"
+    MAINTAINED = "maintained"

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from maild.policy.granting import Teams
-from maild.policy.grants import Grant, Principal, teams_with
+from maild.policy.grants import Grant, Principal, assigned_with, teams_with
 from maild.policy.roles import PERMISSIONS, Permission, Role
 
 
@@ -99,15 +99,21 @@ def may_stand_in(
     deputy: Iterable[Grant], theirs: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int
 ) -> bool:
     """Tell whether there is an inbox in which somebody could act for a person."""
-    readable = teams_with(theirs, Permission.READ, teams, now_ms)
+    readable = _reads(theirs, teams, now_ms)
     return not readable.isdisjoint(teams_with(deputy, Permission.RESPOND, teams, now_ms))
 
 
 def _common(
     permission: Permission, who: Principal, theirs: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int
 ) -> bool:
-    readable = teams_with(theirs, Permission.READ, teams, now_ms)
+    readable = _reads(theirs, teams, now_ms)
     return not readable.isdisjoint(teams_with(who.grants, permission, teams, now_ms))
+
+
+def _reads(theirs: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:
+    """Return the inboxes in which a person reads anything: helpers who see what is assigned to them fall ill, too."""
+    held = list(theirs)
+    return teams_with(held, Permission.READ, teams, now_ms) | assigned_with(held, Permission.READ, teams, now_ms)
 
 
 # --- whole teams ----------------------------------------------------------------------------------------------

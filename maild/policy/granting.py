@@ -77,4 +77,6 @@ def ending(grants: Iterable[Grant], now_ms: int, within_ms: int) -> tuple[Grant,
 
 
 def _follows(other: Grant, grant: Grant, at_ms: int) -> bool:
-    return other.team == grant.team and PERMISSIONS[grant.role] <= PERMISSIONS[other.role] and other.holds(at_ms)
+    narrower = other.only_assigned and not grant.only_assigned
+    covers = other.team == grant.team and PERMISSIONS[grant.role] <= PERMISSIONS[other.role]
+    return covers and not narrower and other.holds(at_ms)

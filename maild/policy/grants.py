@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maild.mail.inbox import confidential, is_confidential
-from maild.policy.roles import PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
+from maild.policy.roles import LENT, PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 from maild.policy.visible import Visible
 
 
@@ -19,7 +19,8 @@ from maild.policy.visible import Visible
 class Grant:
     """One dated permission. It holds at `from_ms` and no longer at `until_ms`; some roles have no team.
 
-    One that stands `alone` does not hold below its team.
+    One that stands `alone` does not hold below its team. One of `only_assigned` is for helpers: it holds for entries
+    that are assigned to them, for as long as they are.
     """
 
     role: Role
@@ -28,6 +29,7 @@ class Grant:
     until_ms: int | None = None
     revoked_ms: int | None = None
     alone: bool = False
+    only_assigned: bool = False
 
     def holds(self, now_ms: int) -> bool:
         """Tell whether the grant holds at a time, and says something that has a meaning."""
@@ -53,12 +55,21 @@ def teams_with(
 ) -> frozenset[str]:
     """Return the teams, and the confidential inboxes of teams, in which `permission` is held.
 
-    Of a confidential inbox that is who manages the team, and who has a grant on that inbox itself.
+    Of a confidential inbox that is who manages the team, and who has a grant on that inbox itself. Grants on assigned
+    entries alone do not count: see `assigned_with`.
     """
-    holding = [grant for grant in grants if grant.team is not None and grant.holds(now_ms)]
+    holding = [g for g in grants if g.team is not None and not g.only_assigned and g.holds(now_ms)]
     held, managed = (_where(asked, holding, teams) for asked in (permission, Permission.MANAGE))
     inner = {confidential(team) for team in managed if not is_confidential(team)}
     return frozenset(held | inner)
+
+
+def assigned_with(
+    grants: Iterable[Grant], permission: Permission, teams: Mapping[str, str | None], now_ms: int
+) -> frozenset[str]:
+    """Return the inboxes in which `permission` is held for entries that are assigned to the person."""
+    holding = [g for g in grants if g.team is not None and g.only_assigned and g.role in LENT and g.holds(now_ms)]
+    return frozenset(_where(permission, holding, teams))
 
 
 def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str | None]) -> set[str]:
@@ -77,9 +88,14 @@ def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int
     return inboxes - teams_with(grants, Permission.READ, teams, now_ms)
 
 
-def visible(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> Visible:
-    """Return what may be read."""
-    return Visible(teams=teams_with(grants, Permission.READ, teams, now_ms))
+def visible(
+    grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int, user_id: int | None = None
+) -> Visible:
+    """Return what may be read. Without `user_id`, nothing is anybody's because it is assigned to them."""
+    held = list(grants)
+    whole = teams_with(held, Permission.READ, teams, now_ms)
+    assigned = frozenset() if user_id is None else assigned_with(held, Permission.READ, teams, now_ms) - whole
+    return Visible(teams=whole, assigned=assigned, user_id=user_id if assigned else None)
 
 
 def may(
@@ -97,6 +113,22 @@ def may(
         grant.team is None and grant.holds(now_ms) and permission in PERMISSIONS[grant.role]
         for grant in principal.grants
     )
+
+
+def may_with(
+    principal: Principal,
+    permission: Permission,
+    team: str,
+    assignee: int | None,
+    *,
+    now_ms: int,
+    teams: Mapping[str, str | None],
+) -> bool:
+    """Tell whether `principal` may do one act with an entry of `team` that is `assignee`'s."""
+    if may(principal, permission, team=team, teams=teams, now_ms=now_ms):
+        return True
+    own = assignee is not None and assignee == principal.user_id
+    return own and team in assigned_with(principal.grants, permission, teams, now_ms)
 
 
 def _ancestors(team: str, teams: Mapping[str, str | None]) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from maild.policy.grants import Grant, teams_with
-from maild.policy.roles import Permission
+from maild.policy.roles import PERMISSIONS, Permission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,28 @@ def colleagues_in(
                 )
             )
     return {inbox: tuple(sorted(them, key=lambda each: (each.name, each.login))) for inbox, them in found.items()}
+
+
+def rule_editors(
+    people: Mapping[int, tuple[str, str, tuple[Grant, ...]]], absent: Iterable[int], now_ms: int
+) -> tuple[Colleague, ...]:
+    """Return who may edit the rules, by name; `people` are login, name and grants of open accounts."""
+    away = set(absent)
+    found = [
+        Colleague(user_id=user_id, login=login, name=name, present=user_id not in away)
+        for user_id, (login, name, grants) in people.items()
+        if any(g.team is None and g.holds(now_ms) and Permission.RULES in PERMISSIONS[g.role] for g in grants)
+    ]
+    return tuple(sorted(found, key=lambda each: (each.name, each.login)))
+
+
+def next_author(editors: tuple[Colleague, ...]) -> Colleague | None:
+    """Propose who goes on with changes of the rules that wait; None: they stay, to be decided by who is left.
+
+    Nobody decides on their own change: where one editor is left, it has to stay that of who leaves.
+    """
+    present = [each for each in editors if each.present]
+    return present[0] if present and len(editors) > 1 else None
 
 
 def successor(colleagues: Iterable[Colleague], deputy_id: int | None, *, assigns: bool) -> Colleague | None:

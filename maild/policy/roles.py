@@ -56,4 +56,6 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 TEAM_ROLES: frozenset[Role] = frozenset({Role.READER, Role.DRAFTER, Role.RESPONDER, Role.COORDINATOR, Role.MANAGER})
+# What can be given on assigned entries alone: who assigns, hands over or lets others in sees the inbox.
+LENT: frozenset[Role] = frozenset({Role.READER, Role.DRAFTER, Role.RESPONDER})
 TEAM_PERMISSIONS: frozenset[Permission] = _MANAGER

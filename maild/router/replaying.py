@@ -142,7 +142,7 @@ class Replaying:
             yield from replayable(connection, chosen, _PAGE)
 
 
-def undo(database: Database, number: int, now_ms: int, progress: Callable[[int], None]) -> Undone:
+def undo(database: Database, number: int, now_ms: int, progress: Callable[[int], None], *, by: str = "") -> Undone:
     """Take a replay back, the last message first; what somebody changed since is left as it is."""
     undone = Undone()
     before: int | None = None
@@ -154,7 +154,7 @@ def undo(database: Database, number: int, now_ms: int, progress: Callable[[int],
             else:
                 undone.left.append(step.message_id)
         progress(len(some))
-    _persist(database, take_back, [Ending(number, now_ms)])
+    _persist(database, take_back, [Ending(number, now_ms, by)])
     return undone
 
 

@@ -81,6 +81,7 @@ class Team:
     copies: bool = False  # its members may have copies of its letters sent to their own mailboxes
     figures: str = ""  # the agreement by which figures are shown, also when few people write in the team
     closed: bool = False  # to administrators: its managers alone give roles in it
+    answer_within: int | None = None  # days on which it works, before what is not answered is overdue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,9 @@ from maild.rules.yaml_nodes import Node, Scalar, Sequence
 DEFAULT_ZONE = "Europe/Berlin"
 ORGANISATION_KEYS = ("name", "language", "timezone", "holidays")
 PAGE_LANGUAGES = ("de", "en")
-TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "also_deliver", "copies", "figures", "closed")
+_TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "answer_within")
+TEAM_KEYS = (*_TEAM_KEYS, "also_deliver", "copies", "figures", "closed")
+MOST_DAYS = 40  # of `answer_within`
 COPIES = ("none", "allowed")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPAN = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
@@ -84,8 +86,20 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         copies="copies" in pairs and fields.word(pairs["copies"][1], "copies", COPIES) == "allowed",
         also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
         figures=_text(fields, pairs, "figures", "the agreement by which figures are shown"),
+        answer_within=_days_within(fields, pairs["answer_within"][1]) if "answer_within" in pairs else None,
         closed="closed" in pairs and bool(fields.flag(pairs["closed"][1])),
     )
+
+
+def _days_within(fields: Fields, node: Node) -> int | None:
+    found = fields.scalar(node, "a number of working days such as 3")
+    if found is None:
+        return None
+    if re.fullmatch("[0-9]{1,2}", found.text) and 0 < int(found.text) <= MOST_DAYS:
+        return int(found.text)
+    text = f"{quoted(found.text)} is no number of working days from 1 to {MOST_DAYS}"
+    fields.findings.error(found, Code.UNKNOWN_VALUE, text)
+    return None
 
 
 def _text(fields: Fields, pairs: Pairs, key: str, expected: str) -> str:

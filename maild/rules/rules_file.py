@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,3 +75,15 @@ def _free(target: Path) -> Path:
         number += 1
         aside = target.with_name(f"{target.name}.{stamp}-{number}")
     return aside
+
+
+def owner_of(path: Path) -> str:
+    """Return the account of the machine to which a file belongs: what is known of who has changed it."""
+    try:
+        number = path.stat().st_uid
+    except OSError:
+        return ""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"

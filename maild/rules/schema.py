@@ -17,7 +17,7 @@ from maild.rules.addresses import KEYS as ADDRESS_KEYS
 from maild.rules.model import Priority, State, UnknownRecipient
 from maild.rules.next_places import IMAP_KEYS
 from maild.rules.operands import OPERATORS
-from maild.rules.organisation import COPIES, DEFAULT_ZONE, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
+from maild.rules.organisation import COPIES, DEFAULT_ZONE, MOST_DAYS, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
 
 Schema = dict[str, Any]
 
@@ -261,6 +261,13 @@ _TEAM: dict[str, Schema] = {
     "parent": _ref("team", "The team above: who may read that one may read this one."),
     "deputy": _ref("team", "Takes over when nobody of the team can."),
     "hours": _HOURS,
+    "answer_within": {
+        "description": "Working days of the team after which what is not answered is overdue.",
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MOST_DAYS,
+        "default": 3,
+    },
     "also_deliver": _several(_NEXT_PLACE) | {"description": "Delivery besides the inbox; each on its own."},
     "copies": _word(COPIES, "Whether members may have copies of its letters in their own mailboxes.")
     | {"default": COPIES[0]},

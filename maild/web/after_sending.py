@@ -114,7 +114,8 @@ async def _ours(visit: Visit) -> tuple[queries.Message, Written | None]:
         raise NotFoundError("not an id")
     message = await visit.read(queries.message, visible=visit.visible, message_id=number)
     written = (await visit.read(written_of, visible=visit.visible, message_ids=[number])).get(number)
-    if not any(visit.may(Permission.RESPOND, team) for team in ((written.team,) if written else message.teams)):
+    teams, helps = (written.team,) if written else message.teams, visit.helps(Permission.RESPOND)
+    if not any(visit.may(Permission.RESPOND, team) or team in helps for team in teams):
         raise ForbiddenError("readers change nothing")
     return message, written
 

@@ -31,6 +31,11 @@ async def entry_asked(visit: Visit, permission: Permission) -> tuple[queries.Con
     entry = next((e for e in talk.entries if e.team == visit.form.get("team")), None)
     if entry is None:
         raise NotFoundError("no such entry")
-    if not visit.may(permission, entry.team):
+    if not visit.may_with(permission, entry):
         raise ForbiddenError("readers change nothing")
     return talk, entry
+
+
+def may_in(visit: Visit, permission: Permission, talk: queries.Conversation, team: str) -> bool:
+    """Tell whether the visitor may do something with a conversation in an inbox."""
+    return any(visit.may_with(permission, entry) for entry in talk.entries if entry.team == team)

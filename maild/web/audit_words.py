@@ -33,6 +33,8 @@ ACTS = {
     Act.CONFIDENTIAL: _("changed who may read it"),
     Act.RELEASED: _("released"),
     Act.DELIVERY: _("decided on a delivery"),
+    Act.TAKEN_OVER: _("took a draft over"),
+    Act.IMPORTED: _("imported mail"),
     Act.ACCOUNT: _("made an account"),
     Act.DISABLED: _("closed or opened an account"),
     Act.GRANTED: _("gave a role"),
@@ -47,6 +49,7 @@ ACTS = {
     Act.RULES: _("changed the rules"),
     Act.HANDBOOK: _("changed the handbook"),
     Act.AUDITED: _("used the audit log"),
+    Act.MAINTAINED: _("maintained the machine"),
 }
 _KEYS = {
     "role": _("role"),
@@ -72,6 +75,15 @@ _KEYS = {
     "tags": _("tags"),
     "teams": _("teams"),
     "sessions": _("sessions"),
+    "device": _("device"),
+    "times": _("times"),
+    "since_ms": _("since"),
+    "files": _("files"),
+    "new": _("new"),
+    "known": _("there already"),
+    "replay": _("replay"),
+    "query": _("query"),
+    "only_assigned": _("only what is assigned"),
 }
 _INNER = frozenset({"revision"})  # which an act went by: of use to maild alone
 FAULTS = {

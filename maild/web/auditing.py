@@ -11,9 +11,10 @@ from maild.archive.accounts import fold_login
 from maild.archive.audit import note_acts
 from maild.archive.audit_requests import (
     DAYS,
+    SHOWN,
     Answer,
     NewRequest,
-    Request,
+    Waiting,
     ask,
     decide,
     requests_of,
@@ -80,7 +81,7 @@ async def decision(visit: Visit) -> Response:
     return visit.go(own_path(visit.form.get("next", "/")))
 
 
-async def waiting(visit: Visit) -> list[Request]:
+async def waiting(visit: Visit) -> Waiting:
     """Return what waits for a decision of the visitor's."""
     return await visit.read(waiting_for, visit.person, teams_of(visit), visit.now_ms)
 
@@ -106,6 +107,7 @@ async def _show(visit: Visit, *, typed: dict[str, str] | None = None, fault: str
         acts=ACTS,
         teams=[(team, team_name(visit, team)) for team in rules.teams],
         requests=await visit.read(requests_of, me),
+        shown=SHOWN,
         waiting=await waiting(visit),
         days=DAYS,
         typed=typed or {},

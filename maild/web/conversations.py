@@ -21,7 +21,7 @@ from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked
-from maild.web.colleagues import colleagues
+from maild.web.colleagues import assignable
 from maild.web.desk import editor
 from maild.web.handbook import models_of
 from maild.web.handing import stories
@@ -64,12 +64,12 @@ async def conversation(visit: Visit) -> Response:
         opened=opened,
         newest_id=talk.messages[-1].id,
         entries=[(entry, team_name(visit, entry.team)) for entry in talk.entries],
-        may_respond={e.team for e in talk.entries if visit.may(Permission.RESPOND, e.team)},
-        may_write=[(e.team, team_name(visit, e.team)) for e in talk.entries if visit.may(Permission.DRAFT, e.team)],
+        may_respond={e.team for e in talk.entries if visit.may_with(Permission.RESPOND, e)},
+        may_write=[(e.team, team_name(visit, e.team)) for e in talk.entries if visit.may_with(Permission.DRAFT, e)],
         answer_to=answered(talk, None).id,
         notes=await notes_between(visit, talk),
         fates=await fates(visit, talk.messages),
-        drafts=await visit.read(being_written, visible=visit.visible, by=editor(visit), conversation_id=talk.id),
+        drafts=await visit.read(being_written, visible=visit.visible, by=await editor(visit), conversation_id=talk.id),
         said=visit.request.query_params.get("said", ""),
         models=await models_of(visit, talk.id),
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
@@ -99,7 +99,7 @@ def _around(connection: Connection, visit: Visit, talk: queries.Conversation) ->
     return _Around(
         shell=around,
         colleagues={
-            team: colleagues(connection, rules, team, visit.now_ms)
+            team: assignable(connection, rules, team, visit.now_ms)
             for team in teams
             if visit.may(Permission.ASSIGN, team)
         },
@@ -118,7 +118,7 @@ def _there(visit: Visit, talk: queries.Conversation) -> Here:
 def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place | None:
     """Return the list that stands beside: the one in the address, else the one where the conversation lies."""
     query = visit.request.query_params
-    if query.get("team") in visible.teams:
+    if query.get("team") in visible.inboxes:
         return place_from(query, query["team"])
     if not talk.entries:
         return None

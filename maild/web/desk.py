@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from maild.archive import queries
-from maild.archive.drafts import COLLISION, Draft, Editor, draft
+from maild.archive.drafts import COLLISION, Draft, Editor, being_written, draft
 from maild.archive.handing import lent
 from maild.archive.outgoing import Written, answers_since, written_to
 from maild.errors import ForbiddenError, NotFoundError
@@ -17,12 +17,14 @@ from maild.mail.answering import Kind
 from maild.mail.ids import format_id, message_id_at, parse_id
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, senders
+from maild.web.asked import may_in
 from maild.web.attached import room_bytes
 from maild.web.draft_form import AFTER, check, ticked
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
 from maild.web.own_addresses import writable
 from maild.web.recording import remember_conversation
 from maild.web.shell import shell_of, team_name
+from maild.web.standing_in import cover_in
 from maild.web.visit import Visit
 
 _CHANCE_BITS = 21
@@ -48,18 +50,32 @@ class Desk:
         return next((c for c in self.choices if str(c.address) == self.draft.fields.get("from")), None)
 
 
-def editor(visit: Visit) -> Editor:
+async def editor(visit: Visit) -> Editor:
     """Return who the visitor is to drafts."""
     releasing = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
-    return Editor(login=visit.person.login, releasing=releasing)
+    cover = await visit.read(cover_in, visit.services, releasing, visit.now_ms)
+    acts_for = {
+        team: frozenset((*cover.whom(team, visit.person.user_id), *cover.whom(team, None))) - {visit.person.user_id}
+        for team in releasing
+    }
+    return Editor(login=visit.person.login, releasing=releasing, acts_for=acts_for)
 
 
 def inboxes_of(visit: Visit, talk: queries.Conversation) -> frozenset[str]:
     """Return the inboxes of a conversation in which the visitor may write."""
-    found = frozenset(entry.team for entry in talk.entries) & writable(visit)
+    found = frozenset(entry.team for entry in talk.entries if visit.may_with(Permission.DRAFT, entry))
     if not found:
         raise ForbiddenError("readers write nothing")
     return found
+
+
+def may_send(visit: Visit, desk: Desk) -> bool:
+    """Tell whether the visitor may send the letter, and not only write it."""
+    if desk.sender is None:
+        return False
+    if desk.talk is None:
+        return visit.may(Permission.RESPOND, desk.sender.inbox)
+    return may_in(visit, Permission.RESPOND, desk.talk, desk.sender.inbox)
 
 
 async def answering_as(visit: Visit, talk: queries.Conversation) -> tuple[Sender, ...]:
@@ -77,7 +93,7 @@ async def draft_asked(visit: Visit) -> Draft:
     number = parse_id(visit.request.path_params["draft"])
     if number is None:
         raise NotFoundError("not an id")
-    return await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=number)
+    return await visit.read(draft, visible=visit.visible, by=await editor(visit), draft_id=number)
 
 
 async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | None = None) -> Desk:
@@ -124,9 +140,10 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         reference=reference,
         letter=desk.letter.message if desk.letter else None,
         choices=[(str(c.address), c.name) for c in desk.choices],
-        may_send=desk.sender is not None and visit.may(Permission.RESPOND, desk.sender.inbox),
+        may_send=may_send(visit, desk),
         may_choose=bool(desk.choices),
         own=found.author == visit.person.login,
+        covered=await _covered(visit, found),
         strangers=desk.strangers,
         confirmed=ticked(found.fields, "confirmed"),
         left_out=await _left_out(visit, desk),
@@ -143,6 +160,16 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         room=room_bytes(visit),
         team=team_name(visit, found.team) if found.team else "",
     )
+
+
+async def _covered(visit: Visit, found: Draft) -> str:
+    """Return the name of who wrote a draft and is away, where the visitor acts for them; "" for any other."""
+    if found.author == visit.person.login:
+        return ""
+    written = await visit.read(
+        being_written, visible=visit.visible, by=await editor(visit), conversation_id=found.conversation_id
+    )
+    return next((each.author_name for each in written if each.id == found.id and each.covered), "")
 
 
 async def _left_out(visit: Visit, desk: Desk) -> list[str]:

@@ -18,7 +18,6 @@ from maild.intake.submit import Sent
 from maild.mail.acts import Act
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
-from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, preset, senders
 from maild.web.asked import conversation_asked
 from maild.web.attached import files_of, keep
@@ -30,6 +29,7 @@ from maild.web.desk import (
     editor,
     fresh_draft,
     inboxes_of,
+    may_send,
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.originals import answered, came_to, original, proposal
@@ -98,11 +98,11 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
         name, reference = visit.form.get("template", ""), desk.talk.reference if desk.talk else ""
         fields = from_template(visit, name, chosen, fields, letter=desk.letter, reference=reference)
     inbox = chosen.inbox if chosen is not None else about.team
-    if inbox not in writable(visit):
+    if chosen is None and inbox not in writable(visit):
         raise ForbiddenError("readers write nothing")
     # Only who presses the button below an answer of a colleague has taken note of it; a draft is kept by itself.
     seen = (parse_id(visit.form.get("seen", "")) or 0) if do == "send" else 0
-    by = editor(visit)
+    by = await editor(visit)
     save = Save(
         id=about.id, by=by, team=inbox, kind=about.kind, conversation_id=about.conversation_id,
         answers_id=about.answers_id, seen_id=max(about.seen_id or 0, seen) or None, fields=fields,
@@ -143,7 +143,7 @@ async def _named(visit: Visit, about: Draft) -> Draft:
         if number is None:
             raise HTTPException(400)
         try:
-            return await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=number)
+            return await visit.read(draft, visible=visit.visible, by=await editor(visit), draft_id=number)
         except NotFoundError:
             return replace(about, id=number)
     return about
@@ -167,7 +167,7 @@ def _tell(visit: Visit, inbox: str, about: Draft) -> None:
 
 async def _act(visit: Visit, draft_id: int, do: str, *, whole: bool) -> Response:
     here = f"/drafts/{format_id(draft_id)}"
-    by, at_ms = editor(visit), visit.services.now_ms()
+    by, at_ms = await editor(visit), visit.services.now_ms()
     if do == "autosave":
         return Response(status_code=204)
     if not whole:
@@ -185,13 +185,13 @@ async def _act(visit: Visit, draft_id: int, do: str, *, whole: bool) -> Response
 
 async def _send(visit: Visit, draft_id: int) -> Response:
     here = f"/drafts/{format_id(draft_id)}"
-    found = await visit.read(draft, visible=visit.visible, by=editor(visit), draft_id=draft_id)
+    found = await visit.read(draft, visible=visit.visible, by=await editor(visit), draft_id=draft_id)
     desk = await desk_of(visit, found)
     rules = visit.services.rulebook.current
     checked = check(found, rules=rules, sender=desk.sender, strangers=desk.strangers, language=visit.language)
     if checked.problems or desk.sender is None:
         return visit.go(f"{here}?check=1")
-    if not visit.may(Permission.RESPOND, desk.sender.inbox):
+    if not may_send(visit, desk):
         return visit.go(f"{here}?said=not-yours")
     said = proposal(visit, desk.letter, is_answer(found)) if desk.letter else _NOTHING
     try:

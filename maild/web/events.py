@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from maild.archive import queries
-from maild.archive.lists import changes, newest_revision
+from maild.archive.lists import changes, newest_revision, own_marks
 from maild.archive.replay import newest_step
 from maild.errors import NotFoundError
 from maild.mail.ids import parse_reference
@@ -86,6 +86,7 @@ async def _be_there(visit: Visit, there: contextlib.ExitStack) -> None:
 async def _events(visit: Visit) -> AsyncIterator[str]:
     feed = visit.services.feed
     seen, moved = await visit.read(newest_revision), await visit.read(newest_step)
+    own = await visit.read(own_marks, visible=visit.visible)
     looks = 0
     with feed.subscribe() as subscription:
         yield "retry: 3000\n: listening\n\n"
@@ -104,6 +105,10 @@ async def _events(visit: Visit) -> AsyncIterator[str]:
                 # Mail was filed anew. Which inboxes it left is not told; each page asks for its own.
                 changed |= may_see.teams
                 moved = step
+            # Security: of an inbox in which only what is assigned to them is seen, nobody is told when others work.
+            marks = await visit.read(own_marks, visible=may_see)
+            changed |= {team for team in own.keys() | marks.keys() if own.get(team) != marks.get(team)}
+            own = marks
             looks += 1
             if changed:
                 yield f"event: inbox\ndata: {json.dumps({'teams': sorted(changed)})}\n\n"
@@ -117,4 +122,5 @@ def _still_visible(visit: Visit) -> Visible | None:
     now_ms = services.now_ms()
     with services.database.read() as connection:
         session = session_of(connection, services, token, now_ms)
-    return None if session is None else visible(session.principal.grants, visit.parents, now_ms)
+    who = None if session is None else session.principal
+    return None if who is None else visible(who.grants, visit.parents, now_ms, who.user_id)

@@ -52,7 +52,7 @@ async def overview(visit: Visit) -> Response:
     query = visit.request.query_params.get("q", "").strip()[:_MAX_QUERY]
     found = await visit.read(book.pages, visible=visit.visible, query=query)
     rules = visit.services.rulebook.current
-    known = [team for team in rules.teams if team in visit.visible.teams]
+    known = [team for team in rules.teams if team in visit.visible.inboxes]
     order = [*known, *sorted({page.team for page in found} - set(known))]
     return visit.page(
         "handbook.html",
@@ -66,6 +66,7 @@ async def overview(visit: Visit) -> Response:
 async def team(visit: Visit) -> Response:
     """Show a team's handbook, or with `new` the form of a new page."""
     name = _team_asked(visit)
+    whole = name in visit.visible.teams  # else only what is assigned to the visitor: letters of others are no models
     if "new" in visit.request.query_params:
         return await _form_page(visit, name, "", _Form(title="", address="", text="", base=0))
     return visit.page(
@@ -74,7 +75,7 @@ async def team(visit: Visit) -> Response:
         team=name,
         name=team_name(visit, name),
         pages=await visit.read(book.pages, visible=visit.visible, team=name),
-        models=await visit.read(book.model_answers, visible=visit.visible, team=name),
+        models=await visit.read(book.model_answers, visible=visit.visible, team=name) if whole else (),
         titles=dict(_addresses(visit, name)),
         may_write=visit.may(Permission.RESPOND, name),
         url_of=url_of,
@@ -190,7 +191,7 @@ async def _form_page(visit: Visit, name: str, slug: str, typed: _Form, *, said: 
 
 def _team_asked(visit: Visit) -> str:
     name = str(visit.request.path_params["team"])
-    if name not in visit.visible.teams:
+    if name not in visit.visible.inboxes:
         raise NotFoundError("there is no such team")
     return name
 

@@ -19,7 +19,7 @@ from maild.mail.address import parse_path
 from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
-from maild.web.asked import conversation_asked, entry_asked
+from maild.web.asked import conversation_asked, entry_asked, may_in
 from maild.web.handling import back_to, number_asked, overtaken
 from maild.web.opening import Opened
 from maild.web.shell import Place, place_from, shell_of, team_name
@@ -50,7 +50,7 @@ async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Ope
     others = await visit.read(also_in, visible=visit.visible, conversation_id=talk.id)
     known = frozenset(team for way in ways for team in (way.from_team, way.to_team))
     also = tuple(sorted(team_name(visit, team) for team in others & _named(visit, opened) - known))
-    return {entry.team: _story(visit, entry.team, ways, also) for entry in talk.entries}
+    return {entry.team: _story(visit, entry, ways, also) for entry in talk.entries}
 
 
 def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
@@ -65,13 +65,14 @@ def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _story(visit: Visit, team: str, ways: tuple[Way, ...], also: tuple[str, ...]) -> Story:
+def _story(visit: Visit, entry: queries.Entry, ways: tuple[Way, ...], also: tuple[str, ...]) -> Story:
+    team = entry.team
     gone = tuple((team_name(visit, team_of(w.to_team)), w.at_ms) for w in ways if w.from_team == team and w.is_open)
     came = tuple((team_name(visit, team_of(w.from_team)), w.at_ms) for w in ways if w.to_team == team and w.is_open)
     may_assign = visit.may(Permission.ASSIGN, team)
     # Security: what lies among confidential things there is that team's to give back.
     held_back = any(is_confidential(w.to_team) for w in ways if w.from_team == team and w.is_open)
-    returns = visit.may(Permission.RESPOND, team) and bool(came)
+    returns = visit.may_with(Permission.RESPOND, entry) and bool(came)
     return Story(
         came=came,
         gone=gone,
@@ -125,7 +126,7 @@ async def _targets(visit: Visit, talk: queries.Conversation, team: str) -> _Targ
     """Return to which inboxes the conversation can go back, and to which teams the visitor may hand it over."""
     ways = await visit.read(ways_of, visible=visit.visible, conversation_id=talk.id)
     returns = [way.from_team for way in ways if way.to_team == team and way.is_open]
-    back = list(dict.fromkeys(returns)) if visit.may(Permission.RESPOND, team) else []
+    back = list(dict.fromkeys(returns)) if may_in(visit, Permission.RESPOND, talk, team) else []
     if not visit.may(Permission.ASSIGN, team):
         return back, []
     return back, [other for other in await receivers(visit, team) if other not in set(map(team_of, back))]

@@ -23,7 +23,7 @@ from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
 from maild.web.asked import entry_asked
-from maild.web.colleagues import colleagues
+from maild.web.colleagues import assignable
 from maild.web.handling_words import line
 from maild.web.shell import Place, shell_of, team_name
 from maild.web.times import moment
@@ -52,6 +52,7 @@ class Asked:
             conversation_id=conversation_id, team=team, shown=shown, state=self.state, returns_ms=self.returns_ms,
             assignee=self.assignee, priority=self.priority, add_tags=self.add_tags, remove_tags=self.remove_tags,
             taught=Taught(visit.person.login, visit.now_ms) if teaches else None,
+            held_by=visit.person.user_id if team in visit.visible.assigned else None,
         )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ async def assignee_asked(visit: Visit, team: str) -> Asked:
         return Asked(assignee=NOBODY)
     if not visit.may(Permission.ASSIGN, team):
         raise ForbiddenError("assigning to others is for coordinators")
-    people: list[User] = await visit.read(colleagues, visit.services.rulebook.current, team, visit.now_ms)
+    people: list[User] = await visit.read(assignable, visit.services.rulebook.current, team, visit.now_ms)
     found = next((person.id for person in people if person.login == login), None)
     if found is None:
         raise HTTPException(400)
@@ -150,14 +151,19 @@ async def _carry_out(visit: Visit, talk: queries.Conversation, entry: queries.En
     if worked.overtaken:
         return await overtaken(visit, talk, entry, shown or 0)
     visit.services.feed.publish(frozenset({entry.team}))
+    if worked.gone or (asked.assignee not in {None, visit.person.user_id} and entry.team in visit.visible.assigned):
+        return visit.go(f"{_place(visit, entry.team).url}?said=given-away")  # who helps sees it no more
     return visit.go(back_to(visit, entry.team, talk.reference, undo_id=worked.undo_id))
 
 
 def back_to(visit: Visit, team: str, reference: str, *, undo_id: int | None = None) -> str:
     """Return the address of the conversation, beside the list at the place where it was."""
+    return _place(visit, team).conversation_url(reference) + (f"&undo={undo_id}" if undo_id is not None else "")
+
+
+def _place(visit: Visit, team: str) -> Place:
     state = visit.form.get("place", "open")
-    place = Place(team=team, state=state if state in FILTERS else "open", before=parse_id(visit.form.get("before", "")))
-    return place.conversation_url(reference) + (f"&undo={undo_id}" if undo_id is not None else "")
+    return Place(team=team, state=state if state in FILTERS else "open", before=parse_id(visit.form.get("before", "")))
 
 
 async def overtaken(visit: Visit, talk: queries.Conversation, entry: queries.Entry, shown: int) -> Response:

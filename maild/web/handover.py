@@ -10,16 +10,13 @@ from starlette.responses import Response
 
 from maild.archive.leaving import (
     HandingOver,
-    Letter,
-    Read,
     Staying,
     hand_all_over,
     holdings,
-    letters_to,
-    put_away,
     stay,
 )
 from maild.archive.rights import Person
+from maild.archive.succession import Letter, Read, letters_to, put_away
 from maild.errors import ForbiddenError, MaildError
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
@@ -60,6 +57,7 @@ async def hand_over(visit: Visit) -> Response:
         % {"name": person.user.name or person.user.login},
         rules=rules,
         at_ms=visit.services.now_ms(),
+        proposals_to=visit.form.get("proposals"),
     )
     try:
         await visit.write(hand_all_over, asked)
@@ -121,7 +119,7 @@ async def letters(visit: Visit) -> list[tuple[Letter, list[tuple[str, str]]]]:
 
 
 def _letters(connection: Connection, visit: Visit) -> tuple[Letter, ...]:
-    return letters_to(connection, visit.person.user_id, visit.visible.teams)
+    return letters_to(connection, visit.person.user_id, visit.visible.inboxes)
 
 
 async def seen(visit: Visit) -> Response:

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from maild.archive.accounts import Preference, last_path, set_preferences
 from maild.archive.notes import mentions_of
+from maild.policy.roles import Permission
 from maild.web.absences import absent_here, first_page
 from maild.web.after_sending import failures
 from maild.web.handing import tossed
@@ -29,7 +30,7 @@ async def home(visit: Visit) -> Response:
         return visit.go(first)
     visible = visit.visible
     left = await visit.read(last_path, visit.person.user_id)
-    if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.teams}:
+    if left is not None and left in {f"/inbox/{quote(team)}" for team in visible.inboxes}:
         return visit.go(left)
     around = await shell_of(visit)
     if around.teams:
@@ -41,7 +42,7 @@ async def inbox(visit: Visit) -> Response:
     """Show a list of one team's conversations."""
     team = visit.request.path_params["team"]
     place = place_from(visit.request.query_params, team)
-    around = await shell_of(visit, place)
+    around, visible = await shell_of(visit, place), visit.visible
     path = f"/inbox/{quote(team)}"
     if visit.is_own_navigation and await visit.read(last_path, visit.person.user_id) != path:
         await visit.write(set_preferences, Preference(user_id=visit.person.user_id, last_path=path))
@@ -53,10 +54,12 @@ async def inbox(visit: Visit) -> Response:
         absent=await absent_here(visit, team),
         got=await letters(visit),
         tossed=await tossed(visit),
-        mentions=await visit.read(mentions_of, visible=visit.visible, user_id=visit.person.user_id),
+        mentions=await visit.read(mentions_of, visible=visible, user_id=visit.person.user_id),
         may_write=bool(writable(visit)),
         undo=await undo_offered(visit),
         offered=await offered(visit, team),
+        helping=team in visible.assigned,
+        takes=team in visit.helps(Permission.RESPOND),
         left=await left_as_they_are(visit, team),
         said=visit.request.query_params.get("said", ""),
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.accounts import User
 from maild.archive.notes import NewNote, Note, Noticed, add_notes, mentions_in, notes_of, notice_mentions
 from maild.policy.roles import Permission
+from maild.rules.model import Ruleset
 from maild.web.asked import entry_asked
-from maild.web.colleagues import colleagues
+from maild.web.colleagues import colleagues, helpers
 from maild.web.visit import Visit
 
 _MAX_CHARACTERS = 20_000
@@ -30,30 +32,38 @@ async def add_note(visit: Visit) -> Response:
             author=visit.person.login,
             at_ms=visit.services.now_ms(),
             text=text,
-            mentioned=await _mentioned(visit, entry.team, text),
+            mentioned=await _mentioned(visit, entry, text),
         )
         await visit.write(add_notes, note)
         visit.services.feed.publish(frozenset({entry.team}))
     return visit.go(f"/c/{talk.reference}#notes-end" if text else f"/c/{talk.reference}")
 
 
-async def _mentioned(visit: Visit, team: str, text: str) -> frozenset[int]:
+async def _mentioned(visit: Visit, entry: queries.Entry, text: str) -> frozenset[int]:
     """Return whom a note names as `@login`, or in the field beside it: of those who may read it, and nobody else."""
     named = {each.casefold().rstrip(".-") for each in _MENTION.findall(text)} | {
         visit.form.get("mention", "").casefold()
     }
     if named == {""}:
         return frozenset()
-    people = await visit.read(colleagues, visit.services.rulebook.current, team, visit.now_ms, Permission.READ)
+    people = await visit.read(_readers, visit.services.rulebook.current, entry, visit.now_ms)
     return frozenset(each.id for each in people if each.login in named)
+
+
+def _readers(connection: Connection, rules: Ruleset, entry: queries.Entry, now_ms: int) -> list[User]:
+    """Return who may read an entry: those who read the inbox, and a helper whose it is."""
+    found = colleagues(connection, rules, entry.team, now_ms, Permission.READ)
+    helping = helpers(connection, rules, entry.team, now_ms, Permission.READ)
+    known = {each.id for each in found}
+    return found + [each for each in helping if each.id == entry.assignee and each.id not in known]
 
 
 async def mentionable(visit: Visit, talk: queries.Conversation) -> list[User]:
     """Return whom a note can name: who may read in one of the inboxes in which the visitor may write one."""
     rules, found = visit.services.rulebook.current, dict[int, User]()
     for entry in talk.entries:
-        if visit.may(Permission.DRAFT, entry.team):
-            people = await visit.read(colleagues, rules, entry.team, visit.now_ms, Permission.READ)
+        if visit.may_with(Permission.DRAFT, entry):
+            people = await visit.read(_readers, rules, entry, visit.now_ms)
             found |= {each.id: each for each in people if each.id != visit.person.user_id}
     return sorted(found.values(), key=lambda user: (user.name or user.login, user.id))
 

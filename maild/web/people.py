@@ -41,6 +41,7 @@ class Held:
     soon: bool
     may_revoke: bool
     may_prolong: bool
+    only_assigned: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Typed:
     team: str = ""
     first: str = ""
     last: str = ""
+    only: str = ""  # "yes": of assigned conversations alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,7 @@ async def one(visit: Visit) -> Response:
         team=query.get("team", ""),
         first=query.get("first", ""),
         last=query.get("last", ""),
+        only=query.get("only", ""),
     )
     return await show_one(visit, person, typed=typed)
 
@@ -208,6 +211,7 @@ def _held(visit: Visit, person: Person, grant: Grant) -> Held:
         may_revoke=may_revoke(visit.person, grant.role, grant.team, teams=teams, now_ms=now_ms),
         may_prolong=until is not None
         and may_grant(visit.person, person.user.login, grant.role, grant.team, teams=teams, now_ms=now_ms),
+        only_assigned=grant.only_assigned,
     )
 
 

@@ -31,7 +31,7 @@ from maild.mail.address import parse_address
 from maild.mail.inbox import team_of
 from maild.policy.granting import may_grant, may_revoke
 from maild.policy.grants import Grant
-from maild.policy.roles import Permission, Role
+from maild.policy.roles import LENT, Permission, Role
 from maild.rules.model import Ruleset
 from maild.web.forms import own_path
 from maild.web.inviting import new_link
@@ -64,13 +64,16 @@ async def grant(visit: Visit) -> Response:
     known = team is None or team_of(team) in visit.services.rulebook.current.teams
     if role is None or not known or not _may_give(visit, user.login, role, team):
         return await _again(visit, typed, "role", 403)
+    if typed.only and role not in LENT:
+        return await _again(visit, typed, "only")
     dates = _dates(visit, typed)
     if dates is None:
         return await _again(visit, typed, "date")
     from_ms, until_ms = dates
     new = NewGrant(
-        login=user.login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by=visit.person.login
-    )
+        login=user.login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by=visit.person.login,
+        only_assigned=bool(typed.only),
+    )  # fmt: skip
     try:
         await visit.write(give, Giving(by=asker(visit), grant=new))
     except ForbiddenError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from maild.archive.audit_requests import Request
+from maild.archive.audit_requests import Waiting
 from maild.archive.rights import Ending, RightsNotice, endings, notices
 from maild.policy.granting import ending
 from maild.policy.roles import Permission
@@ -38,12 +38,12 @@ class PeopleNotices:
     own: tuple[Ends, ...]
     others: tuple[Ends, ...]
     given: tuple[tuple[RightsNotice, str], ...]  # with the name of the team
-    requests: tuple[Request, ...]
+    requests: Waiting
     role_names: dict[str, str]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to say."""
-        return bool(self.own or self.others or self.given or self.requests)
+        return bool(self.own or self.others or self.given or self.requests.requests)
 
 
 async def people_notices(visit: Visit) -> PeopleNotices:
@@ -69,7 +69,7 @@ async def people_notices(visit: Visit) -> PeopleNotices:
             if each.login != visit.person.login
         ),
         given=tuple((notice, team_name(visit, notice.team)) for notice in given),
-        requests=tuple(await waiting(visit)) if inboxes or visit.may(Permission.AUDIT) else (),
+        requests=await waiting(visit) if inboxes or visit.may(Permission.AUDIT) else Waiting(),
         role_names=ROLES,
     )
 

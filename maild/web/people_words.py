@@ -24,6 +24,7 @@ FAULTS = {
     "taken": _("There is an account of that name already."),
     "mail": _("That is not a mail address."),
     "role": _("That role is not yours to give there. Nobody gives themselves a role in a team that they manage."),
+    "only": _("Who coordinates or manages sees the whole inbox: helpers read, draft or answer."),
     "date": _("A day is written 2026-05-31, and the last one is not before the first, nor in the past."),
 }
 ABSENCE_FAULTS = {

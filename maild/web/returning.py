@@ -22,9 +22,14 @@ async def page(visit: Visit) -> Response:
         "returning.html",
         shell=await shell_of(visit),
         found=found,
-        items=[(item, team_name(visit, item.team), visit.may(Permission.RESPOND, item.team)) for item in found.items],
+        items=[(item, team_name(visit, item.team), item.team in _answering(visit)) for item in found.items],
         own=visit.person.user_id,
     )
+
+
+def _answering(visit: Visit) -> frozenset[str]:
+    whole = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
+    return whole | visit.helps(Permission.RESPOND)
 
 
 async def choose(visit: Visit) -> Response:
@@ -41,7 +46,7 @@ async def choose(visit: Visit) -> Response:
         login=visit.person.login,
         absence_id=number_asked(visit, "absence") or 0,
         choices=tuple(choices),
-        inboxes=frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team)),
+        inboxes=_answering(visit),
         visible=visit.visible,
         parents=visit.parents,
         at_ms=visit.services.now_ms(),

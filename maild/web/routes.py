@@ -82,6 +82,7 @@ def pages_of(services: Services, proofs: Proofs | None = None) -> tuple[Page, ..
         *_people_pages(),
         *_absence_pages(),
         Page(path="/offer", endpoint=offering.offer, access=Access.READ),
+        Page(path="/offer", endpoint=offering.take, access=Access.SIGNED_IN, methods=_POST),
         Page(path="/reports", endpoint=reports.page, access=Access.REPORTS),
         Page(path="/queue", endpoint=queue.overview, access=Access.QUEUE),
         Page(path="/queue/{number}", endpoint=queue.one, access=Access.QUEUE),

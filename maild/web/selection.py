@@ -18,7 +18,7 @@ from maild.archive.lists import PAGE_SIZE, listed
 from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
-from maild.web.colleagues import colleagues
+from maild.web.colleagues import assignable
 from maild.web.handing import receivers
 from maild.web.handling import Asked, assignee_asked, marks_asked, state_asked, tomorrow
 from maild.web.handling_words import line
@@ -51,17 +51,22 @@ class Left:
 
 async def offered(visit: Visit, team: str) -> Offered | None:
     """Return what can be done with a selection of a team's list; None: nothing by this visitor."""
-    if not visit.may(Permission.RESPOND, team):
+    if not _may_act(visit, team):
         return None
     rules, assigns = visit.services.rulebook.current, visit.may(Permission.ASSIGN, team)
-    people = await visit.read(colleagues, rules, team, visit.now_ms) if assigns else []
+    people = await visit.read(assignable, rules, team, visit.now_ms) if assigns else []
     places = await receivers(visit, team) if assigns else []
     return Offered(
         colleagues=tuple(people),
-        tags=await visit.read(known_tags, {team}),
+        tags=() if team in visit.visible.assigned else await visit.read(known_tags, {team}),
         receivers=tuple((place, rules.teams[place].name) for place in places),
         tomorrow=tomorrow(visit),
     )
+
+
+def _may_act(visit: Visit, team: str) -> bool:
+    """Tell whether the visitor may act on all that they see in a list: who helps sees what is theirs."""
+    return visit.may(Permission.RESPOND, team) or team in visit.helps(Permission.RESPOND)
 
 
 async def act_on_selection(visit: Visit) -> Response:
@@ -70,7 +75,7 @@ async def act_on_selection(visit: Visit) -> Response:
     place = place_from({"state": visit.form.get("place", "open")}, team)
     place = Place(team=team, state=place.state, before=parse_id(visit.form.get("before", "")))
     picked = await _picked(visit, team)
-    if not visit.may(Permission.RESPOND, team):
+    if not _may_act(visit, team):
         raise ForbiddenError("readers change nothing")
     if not picked:
         return visit.go(place.url)

@@ -19,7 +19,7 @@ from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
 from maild.web.language import catalogue
-from maild.web.overdue import overdue_ms
+from maild.web.overdue import WORKING_DAYS, overdue_ms, working_days
 from maild.web.presence import Here
 from maild.web.senders import forged_among
 from maild.web.standing_in import cover_in
@@ -75,6 +75,7 @@ class Listing:
     page: InboxPage
     filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
     forged: frozenset[int] = frozenset()  # ids of the newest letters that seem so
+    overdue_days: int = WORKING_DAYS  # of the team: after these, what is not answered is overdue
     here: Mapping[int, Here] = field(default_factory=dict)  # colleagues who are at conversations right now
 
 
@@ -105,9 +106,9 @@ def team_links(visit: Visit, visible: Visible, counts: Mapping[str, TeamCount]) 
     Confidential ones stand below their team, where there is anything in them or the rules use them.
     """
     rules = visit.services.rulebook.current
-    listed = [(t.id, depth) for t, depth in _in_order([t for t in rules.teams.values() if t.id in visible.teams])]
-    listed += [(team, 0) for team in sorted(visible.teams - set(rules.teams)) if not is_confidential(team)]
-    inner = {i for i in visible.teams if is_confidential(i) and (i in counts or rules.has_confidential)}
+    listed = [(t.id, depth) for t, depth in _in_order([t for t in rules.teams.values() if t.id in visible.inboxes])]
+    listed += [(team, 0) for team in sorted(visible.inboxes - set(rules.teams)) if not is_confidential(team)]
+    inner = {i for i in visible.inboxes if is_confidential(i) and (i in counts or rules.has_confidential)}
     for place, (team, depth) in reversed(list(enumerate(listed, start=1))):
         if confidential(team) in inner:
             listed.insert(place, (confidential(team), depth + 1))
@@ -150,7 +151,7 @@ class Shell:
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
     visible, user_id = visit.visible, visit.person.user_id
-    page, cover = None, cover_in(connection, visit.services, visible.teams, visit.now_ms)
+    page, cover = None, cover_in(connection, visit.services, visible.inboxes, visit.now_ms)
     late_ms = overdue_ms(visit.services.rulebook.current, place.team if place is not None else None, visit.now_ms)
     if place is not None:
         page = inbox(
@@ -183,6 +184,7 @@ def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> L
         team_name=team_name(visit, place.team),
         page=page,
         filters=tuple((state, known.get(state)) for state in FILTERS),
+        overdue_days=working_days(visit.services.rulebook.current, place.team),
     )
 
 

@@ -38,6 +38,7 @@ async def undo_act(visit: Visit) -> Response:
     text = visit.form.get("undo", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
+    teams |= visit.helps(Permission.RESPOND)
     asked = Undo(
         id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
         assigns=frozenset(team for team in teams if visit.may(Permission.ASSIGN, team)), learns=visit.services.learns,

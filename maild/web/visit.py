@@ -16,9 +16,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from maild.archive.audit import Audited, Record, carry_out
+from maild.archive.queries import Entry
 from maild.archive.sessions import Session
 from maild.mail.acts import Act
-from maild.policy.grants import Principal, may, teams_with, visible
+from maild.policy.grants import Principal, assigned_with, may, may_with, teams_with, visible
 from maild.policy.roles import Permission
 from maild.policy.visible import NOTHING, Visible
 from maild.web.pages import Pages, Surroundings
@@ -64,12 +65,24 @@ class Visit:
         """What may be seen, at this moment."""
         if self.session is None:
             return NOTHING
-        return visible(self.session.principal.grants, self.parents, self.now_ms)
+        who = self.session.principal
+        return visible(who.grants, self.parents, self.now_ms, who.user_id)
 
     def may(self, permission: Permission, team: str | None = None) -> bool:
         """Tell whether the visitor may do something."""
         who = self.principal
         return who is not None and may(who, permission, team=team, teams=self.parents, now_ms=self.now_ms)
+
+    def may_with(self, permission: Permission, entry: Entry) -> bool:
+        """Tell whether the visitor may do something with an entry: where only what is theirs is open to them, too."""
+        who, now_ms = self.principal, self.now_ms
+        return who is not None and may_with(
+            who, permission, entry.team, entry.assignee, teams=self.parents, now_ms=now_ms
+        )  # fmt: skip
+
+    def helps(self, permission: Permission) -> frozenset[str]:
+        """Return the inboxes of which the visitor sees assigned entries alone, and may do something with these."""
+        return assigned_with(self.person.grants, permission, self.parents, self.now_ms) & self.visible.assigned
 
     @property
     def manages(self) -> bool:

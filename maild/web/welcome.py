@@ -88,13 +88,13 @@ def _places(connection: Connection, visit: Visit) -> list[_Place]:
             ),
             hours=spans(_hours(rules, team)),
             count=counts.get(team.id, TeamCount()),
-            oldest_ms=oldest_open(connection, visible=visible, team=team.id),
+            oldest_ms=oldest_open(connection, visible=visible, team=team.id) if team.id in visible.teams else None,
             pages=tuple(each for each in pages if each.team == team.id),
-            models=book.model_answers(connection, visible=visible, team=team.id),
+            models=book.model_answers(connection, visible=visible, team=team.id) if team.id in visible.teams else (),
             colleagues=_colleagues(connection, visit, team),
         )
         for team in rules.teams.values()
-        if team.id in visible.teams and not is_confidential(team.id)
+        if team.id in visible.inboxes and not is_confidential(team.id)
     ]  # fmt: skip
 
 

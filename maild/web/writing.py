@@ -70,7 +70,7 @@ async def draft_form(visit: Visit) -> Response:
 
 async def drafts_page(visit: Visit) -> Response:
     """List what the visitor has begun, and what waits for a release by them."""
-    found = await visit.read(being_written, visible=visit.visible, by=editor(visit))
+    found = await visit.read(being_written, visible=visit.visible, by=await editor(visit))
     return visit.page("drafts.html", shell=await shell_of(visit), drafts=found, own=visit.person.login)
 
 

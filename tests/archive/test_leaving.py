@@ -28,20 +28,19 @@ from maild.archive.handling import Handling, Work, handle
 from maild.archive.leaving import (
     HandedOver,
     HandingOver,
-    Read,
     Staying,
     are_due,
     close_leavers,
     hand_all_over,
     holdings,
-    letters_to,
-    put_away,
     stay,
 )
+from maild.archive.proposals import NewProposal, proposal, propose
 from maild.archive.schema import entries, sessions
 from maild.archive.schema_outgoing import drafts, notes
 from maild.archive.schema_people import audit
 from maild.archive.sessions import Lifetime, NewSession, open_sessions
+from maild.archive.succession import Read, letters_to, put_away
 from maild.errors import ForbiddenError, MaildError
 from maild.policy.grants import visible
 from maild.policy.roles import Role
@@ -213,3 +212,34 @@ def test_who_stays_after_all_keeps_the_account(staffed: Database) -> None:
     assert staffed.writer.submit(stay, staying).result()
     assert not staffed.writer.submit(stay, staying).result()
     assert staffed.writer.submit(close_leavers, NOW_MS + 2 * DAY_MS).result() == 0
+
+
+def test_changes_of_the_rules_that_wait_go_to_another_editor_where_one_is_left_to_decide(staffed: Database) -> None:
+    change = NewProposal(base_digest="x", source="version: 1", author="anna", reason="Kita Süd", made_ms=NOW_MS)
+    (number,) = [staffed.writer.submit(propose, change).result()]
+
+    def proposed() -> tuple[tuple[int, ...], list[str], str]:
+        with staffed.read() as connection:
+            found = holdings(connection, "anna", RULES, NOW_MS)
+        heir = found.proposed_editor
+        return found.proposals, [each.login for each in found.editors], "" if heir is None else heir.login
+
+    assert proposed() == ((number,), [], "")
+    for login, told in (("max", ""), ("dora", "dora")):  # of two others, one can decide on what is the other's
+        grant = NewGrant(login=login, role=Role.RULE_EDITOR, team=None, from_ms=0, until_ms=None, granted_by="test")
+        staffed.writer.submit(add_grants, grant).result()
+        assert proposed()[2] == told
+    with pytest.raises(MaildError):
+        _hand(staffed, proposals_to="ben")
+    _hand(staffed, by="max", leaves_ms=NOW_MS + DAY_MS)  # a manager hands over what is of the own teams alone
+    assert _author(staffed, number) == "anna"
+    _hand(staffed)
+    assert _author(staffed, number) == "dora"
+    with staffed.read() as connection:
+        acts = connection.execute(select(audit.c.about, audit.c.details).where(audit.c.act == "rules")).all()
+    assert [(act.about, json.loads(act.details)["to"]) for act in acts] == [(f"proposal {number}", "dora")]
+
+
+def _author(database: Database, number: int) -> str:
+    with database.read() as connection:
+        return proposal(connection, number).author

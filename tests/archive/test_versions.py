@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from maild.archive.database import Database
+from maild.archive.schema_people import audit
 from maild.archive.versions import (
     BY_HAND,
     Recorded,
@@ -51,6 +54,17 @@ def test_a_version_is_signed_whether_the_daemon_finds_the_file_first_or_last(dat
         assert numbers == [newest.number, newest.number]
         assert (newest.author, newest.reason) == ("petra", "rollback to 1: verlorene Post")
         database.writer.submit(record, replace(FIRST, digest="c" * 64)).result()
+
+
+def test_rules_that_were_changed_by_hand_stand_in_the_audit_log_with_the_owner_of_the_file(database: Database) -> None:
+    versions = (replace(FIRST, account="wartung"), FIRST, replace(SECOND, author="petra"))
+    for version in versions:
+        database.writer.submit(record, version).result()
+    with database.read() as connection:
+        rows = connection.execute(select(audit.c.actor, audit.c.about, audit.c.details)).all()
+    assert [(row.actor, row.about, json.loads(row.details)["account"]) for row in rows] == [
+        ("", FIRST.digest, "wartung")
+    ]
 
 
 def test_nobody_signs_what_another_has_done_before(database: Database) -> None:

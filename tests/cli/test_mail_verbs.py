@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,6 +148,16 @@ def test_control_characters_of_a_mail_do_not_reach_the_terminal(maild: Maild, si
 def test_importing_again_doubles_nothing(maild: Maild, site: Path, letter: Path) -> None:
     maild("import", letter, "--to", INFO)
     assert maild("import", letter, "--to", INFO).out == "imported 0, there already 1\n"
+    acts = [(act, about, details["what"], details.get("new")) for act, about, details in _log(site)]
+    ends = [("imported", INFO, "began", None), ("imported", INFO, "ended", 1), ("imported", INFO, "began", None),
+            ("imported", INFO, "ended", 0)]  # fmt: skip
+    assert [each for each in acts if each[0] == "imported"] == ends
+
+
+def _log(site: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    with closing(sqlite3.connect(next(site.rglob("maild.sqlite3")))) as database:
+        rows = database.execute("SELECT act, about, details FROM audit WHERE actor = 'operator' ORDER BY sequence")
+        return [(act, about, {"what": "", **json.loads(details)}) for act, about, details in rows]
 
 
 def test_an_mbox_that_is_not_one_is_told_in_a_line_and_nothing_is_imported(
@@ -213,3 +227,4 @@ def test_reindexing_says_first_what_it_would_do(maild: Maild, site: Path) -> Non
     assert first.code == 1
     assert "would empty the full-text index" in first.err
     assert maild("reindex", "--yes").code == 0
+    assert [about for act, about, _ in _log(site) if act == "maintained"] == ["reindex"]

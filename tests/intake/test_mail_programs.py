@@ -18,6 +18,7 @@ from maild.archive.database import Database
 from maild.archive.passwords import hash_password
 from maild.archive.schema import entries, filings, messages
 from maild.archive.schema_outgoing import app_passwords, deliveries, notes, outgoing
+from maild.archive.schema_people import audit
 from maild.intake.mail_programs import Account, Quota
 from maild.intake.spool import Spool
 from maild.mail.address import parse_address
@@ -254,3 +255,27 @@ async def test_what_a_program_asks_for_about_reports_goes_with_each_delivery(pro
     first, second = (json.loads(row.dsn) for row in programs.rows(deliveries))
     assert first == {"notify": ["DELAY", "FAILURE"], "orcpt": f"rfc822;{PETRA}", "ret": "HDRS", "envid": "4711"}
     assert (second["notify"], second["orcpt"], second["ret"]) == ([], "", "HDRS")
+
+
+async def test_a_program_that_signs_in_is_recorded_once_a_day_and_refused_ones_together(programs: Programs) -> None:
+    password = programs.person("jonas", "kita")
+    day_ms = 86_400_000
+
+    def recorded(act: str) -> list[tuple[str, str, dict[str, object]]]:
+        return [
+            (row.actor, row.about, json.loads(row.details)) for row in programs.rows(audit) if row.act == act
+        ]  # fmt: skip
+
+    for minutes in (0, 2, 5, day_ms // 60_000):
+        programs.now_ms += minutes * 60_000
+        await programs.desk.sign_in("192.0.2.1", "jonas", password)
+    details = {"what": "mail program", "device": "Outlook"}
+    assert recorded("signed-in") == [("jonas", "jonas", details)] * 2
+    for login in ("jonas", "niemand", "jonas", "jonas"):
+        await programs.desk.sign_in("192.0.2.2", login, "falsch")
+    assert recorded("refused") == []
+    await programs.desk.record_refusals()
+    (refused,) = recorded("refused")
+    assert (refused[1], refused[2]["times"], refused[2]["what"]) == ("jonas", 3, "mail program")
+    await programs.desk.record_refusals()
+    assert len(recorded("refused")) == 1

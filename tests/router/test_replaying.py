@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import random
 from collections.abc import Callable, Generator, Iterator
@@ -31,6 +32,7 @@ from maild.archive.schema import (
     users,
 )
 from maild.archive.schema_outgoing import returns
+from maild.archive.schema_people import audit
 from maild.archive.search import search
 from maild.archive.search_language import parse
 from maild.archive.work import waiting
@@ -226,6 +228,12 @@ def test_mail_comes_to_lie_where_the_rules_of_today_put_it_and_back(archive: Arc
     undone = archive.undo()
     assert (undone.restored, undone.left) == (1, [])
     assert archive.rows() == before
+    with archive.database.read() as connection:
+        found = connection.execute(select(audit.c.details).where(audit.c.act == "rules").order_by(audit.c.sequence))
+        told = [json.loads(details) for details in found.scalars()]
+    assert [(each["what"], each["replay"]) for each in told] == [
+        ("filed mail anew", 1), ("took back what was filed anew", 1),
+    ]  # fmt: skip
 
 
 def test_a_report_about_mail_of_ours_stays_with_it(archive: Archive) -> None:

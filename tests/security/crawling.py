@@ -51,6 +51,7 @@ FORMS = {
     "/c/{reference}/split": {"letter-0000000000001": "1"},
     "/inbox/{team}/selection": {"do": "closed"},
     "/search/folders": {"q": "x", "name": "x"},
+    "/offer": {},
     "/undo": {"undo": "1", "next": "/"},
     "/c/{reference}/reply": {"draft": "0000000000009", "do": "save", "text": "x"},
     "/c/{reference}/note": {"note": "x"},

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from maild.mail.inbox import confidential
 from maild.policy.granting import Teams, may_grant
-from maild.policy.grants import Grant, Principal, teams_with
-from maild.policy.roles import PERMISSIONS, TEAM_ROLES, Permission, Role
+from maild.policy.grants import Grant, Principal, may_with, teams_with
+from maild.policy.roles import LENT, PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 from maild.web.gate import Access, Page
 from maild.web.routes import pages_of
 from tests.web.office import office_in
@@ -63,6 +63,10 @@ def _lines(table: Iterable[Page]) -> Iterator[str]:
             seen = teams_with([Grant(role=role, team="own", from_ms=0)], Permission.READ, _TEAMS, 1)
             yield f"| {role} | {' | '.join('yes' if inbox in seen else '' for inbox in inboxes)} |"
     yield ""
+    yield "## Helpers"
+    yield ""
+    yield from _helping()
+    yield ""
     yield "## Who gives which role"
     yield ""
     yield from _granting()
@@ -76,6 +80,22 @@ def _lines(table: Iterable[Page]) -> Iterator[str]:
     yield ""
     yield "The verbs of `maild` ask for the account that owns the data directory, and nobody else's;"
     yield "what they do with people, rights and mail stands in the audit log as done by *operator*."
+
+
+def _helping() -> Iterator[str]:
+    asked = [each for each in Permission if each in TEAM_PERMISSIONS]
+    yield "A role that is given *for assigned conversations* alone, and what its holder may with an entry in that team:"
+    yield ""
+    yield f"| role | entry | {' | '.join(asked)} |"
+    yield "|---" * (len(asked) + 2) + "|"
+    for role in _ORDER:
+        if role not in LENT:
+            continue
+        held = Grant(role=role, team="own", from_ms=0, only_assigned=True)
+        who = Principal(user_id=1, login="oneself", name="", grants=(held,))
+        for assignee, words in ((1, "assigned to them"), (2, "of somebody else"), (None, "nobody's")):
+            cells = [may_with(who, each, "own", assignee, now_ms=1, teams=_TEAMS) for each in asked]
+            yield f"| {role} | {words} | {' | '.join('yes' if cell else '' for cell in cells)} |"
 
 
 def _granting() -> Iterator[str]:

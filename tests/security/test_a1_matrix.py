@@ -6,24 +6,39 @@ is forbidden, and no octet of any answer holds a word of what its reader may not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection, func, select, update
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from maild.archive.absences import By, Ending, Marking, end, mark
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.copies import Choice, choose
 from maild.archive.notes import NewNote, add_notes
+from maild.archive.schema import entries
+from maild.archive.schema_absences import absences
 from maild.archive.sessions import Lifetime, NewSession, digest_of, new_token, open_sessions
+from maild.errors import MaildError
 from maild.mail.ids import format_id
-from maild.policy.grants import Grant, Principal, may, teams_with
-from maild.policy.roles import TEAM_ROLES, Permission, Role
+from maild.policy.grants import Grant, Principal, assigned_with, may, teams_with
+from maild.policy.roles import LENT, TEAM_ROLES, Permission, Role
+from maild.web.events import _events
+from maild.web.feed import Feed
 from maild.web.gate import Access, Page
+from maild.web.pages import Pages
 from maild.web.routes import pages_of
-from maild.web.visit import form_token
+from maild.web.standing_in import session_of
+from maild.web.visit import Visit, cookie_name, form_token
 from tests.security.crawling import ATTACHED, FORMS, Objects, objects_of, pages
 from tests.security.permissions import page as permissions_page
-from tests.web.office import NOW_MS, RULES, Office, rules
+from tests.web.office import NOW_MS, RULES, Office, letter, rules
 
 ROOT = Path(__file__).parent.parent.parent
 PARENTS = {"amt": None, "kita": "amt", "kita.nord": "kita", "bauamt": None, "poststelle": None}
@@ -42,36 +57,69 @@ _ASKED = {
     Access.AUDIT: (Permission.AUDIT,),
     Access.QUEUE: (Permission.OPERATE,),
 }
+# Helpers: of all in kita and below everything is theirs, or nothing.
+_LENT = frozenset({"kita", "kita.nord"})
+HELPERS = [(role, "inside", _LENT) for role in sorted(LENT)]
+HELPERS += [(Role.RESPONDER, "after", _LENT), (Role.RESPONDER, "inside", frozenset())]
+OF_A_TEAM = {"/inbox/{team}", "/inbox/{team}/selection", "/handbook/{team}", "/handbook/{team}/{page}"}
 _numbers = count(1000)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visitor:
-    """Somebody with one role in kita, or without a team, at some time; or with none."""
+    """Somebody with one role in kita, or without a team, at some time; or with none.
+
+    Who `helps` has it for what is assigned to them alone: everything is, in the places that `has` names.
+    """
 
     principal: Principal
     session: str
+    helps: bool = False
+    has: frozenset[str] = frozenset()
 
     def may(self, permission: Permission) -> bool:
         return may(self.principal, permission, now_ms=NOW_MS)
 
+    def lent(self, permission: Permission) -> frozenset[str]:
+        return assigned_with(self.principal.grants, permission, PARENTS, NOW_MS)
+
     def teams(self, permission: Permission) -> frozenset[str]:
+        if self.helps:
+            return self.lent(permission) & self.has
         return teams_with(self.principal.grants, permission, PARENTS, NOW_MS)
 
 
-def _visitor(office: Office, login: str, role: Role | None, dates: tuple[int, int | None]) -> Visitor:
-    new = NewUser(login=login, name="", mail=None, password=None, created_ms=0)
+def _visitor(
+    office: Office,
+    login: str,
+    role: Role | None,
+    dates: tuple[int, int | None],
+    *,
+    helps: bool = False,
+    has: frozenset[str] = frozenset(),
+) -> Visitor:
+    new = NewUser(login=login, name="", mail=f"{login}@elsewhere.example", password=None, created_ms=0)
     user_id = office.database.writer.submit(add_users, new).result()
     grants: tuple[Grant, ...] = ()
     if role is not None:
         team, (from_ms, until_ms) = "kita" if role in TEAM_ROLES else None, dates
-        given = NewGrant(login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test")
+        given = NewGrant(
+            login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test",
+            only_assigned=helps,
+        )  # fmt: skip
         office.database.writer.submit(add_grants, given).result()
-        grants = (Grant(role=role, team=team, from_ms=from_ms, until_ms=until_ms),)
+        grants = (Grant(role=role, team=team, from_ms=from_ms, until_ms=until_ms, only_assigned=helps),)
     token = new_token()
     session = NewSession(digest=digest_of(token), user_id=user_id, client="x", at_ms=NOW_MS, lifetime=Lifetime())
     office.database.writer.submit(open_sessions, session).result()
-    return Visitor(principal=Principal(user_id=user_id, login=login, name="", grants=grants), session=token)
+    who = Principal(user_id=user_id, login=login, name="", grants=grants)
+    return Visitor(principal=who, session=token, helps=helps, has=has)
+
+
+def _assign_all(office: Office, visitor: Visitor) -> None:
+    with office.database.writing.begin() as connection:
+        theirs = entries.c.team.in_(sorted(visitor.has))
+        connection.execute(update(entries).where(theirs).values(assignee=visitor.principal.user_id))
 
 
 def _canary(place: str) -> str:
@@ -110,6 +158,8 @@ def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
         return "open" if manages or any(map(visitor.may, _ASKED[page.access])) else "forbidden"
     if objects is None:
         return "open"
+    if visitor.helps and page.path in OF_A_TEAM:
+        return _expected_of_a_team(page, visitor, objects)
     if objects.team not in visitor.teams(Permission.READ) or page.path.startswith("/drafts/"):
         return "missing"  # a draft that somebody else is writing, too
     if page.path == "/m/{id}/test":
@@ -118,6 +168,15 @@ def _expected(page: Page, visitor: Visitor, objects: Objects | None) -> str:
     asked = Permission.ASSIGN if page.path in ASSIGNS else asked
     acts = page.access is Access.RESPOND or page.path in DRAFTS or page.path in ASSIGNS
     return "open" if not acts or objects.team in visitor.teams(asked) else "forbidden"
+
+
+def _expected_of_a_team(page: Page, visitor: Visitor, objects: Objects) -> str:
+    """Return it of a page with no letter in it, or a list of what is theirs: who helps has it, empty or not."""
+    if objects.team not in visitor.lent(Permission.READ):
+        return "missing"
+    writes = page.access is Access.RESPOND
+    may = objects.team in visitor.lent(Permission.RESPOND) and not page.path.startswith("/handbook")
+    return "open" if may or not writes else "forbidden"
 
 
 def _is(status: int, location: str, expected: str) -> bool:
@@ -160,21 +219,123 @@ def test_the_matrix_of_permissions(office: Office) -> None:
     table = [page for page in pages(office) if page.access is not Access.PUBLIC and page.path not in ELSEWHERE]
     with_object = [page for page in table if page.access in {Access.READ, Access.RESPOND} and "{" in page.path]
     others = [page for page in table if page not in with_object]
-    people = [(role, name) for role in Role for name in DATES]
-    visitors = [_visitor(office, f"{role}-{name}", role, DATES[name]) for role, name in people]
-    visitors.append(_visitor(office, "nobody", None, DATES["inside"]))
+    visitors = _visitors(office)
     found, cells = [], 0
     with office.client() as client:
         for visitor in visitors:
             client.cookies.clear()
             client.cookies.set("__Host-maild-session", visitor.session)
             for page, place in [(p, place) for p in with_object for place in PLACES] + [(p, None) for p in others]:
+                if visitor.has:  # an act before may have given it away
+                    _assign_all(office, visitor)
                 wrong = _cell(client, visitor, page, objects[place] if place else None)
                 cells += 1
                 if wrong:
                     found.append(f"{visitor.principal.login}: {sorted(page.methods)} {page.path} of {place}: {wrong}")
     assert found == []
     assert cells > 3_000
+
+
+def _visitors(office: Office) -> list[Visitor]:
+    people = [(role, name) for role in Role for name in DATES]
+    visitors = [_visitor(office, f"{role}-{name}", role, DATES[name]) for role, name in people]
+    visitors.append(_visitor(office, "nobody", None, DATES["inside"]))
+    return visitors + [
+        _visitor(office, f"{role}-{name}-{'with' if has else 'without'}", role, DATES[name], helps=True, has=has)
+        for role, name, has in HELPERS
+    ]
+
+
+async def _told(office: Office, visitor: Visitor, change: Callable[[], None]) -> frozenset[str]:
+    """Open the stream of changes, let something happen, and return the teams that it names."""
+    services = replace(office.services, feed=Feed())
+    name = cookie_name(services, "session")
+    scope = {"type": "http", "path": "/events", "headers": [(b"cookie", f"{name}={visitor.session}".encode())]}
+    with office.database.read() as connection:
+        session = session_of(connection, services, visitor.session, NOW_MS)
+    visit = Visit(
+        request=Request(scope), services=services, pages=Pages(), session=session, token=visitor.session, form={},
+        language="de", now_ms=NOW_MS,
+    )  # fmt: skip
+    stream = _events(visit)
+    assert (await anext(stream)).startswith("retry")
+    change()
+    services.feed.publish(frozenset(PLACES))
+    rest = asyncio.create_task(_all(stream))
+    await asyncio.sleep(0)  # it looks
+    services.feed.close()  # and not once more
+    told: set[str] = set()
+    for line in (await rest).splitlines():
+        if line.startswith("data: "):
+            told |= set(json.loads(line.removeprefix("data: "))["teams"])
+    return frozenset(told)
+
+
+async def _all(stream: AsyncIterator[str]) -> str:
+    return "".join([event async for event in stream])
+
+
+async def test_the_stream_of_changes_names_the_teams_that_its_reader_reads_and_no_others(office: Office) -> None:
+    found = _furnish(office)
+    senders = count()
+
+    def mail() -> None:
+        """A letter comes to every place, into a conversation of its own."""
+        for place in PLACES:
+            sender = f"{next(senders)}@c.example"
+            office.mail(letter("Neu", sender=sender), "info@musterstadt.example", sender=sender, team=place)
+
+    def note() -> None:
+        """Somebody writes at a conversation of every place."""
+        for place in PLACES:
+            with office.database.writing.begin() as connection:
+                talk = connection.scalar(select(func.min(entries.c.conversation_id)).where(entries.c.team == place))
+                add_notes(connection, [NewNote(conversation_id=talk or 0, team=place, author="x", at_ms=1, text="x")])
+
+    assert set(found) == set(PLACES)
+    for visitor in _visitors(office):
+        seen = visitor.teams(Permission.READ) & set(PLACES)
+        if visitor.has:
+            _assign_all(office, visitor)
+        # Who helps is told of what is theirs: a letter that came to somebody else's conversation is not.
+        assert await _told(office, visitor, mail) == (frozenset() if visitor.helps else seen), visitor.principal.login
+        if visitor.helps:
+            assert await _told(office, visitor, note) == seen, visitor.principal.login
+
+
+def test_what_the_command_line_does_for_a_person_asks_for_that_persons_rights(office: Office) -> None:
+    """`user copies` has mail sent to them, `absent --deputy` has them stand in: neither without the role for it."""
+    _furnish(office)
+    operator = By(login="operator", user_id=None, parents=PARENTS, at_ms=NOW_MS)
+    readers = {}
+    for place in PLACES:
+        login = f"reads-{PLACES.index(place)}"
+        office.user(login, (Role.READER, place))
+        readers[login] = teams_with([Grant(role=Role.READER, team=place, from_ms=0)], Permission.READ, PARENTS, NOW_MS)
+    for visitor in _visitors(office):
+        login, whole = visitor.principal.login, frozenset() if visitor.helps else visitor.teams(Permission.READ)
+        answering = frozenset() if visitor.helps else visitor.teams(Permission.RESPOND)
+        for team in PARENTS:
+            choice = Choice(
+                login=login, team=team, on=True, by="operator", at_ms=NOW_MS, domains=frozenset(),
+                allowed=frozenset(PARENTS), parents=PARENTS,
+            )  # fmt: skip
+            assert _done(office, choose, choice) is (team in whole), f"copies of {team} for {login}"
+        for absent, reads in readers.items():
+            marking = Marking(by=operator, login=absent, from_ms=NOW_MS, deputy=login)
+            stands_in = not reads.isdisjoint(answering)
+            assert _done(office, mark, marking) is stands_in, f"{login} stands in for {absent}"
+            if stands_in:
+                with office.database.read() as connection:
+                    newest = connection.scalar(select(func.max(absences.c.id)))
+                office.database.writer.submit(end, Ending(by=operator, id=newest or 0)).result()
+
+
+def _done(office: Office, unit: Callable[[Connection, list[Any]], Any], argument: object) -> bool:
+    try:
+        return bool(office.database.writer.submit(unit, argument).result())
+    except MaildError:
+        return False
 
 
 def test_the_page_about_permissions_is_the_one_that_the_code_makes(office: Office) -> None:

@@ -19,6 +19,7 @@ from maild.archive.commit import Acceptance, Addressee, accept
 from maild.archive.content import held
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.drafts import Editor, Save, save_drafts
+from maild.archive.entries import Assignment, assign
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.archive.index import SearchIndex
@@ -127,9 +128,21 @@ class Office:
             self.grant(login, role, team)
         return user_id
 
-    def grant(self, login: str, role: Role, team: str | None, *, from_ms: int = 0, until_ms: int | None = None) -> None:
+    def grant(
+        self,
+        login: str,
+        role: Role,
+        team: str | None,
+        *,
+        from_ms: int = 0,
+        until_ms: int | None = None,
+        only_assigned: bool = False,
+    ) -> None:
         """Give a permission."""
-        new = NewGrant(login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test")
+        new = NewGrant(
+            login=login, role=role, team=team, from_ms=from_ms, until_ms=until_ms, granted_by="test",
+            only_assigned=only_assigned,
+        )  # fmt: skip
         self.database.writer.submit(add_grants, new).result()
 
     def mail(
@@ -203,6 +216,14 @@ class Office:
         """Keep what was found out about a message's sender."""
         with self.database.writing.begin() as connection:
             keep_evidence(connection, {message_id: to_json(evidence)})
+
+    def assign(self, message_id: int, team: str, user_id: int | None) -> None:
+        """Give the conversation of a letter to somebody, in a team's inbox."""
+        with self.database.read() as connection:
+            asked = f"SELECT conversation_id FROM filings WHERE message_id = {message_id}"
+            number = int(connection.exec_driver_sql(asked).scalar_one())
+        given = Assignment(conversation_id=number, team=team, assignee=user_id)
+        assert self.database.writer.submit(assign, given).result()
 
     def draft(self, author: str, message_id: int, team: str, text: str, **fields: str) -> int:
         """Have somebody begin an answer to a letter; returns the draft's id."""

@@ -6,8 +6,8 @@ import re
 
 from maild.archive.accounts import find_user
 from maild.policy.roles import Role
-from tests.web.office import RULES, Office, letter, rules, sign_in, token_in
-from tests.web.writer import follow
+from tests.web.office import RULES, Office, letter, rules, shown_id, sign_in, token_in
+from tests.web.writer import Form, follow
 
 DAY_MS = 86_400_000
 
@@ -135,3 +135,34 @@ def test_a_leavers_conversations_go_over_from_a_page_without_letters_and_the_new
         assert "Spielplatz geheim" in new.get(path).text
         assert "Spielplatz geheim" in new.get("/search?q=geheim").text
         assert "Spielplatz geheim" in new.get("/inbox/kita").text
+
+
+def test_a_draft_of_who_is_away_is_open_to_the_deputy_and_theirs_once_they_go_on_with_it(office: Office) -> None:
+    _people(office)
+    petra = office.user("anna", (Role.RESPONDER, "kita"), name="Anna Auer")
+    office.user("karla", (Role.RESPONDER, "kita"), name="Karla Kern")
+    number, others = office.mail(letter("Spielplatz")), office.mail(letter("Anderer", sender="x@c.example"))
+    office.assign(number, "kita", petra)
+    draft = f"/drafts/{shown_id(office.draft('anna', number, 'kita', 'Angefangen', subject='Halb'))}"
+    elsewhere = f"/drafts/{shown_id(office.draft('anna', others, 'kita', 'Privat', subject='Fremd'))}"
+    path = f"/c/{office.reference(number)}"
+    with office.client("jonas") as jonas, office.client("karla") as karla:
+        assert karla.get(draft).status_code == 404
+        form = _form(jonas.get("/absences").text, "/absences")
+        assert jonas.post("/absences", data={**form, "login": "anna", "deputy": "karla"}).status_code == 303
+        # The deputy's alone, and only where the conversation is whose who is away.
+        assert [who.get(each).status_code for who in (jonas, karla) for each in (draft, elsewhere)] == [
+            404, 404, 200, 404,
+        ]  # fmt: skip
+        assert "Anna Auer hat eine Antwort begonnen und ist abwesend; Sie vertreten." in karla.get(path).text
+        assert "von Anna Auer, abwesend" in karla.get("/drafts").text
+        page = karla.get(draft)
+        assert "Geschrieben von Anna Auer, zurzeit abwesend" in page.text
+        assert "Angefangen" in page.text
+        assert Form.of(page).press(karla, "save", text="Zu Ende").status_code == 303
+        assert "zurzeit abwesend" not in karla.get(draft).text
+        assert "Sie haben eine Antwort begonnen" in karla.get(path).text
+    with office.database.read() as connection:
+        log = "SELECT actor, team, about, details FROM audit WHERE act = 'taken-over'"
+        rows = [tuple(row) for row in connection.exec_driver_sql(log)]
+    assert rows == [("karla", "kita", draft.removeprefix("/drafts/"), '{"from":"anna","what":"draft"}')]

@@ -7,6 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from maild.archive.audit_requests import SHOWN, NewRequest, ask
 from maild.policy.roles import Role
 from tests.web.office import Office, letter, sign_in, token_in
 
@@ -174,3 +175,19 @@ def test_a_request_without_purpose_or_object_is_not_kept(watched: Office, fields
         assert _post(alex, "/audit/requests", **fields) == 400
         page = alex.get("/audit").text.partition("</main>")[0]
         assert "wartet" not in page.partition("Sehen, was gelesen wurde")[2]
+
+
+def test_of_very_many_requests_the_oldest_wait_first_and_the_rest_is_counted(watched: Office) -> None:
+    with watched.client("bea") as bea:
+        for number in range(SHOWN + 2):
+            new = NewRequest(
+                asked_by="alex", purpose=f"Zweck {number}", login="jonas", conversation_id=None, days=1, asked_ms=1
+            )
+            watched.database.writer.submit(ask, new)
+        page = bea.get("/audit").text
+        assert "Zweck 0 " in page
+        assert f"Zweck {SHOWN} " not in page
+        assert "Dahinter warten 2 weitere Anfragen." in page
+        # What is behind can be decided on as well.
+        assert _post(bea, "/audit/decisions", request=str(SHOWN + 2), agreed="no") == 303
+        assert "Dahinter wartet 1 weitere Anfrage." in bea.get("/audit").text

@@ -35,3 +35,14 @@ def test_a_team_that_works_on_one_day_a_week_has_three_weeks() -> None:
     at = datetime(2026, 6, 24, 9, tzinfo=ZONE)
     expected = datetime(2026, 6, 3, 9, tzinfo=ZONE)
     assert overdue_ms(rules(text), "kita", int(at.timestamp() * 1000)) == int(expected.timestamp() * 1000)
+
+
+def test_a_team_answers_within_its_own_days_or_those_of_the_team_above() -> None:
+    text = WEEK.replace("mitglieder: {", "mitglieder: {answer_within: 5, ").replace(
+        "bauamt: {name: Bauamt,", "bauamt: {name: Bauamt, answer_within: 1,"
+    )
+    at = datetime(2026, 6, 12, 9, tzinfo=ZONE)
+    now_ms = int(at.timestamp() * 1000)
+    for team, day in (("mitglieder.by", 5), ("mitglieder", 5), ("bauamt", 11), ("kita", 9)):
+        expected = datetime(2026, 6, day, 9, tzinfo=ZONE)
+        assert overdue_ms(rules(text), team, now_ms) == int(expected.timestamp() * 1000), team

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, or_, select, true
 
-from maild.archive.queries import allowed, missing
+from maild.archive.queries import allowed_of, missing
 from maild.archive.schema import duties
 from maild.archive.schema_outgoing import attempts, deliveries, outgoing
 from maild.delivery.deliveries import ENDED_BADLY, OPEN
@@ -60,8 +60,10 @@ class RecordedAttempt:
 def _seen(visible: Visible) -> ColumnElement[bool]:
     if visible.everything:
         return true()
-    ours = exists().where(outgoing.c.message_id == deliveries.c.message_id, allowed(outgoing.c.team, visible))
-    asked = exists().where(asked_by(deliveries), allowed(duties.c.team, visible))
+    ours = exists().where(
+        outgoing.c.message_id == deliveries.c.message_id, allowed_of(outgoing.c.message_id, outgoing.c.team, visible)
+    )
+    asked = exists().where(asked_by(deliveries), allowed_of(duties.c.message_id, duties.c.team, visible))
     return or_(ours, asked)
 
 
