@@ -46,4 +46,5 @@ class Act(StrEnum):
     # with what serves everybody
     RULES = "rules"
     HANDBOOK = "handbook"
+    TEMPLATE = "template"
     AUDITED = "audited"
