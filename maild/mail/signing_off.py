@@ -29,6 +29,11 @@ def beginning(signature: str, quoted: str = "") -> str:
     return "".join(f"\n\n{block}" for block in blocks) + "\n" if blocks else ""
 
 
+def ended(text: str, signature: str) -> str:
+    """Return what somebody wrote elsewhere with the signature below it; nothing for a letter of files alone."""
+    return f"{text.rstrip()}\n\n{signed(signature)}\n" if signature and text.strip() else text
+
+
 def exchanged(text: str, others: Iterable[str], signature: str) -> str:
     """Return a text in which the signature of another sender, as it was put there, is this one."""
     # Of two that begin alike the longer one was put there.
