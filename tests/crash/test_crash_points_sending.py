@@ -68,7 +68,7 @@ async def _point(daemon: Daemon, desk: Desk, call: str, point: int) -> bool:
 
 
 @pytest.mark.needs("strace")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(scaled(300, 0))
 @pytest.mark.parametrize("call", scaled(["write"], list(POINTS)))
 async def test_a_kill_at_any_system_call_loses_no_answer_and_sends_none_twice(tmp_path: Path, call: str) -> None:
     first, step = POINTS[call]
