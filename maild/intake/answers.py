@@ -33,17 +33,13 @@ from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.rounds import Rounds
-from maild.rules.filling import fill
-from maild.rules.model import FunctionAddress, Ruleset, Team, Template
+from maild.rules.filling import fill, values_of
+from maild.rules.model import FunctionAddress, Ruleset, Template
 
 # Why a sender gets no automatic answer: who ended the duty, and what the pages have words for.
 UNPROVEN, SUSPECT, OFTEN, TOO_LATE, NO_TEMPLATE, NOBODY = (
     f"maild: {why}" for why in ("not proven", "suspicious", "answered today", "too late", "no template", "no address")
 )
-_DAYS = {
-    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-}
 _MARKS = frozenset({"verdacht", "suspicious"})
 _PATIENCE_MS = 15 * 60 * 1000  # for evidence that is not there yet
 _LATEST_MS = 5 * DAY_MS
@@ -214,22 +210,17 @@ class _Ready:
 
 
 def _composition(rules: Ruleset, ready: _Ready) -> Composition:
-    organisation, letter, sender = rules.organisation, ready.letter, ready.sender
-    team, key = rules.teams[sender.function.team], ready.facts.message_key
-    values = {
-        "organisation.name": organisation.name,
-        "team.name": team.name,
-        "team.office": team.office,
-        "team.hours": _hours(team, organisation.language),
-        "address.title": sender.function.title,
-        "address.mail": str(sender.address),
+    organisation, letter, sender, key = rules.organisation, ready.letter, ready.sender, ready.facts.message_key
+    about = {
         "conversation.reference": letter.reference,
         "conversation.subject": letter.subject,
         "sender.name": letter.from_name,
         "sender.mail": letter.from_mail,
     }
+    values = values_of(rules, sender.function, sender.address, about)
+    title = sender.function.title or rules.teams[sender.function.team].name
     return Composition(
-        sender=(f"{sender.function.title or team.name}, {organisation.name}", sender.address),
+        sender=(f"{title}, {organisation.name}", sender.address),
         to=(("", ready.path),),
         subject=fill(ready.template.subject, values) or answered_subject(letter.subject),
         text=fill(ready.template.text, values),
@@ -240,11 +231,3 @@ def _composition(rules: Ruleset, ready: _Ready) -> Composition:
         language=organisation.language,
         fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
     )
-
-
-def _hours(team: Team, language: str) -> str:
-    days: dict[str, list[str]] = {}
-    for span in team.hours:
-        begins, ends = (f"{minute // 60:02}:{minute % 60:02}" for minute in (span.from_minute, span.until_minute))
-        days.setdefault(_DAYS.get(language, _DAYS["en"])[span.weekday], []).append(f"{begins}-{ends}")
-    return ", ".join(f"{day} {' '.join(spans)}" for day, spans in days.items())

@@ -35,6 +35,7 @@ from maild.archive.member_answers import Asked, Came, asked, came, member, objec
 from maild.archive.member_drafts import MemberDraft, NewFile, Refusal, keep_drafts, refuse
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import written_to
+from maild.archive.team_texts import signatures
 from maild.authentication.author import author_of
 from maild.authentication.standing import StandingKind, standing_of
 from maild.confinement import ConfinementError
@@ -50,10 +51,12 @@ from maild.mail.facts import Facts
 from maild.mail.ids import format_id
 from maild.mail.member_answer import UNANSWERED, Why, is_addressed
 from maild.mail.reply_token import Claim, claim_of
+from maild.mail.signing_off import ended
 from maild.policy.visible import OPERATOR
 from maild.rounds import Rounds
 from maild.rules.authorship import Sender, preset, senders
 from maild.rules.duties import MEMBER_ANSWER
+from maild.rules.filling import signature_of, with_parents
 from maild.rules.model import Ruleset
 
 _PATIENCE_MS = 15 * 60 * 1000  # for evidence that is not there yet
@@ -93,9 +96,10 @@ class _Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
-    """What goes out of it."""
+    """What goes out of it: the member's own words as `answer`, with the office's signature below them as `text`."""
 
     answer: Answer
+    text: str
     sender: Sender
     said: Proposal
     draft: MemberDraft
@@ -222,14 +226,22 @@ class MemberAnswers:
             said = propose(facts, Kind.ANSWER, ours=False, is_ours=lambda a: self._rules().serves(a.domain), said="")
         except (ConfinementError, DamagedError):
             said = Proposal()
-        draft = await asyncio.to_thread(self._draft, case, letter, answer, sender, said)
-        ready = _Ready(answer=answer, sender=sender, said=said, draft=draft)
+        text = ended(answer.text, await asyncio.to_thread(self._signature, case, sender))
+        draft = await asyncio.to_thread(self._draft, case, letter, replace(answer, text=text), sender, said)
+        ready = _Ready(answer=answer, text=text, sender=sender, said=said, draft=draft)
         return ready, await asyncio.to_thread(self._unfit, case, letter, ready)
 
     def _sender(self, letter: Asked) -> Sender | None:
         rules = self._rules()
         came_to = [address for text in letter.came_to if (address := _parsed(text)) is not None]
         return preset(rules, senders(rules, [letter.team], answering=True), came_to)
+
+    def _signature(self, case: _Case, sender: Sender) -> str:
+        rules, name = self._rules(), "" if case.person is None else case.person.name
+        with self._database.read() as connection:
+            found = signatures(connection, with_parents(rules, sender.function.team))
+        texts = {team: each.text for team, each in found.items()}
+        return signature_of(rules, sender.function, sender.address, texts=texts, name=name)
 
     def _unfit(self, case: _Case, letter: Asked, ready: _Ready) -> Why | None:
         answer = ready.answer
@@ -319,7 +331,7 @@ class MemberAnswers:
         # The same for a mail that is taken up again after a crash.
         name = hashlib.sha256(b"maild answer\0" + self._key + case.came.message_id.to_bytes(8, "big")).hexdigest()
         return Composition(
-            sender=(sender.name, sender.address), to=said.to, subject=said.subject, text=ready.answer.text,
+            sender=(sender.name, sender.address), to=said.to, subject=said.subject, text=ready.text,
             files=ready.answer.files, message_id=f"{name[:24]}@{sender.address.domain}",
             in_reply_to=said.in_reply_to, references=said.references, date=self._now(),
         )  # fmt: skip

@@ -48,5 +48,6 @@ class Act(StrEnum):
     # with what serves everybody
     RULES = "rules"
     HANDBOOK = "handbook"
+    TEMPLATE = "template"
     AUDITED = "audited"
     MAINTAINED = "maintained"

@@ -15,6 +15,7 @@ from enum import StrEnum
 from maild.errors import AddressError
 from maild.mail.address import Address, parse_address
 from maild.mail.facts import Facts, Mailbox
+from maild.mail.signing_off import without_signatures
 
 _REPLY = re.compile(r"\s*(?:re|aw|antw|sv)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)
 _FORWARD = re.compile(r"\s*(?:fwd?|wg)\s*:", re.IGNORECASE)
@@ -67,7 +68,7 @@ def propose(facts: Facts, kind: Kind, *, ours: bool, is_ours: Callable[[Address]
         to=to,
         cc=cc,
         subject=answered_subject(facts.subject),
-        quoted=f"{said}\n{quotation(facts.text)}",
+        quoted=f"{said}\n{quotation(without_signatures(facts.text[:_MAX_QUOTED]))}",
         in_reply_to=facts.message_key,
         references=chained(facts.references, facts.message_key),
     )

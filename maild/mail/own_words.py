@@ -65,7 +65,7 @@ def own_words(text: str) -> OwnWords:
             quoted += sum(1 for each in lines[number:] if each.strip())
             break
         elif line in ("--", "-- ", "—"):
-            end = _signature_end(lines, number)
+            end = signature_end(lines, number)
             footer += sum(1 for each in lines[number + 1 : end] if each.strip())
             number = end
         elif _FOOTER.fullmatch(line.strip()[:200]):
@@ -158,7 +158,7 @@ def _next(lines: list[str], number: int) -> int:
     return number
 
 
-def _signature_end(lines: list[str], number: int) -> int:
+def signature_end(lines: list[str], number: int) -> int:
     """Return where a signature ends: at a quotation below it, else with the text."""
     for at in range(number + 1, len(lines)):
         if _is_mark(lines[at]) or _introduction(lines, at) or _ends_here(lines, at):

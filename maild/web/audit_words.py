@@ -48,6 +48,7 @@ ACTS = {
     Act.REFUSED: _("was refused at sign-in"),
     Act.RULES: _("changed the rules"),
     Act.HANDBOOK: _("changed the handbook"),
+    Act.TEMPLATE: _("changed a template or the signature"),
     Act.AUDITED: _("used the audit log"),
     Act.MAINTAINED: _("maintained the machine"),
 }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from markupsafe import Markup
 from sqlalchemy import Connection
 from starlette.responses import Response
 
@@ -15,16 +17,19 @@ from maild.archive.outgoing import Written, answers_since, written_to
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, message_id_at, parse_id
+from maild.mail.markup import letter_body, lines_of
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, senders
 from maild.web.asked import may_in
 from maild.web.attached import room_bytes
-from maild.web.draft_form import AFTER, check, ticked
+from maild.web.draft_form import AFTER, Beside, check, ticked, unfilled
+from maild.web.inserting import offered, signatures_for
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
 from maild.web.own_addresses import writable
 from maild.web.recording import remember_conversation
 from maild.web.shell import shell_of, team_name
 from maild.web.standing_in import cover_in
+from maild.web.team_texts import text_pages
 from maild.web.visit import Visit
 
 _CHANCE_BITS = 21
@@ -43,11 +48,21 @@ class Desk:
     choices: tuple[Sender, ...]
     strangers: tuple[Newcomer, ...] = ()
     others: tuple[Written, ...] = ()
+    signatures: Mapping[str, str] = field(default_factory=dict)  # of the visitor, by address
 
     @property
     def sender(self) -> Sender | None:
         """The chosen address."""
         return next((c for c in self.choices if str(c.address) == self.draft.fields.get("from")), None)
+
+    @property
+    def beside(self) -> Beside:
+        """What stands in the letter besides its author's own words."""
+        return Beside(
+            signature=self.signatures.get(self.draft.fields.get("from", ""), ""),
+            original=self.letter.facts.text if self.letter else "",
+            strangers=self.strangers,
+        )
 
 
 async def editor(visit: Visit) -> Editor:
@@ -99,20 +114,23 @@ async def draft_asked(visit: Visit) -> Draft:
 async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | None = None) -> Desk:
     """Read all that belongs to a draft. Raises ForbiddenError where the visitor may write no more."""
     if found.conversation_id is None:
-        return Desk(
-            draft=found, talk=None, letter=None, choices=senders(visit.services.rulebook.current, writable(visit))
-        )
+        listed = senders(visit.services.rulebook.current, writable(visit))
+        known = await signatures_for(visit, listed)
+        return Desk(draft=found, talk=None, letter=None, choices=listed, signatures=known)
     if talk is None:
         talk = await visit.read(conversation_of, visit, found)
         remember_conversation(visit, talk)
     choices = await answering_as(visit, talk)
     letter = await original(visit, answered(talk, found.answers_id))
-    known = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
-    strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), known)
+    wrote = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
+    strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), wrote)
     others = await visit.read(
         answers_since, visible=visit.visible, conversation_id=talk.id, since_id=found.seen_id or 0
     )
-    return Desk(draft=found, talk=talk, letter=letter, choices=choices, strangers=strangers, others=others)
+    return Desk(
+        draft=found, talk=talk, letter=letter, choices=choices, strangers=strangers, others=others,
+        signatures=await signatures_for(visit, choices),
+    )  # fmt: skip
 
 
 def conversation_of(connection: Connection, visit: Visit, found: Draft) -> queries.Conversation:
@@ -124,7 +142,7 @@ def conversation_of(connection: Connection, visit: Visit, found: Draft) -> queri
 async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
     """Show the form; `fresh`: nothing of it is kept yet."""
     found, query, rules = desk.draft, visit.request.query_params, visit.services.rulebook.current
-    checked = check(found, rules=rules, sender=desk.sender, strangers=desk.strangers, language=visit.language)
+    checked = check(found, rules=rules, sender=desk.sender, beside=desk.beside, language=visit.language)
     asked = not fresh and "check" in query
     reference = desk.talk.reference if desk.talk else ""
     action = f"/drafts/{format_id(found.id)}"
@@ -139,7 +157,7 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         fresh=fresh,
         reference=reference,
         letter=desk.letter.message if desk.letter else None,
-        choices=[(str(c.address), c.name) for c in desk.choices],
+        choices=[(str(c.address), c.name, desk.signatures.get(str(c.address), "")) for c in desk.choices],
         may_send=may_send(visit, desk),
         may_choose=bool(desk.choices),
         own=found.author == visit.person.login,
@@ -149,7 +167,10 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         left_out=await _left_out(visit, desk),
         takeable=await takeable(visit, desk.talk, found.answers_id) if desk.talk else (),
         taken=ticked(found.fields, "take"),
-        templates=sorted(rules.templates),
+        templates=await offered(visit, desk.choices),
+        texts_of=text_pages(visit, desk.choices),
+        unfilled=unfilled(found, desk.beside) if asked or ticked(found.fields, "confirmed") else (),
+        preview=_preview(desk) if not fresh and "preview" in query else None,
         after=AFTER,
         problems=checked.problems if asked else (),
         troubled={p.field for p in checked.problems} if asked else set(),
@@ -170,6 +191,14 @@ async def _covered(visit: Visit, found: Draft) -> str:
         being_written, visible=visit.visible, by=await editor(visit), conversation_id=found.conversation_id
     )
     return next((each.author_name for each in written if each.id == found.id and each.covered), "")
+
+
+def _preview(desk: Desk) -> tuple[str, Markup | None]:
+    """Return a letter as it would leave: its plain text, and the text with formatting where there is some."""
+    text = desk.draft.fields.get("text", "")
+    if not desk.draft.fields.get("markup"):
+        return text, None
+    return text, Markup(letter_body(text, literal=lines_of(desk.beside.original)))  # noqa: S704 - escaped there
 
 
 async def _left_out(visit: Visit, desk: Desk) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from maild.archive import queries
 from maild.archive.audit import Record
@@ -22,6 +22,7 @@ from maild.rules.authorship import Sender, preset, senders
 from maild.web.asked import conversation_asked
 from maild.web.attached import files_of, keep
 from maild.web.desk import (
+    Desk,
     answering_as,
     conversation_of,
     desk_of,
@@ -32,14 +33,18 @@ from maild.web.desk import (
     may_send,
 )
 from maild.web.draft_form import check, typed_fields
+from maild.web.inserting import Occasion, Piece, inserted, piece, signed_as
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.presence import Present
 from maild.web.recording import remember_conversation
-from maild.web.sending import Ready, TooLarge, from_template, is_answer, send
+from maild.web.sending import Ready, TooLarge, is_answer, send
 from maild.web.visit import Visit
 
 _NOTHING = Proposal()
+_INSERTING = frozenset({"template", "piece"})  # by a page of its own, or at the place where the script puts it
+_SIGNING = _INSERTING | {"send", "save", "release", "preview"}
+_SAID = {"release": "released", "signature": "signature"}
 
 
 async def save_reply(visit: Visit) -> Response:
@@ -92,11 +97,16 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
     if about.state not in OPEN:
         return visit.go(_after(about))
     fields, do = typed_fields(visit.form, about.fields), visit.form.get("do", "save")
-    chosen = await _chosen(visit, about, fields["from"])
-    if do == "template" and chosen is not None:
+    chosen, new = await _chosen(visit, about, fields["from"]), None
+    if chosen is not None and do in _SIGNING:
         desk = await desk_of(visit, about)
-        name, reference = visit.form.get("template", ""), desk.talk.reference if desk.talk else ""
-        fields = from_template(visit, name, chosen, fields, letter=desk.letter, reference=reference)
+        signed = {**fields, "text": signed_as(fields["text"], desk.signatures, chosen)}
+        # What was changed for the author is seen by the author before it leaves.
+        do, fields = ("signature" if do == "send" and signed != fields else do), signed
+        if do in _INSERTING:
+            new = await _template(visit, desk, chosen)
+        if do == "template" and new is not None:
+            fields = _inserted(visit, desk, chosen, fields, new)
     inbox = chosen.inbox if chosen is not None else about.team
     if chosen is None and inbox not in writable(visit):
         raise ForbiddenError("readers write nothing")
@@ -112,7 +122,19 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
         return visit.go(f"/drafts/{format_id(about.id)}")
     whole = await keep(visit, about.id, by, visit.files)
     _tell(visit, inbox, about)
+    if do == "piece":
+        return JSONResponse({"subject": new.subject, "text": new.text} if new is not None else {})
     return await _act(visit, about.id, do, whole=whole)
+
+
+async def _template(visit: Visit, desk: Desk, chosen: Sender) -> Piece | None:
+    here = Occasion(sender=chosen, reference=desk.talk.reference if desk.talk else "", letter=desk.letter)
+    return await piece(visit, visit.form.get("template", ""), here)
+
+
+def _inserted(visit: Visit, desk: Desk, chosen: Sender, fields: dict[str, str], new: Piece) -> dict[str, str]:
+    quoted = proposal(visit, desk.letter, is_answer(desk.draft)).quoted if desk.letter is not None else ""
+    return inserted(fields, new, signature=desk.signatures.get(str(chosen.address), ""), quoted=quoted)
 
 
 def _released(visit: Visit, save: Save) -> tuple[Record, ...]:
@@ -180,7 +202,9 @@ async def _act(visit: Visit, draft_id: int, do: str, *, whole: bool) -> Response
         return visit.go(await _home(visit, found))
     if do.startswith("remove-") and do[7:].isascii() and do[7:].isdigit():
         await visit.write(remove, Removal(draft_id=draft_id, by=by, at_ms=at_ms, position=int(do[7:10])))
-    return visit.go(f"{here}?said={'released' if do == 'release' else 'saved'}")
+    if do == "preview":
+        return visit.go(f"{here}?preview=1#preview")
+    return visit.go(f"{here}?said={_SAID.get(do, 'saved')}")
 
 
 async def _send(visit: Visit, draft_id: int) -> Response:
@@ -188,7 +212,7 @@ async def _send(visit: Visit, draft_id: int) -> Response:
     found = await visit.read(draft, visible=visit.visible, by=await editor(visit), draft_id=draft_id)
     desk = await desk_of(visit, found)
     rules = visit.services.rulebook.current
-    checked = check(found, rules=rules, sender=desk.sender, strangers=desk.strangers, language=visit.language)
+    checked = check(found, rules=rules, sender=desk.sender, beside=desk.beside, language=visit.language)
     if checked.problems or desk.sender is None:
         return visit.go(f"{here}?check=1")
     if not may_send(visit, desk):
@@ -196,8 +220,8 @@ async def _send(visit: Visit, draft_id: int) -> Response:
     said = proposal(visit, desk.letter, is_answer(found)) if desk.letter else _NOTHING
     try:
         ready = Ready(
-            draft=found, checked=checked, sender=desk.sender, said=said, talk=desk.talk,
-            files=await files_of(visit, found),
+            draft=found, checked=checked, sender=desk.sender, said=said, original=desk.beside.original,
+            talk=desk.talk, files=await files_of(visit, found),
         )  # fmt: skip
         done = await send(visit, ready)
     except TemporaryError:

@@ -12,7 +12,9 @@ from maild.archive.drafts import Draft
 from maild.mail.address import Address
 from maild.mail.answering import Party
 from maild.mail.own_words import own_words
+from maild.mail.signing_off import unsigned
 from maild.rules.authorship import Sender
+from maild.rules.filling import blanks
 from maild.rules.model import Ruleset
 from maild.web.addressing import MAX_RECIPIENTS, read_typed
 from maild.web.language import catalogue
@@ -40,6 +42,18 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a letter has besides its author's own words.
+
+    The signature that was put below it, the text of the letter that it answers or sends on, and whom this one brings.
+    """
+
+    signature: str = ""
+    original: str = ""
+    strangers: tuple[Newcomer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """A letter as it would leave, and what is wrong with it."""
 
@@ -62,6 +76,7 @@ def typed_fields(form: Mapping[str, str], before: Mapping[str, str]) -> dict[str
     for prefix, name in ((_TICK, "confirmed"), (_TAKE, "take")):
         ticked = "\n".join(key[len(prefix) :] for key in form if key.startswith(prefix))
         fields[name] = ticked[:_MAX_FIELD] if "ticks" in form else before.get(name, "")
+    fields["markup"] = ("1" if form.get("markup") else "") if "ticks" in form else before.get("markup", "")
     return {name: "".join(c if c in "\n\t" or c >= " " else " " for c in value) for name, value in fields.items()}
 
 
@@ -74,9 +89,13 @@ def ticked(fields: Mapping[str, str], name: str) -> frozenset[str]:
     return frozenset(line for line in fields.get(name, "").split("\n") if line)
 
 
-def check(
-    draft: Draft, *, rules: Ruleset, sender: Sender | None, strangers: Iterable[Newcomer], language: str
-) -> Checked:
+def unfilled(draft: Draft, beside: Beside) -> tuple[str, ...]:
+    """Return the placeholders of templates that nobody has filled in."""
+    text = f"{draft.fields.get('subject', '')}\n{draft.fields.get('text', '')}"
+    return blanks(text, known=beside.original)
+
+
+def check(draft: Draft, *, rules: Ruleset, sender: Sender | None, beside: Beside, language: str) -> Checked:
     """Return a draft as it would leave, with all that is wrong."""
     say = catalogue(language).gettext
     found = {name: read_typed(draft.fields.get(name, "")) for name in ("to", "cc", "bcc")}
@@ -92,8 +111,9 @@ def check(
             if rules.serves(address.domain)
         ]
     checked = Checked(to=found["to"].parties, cc=found["cc"].parties, bcc=found["bcc"].parties, problems=())
-    problems += _of_the_whole(draft, checked, sender, say_language=language)
-    problems += _unconfirmed(draft, checked, strangers, say_language=language)
+    problems += _of_the_whole(draft, checked, sender, beside, say_language=language)
+    problems += _unconfirmed(draft, checked, beside.strangers, say_language=language)
+    problems += _unfilled(draft, beside, say_language=language)
     return Checked(to=checked.to, cc=checked.cc, bcc=checked.bcc, problems=tuple(problems))
 
 
@@ -103,7 +123,9 @@ _OURS = _(
 )
 
 
-def _of_the_whole(draft: Draft, checked: Checked, sender: Sender | None, *, say_language: str) -> list[Problem]:
+def _of_the_whole(
+    draft: Draft, checked: Checked, sender: Sender | None, beside: Beside, *, say_language: str
+) -> list[Problem]:
     say, fields = catalogue(say_language).gettext, draft.fields
     problems = []
     if sender is None:
@@ -115,19 +137,29 @@ def _of_the_whole(draft: Draft, checked: Checked, sender: Sender | None, *, say_
     if len(fields.get("subject", "")) > _MAX_SUBJECT:
         problems.append(Problem(field="subject", text=say(_("The subject has more than 2,000 characters."))))
     if not draft.files and not ticked(fields, "take"):
-        problems += [Problem(field="text", text=say(text)) for text in _emptiness(draft)]
+        problems += [Problem(field="text", text=say(text)) for text in _emptiness(draft, beside.signature)]
     if len(fields.get("text", "")) >= _MAX_TEXT:
         problems.append(Problem(field="text", text=say(_("The text has more than a million characters."))))
     return problems
 
 
-def _emptiness(draft: Draft) -> list[str]:
-    text = draft.fields.get("text", "")
+def _emptiness(draft: Draft, signature: str) -> list[str]:
+    text = unsigned(draft.fields.get("text", ""), signature)
     if not text.strip():
         return [_("The letter is empty.")]
     if draft.kind == "answer" and not own_words(text).text:
         return [_("The letter holds nothing but the quotation.")]
     return []
+
+
+def _unfilled(draft: Draft, beside: Beside, *, say_language: str) -> list[Problem]:
+    confirmed = ticked(draft.fields, "confirmed")
+    text = catalogue(say_language).gettext(_("“{0}” is not filled in yet."))
+    return [
+        Problem(field="blank", text=text.replace("{0}", blank))
+        for blank in unfilled(draft, beside)
+        if blank not in confirmed
+    ]
 
 
 def _unconfirmed(draft: Draft, checked: Checked, strangers: Iterable[Newcomer], *, say_language: str) -> list[Problem]:

@@ -15,9 +15,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from maild.mail.links import link_target
 from maild.web.letter_elements import ATTRIBUTES, CLASSES, GENERIC, TAGS
 from maild.web.letter_images import data_uri_of
-from maild.web.letter_links import LINK_REL, host_of, link_target
+from maild.web.letter_links import LINK_REL, host_of
 from maild.web.letter_style import PROPERTIES, safe_style
 from maild.web.letter_tidy import tidy
 from maild.web.letter_tokens import TooMuchError

@@ -1,29 +1,21 @@
-"""Where a link in a letter may lead, how its target is shown, and which words of a plain text are links.
+"""How the target of a link in a letter is shown, and which words of a plain text are links.
 
-Only http, https and mailto lead anywhere. Everything here is linear in its input: texts are a stranger's.
+Where one may lead says `maild.mail.links`. Everything here is linear in its input: texts are a stranger's.
 
-Source: the URL Standard of WHATWG for what a browser does to an address before it follows it;
-Unicode Technical Standard 39 for the idea that a label of mixed scripts is suspect.
+Source: Unicode Technical Standard 39 for the idea that a label of mixed scripts is suspect.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
 from html import escape
 from urllib.parse import unquote
 
-MAX_URL = 4_000
+from maild.mail.links import SCHEME, link_target
+
 MAX_LINKS = 5_000
 LINK_REL = "noopener noreferrer nofollow"
-_MAILTO_FIELDS = frozenset({"subject", "body", "cc", "to"})
-_CONTROL = "".join(map(chr, range(0x21)))
-# Security: a browser removes these three wherever they stand, so `java\nscript:` is a scheme to it.
-_REMOVED_BY_BROWSERS = dict.fromkeys(map(ord, "\t\n\r"))
-_SCHEME = re.compile(r"(https?)://|(mailto):", re.IGNORECASE)
-_HOST = re.compile(r"[^\s/?#\\@%<>\"'`{}|^\x00-\x20\x7f]{1,253}(?::[0-9]{1,5})?")
-_UNSAFE = re.compile(r"[\x00-\x20\x7f<>\"`\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _LINK = re.compile(
     r"""(?P<url>(?<![A-Za-z0-9])(?:https?://|www\.(?=\w))
         [^\s<>"`\\{}|^\x00-\x1f\x7f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]++)
@@ -50,38 +42,6 @@ def host_of(url: str) -> str:
         return ""
     authority = re.split(r"[/?#\\]", rest, maxsplit=1)[0]
     return re.sub(r":[0-9]*$", "", authority).lower()
-
-
-@lru_cache(maxsize=64)
-def link_target(raw: str) -> str | None:
-    """Return the address that a link may lead to, or None.
-
-    User names before the host (`https://bank.example@other.example`) exist to deceive, and are refused.
-    """
-    url = raw.translate(_REMOVED_BY_BROWSERS).strip(_CONTROL)
-    scheme = _SCHEME.match(url)
-    if not scheme or len(url) > MAX_URL:
-        return None
-    rest = url[scheme.end() :]
-    if scheme.group(2):
-        return _mailto(rest)
-    host = _HOST.match(rest)
-    if not host or (rest[host.end() :] and rest[host.end()] not in "/?#"):
-        return None
-    return scheme.group(1).lower() + "://" + _encoded(rest)
-
-
-def _encoded(text: str) -> str:
-    return _UNSAFE.sub(lambda m: "".join(f"%{octet:02X}" for octet in m.group().encode()), text)
-
-
-def _mailto(rest: str) -> str | None:
-    # Security: some mail programs act on further fields, such as `attach`; only harmless ones pass.
-    address, _, query = rest.partition("?")
-    if "@" not in address or "%0a" in rest.lower() or "%0d" in rest.lower():
-        return None
-    fields = [f for f in query.split("&") if f.partition("=")[0].lower() in _MAILTO_FIELDS]
-    return "mailto:" + _encoded(address) + ("?" + _encoded("&".join(fields)) if fields else "")
 
 
 def shown_domain(domain: str) -> tuple[str, bool]:
@@ -202,7 +162,7 @@ def _linked(text: str, limit: int) -> list[str]:
             break
         found = match.group("mail") or _trimmed(match.group())
         written = "mailto:" + found if match.group("mail") else found
-        target = link_target(written if _SCHEME.match(written) else "https://" + written)
+        target = link_target(written if SCHEME.match(written) else "https://" + written)
         if target is None:
             continue
         parts.append(escape(text[at : match.start()]))

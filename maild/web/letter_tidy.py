@@ -14,6 +14,7 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from maild.mail.links import link_target
 from maild.web.letter_elements import (
     ATTRIBUTES,
     BLOCK,
@@ -27,7 +28,6 @@ from maild.web.letter_elements import (
     TAGS,
     VOID,
 )
-from maild.web.letter_links import link_target
 from maild.web.letter_tokens import End, Start, Text, TooMuchError, tokens
 from maild.web.letter_tree import Tree
 

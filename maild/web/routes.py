@@ -38,6 +38,7 @@ from maild.web import (
     rules_reading,
     selection,
     signing,
+    team_texts,
     undoing,
     welcome,
     why,
@@ -122,6 +123,14 @@ def _handbook_pages() -> tuple[Page, ...]:
         Page(
             path="/handbook/{team}/{page}",
             endpoint=handbook.save,
+            access=respond,
+            methods=_POST,
+            max_body_bytes=_MAX_PAGE_BYTES,
+        ),
+        Page(path="/templates/{team}", endpoint=team_texts.page, access=read),
+        Page(
+            path="/templates/{team}",
+            endpoint=team_texts.save,
             access=respond,
             methods=_POST,
             max_body_bytes=_MAX_PAGE_BYTES,

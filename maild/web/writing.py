@@ -9,10 +9,12 @@ from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, parse_id
 from maild.mail.inbox import team_of
-from maild.rules.authorship import preset, senders
+from maild.mail.signing_off import beginning
+from maild.rules.authorship import Sender, preset, senders
 from maild.web.addressing import typed
 from maild.web.asked import conversation_asked
 from maild.web.desk import answering_as, desk_of, desk_page, draft_asked, editor, fresh_draft
+from maild.web.inserting import begins_formatted, signatures_for
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.shell import shell_of
@@ -34,7 +36,8 @@ async def reply_form(visit: Visit) -> Response:
         "to": typed(said.to),
         "cc": typed(said.cc),
         "subject": said.subject,
-        "text": f"\n\n{said.quoted}\n",
+        "text": beginning(await _signature(visit, chosen), said.quoted),
+        "markup": "1" if await begins_formatted(visit, chosen) else "",
         "after": "waiting",
         "take": "\n".join(f"{message.id}:{f.part}" for f in letter.facts.attachments) if kind is Kind.FORWARD else "",
     }
@@ -53,7 +56,13 @@ async def write_form(visit: Visit) -> Response:
     team = visit.request.query_params.get("team")
     choices = senders(visit.services.rulebook.current, inboxes)
     chosen = next((c for c in choices if team_of(c.inbox) == team_of(team or "")), choices[0] if choices else None)
-    fresh = fresh_draft(visit, {"from": str(chosen.address) if chosen else "", "after": "waiting"}, chosen, kind="new")
+    fields = {
+        "from": str(chosen.address) if chosen else "",
+        "text": beginning(await _signature(visit, chosen)),
+        "markup": "1" if await begins_formatted(visit, chosen) else "",
+        "after": "waiting",
+    }
+    fresh = fresh_draft(visit, fields, chosen, kind="new")
     return await desk_page(visit, await desk_of(visit, fresh), fresh=True)
 
 
@@ -72,6 +81,10 @@ async def drafts_page(visit: Visit) -> Response:
     """List what the visitor has begun, and what waits for a release by them."""
     found = await visit.read(being_written, visible=visit.visible, by=await editor(visit))
     return visit.page("drafts.html", shell=await shell_of(visit), drafts=found, own=visit.person.login)
+
+
+async def _signature(visit: Visit, chosen: Sender | None) -> str:
+    return "" if chosen is None else (await signatures_for(visit, [chosen]))[str(chosen.address)]
 
 
 def _kind(text: str) -> Kind:

@@ -10,6 +10,8 @@ from maild.archive.entries import Assignment, StateChange, assign, set_states
 from maild.archive.handbook import Save, save_pages
 from maild.archive.reports import Arrived
 from maild.archive.reports import record as keep_reports
+from maild.archive.team_texts import Save as TeamText
+from maild.archive.team_texts import save_texts
 from maild.mail.authentication import Verdicts
 from maild.mail.dmarc_report import parse
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
@@ -133,6 +135,15 @@ HANDBOOK = (
 )  # fmt: skip
 
 
+TEXTS = (
+    ("", "{user.name}\n{team.name}\n{organisation.name}\nMarktplatz 1, Zimmer 12, Telefon 0123 4567-51\n{team.hours}"),
+    ("Nachweis fehlt", ("Guten Tag {sender.name},\n\nzu Ihrer Anmeldung (Zeichen {Aktenzeichen}) fehlt uns noch:\n\n"
+                        "- ein Nachweis über Ihre Arbeitszeit\n- eine Kopie der Geburtsurkunde\n\n"
+                        "Bitte schicken Sie beides bis **15. Januar**.")),
+    ("Wartezeit", "Guten Tag,\n\nin der Regel entscheiden wir innerhalb von vier Wochen."),
+)  # fmt: skip
+
+
 def furnish(office: Office) -> dict[str, str]:
     """Fill an office with people and letters; returns references by name."""
     petra = office.user("petra", (Role.MANAGER, "kita"), (Role.READER, "poststelle"), (Role.RESPONDER, "mitglieder"),
@@ -146,6 +157,9 @@ def furnish(office: Office) -> dict[str, str]:
         save = Save(team="kita", page=title.lower(), base=0, title=title, address="", text=text, author="petra",
                     at_ms=office.clock() - 20 * 86_400_000)  # fmt: skip
         office.database.writer.submit(save_pages, save).result()
+    for name, text in TEXTS:
+        new = TeamText(team="kita", name=name, base=0, text=text, author="petra", at_ms=office.clock() - 86_400_000)
+        office.database.writer.submit(save_texts, new).result()
     minute, day = 60, 86_400
     first = office.mail(plain("Warteliste", "Familie Brandt", "wie lang ist die Liste?", key="w0@b"), age_s=40 * day)
     for number in range(1, 200):

@@ -61,6 +61,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
         "audit": "/audit",
         "statistics": "/statistics",
         "handbook": "/handbook/kita",
+        "templates": "/templates/kita",
         "welcome": "/welcome",
         "hand-over": f"/c/{references['attached']}/hand?team=kita",
         "not-found": "/c/0000-0000",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.app_passwords import NewAppPassword, add_app_passwords, new_secret, shown
+from maild.archive.automatic import MOST_AN_HOUR
 from maild.archive.passwords import Cost, hash_password
 from maild.policy.roles import Role
 from tests.crash.desk import Desk
@@ -118,6 +119,6 @@ async def test_random_kills_lose_no_answer_and_send_none_twice(tmp_path: Path) -
     assert found.clean, found
     assert archived.clean, archived
     assert found.answers == whole
-    assert found.automatic > kills
+    assert found.automatic >= min(kills + 1, MOST_AN_HOUR)  # more do not leave in the time that the whole takes
     assert receiver.cut_off > kills // 2, "the kills met nothing"
     assert not any(code.startswith("5") for code in desk.refused), desk.refused

@@ -9,6 +9,7 @@ import pytest
 from maild.archive.accounts import Disabling, disable_users
 from maild.archive.database import Database
 from maild.archive.drafts import Editor, draft
+from maild.archive.team_texts import Save, save_texts
 from maild.errors import MaildError
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
@@ -30,13 +31,15 @@ def facts(exchange: Exchange) -> Facts:
 
 async def test_the_members_own_words_go_to_the_citizen_under_the_offices_address(exchange: Exchange) -> None:
     letter = await exchange.letter()
+    signature = Save(team="kita", name="", base=0, text="{user.name}\nTelefon 1", author="x", at_ms=1)
+    assert await exchange.database.writer.run(save_texts, signature)
     address = exchange.address(letter)
     text = (
         f"Ja, Ihnen.\r\n\r\nAm 3.11.2026 schrieb Petra über Kita <{address}>:\r\n> Ist ein Platz frei?\r\n-- \r\nKira"
     )
     filed = await exchange.answer(address, written(text, to=address))
     found = facts(exchange)
-    assert found.text.strip() == "Ja, Ihnen."
+    assert found.text.split() == ["Ja,", "Ihnen.", "--", "Kira", "Telefon", "1"]
     assert [box.mail for box in found.senders] == [KITA]
     assert [box.mail for box in found.to] == [CITIZEN]
     assert found.references == ("frage@citizen.example",)

@@ -7,6 +7,8 @@ import re
 import pytest
 from httpx2 import Response
 
+from maild.archive.team_texts import Save as TeamText
+from maild.archive.team_texts import save_texts
 from maild.policy.roles import Role
 from tests.security.crawling import ATTACHED, FORMS, NOWHERE, Objects, objects_of, pages, write_page
 from tests.web.office import RULES, Office, letter, rules, shown_id, token_in
@@ -50,6 +52,9 @@ def mixed(office: Office) -> tuple[Office, Objects, Objects]:
     # The same octets again, to the other team alone.
     office.mail(letter("Eigener Brief", key="own@citizen.example"), "bauamt@musterstadt.example", age_s=100)
     write_page(office, "bauamt", f"{CANARY} Handbuch")
+    for name in ("", f"{CANARY} Vorlage"):
+        text = TeamText(team="bauamt", name=name, base=0, text=f"{CANARY} Gruß", author="bert", at_ms=1)
+        assert office.database.writer.submit(save_texts, text).result()
     ours, theirs = objects_of(office, "kita", own, author="petra"), objects_of(office, "bauamt", secret, author="bert")
     # What others write about it: an answer that is not finished, and a note.
     with office.client("bert") as bert:
@@ -68,7 +73,7 @@ def test_the_canaries_are_there_for_those_who_may_see_them(mixed: tuple[Office, 
     with office.client("bert") as bert:
         for path in ("/inbox/bauamt", f"/c/{theirs.reference}", f"/m/{theirs.id}", f"/search?q={CANARY}",
                      f"/m/{theirs.id}/source", f"/m/{theirs.id}/letter", f"/m/{theirs.id}/part/2", "/handbook",
-                     "/handbook/bauamt", "/handbook/bauamt/seite", "/welcome"):  # fmt: skip
+                     "/handbook/bauamt", "/handbook/bauamt/seite", "/templates/bauamt", "/welcome"):  # fmt: skip
             answer = bert.get(path)
             assert CANARY in answer.text.lower().replace(f"?q={CANARY}", ""), path
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maild.web.letter_links import contradicted, link_target, linkify, shown_domain
+from maild.mail.links import link_target
+from maild.web.letter_links import contradicted, linkify, shown_domain
 from maild.web.letter_text import text_html
 from tests.security.hostile_letters import elements_of, text_of, vectors
 

@@ -106,7 +106,7 @@ def test_who_saves_after_a_colleague_sees_both_versions(kita: Office) -> None:
         answer = petra.post("/handbook/kita/frist", data=mine)
         assert answer.status_code == 409
         assert "<script>" not in answer.text
-        assert "von Jonas &#34;&gt;&lt;script" in answer.text
+        assert "von Jonas &quot;&gt;&lt;script" in answer.text
         assert "von Petra</textarea>" in answer.text
         assert 'name="base" value="2"' in answer.text
         assert petra.post("/handbook/kita/frist", data=mine | {"base": "2"}).status_code == 303

@@ -257,11 +257,11 @@ def test_a_template_is_inserted_as_text_with_its_placeholders_filled(kita: Offic
         form = reply(kita, client, number)
         page = Form.of(follow(client, form.press(client, "template", template="eingang", text="Bisher")))
         text = page.fields["text"]
-        assert text.startswith("Guten Tag {user.name} {{,\n\ndanke. {Ja}}.\nPetra Maurer, Kita-Platzvergabe (Mo.")
-        assert text.endswith("\n\nBisher\n")
+        office = "Petra Maurer, Kita-Platzvergabe (Montag bis Donnerstag 08:00-16:00, Freitag 08:00-12:00)"
+        assert text == f"Bisher\n\nGuten Tag {{user.name}} {{{{,\n\ndanke. {{Ja}}}}.\n{office}\n"
         new = Form.of(client.get("/write?team=kita"))
         inserted = Form.of(follow(client, new.press(client, "template", template="eingang")))
-        assert inserted.fields["subject"] == "Ihre Frage "
+        assert inserted.fields["subject"] == "Ihre Frage {conversation.reference}"
 
 
 def test_a_new_letter_opens_a_conversation(kita: Office) -> None:

@@ -22,7 +22,7 @@ _CHECKED = re.compile(r'<input type="checkbox"[^>]* name="([^"]*)" value="1" che
 _AREA = re.compile(r'<textarea name="(\w+)"[^>]*>\n(.*?)</textarea>', re.DOTALL)
 _SUBJECT = re.compile(r'<input name="subject"[^>]* value="([^"]*)"')
 _SELECT = re.compile(r'<select name="(\w+)".*?</select>', re.DOTALL)
-_SELECTED = re.compile(r'<option value="([^"]*)" selected>')
+_SELECTED = re.compile(r'<option value="([^"]*)"[^>]* selected>')
 
 
 @dataclass

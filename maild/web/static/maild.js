@@ -211,6 +211,53 @@ function keepWriting(form) {
 
 if (writing) keepWriting(writing);
 
+// --- the signature follows the chosen address, and templates come in where the cursor is ---
+
+function typed(area) { area.dispatchEvent(new Event("input", { bubbles: true })); }
+
+function changeSignature(form) {
+  const from = form.elements.from, area = form.elements.text;
+  if (!from || !area) return;
+  let last = from.selectedOptions[0]?.dataset.signature || "";
+  from.addEventListener("change", () => {
+    const now = from.selectedOptions[0]?.dataset.signature || "", block = `-- \n${last}`;
+    const at = last && now ? `\n${area.value}\n`.indexOf(`\n${block}\n`) : -1;
+    if (at >= 0) area.setRangeText(`-- \n${now}`, at, at + block.length, "preserve");
+    if (at >= 0 || !last) last = now;
+    if (at >= 0) typed(area);
+  });
+}
+
+function insertTemplates(form) {
+  const button = document.getElementById("w-insert"), area = form.elements.text;
+  let place = null;
+  area.addEventListener("blur", () => { place = [area.selectionStart, area.selectionEnd]; });
+  area.addEventListener("focus", () => { place = null; });
+  button?.addEventListener("click", async (event) => {
+    if (!place) return; // nobody has been in the text yet: below what is written, as without a script
+    event.preventDefault();
+    const [start, end] = place, body = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (typeof value === "string") body.append(name, value);
+    body.set("do", "piece");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin", redirect: "manual" });
+      const piece = answer.ok ? await answer.json() : {};
+      if (!piece.text) throw new Error(String(answer.status));
+      area.focus();
+      area.setRangeText(piece.text, start, end, "end");
+      if (!form.elements.subject.value) form.elements.subject.value = piece.subject;
+      typed(area);
+    } catch {
+      form.requestSubmit(button);
+    }
+  });
+}
+
+if (writing) {
+  changeSignature(writing);
+  insertTemplates(writing);
+}
+
 // --- keys ---
 
 function step(by) {
