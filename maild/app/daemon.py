@@ -31,7 +31,7 @@ from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
-from maild.app.telling import telling
+from maild.app.telling import make_telling
 from maild.app.token_key import token_key
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
@@ -185,10 +185,13 @@ class Daemon:
         )
         if "delivery" in only:
             await self._run_worker(worker, promises)
-            for name, each in (("answers", answers), ("copies", copying), ("member answers", member_answers)):
+            beside = {
+                "answers": answers, "copies": copying, "member answers": member_answers,
+                **make_telling(settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms,
+                               on_sent=worker.wake),
+            }  # fmt: skip
+            for name, each in beside.items():
                 self._beside(each.run(), name)
-            for name, work in telling(settings, database, rulebook, submitter, now_ms).items():
-                self._beside(work, name)
         if "router" in only:
             self._beside(reports.run(), "reports")
             self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")

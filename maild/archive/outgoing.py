@@ -22,7 +22,7 @@ class Written:
     """A message of ours. `author` is a login, "" for maild itself; `author_name` is how people know them."""
 
     message_id: int
-    kind: str  # answer | new | forward | automatic | notice | copy
+    kind: str  # answer | new | forward | automatic | notice | copy | digest
     team: str
     author: str
     author_name: str = ""

@@ -27,8 +27,8 @@ outgoing = Table(
     "outgoing",
     metadata,
     Column("message_id", Identity64, ForeignKey("messages.id"), primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),  # answer | new | forward | automatic | notice | copy
-    Column("team", Text, nullable=False),  # in whose name
+    Column("kind", Text, nullable=False),  # answer | new | forward | automatic | notice | copy | digest
+    Column("team", Text, nullable=False),  # in whose name; "": maild's own
     Column("author", Text, nullable=False),  # login; "": maild itself
     Column("answers_id", BigInteger),  # the message it answers, sends on or reports about
     Column("duty_id", BigInteger),  # the duty it carries out
