@@ -269,6 +269,23 @@ def team_counts(
     }
 
 
+def own_unread(connection: Connection, *, visible: Visible, user_id: int) -> int:
+    """Return how many entries in work are a person's own, or mention them, and hold what they have not read."""
+    e, m = entries.c, mentions.c
+    newer = or_(seen.c.newest_id.is_(None), seen.c.newest_id < e.newest_id)
+    own = (
+        select(e.conversation_id, e.team)
+        .outerjoin(seen, and_(seen.c.conversation_id == e.conversation_id, seen.c.user_id == user_id))
+        .where(e.assignee == user_id, e.state.in_(_IN_WORK), newer, allowed(e.team, visible))
+    )
+    called = (
+        select(e.conversation_id, e.team)
+        .join_from(mentions, entries, and_(e.conversation_id == m.conversation_id, e.team == m.team))
+        .where(m.user_id == user_id, m.seen_ms.is_(None), allowed(e.team, visible))
+    )
+    return connection.scalar(select(func.count()).select_from(own.union(called).subquery())) or 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Free:
     """A conversation that nobody sees to."""

@@ -9,9 +9,10 @@ import pytest
 
 from maild.archive.accounts import find_user
 from maild.archive.digests import Choice, choice_of
+from maild.archive.entries import Assignment, assign
 from maild.archive.schema import users
 from maild.policy.roles import Role
-from tests.web.office import RULES, Office, office_in, rules, token_in
+from tests.web.office import RULES, Office, letter, office_in, rules, token_in
 
 
 @pytest.fixture
@@ -74,3 +75,25 @@ def test_without_a_mailbox_outside_it_can_only_be_turned_off(office: Office, mai
         assert client.post("/sessions/digest", data=form).status_code == 404
         assert client.post("/sessions/digest", data=form | {"mode": "off"}).status_code == 303
         assert choice(office).mode == "off"
+
+
+def test_the_title_counts_what_of_ones_own_is_unread_and_no_confidential_inbox_is_announced(office: Office) -> None:
+    office.grant("petra", Role.MANAGER, "kita")
+    talk, other = office.mail(letter("Eins", key="a@b.example")), office.mail(letter("Zwei", key="c@b.example"))
+    with office.database.writing.begin() as connection:
+        for table in ("filings", "entries"):
+            connection.exec_driver_sql(f"UPDATE {table} SET team = 'kita:confidential' WHERE conversation_id = {other}")
+        petra = find_user(connection, "petra").id
+    with office.client("petra") as client:
+        page = client.get("/inbox/kita").text
+        assert "<title>Kita-Platzvergabe" in page
+        for team, number in (("kita", talk), ("kita:confidential", other)):
+            given = Assignment(conversation_id=number, team=team, assignee=petra)
+            office.database.writer.submit(assign, given).result()
+        page = client.get("/inbox/kita").text
+        assert "<title>(2) Kita-Platzvergabe" in page
+        assert 'data-team="kita" data-name="Kita-Platzvergabe" data-news="1"' in page
+        assert "/inbox/kita%3Aconfidential" in page
+        assert 'data-team="kita:confidential"' not in page
+        client.get(f"/c/{office.reference(talk)}")
+        assert "<title>(1) Kita-Platzvergabe" in client.get("/inbox/kita").text

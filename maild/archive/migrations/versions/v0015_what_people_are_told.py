@@ -33,6 +33,9 @@ def upgrade() -> None:
     op.create_index(
         "author_reports_waiting", "author_reports", ["message_id"], sqlite_where=waiting, postgresql_where=waiting
     )
+    # What is somebody's own is counted on each page they open.
+    own = sa.text("assignee IS NOT NULL")
+    op.create_index("entries_assignee", "entries", ["assignee", "state"], sqlite_where=own, postgresql_where=own)
     op.create_table(
         "digest_choices",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
