@@ -20,6 +20,7 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
+from maild.app.hearing import hearing_of_filed, hearing_of_sent
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
@@ -31,7 +32,7 @@ from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
-from maild.app.telling import telling_of_filed, telling_of_sent
+from maild.app.telling import make_telling
 from maild.app.token_key import token_key
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
@@ -157,7 +158,7 @@ class Daemon:
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_sent=telling_of_sent(feed.publish, worker),
+            on_sent=hearing_of_sent(feed.publish, worker),
             now_ms=now_ms,
         )
         answers = make_answers(database, rulebook, pool, submitter, now_ms)
@@ -171,7 +172,7 @@ class Daemon:
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=telling_of_filed(feed.publish, (worker, answers, copying, member_answers)),
+            on_filed=hearing_of_filed(feed.publish, (worker, answers, copying, member_answers)),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -182,7 +183,12 @@ class Daemon:
         )
         if "delivery" in only:
             await self._run_worker(worker, promises)
-            for name, each in (("answers", answers), ("copies", copying), ("member answers", member_answers)):
+            beside = {
+                "answers": answers, "copies": copying, "member answers": member_answers,
+                **make_telling(settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms,
+                               on_sent=worker.wake),
+            }  # fmt: skip
+            for name, each in beside.items():
                 self._beside(each.run(), name)
         if "router" in only:
             self._beside(reports.run(), "reports")

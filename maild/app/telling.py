@@ -1,38 +1,39 @@
-"""Who hears of what: live pages of whatever changes, and those who carry out what is asked for only of that."""
+"""What maild tells its own people by mail, built of its parts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import secrets
+import socket
+from collections.abc import Callable
 
-from maild.archive.filing import Filed
+from maild.archive.database import Database
+from maild.config import Settings
+from maild.intake.author_reports import AuthorReports
+from maild.intake.digests import Digests
+from maild.intake.submit import Submitter
+from maild.rules.rulebook import Rulebook
 
-Publish = Callable[[frozenset[str]], None]  # takes the teams
-
-
-class Task(Protocol):
-    """Work that is looked for when somebody says so."""
-
-    def wake(self) -> None: ...
-
-
-def telling_of_sent(publish: Publish, worker: Task) -> Callable[[frozenset[str]], None]:
-    """Return what is told of mail that was handed in: it is to be sent."""
-
-    def tell(teams: frozenset[str]) -> None:
-        publish(teams)
-        worker.wake()
-
-    return tell
+_CHANCE_BITS = 21
 
 
-def telling_of_filed(publish: Publish, tasks: Sequence[Task]) -> Callable[[Filed], None]:
-    """Return what is told of mail that was filed: most of it asks for nothing, and nobody need look."""
-
-    def tell(filed: Filed) -> None:
-        publish(frozenset(filed.teams))
-        if filed.asks:
-            for task in tasks:
-                task.wake()
-
-    return tell
+def make_telling(
+    settings: Settings,
+    *,
+    database: Database,
+    rulebook: Rulebook,
+    submitter: Submitter,
+    now_ms: Callable[[], int],
+    on_sent: Callable[[], None],
+) -> dict[str, AuthorReports | Digests]:
+    """Return the tasks, by name; `on_sent` hears of what is to be delivered."""
+    hostname = settings.server.hostname or socket.getfqdn()
+    reports = AuthorReports(
+        database=database, rules=lambda: rulebook.current, submitter=submitter,
+        hostname=hostname, base_url=settings.base_url,
+        now_ms=now_ms,
+    )  # fmt: skip
+    digests = Digests(
+        database=database, rules=lambda: rulebook.current, base_url=settings.base_url, hostname=hostname,
+        now_ms=now_ms, chance=lambda: secrets.randbits(_CHANCE_BITS), on_sent=on_sent,
+    )  # fmt: skip
+    return {"author reports": reports, "digests": digests}

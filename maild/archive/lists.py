@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, not_, or_, select
 
 from maild.archive.duties import held_conversations
-from maild.archive.queries import allowed_entry, allowed_filing, missing, require_inbox, tags_of
+from maild.archive.queries import allowed, allowed_entry, allowed_filing, missing, require_inbox, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
 from maild.archive.schema_outgoing import notes
@@ -268,6 +268,23 @@ def team_counts(
         )
         for row in found
     }
+
+
+def own_unread(connection: Connection, *, visible: Visible, user_id: int) -> int:
+    """Return how many entries in work are a person's own, or mention them, and hold what they have not read."""
+    e, m = entries.c, mentions.c
+    newer = or_(seen.c.newest_id.is_(None), seen.c.newest_id < e.newest_id)
+    own = (
+        select(e.conversation_id, e.team)
+        .outerjoin(seen, and_(seen.c.conversation_id == e.conversation_id, seen.c.user_id == user_id))
+        .where(e.assignee == user_id, e.state.in_(_IN_WORK), newer, allowed(e.team, visible, e.conversation_id))
+    )
+    called = (
+        select(e.conversation_id, e.team)
+        .join_from(mentions, entries, and_(e.conversation_id == m.conversation_id, e.team == m.team))
+        .where(m.user_id == user_id, m.seen_ms.is_(None), allowed(e.team, visible, e.conversation_id))
+    )
+    return connection.scalar(select(func.count()).select_from(own.union(called).subquery())) or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from maild.archive.threading import target_of
 from maild.policy.visible import Visible
 
 _MAX_MERGES = 64  # a chain of merges longer than this is a circle
+_BY_NOBODY = ("automatic", "notice")  # what maild sends of its own accord is no answer, and nobody else's mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +22,14 @@ class Written:
     """A message of ours. `author` is a login, "" for maild itself; `author_name` is how people know them."""
 
     message_id: int
-    kind: str  # answer | new | forward | automatic | notice | copy
+    kind: str  # answer | new | forward | automatic | notice | copy | digest
     team: str
     author: str
     author_name: str = ""
     answers_id: int | None = None
     duty_id: int | None = None
     at_ms: int = 0
+    by_mail: bool = False  # its author is told by mail what becomes of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,8 @@ class Answered:
 def keep_written(connection: Connection, written: Written) -> None:
     """Record whose a message is: within the transaction that accepts it."""
     names = ("message_id", "kind", "team", "author", "answers_id", "duty_id")
-    connection.execute(insert(outgoing).values({name: getattr(written, name) for name in names}))
+    row = {name: getattr(written, name) for name in names}
+    connection.execute(insert(outgoing).values(**row, by_mail=int(written.by_mail)))
 
 
 def written_of(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, Written]:
@@ -59,7 +62,7 @@ def answers_since(
     """Return what people wrote in a conversation after one of its messages, oldest first."""
     return _written(
         connection, visible, filings.c.conversation_id == conversation_id, messages.c.id > since_id,
-        messages.c.direction == "out", func.coalesce(outgoing.c.kind, "") != "automatic",
+        messages.c.direction == "out", func.coalesce(outgoing.c.kind, "").not_in(_BY_NOBODY),
     )  # fmt: skip
 
 
@@ -72,7 +75,7 @@ def written_to(connection: Connection, *, visible: Visible, conversation_id: int
         .where(
             filings.c.conversation_id == conversation_id,
             messages.c.direction == "out",
-            func.coalesce(outgoing.c.kind, "") != "automatic",
+            func.coalesce(outgoing.c.kind, "").not_in(_BY_NOBODY),
             allowed_filing(visible),
         )
     )

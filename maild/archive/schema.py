@@ -162,7 +162,7 @@ entries = Table(
     Index("entries_list", "team", "state", "newest_id"),
     Index("entries_risen", "team", "state", "risen_id", sqlite_where=text("risen_id IS NOT NULL"),
           postgresql_where=text("risen_id IS NOT NULL")),
-    Index("entries_assignee", "assignee", "team", sqlite_where=text("assignee IS NOT NULL"),
+    Index("entries_assignee", "assignee", "state", sqlite_where=text("assignee IS NOT NULL"),
           postgresql_where=text("assignee IS NOT NULL")),
     Index("entries_returning", "returns_ms", sqlite_where=text("returns_ms IS NOT NULL"),
           postgresql_where=text("returns_ms IS NOT NULL")),

@@ -27,11 +27,13 @@ outgoing = Table(
     "outgoing",
     metadata,
     Column("message_id", Identity64, ForeignKey("messages.id"), primary_key=True, autoincrement=False),
-    Column("kind", Text, nullable=False),  # answer | new | forward | automatic | notice | copy
-    Column("team", Text, nullable=False),  # in whose name
+    Column("kind", Text, nullable=False),  # answer | new | forward | automatic | notice | copy | digest
+    Column("team", Text, nullable=False),  # in whose name; "": maild's own
     Column("author", Text, nullable=False),  # login; "": maild itself
     Column("answers_id", BigInteger),  # the message it answers, sends on or reports about
     Column("duty_id", BigInteger),  # the duty it carries out
+    # 1: its author wrote it in a mail program, and is told by mail what becomes of it
+    Column("by_mail", SmallInteger, nullable=False, server_default=text("0")),
 )
 
 # One recipient's way out. `lease_ms`: until then a worker has it. `due_ms`: not before. Recipients of one message

@@ -29,7 +29,8 @@ class Outcome:
     """The result for one recipient. `reply` is what the next hop said, or why there was none, printable, one line.
 
     `host`: name and address, as far as it came. `tls`: version, and how it was verified; "" for none. `stage`: in which
-    step of the session it was decided. `site`: it concerns the next hop as a whole, whatever is sent there.
+    step of the session it was decided. `site`: it concerns the next hop as a whole, whatever is sent there. `reports`:
+    the next hop takes over what was asked for about delivery reports.
     """
 
     result: Result
@@ -38,6 +39,7 @@ class Outcome:
     tls: str = ""
     stage: str = ""
     site: bool = False
+    reports: bool = False
 
 
 class SmtpReply(NamedTuple):

@@ -104,7 +104,10 @@ class Transaction:
 
     def _outcome(self, result: Result, reply: str) -> Outcome:
         session = self._session
-        return Outcome(result=result, reply=reply, host=session.host, tls=session.tls, stage=self._stage)
+        reports = "DSN" in session.extensions
+        return Outcome(
+            result=result, reply=reply, host=session.host, tls=session.tls, stage=self._stage, reports=reports
+        )
 
     def _answered(self, reply: SmtpReply) -> Outcome:
         return answered(reply, self._stage, host=self._session.host, tls=self._session.tls)

@@ -258,6 +258,7 @@ class MailPrograms:
             state="waiting",
             held_note=_NOTES.get(language, _NOTES["en"]),
             dsn={str(each.address): _asked(envelope, each) for each in envelope.recipients},
+            by_mail=envelope.reverse_path is not None,  # with a null one it asks for no reports
         )
 
 

@@ -287,6 +287,7 @@ class MemberAnswers:
             recipients=tuple(address for _, address in ready.said.to), reverse_path=ready.sender.address,
             answers_id=letter.message_id, conversation_id=letter.conversation_id, seen_id=letter.message_id,
             draft_id=case.came.message_id, state="waiting", also=partial(self._sent, case, letter, ready),
+            by_mail=True,
         )  # fmt: skip
         try:
             done = await self._submitter.submit(submission)

@@ -31,6 +31,7 @@ from maild.archive.outgoing import Written, answers_since, keep_written, repeate
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import Dsn, NewDelivery
+from maild.delivery.queue.authors import note_held
 from maild.delivery.queue.working import enqueue
 from maild.errors import MaildError
 from maild.mail.acts import Act
@@ -57,7 +58,7 @@ class Submission:
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
     the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
     nothing since `seen_id`, so that their own letters do not count as a colleague's. `dsn`: what was asked for about
-    reports, by recipient.
+    reports, by recipient; `by_mail`: its author hears of what becomes of it by mail, too.
     """
 
     content: bytes
@@ -76,6 +77,7 @@ class Submission:
     held_note: str = ""
     also: Also | None = None
     dsn: Mapping[str, Dsn] = field(default_factory=dict)
+    by_mail: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +173,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     _queue(connection, leaving, message_id, held=held)
     if held:
         _tell(connection, asked, filed.conversation_id, now_ms)
+        if asked.by_mail:
+            note_held(connection, message_id, now_ms)
     if (becomes := "open" if held else asked.state) is not None:
         change = StateChange(conversation_id=filed.conversation_id, team=asked.team, state=becomes)
         set_states(connection, [change])
@@ -200,7 +204,7 @@ def _tell(connection: Connection, asked: Submission, conversation_id: int, at_ms
 
 
 def _record(connection: Connection, asked: Submission, message_id: int, filed: Filed, at_ms: int) -> None:
-    names = ("kind", "team", "author", "answers_id", "duty_id")
+    names = ("kind", "team", "author", "answers_id", "duty_id", "by_mail")
     keep_written(connection, Written(message_id=message_id, **{name: getattr(asked, name) for name in names}))
     if asked.author:  # what maild sends of its own accord is no act of a person
         details = {"kind": asked.kind, "recipients": len(asked.recipients), "state": asked.state}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import quopri
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -27,6 +27,7 @@ from maild.mail.words import decode_words
 
 _LONGEST_HEADER = 64_000
 _LONGEST_SAID = 1_000
+_LONGEST_DATE = 100
 _LONGEST_RETURNED = 10_000_000
 _LONG_LINE = re.compile(rb"[^\r\n]{999}")
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
@@ -62,6 +63,8 @@ class Notice:
     full: bool = False  # RET=FULL
     eight_bit: bool = False  # the way back takes 8-bit octets
     language: str = "de"  # de | en
+    # Then nothing of the message but when it was written and its id, and no words of another server.
+    confidential: bool = False
 
 
 def is_wanted(action: str, notify: frozenset[str]) -> bool:
@@ -78,6 +81,8 @@ def compose_report(notice: Notice, content: bytes) -> bytes:
     """Compose the report about a message; `content` are the message's octets."""
     words = words_of(notice.language)
     header = _header_of(content)
+    if notice.confidential:
+        notice, header = _bare(notice), _bare_header(header)
     returned = _full(notice, content) or _headers_only(header)
     boundary = f"report-{_ascii(notice.message_key.partition('@')[0])[:50] or 'x'}"
     body = [_told(notice, words, header), _status(notice), returned]
@@ -187,6 +192,18 @@ def _header_of(content: bytes) -> bytes:
         octets = octets[:_LONGEST_HEADER]
         octets = octets[: octets.rfind(b"\n") + 1]
     return b"".join(line + b"\r\n" for line in _LINE_END.split(octets) if line)
+
+
+def _bare(notice: Notice) -> Notice:
+    """Return a notice in which nothing says what a confidential message is about."""
+    told = tuple(replace(each, code=_judged(each)[0], said="") for each in notice.recipients)
+    return replace(notice, recipients=told, full=False)
+
+
+def _bare_header(header: bytes) -> bytes:
+    about, date = _key_of(header), _ascii(_field(header, "date"))[:_LONGEST_DATE]
+    lines = [f"Message-ID: {about}\r\n"] if about else []
+    return "".join([*lines, f"Date: {date}\r\n"] if date else lines).encode()
 
 
 def _field(header: bytes, key: str) -> str:

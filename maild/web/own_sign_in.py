@@ -16,6 +16,7 @@ from maild.archive.second_factors import factors_of
 from maild.archive.sessions import Ending, end_sessions, handle_of, list_sessions
 from maild.errors import NotFoundError
 from maild.web.copies import copies_shown
+from maild.web.digests import wishes_shown
 from maild.web.password_words import OBJECTIONS
 from maild.web.visit import Visit
 
@@ -40,6 +41,8 @@ async def _page(visit: Visit, *, objection: str = "", status: int = 200) -> Resp
         factors=await visit.read(factors_of, visit.person.user_id),
         has_password=stored is not None,
         copies=await copies_shown(visit),
+        digest=await wishes_shown(visit),
+        said=visit.request.query_params.get("said", ""),
         objection=objection,
     )
 

@@ -9,6 +9,7 @@ from maild.web import (
     auditing,
     conversations,
     copies,
+    digests,
     directory,
     draft_acts,
     figures,
@@ -56,6 +57,7 @@ from maild.web.second_factor import SecondFactor
 from maild.web.services import Services
 from maild.web.signing import Desk
 
+_MANY_TEAMS = 2_000  # fields of a form with one for each of a person's teams
 _GET = frozenset({"GET"})
 _POST = frozenset({"POST"})
 _MAX_RULES_BYTES = 8_000_000  # of a form that carries the rules file, in which an umlaut takes six octets
@@ -160,6 +162,7 @@ def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
         Page(path="/sessions", endpoint=own_sign_in.end, access=own, methods=_POST, before_second=True),
         Page(path="/sessions/mail-programs", endpoint=own_sign_in.revoke, access=own, methods=_POST),
         Page(path="/sessions/copies", endpoint=copies.switch, access=own, methods=_POST),
+        Page(path="/sessions/digest", endpoint=digests.save, access=own, methods=_POST, max_fields=_MANY_TEAMS),
         Page(path="/sessions/password", endpoint=own_sign_in.change_password, access=own, methods=_POST, fresh=True),
         Page(path="/sessions/second-factor", endpoint=second.show, access=own, fresh=True, before_second=True),
         Page(

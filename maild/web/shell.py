@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import Connection
 
 from maild.archive.folders import Folder, folders_of
-from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, team_counts
+from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, own_unread, team_counts
 from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
@@ -36,6 +36,11 @@ class TeamLink:
     name: str
     depth: int
     count: TeamCount
+
+    @property
+    def confidential(self) -> bool:
+        """Tell whether nothing of it is to be shown beside the page."""
+        return is_confidential(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +151,7 @@ class Shell:
     orphans: tuple[Orphan, ...] = ()
     folders: tuple[Folder, ...] = ()
     cover: Cover = NO_COVER  # who acts for whom in the visible inboxes
+    unread: int = 0  # conversations of the reader's own with something they have not read
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
@@ -161,14 +167,15 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
     counts = team_counts(connection, visible=visible, user_id=user_id, overdue_ms=late_ms, cover=cover)
     teams = team_links(visit, visible, counts)
     folders = folders_of(connection, visible=visible, user_id=user_id)
+    unread = own_unread(connection, visible=visible, user_id=user_id)
     if place is None or page is None:
-        return Shell(teams=teams, listing=None, folders=folders, cover=cover)
+        return Shell(teams=teams, listing=None, folders=folders, cover=cover, unread=unread)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
     here = visit.services.presence.here(
         (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
     )
     listing = replace(listing, forged=_forged(connection, visit, page), here=here)
-    return Shell(teams=teams, listing=listing, folders=folders, cover=cover)
+    return Shell(teams=teams, listing=listing, folders=folders, cover=cover, unread=unread)
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:

@@ -22,6 +22,7 @@ from maild.archive import (
     schema_sign_in,
     schema_sts,
     schema_team_texts,
+    schema_telling,
 )
 from maild.archive.database import Database, writing_engine
 from maild.archive.index import index_metadata
@@ -44,6 +45,7 @@ def test_the_migrations_lead_to_the_declared_tables(database: Database) -> None:
         schema_sts.sts_policies,
         schema_absences.absences,
         schema_team_texts.team_texts,
+        schema_telling.author_reports,
     )
     assert {table.metadata for table in declared} == {metadata}
     with database.writing.connect() as connection:

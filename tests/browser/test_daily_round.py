@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from maild.archive.accounts import find_user
+from maild.archive.entries import Assignment, assign
 from maild.policy.roles import Role
 from tests.browser.conftest import Visited
 from tests.browser.samples import plain
+from tests.browser.screenshots import sign_in
 from tests.browser.test_pages import _violations
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
@@ -92,3 +97,61 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     assert violations == []
     for page in (petra, jonas, bert):
         page.context.close()
+
+
+def test_who_wishes_it_is_notified_of_team_and_number_and_of_no_word_of_a_letter(visited: Visited) -> None:
+    """One window asks at the click and only then; what comes while one looks elsewhere is told; the title counts."""
+    office = visited.office
+    office.user("nadja", (Role.MANAGER, "kita"))
+    context = visited.context()
+    context.grant_permissions(["notifications"], origin=visited.base)
+    context.add_init_script(_WATCHED)
+    page = context.new_page()
+    sign_in(page, visited.base, "nadja")
+    page.goto(f"{visited.base}/sessions")
+    assert page.locator("#notify-said").inner_text() == "Sie sind aus."
+    assert page.evaluate("[window.asked, localStorage.length]") == [0, 0]
+    page.locator("[data-notify]").click()
+    page.get_by_text("Sie sind an.").wait_for()
+    assert page.evaluate("window.asked") == 1
+    page.goto(f"{visited.base}/inbox/kita")
+    page.wait_for_selector("html[data-live=yes]")
+    with office.database.read() as connection:
+        nadja = find_user(connection, "nadja").id
+    secret = office.mail(plain("Kanarie vertraulich", "Lea Licht", "x", key="secret@b"), age_s=0)
+    with office.database.writing.begin() as connection:
+        for table in ("filings", "entries"):
+            connection.exec_driver_sql(
+                f"UPDATE {table} SET team = 'kita:confidential' WHERE conversation_id = {secret}"
+            )
+    own = office.mail(plain("Kanarie Betreff", "Lea Licht", "x", key="own@b"), age_s=0)
+    office.database.writer.submit(assign, Assignment(conversation_id=own, team="kita", assignee=nadja)).result()
+    office.services.feed.publish(frozenset({"kita", "kita:confidential"}))
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    page.wait_for_selector("html[data-told~=Vorgänge]")
+    told = page.evaluate("window.told")
+    assert {name for name, _ in told} == {"Kita-Platzvergabe", "Meine Vorgänge"}
+    assert ["Meine Vorgänge", "1 ungelesen"] in told
+    assert "anarie" not in str(told)
+    # Off again, nothing is told; the other people of this browser were never asked.
+    page.goto(f"{visited.base}/sessions")
+    page.locator("[data-notify]").click()
+    page.get_by_text("Sie sind aus.").wait_for()
+    assert page.evaluate("localStorage.length") == 0
+    context.close()
+
+
+# What a notification says is kept, and the window believes that something else is looked at.
+_WATCHED = """
+window.told = []; window.asked = 0;
+document.hasFocus = () => false;
+const Real = window.Notification;
+window.Notification = class extends Real {
+  constructor(title, options) {
+    super(title, options);
+    window.told.push([title, options.body]);
+    document.documentElement.dataset.told = window.told.map(([name]) => name).join(" ");
+  }
+  static requestPermission() { window.asked += 1; return Real.requestPermission(); }
+};
+"""

@@ -68,6 +68,7 @@ FORMS = {
     "/sessions": {"handle": "0" * 16},
     "/sessions/mail-programs": {"password": "1"},
     "/sessions/copies": {"on": "0"},
+    "/sessions/digest": {"mode": "off", "hour": "8"},
     "/sessions/password": {"new": PASSWORD, "again": PASSWORD},
     "/sessions/second-factor": {"do": "remove"},
     "/confirm": {"confirm-password": PASSWORD},

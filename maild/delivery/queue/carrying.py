@@ -18,6 +18,7 @@ from maild.archive.schema import duties, messages, recipients
 from maild.archive.schema_outgoing import deliveries
 from maild.delivery.deliveries import ENDED_BADLY, SMTP, NewDelivery
 from maild.delivery.queue.acts import Change, change
+from maild.delivery.queue.authors import note_for_authors
 from maild.delivery.queue.places import LEAVING, Place, asked_by, places_of
 from maild.delivery.queue.working import End, Recorded, enqueue, record_outcomes
 from maild.policy.visible import OPERATOR
@@ -133,12 +134,16 @@ def _existing(connection: Connection, message_id: int) -> frozenset[Place]:
 
 
 def finish(connection: Connection, arguments: list[End]) -> list[Recorded]:
-    """Record outcomes, end the duties that are done by them, and bring back to people's eyes what will not arrive."""
+    """Record outcomes, end the duties that are done by them, and bring back to people's eyes what will not arrive.
+
+    Authors who wrote in a mail program are to hear of it there, too.
+    """
     recorded = record_outcomes(connection, arguments)
     pairs = list(zip(arguments, recorded, strict=True))
     for each, after in pairs:
         if after.state in ENDED_BADLY:
             open_undelivered(connection, {each.delivery.message_id}, each.at_ms)
+    note_for_authors(connection, pairs)
     delivered = {each.delivery.message_id: each.at_ms for each, after in pairs if after.state == "delivered"}
     for (message_id,) in _ASKED_FOR.rows(connection, list(delivered)):
         _settle(connection, message_id, OURSELVES, delivered[message_id])

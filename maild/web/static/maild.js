@@ -73,6 +73,8 @@ async function refresh() {
   waiting = true;
   try {
     const fresh = await get(location.href);
+    notify(fresh);
+    document.title = fresh.title;
     const said = document.getElementById("said");
     if (exchange(fresh) && said) said.textContent = said.dataset.new;
     letterCame(fresh);
@@ -84,6 +86,50 @@ async function refresh() {
     again = false;
     refresh();
   }
+}
+
+// --- notifications, while a page is open: team and number; the wish is this browser's and this person's ---
+
+const person = document.querySelector("[data-person]")?.dataset.person;
+const wish = {
+  get on() {
+    try {
+      return localStorage.getItem(`notify-${person}`) === "yes" && Notification.permission === "granted";
+    } catch {
+      return false; // this browser keeps nothing, or knows no notifications
+    }
+  },
+  set on(yes) {
+    if (yes) localStorage.setItem(`notify-${person}`, "yes");
+    else localStorage.removeItem(`notify-${person}`);
+  },
+};
+
+function notify(fresh) {
+  if (document.hasFocus() || !wish.on) return;
+  const before = new Map([...document.querySelectorAll("#teams [data-news]")].map((team) => [team.dataset.team, Number(team.dataset.news)]));
+  for (const { dataset } of fresh.querySelectorAll("#teams [data-news]")) {
+    if (Number(dataset.news) <= (before.get(dataset.team) ?? 0)) continue;
+    const note = new Notification(dataset.name, { body: dataset.said, tag: `maild-${dataset.team}` });
+    note.addEventListener("click", () => { window.focus(); note.close(); });
+  }
+}
+
+const wishing = document.querySelector("[data-notify]");
+
+function showWish() {
+  const said = document.getElementById("notify-said");
+  said.textContent = wish.on ? said.dataset.on : Notification.permission === "denied" ? said.dataset.denied : said.dataset.off;
+  wishing.textContent = wish.on ? wishing.dataset.off : wishing.dataset.on;
+  wishing.hidden = Notification.permission === "denied";
+}
+
+if (wishing && "Notification" in window && isSecureContext) {
+  showWish();
+  wishing.addEventListener("click", async () => {
+    wish.on = !wish.on && (await Notification.requestPermission()) === "granted";
+    showWish();
+  });
 }
 
 function listen() {

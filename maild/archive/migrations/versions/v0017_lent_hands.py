@@ -14,10 +14,3 @@ depends_on = None
 def upgrade() -> None:
     """Bring the schema to this revision."""
     op.add_column("grants", sa.Column("only_assigned", sa.Integer(), server_default=sa.text("0"), nullable=False))
-    op.create_index(
-        "entries_assignee",
-        "entries",
-        ["assignee", "team"],
-        sqlite_where=sa.text("assignee IS NOT NULL"),
-        postgresql_where=sa.text("assignee IS NOT NULL"),
-    )

@@ -1,0 +1,140 @@
+"""A2: a digest goes to a mailbox outside, and holds no word of what its reader may not read at that moment.
+
+Every team allows subjects here, and the reader wants them: what is left out is left out for want of a right.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from maild.archive.accounts import NewGrant, Revocation, add_grants, revoke_grants
+from maild.archive.commit import accept
+from maild.archive.database import Database
+from maild.archive.filing import file
+from maild.archive.handing import Handing, hand
+from maild.mail.inbox import confidential
+from maild.policy.digests import AT_ONCE, DAILY
+from maild.policy.roles import Role
+from tests.archive.samples import acceptance, filing
+from tests.intake.copying import CITIZEN, Exchange
+from tests.intake.digesting import HOUR_MS, Newsroom
+from tests.web.office import RULES, rules
+
+CANARY = "kanarie7"
+BAUAMT = "bauamt@musterstadt.example"
+_OPEN = RULES.replace(
+    "{name: Bauamt, office: Amt 63}", "{name: Bauamt kanarie7, office: Amt 63, copies: allowed}"
+).replace("office: Amt 51, Jugendamt\n", "office: Amt 51, Jugendamt\n    copies: allowed\n")
+BOOK = rules(
+    _OPEN.replace("rules:\n", "rules:\n  - {id: schutz, when: {subject: schutz}, then: {confidential: true}}\n")
+)
+TUESDAY = 16 * HOUR_MS
+
+
+@pytest.fixture
+def room(database: Database) -> Newsroom:
+    return Newsroom(Exchange(database, book=BOOK))
+
+
+async def digest(room: Newsroom) -> str:
+    """Return what a digest holds now, as it leaves and as it is read; "" when there is none."""
+    room.later(TUESDAY)
+    await room.task().once()
+    octets = b"".join(room.octets()).decode("ascii")
+    return (octets + "".join(room.texts())).lower()
+
+
+def revoke(room: Newsroom, role: Role, team: str) -> None:
+    gone = Revocation(login="kira", role=role, team=team, revoked_ms=room.now_ms)
+    room.database.writer.submit(revoke_grants, gone).result()
+
+
+@pytest.mark.parametrize("mode", [DAILY, AT_ONCE])
+async def test_a_digest_holds_nothing_of_a_team_that_its_reader_does_not_read(room: Newsroom, mode: str) -> None:
+    room.wishes(mode=mode, subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    own = room.letter("Eigener Brief")
+    foreign = room.letter(f"{CANARY} Bauantrag", to=BAUAMT)
+    # All that could bring it to kira: assigned, mentioned, handed on, one exchange with two teams.
+    room.assign(foreign, team="bauamt")
+    room.mention(foreign, team="bauamt", text=f"@kira {CANARY}")
+    room.mention(own, text=f"@kira {CANARY}-Notiz")
+    octets = f"From: {CANARY} <{CITIZEN}>\r\nTo: {BAUAMT}\r\nSubject: Re: {CANARY}\r\n\r\nx\r\n".encode()
+    arrived = room.exchange.came(octets, (BAUAMT,), sender=CITIZEN)
+    assert arrived.conversation_id != own
+    _join(room, own)
+    said = await digest(room)
+    assert "eigener brief" in said
+    assert CANARY not in said
+
+
+def _join(room: Newsroom, conversation: int) -> None:
+    """File a letter of the other team's into a conversation of ours, as when one exchange goes to two teams."""
+    taken = acceptance(900, to=(BAUAMT,), at_ms=room.now_ms)
+    message_id = room.database.writer.submit(accept, taken).result().message_id
+    item = filing(message_id, teams=("bauamt",), subject=f"{CANARY} nur dort")._replace(into=conversation)
+    room.database.writer.submit(file, item).result()
+
+
+@pytest.mark.parametrize("mode", [DAILY, AT_ONCE])
+async def test_of_what_is_confidential_a_digest_says_how_much_and_no_more(room: Newsroom, mode: str) -> None:
+    room.exchange.grant("kira", Role.MANAGER, "kita")  # so that kira reads it in the browser
+    room.wishes(mode=mode, subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    secret = room.letter(f"schutz {CANARY}")
+    room.assign(secret, team=confidential("kita"))
+    room.mention(secret, team=confidential("kita"))
+    said = await digest(room)
+    assert "eine vertrauliche sache" in said
+    assert CANARY not in said
+    assert "/c/" not in said
+    assert "vertraulich" not in said.replace("eine vertrauliche sache", "")
+    # Who does not read it does not even hear of it.
+    before = len(room.octets())
+    revoke(room, Role.MANAGER, "kita")
+    room.later(1_000)
+    room.letter(f"schutz {CANARY} zwei")
+    room.later(8 * HOUR_MS)
+    await digest(room)
+    assert all("vertraulich" not in text for text in room.texts()[before:])
+
+
+@pytest.mark.parametrize("mode", [DAILY, AT_ONCE])
+@pytest.mark.parametrize("how", ["revoked", "ended", "handed away", "silent"])
+async def test_a_right_that_ended_before_the_mail_is_written_ends_there_too(
+    sqlite_database: Database, mode: str, how: str
+) -> None:
+    room = Newsroom(Exchange(sqlite_database, book=BOOK))
+    if how == "ended":
+        new = NewGrant(login="kira", role=Role.RESPONDER, team="bauamt", from_ms=0, until_ms=room.now_ms + TUESDAY,
+                       granted_by="test")  # fmt: skip
+        room.database.writer.submit(add_grants, new).result()
+    else:
+        room.exchange.grant("kira", Role.RESPONDER, "bauamt")
+    room.wishes(mode=mode, subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    talk, own = room.letter(f"{CANARY} Bauantrag", to=BAUAMT), room.letter("Eigener Brief")
+    room.assign(talk, team="bauamt")
+    room.assign(own)
+    room.mention(talk, team="bauamt")
+    match how:
+        case "revoked":
+            revoke(room, Role.RESPONDER, "bauamt")
+        case "handed away":
+            away = Handing(conversation_id=talk, team="bauamt", to_team="poststelle", way="over", by="bert",
+                           at_ms=room.now_ms, shown=None)  # fmt: skip
+            room.database.writer.submit(hand, away).result()
+        case "silent":
+            room.wishes(mode=mode, subjects=True, silent=frozenset({"bauamt"}))
+    said = await digest(room)
+    assert "eigener brief" in said
+    shown = said.replace("bauamt kanarie7", "") if how == "handed away" else said  # the team's name, which kira reads
+    assert CANARY not in shown
+
+
+async def test_the_canary_is_there_for_who_may_read_it(room: Newsroom) -> None:
+    room.exchange.grant("kira", Role.RESPONDER, "bauamt")
+    room.wishes(subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    room.letter(f"{CANARY} Bauantrag", to=BAUAMT)
+    assert f"{CANARY} bauantrag" in await digest(room)
