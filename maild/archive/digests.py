@@ -249,8 +249,9 @@ def _came(connection: Connection, asked: Asking) -> list[tuple[str, list[Key]]]:
         .join_from(entries, messages, messages.c.id == e.newest_id)
         .outerjoin(seen, and_(seen.c.conversation_id == e.conversation_id, seen.c.user_id == asked.user_id))
         .where(
-            allowed(e.team, asked.visible, e.conversation_id), e.state == "open", e.newest_id >= message_id_at(asked.since_ms, 0),
-            e.newest_id < message_id_at(asked.until_ms + 1, 0), messages.c.direction == "in",
+            allowed(e.team, asked.visible, e.conversation_id), e.state == "open",
+            e.newest_id >= message_id_at(asked.since_ms, 0), e.newest_id < message_id_at(asked.until_ms + 1, 0),
+            messages.c.direction == "in",
             or_(seen.c.newest_id.is_(None), seen.c.newest_id < e.newest_id),
         )
         .limit(_MOST_LOOKED_AT)

@@ -1,6 +1,7 @@
 """Changes of the rules that wait for a second person, where `[rules] approval` is two.
 
-Invariant: nobody decides on their own; an author may only withdraw. A proposal is decided once.
+Invariant: nobody decides on their own; an author may only withdraw. A proposal is decided once, and before it is
+carried out: what was withdrawn is never put in force. An approval that cannot be carried out is taken back.
 """
 
 from __future__ import annotations
@@ -97,6 +98,24 @@ def decide(connection: Connection, verdicts: list[Verdict]) -> Sequence[None]:
             )
         )
     return [None] * len(verdicts)
+
+
+def reopen(connection: Connection, verdicts: list[Verdict]) -> Sequence[bool]:
+    """Let proposals wait again whose approval could not be carried out; tell which. A unit of work."""
+    return [
+        connection.execute(
+            update(rules_proposals)
+            .where(
+                rules_proposals.c.id == verdict.proposal_id,
+                rules_proposals.c.decision == str(Decision.APPROVED),
+                rules_proposals.c.decided_by == verdict.by,
+                rules_proposals.c.decided_ms == verdict.at_ms,
+            )
+            .values(decision=None, answer=None, decided_by=None, decided_ms=None)
+        ).rowcount
+        > 0
+        for verdict in verdicts
+    ]
 
 
 def proposal(connection: Connection, number: int) -> Proposal:

@@ -48,11 +48,12 @@ def received(
     page: int,
     *,
     with_replies: bool = False,
+    with_verdicts: bool = True,
     newest_first: bool = False,
 ) -> Iterator[list[Received]]:
     """Yield the incoming mail of a time, oldest first unless told otherwise, at most `page` at once.
 
-    Whether a message is a reply is looked up when `with_replies` wants it.
+    Whether a message is a reply is looked up when `with_replies` wants it; verdicts are when `with_verdicts` does.
 
     Left out: recipients for which the mail was a duplicate, and mail that was imported to a team, past the rules.
     """
@@ -66,7 +67,7 @@ def received(
         further = messages.c.id < low if newest_first else messages.c.id > high
         addressed = _addresses(connection, low, high)
         answers = replies_between(connection, low, high) if with_replies else {}
-        verdicts = verdicts_between(connection, low, high)
+        verdicts = verdicts_between(connection, low, high) if with_verdicts else {}
         yield [
             Received(
                 message_id=row.id,

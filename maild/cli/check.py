@@ -9,6 +9,8 @@ from maild.config import Settings
 from maild.errors import ConfigurationError, Diagnostic, MaildError
 from maild.rules.model import Ruleset
 
+_FIELDS = ("path", "line", "column", "severity", "code", "text")
+
 
 @verb("maild check", "maild check --config /etc/maild/maild.toml --json")
 @json_option
@@ -21,7 +23,7 @@ def check(*, as_json: bool) -> None:
     found = _findings()
     for diagnostic in found:
         if as_json:
-            put_json({name: getattr(diagnostic, name) for name in Diagnostic.__dataclass_fields__})
+            put_json({name: getattr(diagnostic, name) for name in _FIELDS})
         else:
             click.echo(str(diagnostic))
     errors = sum(d.severity == "error" for d in found)

@@ -52,6 +52,7 @@ PEOPLE = (
             ("kita", Role.MANAGER),
             ("buergerbuero", Role.MANAGER),
             (None, Role.ADMINISTRATOR),
+            (None, Role.RULE_EDITOR),
         ),
     ),
     Person(login="kim", name="Kim Arslan", grants=(("kita", Role.RESPONDER), ("jugendamt.leitung", Role.READER))),

@@ -43,4 +43,4 @@ def _put(result: TestResult, *, as_json: bool) -> None:
         return
     click.echo(f"{'FAILED' if result.differences else 'passed'}  {plain(result.name)} (line {result.line})")
     for each in result.differences:
-        click.echo(f"        {plain(each.text)}")
+        click.echo(f"        {plain(str(each.text))}")

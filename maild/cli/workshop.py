@@ -156,9 +156,10 @@ def replay(
 ) -> None:
     """File archived mail by the rules that serve now.
 
-    Mail comes to lie where the rules of today put it. Nothing is sent or acknowledged again. What people made of an
-    inbox stays: states, assignees, tags; and where somebody has worked on a letter, a copy of it. Without --yes it says
-    what it would do, and exits with 1 when that is anything. One that was cut off goes on when it is asked for again.
+    Mail comes to lie where the rules of today put it. Nothing is sent or acknowledged again, and what is
+    held, assigned or waits to be sent on stays so. What people made of an inbox stays: states, assignees, tags; and
+    where somebody has worked on a letter, a copy of it. Without --yes it says what it would do, and exits with 1 when
+    that is anything. One that was cut off goes on when it is asked for again.
     """
     from maild.archive.replay import Selection
     from maild.cli import replaying

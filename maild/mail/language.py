@@ -80,6 +80,11 @@ def _languages_by_word() -> dict[str, tuple[str, ...]]:
     return found
 
 
+@cache
+def _telling() -> frozenset[str]:
+    return frozenset(_languages_by_word())
+
+
 def words_that_tell(text: str) -> list[str]:
     """Return the function words in a text, folded, each once: they tell its language, and nothing of its writer."""
     own = [line for line in text[:_READ].split("\n") if not line.lstrip().startswith(">")]
@@ -96,8 +101,8 @@ def language_of(text: str) -> str | None:
     words = set(_WORD.findall(fold("\n".join(own))))
     counts: dict[str, int] = {}
     by_word = _languages_by_word()
-    for word in words:
-        for language in by_word.get(word, ()):
+    for word in words & _telling():
+        for language in by_word[word]:
             counts[language] = counts.get(language, 0) + 1
     if not counts:
         return None

@@ -69,6 +69,25 @@ def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False
     )  # fmt: skip
 
 
+def head_facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
+    """Read what the header of a message says; of its body, no more than whether it keeps within the limits.
+
+    Text, attachments and reports are left out: whether it is a report is told as far as the header tells.
+    """
+    message = parse(content, limits)
+    head = _Head(message.fields, limits)
+    senders, reply_to = head.mailboxes("from"), head.mailboxes("reply-to")
+    to, cc = head.mailboxes("to"), head.mailboxes("cc")
+    key = _first_key(head.raw("message-id"))
+    automatic, auto_submitted, list_id = _automatic(head, message.root)
+    return Facts(
+        subject=head.value("subject"), senders=senders, reply_to=reply_to, to=to, cc=cc, message_key=key,
+        references=references_of(head.raw("references"), head.raw("in-reply-to"), key),
+        automatic=automatic, auto_submitted=auto_submitted, list_id=list_id, fields=message.fields,
+        size_bytes=len(content), source_only=message.source_only or head.over,
+    )  # fmt: skip
+
+
 class _Head:
     """The header fields of a message by name, and the limit that reading one of them broke."""
 

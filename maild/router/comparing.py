@@ -5,14 +5,20 @@ Only what differs comes back, and what nobody would claim; the message itself ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from maild.mail.address import Address
 from maild.mail.authentication import Verdicts
+from maild.rules.conditions import Reading
 from maild.rules.engine import Route, route_all
 from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
 from maild.rules.plan import Tried
+from maild.rules.untouched import Untouched
+
+_FIRST_LOOK = 8  # messages of a batch
+_WORTH = 5  # one in so many is to fare alike
 
 
 class Asked(NamedTuple):
@@ -59,6 +65,14 @@ class Change(NamedTuple):
     rules: tuple[str, ...]
 
 
+class Versions(NamedTuple):
+    """What is compared. `untouched` tells letters that fare alike by both, None where that cannot be told of any."""
+
+    old: Ruleset
+    new: Ruleset
+    untouched: Untouched | None
+
+
 class Compared(NamedTuple):
     """What a batch of messages has shown."""
 
@@ -72,26 +86,61 @@ def compare_batch(
     key: str, pickled_rules: bytes | None, asked: list[Asked], *contents: bytes
 ) -> Compared | RulesWanted:
     """Compare what both rules do with each message. Runs in a worker process."""
-    kept: tuple[Ruleset, Ruleset] | None = kept_rules(key, pickled_rules)
-    if kept is None:
+    versions: Versions | None = kept_rules(key, pickled_rules)
+    if versions is None:
         return RulesWanted()
-    old, new = kept
-    count, changes = 0, list[Change]()
-    before, after = dict[str, int](), dict[str, int]()
+    tally = _Tally(versions)
     for each, octets in zip(asked, contents, strict=True):
-        addresses = [(text, address) for text in each.addresses if (address := address_of(text)) is not None]
-        count += len(addresses)
-        letter = letter_of(octets, each)
+        tally.compare(each, octets)
+    return Compared(tally.recipients, tuple(tally.changes), tally.before, tally.after)
+
+
+class _Tally:
+    """What was compared so far."""
+
+    __slots__ = ("_alike", "_looked", "_versions", "after", "before", "changes", "recipients")
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._looked = self._alike = 0
+        self.recipients = 0
+        self.changes: list[Change] = []
+        self.before: dict[str, int] = {}
+        self.after: dict[str, int] = {}
+
+    def compare(self, asked: Asked, octets: bytes) -> None:
+        """Compare one message: by what surely says that it fares alike, or else by all the rules of both."""
+        addresses = [(text, address) for text in asked.addresses if (address := address_of(text)) is not None]
         recipients = [address for _, address in addresses]
-        routes = zip(addresses, route_all(old, letter, recipients), route_all(new, letter, recipients), strict=True)
-        for (text, address), was, would in routes:
+        self.recipients += len(recipients)
+        untouched = self._versions.untouched if self._is_worth_it() else None
+        body = untouched is None or untouched.reads_body
+        letter, readings = letter_of(octets, asked, body=body), dict[str, Reading]()
+        places = None if untouched is None else untouched.places(letter, recipients, readings)
+        self._looked += untouched is not None
+        if places is not None:
+            self._alike += 1
+            for teams in places:
+                self._count(teams, teams)
+            return
+        if not body:
+            letter, readings = letter_of(octets, asked), {}
+        old, new, _ = self._versions
+        pairs = (route_all(rules, letter, recipients, readings) for rules in (old, new))
+        for (text, address), was, would in zip(addresses, *pairs, strict=True):
             fates = _fate(old, address, was), _fate(new, address, would)
-            _count(before, fates[0])
-            _count(after, fates[1])
+            self._count(fates[0].teams, fates[1].teams)
             if fates[0] != fates[1]:
-                change = Change(each.message_id, each.received_ms, text, *fates, _differing(was, would))
-                changes.append(change)
-    return Compared(count, tuple(changes), before, after)
+                self.changes.append(Change(asked.message_id, asked.received_ms, text, *fates, _differing(was, would)))
+
+    def _is_worth_it(self) -> bool:
+        """Tell whether looking for letters that fare alike finds any: where nearly all differ, it is lost time."""
+        return self._looked < _FIRST_LOOK or self._alike * _WORTH > self._looked
+
+    def _count(self, before: Sequence[str], after: Sequence[str]) -> None:
+        for counts, teams in ((self.before, before), (self.after, after)):
+            for team in teams:
+                counts[team] = counts.get(team, 0) + 1
 
 
 def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
@@ -108,11 +157,6 @@ def _fate(ruleset: Ruleset, address: Address, route: Route) -> Fate:
         problem=route.problem,
         asks=tuple(sorted({f"{duty.kind} {duty.target}".rstrip() for duty in route.duties})),
     )
-
-
-def _count(counts: dict[str, int], fate: Fate) -> None:
-    for team in fate.teams:
-        counts[team] = counts.get(team, 0) + 1
 
 
 def _differing(old: Route, new: Route) -> tuple[str, ...]:

@@ -16,14 +16,16 @@ from maild.archive.database import Database
 from maild.archive.received import Received, received, received_count
 from maild.confinement import Worker
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
-from maild.router.comparing import Asked, Change, Compared, Fate
+from maild.router.comparing import Asked, Change, Compared, Fate, Versions
 from maild.router.survey import Question, Survey
 from maild.rules.model import Ruleset
+from maild.rules.untouched import untouched
 
 _COMPARE = "maild.router.comparing:compare_batch"
 _SMALL_PAGE = 64  # where it may be enough after any of them
 _PAGE = 512  # messages fetched at once
 _EXAMPLES = 3
+_ABOUT_SENDER = frozenset({"spf", "dkim", "dmarc"})
 
 
 class Kind(NamedTuple):
@@ -92,7 +94,8 @@ class Rehearsal:
         self._database = database
         self._relays = relays
         self._with_replies = "reply" in old.asked | new.asked
-        pickled = pickle.dumps((old, new), protocol=5)
+        self._with_verdicts = not _ABOUT_SENDER.isdisjoint(old.asked | new.asked)
+        pickled = pickle.dumps(Versions(old, new, untouched(old, new)), protocol=5)
         key = f"{old.version}:{new.version}"
         self._survey = Survey[Received, Asked](
             database, Question(function=_COMPARE, key=key, rules=pickled, asked=self._asked)
@@ -139,6 +142,7 @@ class Rehearsal:
                 until_ms,
                 _PAGE if enough is None else _SMALL_PAGE,
                 with_replies=self._with_replies,
+                with_verdicts=self._with_verdicts,
                 newest_first=enough is not None,
             ):
                 if enough is not None and enough(taken):
@@ -155,7 +159,7 @@ class Rehearsal:
             reverse_path=message.reverse_path or None,
             addresses=message.addresses,
             size=message.size,
-            believed=self._relays.believed(message.peer_ip),
+            believed=self._relays.believed(message.peer_ip) if self._with_verdicts else (),
             verdicts=message.verdicts,
             reply=message.reply,
         )

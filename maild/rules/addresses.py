@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from maild.rules.checks import report_cycles
+from maild.errors import said
+from maild.rules.checks import SUCCESSORS, report_cycles
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Alias, FunctionAddress, Retired
@@ -40,9 +41,8 @@ def read_addresses(fields: Fields, names: Names, pairs: Pairs, fallback: str) ->
 
 def _claim(fields: Fields, names: Names, key: Scalar, node: Node) -> _Entry | None:
     leads = isinstance(node, Mapping) and "retired" in node.pairs and _names_successor(node.pairs["retired"][1])
-    known = fields.known(
-        node, f"address {quoted(key.text)}", keys=KEYS, required=() if leads else ("team",), missing_at=key
-    )
+    where = said("address %(name)s", name=quoted(key.text))
+    known = fields.known(node, where, keys=KEYS, required=() if leads else ("team",), missing_at=key)
     local_domain = _own(fields, names, key)
     if local_domain is None:
         return None
@@ -67,7 +67,12 @@ def _register(findings: Findings, names: Names, place: Scalar, claim: tuple[str,
     first = names.owners.setdefault(claim, place)
     if first is place:
         return True
-    text = f"{quoted(place.text)} already belongs to address {quoted(holder)} (line {first.line})"
+    text = said(
+        "%(name)s already belongs to address %(holder)s (line %(line)s)",
+        name=quoted(place.text),
+        holder=quoted(holder),
+        line=str(first.line),
+    )
     findings.error(place, Code.ADDRESS_CONFLICT, text)
     return False
 
@@ -101,7 +106,7 @@ def _retired(fields: Fields, names: Names, node: Node) -> Retired:
 
 def _check_successors(findings: Findings, entries: list[_Entry]) -> None:
     after = {entry.name: entry.retired.successor for entry in entries if entry.retired and entry.retired.successor}
-    report_cycles(findings, after, {entry.name: entry.key for entry in entries}, "the successor of")
+    report_cycles(findings, after, {entry.name: entry.key for entry in entries}, SUCCESSORS)
 
 
 def _final_team(entry: _Entry, entries: dict[str, _Entry], fallback: str) -> str:

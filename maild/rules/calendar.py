@@ -34,4 +34,4 @@ class Holidays:
 
 def written(moment: datetime) -> str:
     """Write a moment of the organisation's time zone: `Mon 2026-06-01 12:00`."""
-    return f"{_DAYS[moment.weekday()]} {moment:%Y-%m-%d %H:%M}"
+    return f"{_DAYS[moment.weekday()]} {moment.replace(tzinfo=None).isoformat(' ', 'minutes')}"

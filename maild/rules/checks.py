@@ -7,19 +7,24 @@ from datetime import date
 from itertools import pairwise
 from operator import itemgetter
 
+from maild.errors import Said, said
 from maild.rules.findings import Code, Findings, Place, quoted
 from maild.rules.model import AllOf, Comparison, Condition, Rule, Team
 from maild.rules.operators import OneOf
 
+SUCCESSORS = "%(b)s is the successor of %(a)s"
+PARENTS = "%(b)s is the parent of %(a)s"
+DEPUTIES = "%(b)s is the deputy of %(a)s"
 
-def report_cycles(findings: Findings, after: Mapping[str, str], places: Mapping[str, Place], relation: str) -> None:
+
+def report_cycles(findings: Findings, after: Mapping[str, str], places: Mapping[str, Place], link: str) -> None:
     """Report each cycle of a relation once, at the first of its members in the file.
 
     Args:
         findings: where to.
         after: from each name to the one it names.
         places: of every name, in the order of the file.
-        relation: as in "'b' is RELATION 'a'".
+        link: how one is tied to the other, as `%(b)s is the parent of %(a)s`.
     """
     done: set[str] = set()
     for start in places:
@@ -30,13 +35,13 @@ def report_cycles(findings: Findings, after: Mapping[str, str], places: Mapping[
             path.append(name)
             name = after.get(name)
         if name is not None and name in path:
-            _report_cycle(findings, path[path.index(name) :], places, relation)
+            _report_cycle(findings, path[path.index(name) :], places, link)
 
 
-def _report_cycle(findings: Findings, members: list[str], places: Mapping[str, Place], relation: str) -> None:
+def _report_cycle(findings: Findings, members: list[str], places: Mapping[str, Place], link: str) -> None:
     ring = [*members, members[0]]
-    links = ", ".join(f"{quoted(b)} is {relation} {quoted(a)}" for a, b in pairwise(ring))
-    findings.error(places[members[0]], Code.CYCLE, f"this goes in a circle: {links}")
+    links: tuple[Said, ...] = tuple(said(link, a=quoted(a), b=quoted(b)) for a, b in pairwise(ring))
+    findings.error(places[members[0]], Code.CYCLE, said("this goes in a circle: %(links)s", links=links))
 
 
 def report_unused(findings: Findings, defined: Mapping[str, Mapping[str, Place]], used: set[tuple[str, str]]) -> None:
@@ -45,7 +50,8 @@ def report_unused(findings: Findings, defined: Mapping[str, Mapping[str, Place]]
     for what, code in codes.items():
         for name, place in defined[what].items():
             if (what, name) not in used:
-                findings.warning(place, code, f"nothing refers to {what} {quoted(name)}")
+                text = said("nothing refers to %(what)s %(name)s", what=said(what), name=quoted(name))
+                findings.warning(place, code, text)
 
 
 def report_hours(findings: Findings, asked: Iterable[Place], teams: Iterable[Team]) -> None:
@@ -53,7 +59,7 @@ def report_hours(findings: Findings, asked: Iterable[Place], teams: Iterable[Tea
     if any(team.hours for team in teams):
         return
     for place in asked:
-        findings.warning(place, Code.NO_HOURS, "no team has 'hours', so that this can never be told")
+        findings.warning(place, Code.NO_HOURS, said("no team has 'hours', so that this can never be told"))
 
 
 def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[str, Place], today: date | None) -> None:
@@ -63,14 +69,25 @@ def report_rules(findings: Findings, rules: tuple[Rule, ...], places: Mapping[st
     for rule in rules:
         place = places[rule.id]
         if today is not None and rule.active and rule.active.last and rule.active.last < today:
-            findings.warning(place, Code.EXPIRED, f"rule {quoted(rule.id)} ended on {rule.active.last}")
+            text = said("rule %(rule)s ended on %(day)s", rule=quoted(rule.id), day=str(rule.active.last))
+            findings.warning(place, Code.EXPIRED, text)
         above = enders.covering(rule)
         twin = seen.setdefault((rule.when, rule.unless), rule)
         if above is not None:
-            text = f"rule {quoted(rule.id)} can never match: rule {quoted(above.id)} (line {above.line}) ends first"
+            text = said(
+                "rule %(rule)s can never match: rule %(above)s (line %(line)s) ends first",
+                rule=quoted(rule.id),
+                above=quoted(above.id),
+                line=str(above.line),
+            )
             findings.warning(place, Code.SHADOWED, text)
         elif twin is not rule:
-            text = f"rule {quoted(rule.id)} has the same conditions as rule {quoted(twin.id)} (line {twin.line})"
+            text = said(
+                "rule %(rule)s has the same conditions as rule %(twin)s (line %(line)s)",
+                rule=quoted(rule.id),
+                twin=quoted(twin.id),
+                line=str(twin.line),
+            )
             findings.warning(place, Code.SAME_CONDITIONS, text)
         if rule.ends and not rule.observe and rule.active is None and rule.unless is None:
             enders.add(rule)

@@ -75,17 +75,24 @@ class Seen(NamedTuple):
 class View:
     """A letter as the conditions see it: readings are kept, those of the recipient change with it.
 
-    `known` are the keys of conditions of which something is known by now; None: of all.
+    `known` are the keys of conditions of which something is known by now; None: of all. `readings` may be those of
+    another view of the same letter: what depends on the rules is about a recipient, and is read anew for each.
     """
 
     __slots__ = ("body_whole", "header_whole", "known", "letter", "readings", "recipient", "ruleset")
 
-    def __init__(self, ruleset: Ruleset, letter: Letter, known: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        ruleset: Ruleset,
+        letter: Letter,
+        known: frozenset[str] | None = None,
+        readings: dict[str, Reading] | None = None,
+    ) -> None:
         self.ruleset = ruleset
         self.letter = letter
         self.known = known
         self.recipient = Address(local="", domain="")
-        self.readings: dict[str, Reading] = {}
+        self.readings = {} if readings is None else readings
         limit = letter.facts.source_only
         self.body_whole = limit is None
         self.header_whole = limit is None or limit in _BODY_LIMITS
@@ -106,6 +113,7 @@ class View:
 def shorten(text: str) -> str:
     """Cut a value for the trace, on one line."""
     cut = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    cut = cut.replace("\n", " ")  # mostly all there is
     return cut if cut.isprintable() else "".join(c if c.isprintable() else " " for c in cut)
 
 

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from maild.mail.address import Address, is_implicit
 from maild.mail.inbox import confidential
-from maild.rules.conditions import Seen, View, evaluate
+from maild.rules.conditions import Reading, Seen, View, evaluate
 from maild.rules.duties import HOLD, Asked, Duty, answerable, confided, duties
 from maild.rules.duties import merged as merged_duties
 from maild.rules.model import (
@@ -119,9 +119,14 @@ def route(ruleset: Ruleset, letter: Letter, recipient: Address) -> Route:
     return route_all(ruleset, letter, (recipient,))[0]
 
 
-def route_all(ruleset: Ruleset, letter: Letter, recipients: Iterable[Address]) -> tuple[Route, ...]:
-    """Route each recipient of a letter on its own, in the order given."""
-    view = View(ruleset, letter)
+def route_all(
+    ruleset: Ruleset, letter: Letter, recipients: Iterable[Address], readings: dict[str, Reading] | None = None
+) -> tuple[Route, ...]:
+    """Route each recipient of a letter on its own, in the order given.
+
+    `readings`: what was read of the same letter for other rules, to be used and added to.
+    """
+    view = View(ruleset, letter, readings=readings)
     return tuple(_route(ruleset, view, recipient) for recipient in recipients)
 
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Protocol
 
-from maild.errors import Diagnostic
+from maild.errors import Diagnostic, Said, said
 
 MAX_FINDINGS = 1_000
 # How other programs' rules call what has another name here.
@@ -130,7 +130,7 @@ class Findings:
         self._seen: set[Diagnostic] = set()
         self._spoilt: set[tuple[int, int]] = set()
 
-    def error(self, place: Place, code: Code, text: str) -> None:
+    def error(self, place: Place, code: Code, text: Said) -> None:
         if not self.spoilt(place):
             self._add(place, "error", code, text)
 
@@ -159,13 +159,18 @@ class Findings:
             return Spot(line, written.column + at - written.begin)
         return Spot(line, at - self.source.rfind("\n", 0, at))
 
-    def warning(self, place: Place, code: Code, text: str) -> None:
+    def warning(self, place: Place, code: Code, text: Said) -> None:
         self._add(place, "warning", code, text)
 
-    def _add(self, place: Place, severity: str, code: Code, text: str) -> None:
-        line, column = place.line, place.column
+    def _add(self, place: Place, severity: str, code: Code, text: Said) -> None:
         found = Diagnostic(
-            path=self.path, line=line, column=column, severity=severity, code=code.value, text=_one_line(text)
+            path=self.path,
+            line=place.line,
+            column=place.column,
+            severity=severity,
+            code=code.value,
+            text=one_line(str(text)),
+            said=text,
         )
         # A text that is read twice (a list that two rules name) complains once. Security: a file of half a million
         # mistakes is not worth half a million lines.
@@ -180,7 +185,23 @@ class Findings:
         return tuple(sorted(self._seen, key=lambda d: (d.line, d.column, d.severity, d.code, d.text)))
 
 
-def _one_line(text: str) -> str:
+class UnusableError(ValueError):
+    """A file that the rules name cannot be used; the reason goes on from its name."""
+
+    def __init__(self, reason: Said) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+def reason_of(error: OSError | ValueError) -> Said:
+    """Return why a file could not be read."""
+    if isinstance(error, UnusableError):
+        return error.reason
+    return said((error.strerror if isinstance(error, OSError) else None) or str(error))
+
+
+def one_line(text: str) -> str:
+    """Return a text without what would break its line."""
     # Security: a diagnostic is a line of a log and of a terminal; what it quotes must not make another.
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
@@ -190,15 +211,29 @@ def quoted(text: str) -> str:
     return f"'{text}'" if len(text) <= 60 else f"'{text[:59]}…'"
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the likeliest of the known words, or nothing."""
+def likeliest(word: str, known: Iterable[str]) -> str | None:
+    """Return the likeliest of the known words; None: it resembles none."""
     words = list(known)
     meant = _ELSEWHERE.get(word.lower())
     found = [meant] if meant in words else get_close_matches(word[:100], words, n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    return found[0] if found else None
 
 
-def choice(known: Iterable[str]) -> str:
+def meaning(word: str | None) -> Said:
+    """Ask whether this word was meant, at the end of a sentence; None: nothing is asked."""
+    return said("") if word is None else said("; did you mean '%(word)s'?", word=word)
+
+
+def nearest(word: str, known: Iterable[str]) -> Said:
+    """Return `; did you mean 'x'?` for the likeliest of the known words, or nothing."""
+    return meaning(likeliest(word, known))
+
+
+def choice(known: Iterable[str]) -> Said:
     """Write a choice for a sentence: a, b or c."""
-    words = list(known)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    *words, last = known
+    return (
+        said("%(words)s or %(last)s", words=", ".join(words), last=last)
+        if words
+        else Said("%(last)s", (("last", last),))
+    )

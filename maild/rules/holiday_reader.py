@@ -14,6 +14,7 @@ from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 
+from maild.errors import said
 from maild.rules.calendar import FIRST_YEAR, LAST_YEAR, LISTED, Holidays
 from maild.rules.fields import Fields
 from maild.rules.findings import Code, nearest, quoted
@@ -66,11 +67,19 @@ def _state(fields: Fields, scalar: Scalar, before: str | None) -> str | None:
         named = get_close_matches(code.capitalize(), STATES.values(), n=1, cutoff=0.6)
         state = next((known for known, name in STATES.items() if name in named), code.upper())
         hint = nearest(state, STATES)
-        text = f"{quoted(code)} is neither a date nor a state whose public holidays are known{hint}"
+        text = said(
+            "%(text)s is neither a date nor a state whose public holidays are known%(hint)s",
+            text=quoted(code),
+            hint=hint,
+        )
         fields.findings.error(scalar, Code.UNKNOWN_VALUE, text)
         return None
     if before is not None:
-        text = f"public holidays are those of one state; {quoted(before)} stands there before {quoted(code)}"
+        text = said(
+            "public holidays are those of one state; %(before)s stands there before %(text)s",
+            before=quoted(before),
+            text=quoted(code),
+        )
         fields.findings.error(scalar, Code.UNKNOWN_VALUE, text)
         return None
     return code
@@ -80,7 +89,7 @@ def _is_day(fields: Fields, scalar: Scalar, month: int, day: int) -> bool:
     try:
         date(_LEAP_YEAR, month, day)
     except ValueError:
-        text = f"{quoted(scalar.text)} is no day of a year; write month and day as 12-24"
+        text = said("%(text)s is no day of a year; write month and day as 12-24", text=quoted(scalar.text))
         fields.findings.error(scalar, Code.BAD_DATE, text)
         return False
     return True

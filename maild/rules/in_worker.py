@@ -15,7 +15,7 @@ from maild.errors import AddressError
 from maild.mail.address import Address, parse_path
 from maild.mail.authentication import UNREAD, Verdicts, verdicts_of
 from maild.mail.facts import Facts
-from maild.mail.reading import facts_of
+from maild.mail.reading import facts_of, head_facts_of
 from maild.rules.model import Letter
 
 
@@ -76,14 +76,18 @@ def addresses_of(texts: Iterable[str]) -> list[Address]:
     return [address for text in texts if (address := address_of(text)) is not None]
 
 
-def letter_of(octets: bytes | None, about: Circumstances) -> Letter:
-    """Return a message as the rules see it; without octets, by its envelope alone. Never raises for mail."""
+def letter_of(octets: bytes | None, about: Circumstances, *, body: bool = True) -> Letter:
+    """Return a message as the rules see it; without octets, by its envelope alone. Never raises for mail.
+
+    Without `body` it is read for rules that ask for nothing of that.
+    """
     unread = octets is None or about.source_only is not None
-    facts = (
-        Facts(source_only=about.source_only or "crash", size_bytes=about.size)
-        if unread
-        else facts_of(octets or b"", null_path=not about.reverse_path)
-    )
+    if octets is None or unread:
+        facts = Facts(source_only=about.source_only or "crash", size_bytes=about.size)
+    elif body:
+        facts = facts_of(octets, null_path=not about.reverse_path)
+    else:
+        facts = head_facts_of(octets)
     # What refers to nothing is no reply, and nobody need be asked.
     is_none = about.reply is None and not unread and not facts.references
     return Letter(

@@ -10,11 +10,11 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from maild.errors import Diagnostic
+from maild.errors import Diagnostic, said
 from maild.rules.addresses import read_addresses
-from maild.rules.checks import report_cycles, report_hours, report_rules, report_unused
+from maild.rules.checks import DEPUTIES, PARENTS, report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
-from maild.rules.findings import Code, Findings, Spot, nearest
+from maild.rules.findings import Code, Findings, Spot, likeliest
 from maild.rules.model import Ruleset, UnknownRecipient
 from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
@@ -80,7 +80,7 @@ def load_tested(
     root = parse(text, findings)
     if root is None:
         if not findings.refused:
-            findings.error(Spot(1, 1), Code.EMPTY, "the file is empty")
+            findings.error(Spot(1, 1), Code.EMPTY, said("the file is empty"))
         return Tested(None, findings.sorted())
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
     reading = _Reading(findings, _hashed(read_list, digest), read_sample, today, tested=tested)
@@ -124,7 +124,7 @@ class _Reading:
 
     def ruleset(self, root: Node, digest: hashlib._Hash) -> Ruleset | None:
         fields, names = self._fields, self._names
-        top = fields.known(root, "the rules file", keys=KEYS, required=REQUIRED)
+        top = fields.known(root, said("the rules file"), keys=KEYS, required=REQUIRED)
         if not isinstance(root, Mapping):
             return None
         self._version(top)
@@ -140,9 +140,9 @@ class _Reading:
         templates = read_templates(fields, sections["templates"])
         unknown = self._unknown_recipient(top)
         addresses = read_addresses(fields, names, sections["addresses"], fallback or "")
-        for relation in ("parent", "deputy"):
+        for relation, link in (("parent", PARENTS), ("deputy", DEPUTIES)):
             after = {team.id: name for team in teams.values() if (name := getattr(team, relation)) is not None}
-            report_cycles(self._findings, after, names.defined["team"], f"the {relation} of")
+            report_cycles(self._findings, after, names.defined["team"], link)
         reader = RuleReader(fields, names)
         rules = reader.read(top["rules"][1]) if "rules" in top else ()
         zone = organisation.timezone if organisation is not None else ZoneInfo(DEFAULT_ZONE)
@@ -174,15 +174,18 @@ class _Reading:
 
     def _missed(self, root: Mapping, key: str) -> bool:
         """Tell whether a section is missing by mistake: it must be there, or stands there misspelt."""
-        return key in REQUIRED or any(nearest(other, KEYS).endswith(f"'{key}'?") for other in root.pairs)
+        return key in REQUIRED or any(likeliest(other, KEYS) == key for other in root.pairs)
 
     def _section(self, top: Pairs, key: str) -> Pairs:
-        return self._fields.mapping(top[key][1], f"a mapping for '{key}'") if key in top else {}
+        return (
+            self._fields.mapping(top[key][1], said("a mapping for %(where)s", where=f"'{key}'")) if key in top else {}
+        )
 
     def _version(self, top: Pairs) -> None:
         node = top["version"][1] if "version" in top else None
         if node is not None and not (isinstance(node, Scalar) and node.plain and node.text == "1"):
-            self._findings.error(node, Code.UNKNOWN_VALUE, "this program reads 'version: 1' of the rules language")
+            text = said("this program reads 'version: 1' of the rules language")
+            self._findings.error(node, Code.UNKNOWN_VALUE, text)
 
     def _fallback(self, top: Pairs) -> str | None:
         found = self._fields.scalar(top["fallback"][1], "the name of a team") if "fallback" in top else None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from maild.errors import Said, said
 from maild.mail.address import IMPLICIT
 from maild.rules.fields import Pairs
 from maild.rules.findings import Code, Findings, Place, nearest, quoted
@@ -39,7 +42,7 @@ class Names:
         if what in self._unread:
             return False
         code = Code(f"unknown-{what}")
-        self._findings.error(name, code, f"{what} {quoted(name.text)} is not defined{nearest(name.text, known)}")
+        self._findings.error(name, code, _undefined(what, name.text, known))
         return False
 
     def entry(self, local: str, domain: str | None) -> str | None:
@@ -51,13 +54,17 @@ class Names:
         if "address" in self._unread:
             return
         known = (local if domain is None else f"{local}@{domain}" for local, domain in self.claims)
-        self._findings.error(
-            place, Code.UNKNOWN_ADDRESS, f"address {quoted(text)} is not defined{nearest(text, known)}"
-        )
+        self._findings.error(place, Code.UNKNOWN_ADDRESS, _undefined("address", text, known))
 
     def served(self, place: Place, domain: str) -> bool:
         if domain in self.domains or self.domains_unread:
             return domain in self.domains
-        text = f"{quoted(domain)} is not one of 'domains'{nearest(domain, self.domains)}"
+        hint = nearest(domain, self.domains)
+        text = said("%(domain)s is not one of 'domains'%(hint)s", domain=quoted(domain), hint=hint)
         self._findings.error(place, Code.UNKNOWN_DOMAIN, text)
         return False
+
+
+def _undefined(what: str, name: str, known: Iterable[str]) -> Said:
+    hint = nearest(name, known)
+    return said("%(what)s %(name)s is not defined%(hint)s", what=said(what), name=quoted(name), hint=hint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from maild.errors import said
 from maild.mail.address import Address
 from maild.mail.imap_place import TLS_PORT, ImapPlace
 from maild.rules.fields import Fields
@@ -30,7 +31,10 @@ def read_elsewhere(fields: Fields, names: Names, node: Node) -> tuple[Address, .
 def _is_elsewhere(fields: Fields, names: Names, scalar: Scalar, address: Address) -> bool:
     if address.domain not in names.domains:
         return True
-    text = f"{quoted(scalar.text)} is one of ours: what is sent on there comes back; write 'deliver' or 'copy: TEAM'"
+    text = said(
+        "%(text)s is one of ours: what is sent on there comes back; write 'deliver' or 'copy: TEAM'",
+        text=quoted(scalar.text),
+    )
     fields.findings.error(scalar, Code.FORWARD_LOOP, text)
     return False
 
@@ -39,15 +43,15 @@ def read_also_deliver(fields: Fields, names: Names, node: Node) -> tuple[NextPla
     """Read `also_deliver`: a list of places, without doubles."""
     items = fields.items(node, "a list such as [maildir: /var/mail/kita]")
     if isinstance(node, Sequence) and not items:
-        fields.findings.error(node, Code.EMPTY, "'also_deliver' names no place; leave it out")
+        fields.findings.error(node, Code.EMPTY, said("'also_deliver' names no place; leave it out"))
     found = (_place(fields, names, item) for item in items)
     return tuple(dict.fromkeys(place for place in found if place is not None))
 
 
 def _place(fields: Fields, names: Names, node: Node) -> NextPlace | None:
-    pairs = fields.known(node, "a place of 'also_deliver'", keys=_KEYS)
+    pairs = fields.known(node, said("a place of 'also_deliver'"), keys=_KEYS)
     if isinstance(node, Mapping) and len(node.pairs) != 1:
-        fields.findings.error(node, Code.UNKNOWN_VALUE, "each place is one of maildir, lmtp, imap or forward")
+        fields.findings.error(node, Code.UNKNOWN_VALUE, said("each place is one of maildir, lmtp, imap or forward"))
         return None
     for key, (_, value) in pairs.items():
         if key == "forward":
@@ -67,12 +71,15 @@ def _imap(fields: Fields, node: Node) -> ImapPlace | None:
         return None
     name, colon, port = host.text.rpartition(":") if _HOST_PORT.fullmatch(host.text) else (host.text, ":", TLS_PORT)
     if not _HOST_PORT.fullmatch(f"{name}{colon}{port}") or not 0 < int(port) < 1 << 16:
-        text = f"{quoted(host.text)} is no host such as imap.musterstadt.example, with or without :port"
+        text = said(
+            "%(text)s is no host such as imap.musterstadt.example, with or without :port", text=quoted(host.text)
+        )
         fields.findings.error(host, Code.BAD_PLACE, text)
         return None
     for each in (user, folder):
         if not each.text or not each.text.isprintable():
-            fields.findings.error(each, Code.BAD_PLACE, f"{quoted(each.text)} cannot be the name of a user or folder")
+            text = said("%(text)s cannot be the name of a user or folder", text=quoted(each.text))
+            fields.findings.error(each, Code.BAD_PLACE, text)
             return None
     return ImapPlace(host=name.strip("[]"), port=int(port), user=user.text, folder=folder.text)
 
@@ -83,7 +90,8 @@ def _maildir(fields: Fields, node: Node) -> Maildir | None:
         return None
     if _is_path(found.text):
         return Maildir(path=found.text)
-    fields.findings.error(found, Code.BAD_PLACE, f"{quoted(found.text)} is no absolute path such as /var/mail/kita")
+    text = said("%(text)s is no absolute path such as /var/mail/kita", text=quoted(found.text))
+    fields.findings.error(found, Code.BAD_PLACE, text)
     return None
 
 
@@ -94,7 +102,10 @@ def _lmtp(fields: Fields, node: Node) -> Lmtp | None:
     host = _HOST_PORT.fullmatch(found.text)
     if _is_path(found.text) or (host is not None and 0 < int(host[1]) < 1 << 16):
         return Lmtp(next_hop=found.text)
-    text = f"{quoted(found.text)} is neither host:port, such as 127.0.0.1:2424, nor the absolute path of a socket"
+    text = said(
+        "%(text)s is neither host:port, such as 127.0.0.1:2424, nor the absolute path of a socket",
+        text=quoted(found.text),
+    )
     fields.findings.error(found, Code.BAD_PLACE, text)
     return None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from maild.errors import AddressError
+from maild.errors import AddressError, Said, said
 from maild.mail.address import compared, fold, parse_domain
 from maild.mail.authentication import RESULTS
 from maild.mail.language import LANGUAGES
 from maild.rules.conditions import NULL_PATH
 from maild.rules.fields import Fields
-from maild.rules.findings import Code, Place, choice, nearest, quoted
+from maild.rules.findings import Code, Place, choice, likeliest, meaning, nearest, quoted
 from maild.rules.names import Names
 from maild.rules.operators import (
     CACHED_PATTERNS,
@@ -86,7 +86,7 @@ class OperandReader:
         if not isinstance(node, Mapping) or set(node.pairs) == {"list"}:
             return [(bare, node)]
         if not node.pairs:
-            self._fields.findings.error(node, Code.EMPTY, f"'{key}' is compared with nothing")
+            self._fields.findings.error(node, Code.EMPTY, said("'%(key)s' is compared with nothing", key=key))
         pairs = self._fields.known(node, f"'{key}'", keys=("is",) if key == "language" or key in RESULTS else OPERATORS)
         return [(operator, value) for operator, (_, value) in pairs.items()]
 
@@ -109,7 +109,7 @@ class OperandReader:
         return self._of_lists[known], _label(operator, f"{{list: {name.text}}}")
 
     def _list_name(self, node: Mapping) -> Scalar | None:
-        pairs = self._fields.known(node, "the value", keys=("list",), required=("list",))
+        pairs = self._fields.known(node, said("the value"), keys=("list",), required=("list",))
         name = self._fields.scalar(pairs["list"][1], "the name of a list") if "list" in pairs else None
         return name if name is not None and self._names.refer("list", name) else None
 
@@ -127,8 +127,9 @@ class OperandReader:
             return
         before, self._pattern_count = self._pattern_count, self._pattern_count + len(values)
         if before <= CACHED_PATTERNS < self._pattern_count:
-            text = (
-                f"more than {CACHED_PATTERNS:,} patterns in one file; 'is', 'contains', 'starts' and 'ends' may be more"
+            text = said(
+                "more than %(most)s patterns in one file; 'is', 'contains', 'starts' and 'ends' may be more",
+                most=CACHED_PATTERNS,
             )
             self._fields.findings.error(values[0].place, Code.TOO_LARGE, text)
 
@@ -147,7 +148,9 @@ class OperandReader:
             compiled(value.text)
         except (PatternError, UnicodeError) as error:
             reason = error.args[0].decode(errors="replace") if isinstance(error, PatternError) else str(error)
-            text = f"the linear engine (RE2) refuses {quoted(value.text)}: {reason}"
+            text = said(
+                "the linear engine (RE2) refuses %(text)s: %(reason)s", text=quoted(value.text), reason=_refusal(reason)
+            )
             self._fields.findings.error(value.place, Code.BAD_REGEX, text)
             return False
         return True
@@ -171,9 +174,9 @@ class OperandReader:
         code = fold(value.text)
         if code in LANGUAGES:
             return True
-        known = f"known are {', '.join(LANGUAGES)}"
-        hint = nearest(_CODES.get(code, code), LANGUAGES) or f"; {known}"
-        text = f"{quoted(value.text)} is no language that maild can tell{hint}"
+        likely = likeliest(_CODES.get(code, code), LANGUAGES)
+        hint = said("; known are %(known)s", known=", ".join(LANGUAGES)) if likely is None else meaning(likely)
+        text = said("%(text)s is no language that maild can tell%(hint)s", text=quoted(value.text), hint=hint)
         self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
         return False
 
@@ -181,16 +184,29 @@ class OperandReader:
         word, words = fold(value.text), RESULTS[method]
         if word in words:
             return True
-        text = f"{quoted(value.text)} is no result of {method}: {choice(words)}{nearest(word, words)}"
+        text = said(
+            "%(text)s is no result of %(method)s: %(choice)s%(hint)s",
+            text=quoted(value.text),
+            method=method,
+            choice=choice(words),
+            hint=nearest(word, words),
+        )
         self._fields.findings.error(value.place, Code.UNKNOWN_VALUE, text)
         return False
 
     def _mailbox(self, value: _Value) -> str | None:
         if (found := _address_key(value.text)) is not None:
             return found
-        hint = "" if "@" in value.text else f"; for a whole domain write '@{value.text}'"
-        self._fields.findings.error(value.place, Code.BAD_ADDRESS, f"{quoted(value.text)} is no address{hint}")
+        hint = said("; for a whole domain write '@%(text)s'", text=value.text) if "@" not in value.text else said("")
+        text = said("%(text)s is no address%(hint)s", text=quoted(value.text), hint=hint)
+        self._fields.findings.error(value.place, Code.BAD_ADDRESS, text)
         return None
+
+
+def _refusal(reason: str) -> Said:
+    """Return what RE2 says: a phrase, and the piece of the expression that it is about."""
+    phrase, colon, piece = reason.partition(": ")
+    return said("%(phrase)s: %(piece)s", phrase=said(phrase), piece=piece) if colon else said(phrase)
 
 
 def _address_key(text: str) -> str | None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
+from maild.errors import Said, said
 from maild.rules.calendar import Holidays
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
@@ -47,7 +48,7 @@ def _zone(fields: Fields, node: Node) -> ZoneInfo | None:
     try:
         return ZoneInfo(found.text)
     except (ValueError, OSError, KeyError):  # a name out of the zones' folder, a folder, no such zone
-        text = f"there is no time zone {quoted(found.text)}; it is written as Europe/Berlin"
+        text = said("there is no time zone %(text)s; it is written as Europe/Berlin", text=quoted(found.text))
         fields.findings.error(found, Code.UNKNOWN_VALUE, text)
         return None
 
@@ -70,45 +71,45 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
     fields.name(key, "team")
     pairs = fields.known(
         node,
-        f"team {quoted(key.text)}",
+        said("team %(name)s", name=quoted(key.text)),
         keys=TEAM_KEYS,
         required=("name",),
     )
     return Team(
         id=key.text,
-        name=_text(fields, pairs, "name", "the team's name"),
-        office=_text(fields, pairs, "office", "the office it belongs to"),
-        parent=_reference(fields, names, pairs, "parent", "team"),
-        deputy=_reference(fields, names, pairs, "deputy", "team"),
+        name=_text(fields, pairs, "name", said("the team's name")),
+        office=_text(fields, pairs, "office", said("the office it belongs to")),
+        parent=_team_named(fields, names, pairs, "parent"),
+        deputy=_team_named(fields, names, pairs, "deputy"),
         hours=tuple(_hours(fields, pairs["hours"][1])) if "hours" in pairs else (),
         line=key.line,
         column=key.column,
         copies="copies" in pairs and fields.word(pairs["copies"][1], "copies", COPIES) == "allowed",
         also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
-        figures=_text(fields, pairs, "figures", "the agreement by which figures are shown"),
+        figures=_text(fields, pairs, "figures", said("the agreement by which figures are shown")),
         answer_within=_days_within(fields, pairs["answer_within"][1]) if "answer_within" in pairs else None,
         closed="closed" in pairs and bool(fields.flag(pairs["closed"][1])),
     )
 
 
 def _days_within(fields: Fields, node: Node) -> int | None:
-    found = fields.scalar(node, "a number of working days such as 3")
+    found = fields.scalar(node, said("a number of working days such as 3"))
     if found is None:
         return None
     if re.fullmatch("[0-9]{1,2}", found.text) and 0 < int(found.text) <= MOST_DAYS:
         return int(found.text)
-    text = f"{quoted(found.text)} is no number of working days from 1 to {MOST_DAYS}"
+    text = said("%(text)s is no number of working days from 1 to %(most)s", text=quoted(found.text), most=MOST_DAYS)
     fields.findings.error(found, Code.UNKNOWN_VALUE, text)
     return None
 
 
-def _text(fields: Fields, pairs: Pairs, key: str, expected: str) -> str:
+def _text(fields: Fields, pairs: Pairs, key: str, expected: Said) -> str:
     return (fields.text(pairs[key][1], expected) or "") if key in pairs else ""
 
 
-def _reference(fields: Fields, names: Names, pairs: Pairs, key: str, what: str) -> str | None:
-    found = fields.scalar(pairs[key][1], f"the name of a {what}") if key in pairs else None
-    return found.text if found is not None and names.refer(what, found) else None
+def _team_named(fields: Fields, names: Names, pairs: Pairs, key: str) -> str | None:
+    found = fields.scalar(pairs[key][1], "the name of a team") if key in pairs else None
+    return found.text if found is not None and names.refer("team", found) else None
 
 
 def _hours(fields: Fields, node: Node) -> Iterator[OpenHours]:
@@ -119,7 +120,7 @@ def _hours(fields: Fields, node: Node) -> Iterator[OpenHours]:
             from_minute = int(found[1]) * 60 + int(found[2]) if found else 0
             until_minute = int(found[3]) * 60 + int(found[4]) if found else 0
             if not from_minute < until_minute <= 24 * 60:
-                text = f"{quoted(scalar.text)} is no span of hours; write it as 08:00-16:00"
+                text = said("%(text)s is no span of hours; write it as 08:00-16:00", text=quoted(scalar.text))
                 fields.findings.error(scalar, Code.BAD_HOURS, text)
                 continue
             for day in days:
@@ -130,6 +131,6 @@ def _days(fields: Fields, key: Scalar) -> range:
     first, _, last = key.text.lower().partition("-")
     if first in _DAYS and (last or first) in _DAYS and _DAYS.index(first) <= _DAYS.index(last or first):
         return range(_DAYS.index(first), _DAYS.index(last or first) + 1)
-    text = f"{quoted(key.text)} are no days; write mon, or mon-thu ({', '.join(_DAYS)})"
+    text = said("%(text)s are no days; write mon, or mon-thu (%(days)s)", text=quoted(key.text), days=", ".join(_DAYS))
     fields.findings.error(key, Code.BAD_HOURS, text)
     return range(0)

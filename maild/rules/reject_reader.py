@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 
+from maild.errors import said
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Rule
@@ -28,8 +29,12 @@ def read_reject(fields: Fields, node: Node) -> Reject | None:
     text = in_ascii(scalar.text)
     if text is not None and text.strip() and len(text) <= _MAX_TEXT:
         return Reject(text=text.strip())
-    wanted = f"one line that ASCII can spell, at most {_MAX_TEXT} characters"
-    fields.findings.error(scalar, Code.BAD_REJECT, f"{quoted(scalar.text)} is no text for an SMTP reply: {wanted}")
+    wrong = said(
+        "%(text)s is no text for an SMTP reply: one line that ASCII can spell, at most %(most)s characters",
+        text=quoted(scalar.text),
+        most=_MAX_TEXT,
+    )
+    fields.findings.error(scalar, Code.BAD_REJECT, wrong)
     return None
 
 
@@ -47,7 +52,7 @@ def check_alone(findings: Findings, pairs: Pairs, then: Node) -> None:
     beside = [place for key, (place, _) in then.pairs.items() if key != "reject"]
     beside += [pairs[key][0] for key in ("continue",) if key in pairs]
     for place in beside:
-        text = f"'{place.text}' beside 'reject': what is refused is not here to be done anything with"
+        text = said("'%(key)s' beside 'reject': what is refused is not here to be done anything with", key=place.text)
         findings.error(place, Code.REJECT_AND_MORE, text)
 
 
@@ -55,7 +60,9 @@ def check_conditions(findings: Findings, conditions: Iterable[Scalar]) -> None:
     """Report conditions of a rule with `reject` that are not known before the 250."""
     for place in conditions:
         if place.text not in IN_HEADER:
-            text = f"'{place.text}' is not known yet when mail is refused; ask for something in the header"
+            text = said(
+                "'%(key)s' is not known yet when mail is refused; ask for something in the header", key=place.text
+            )
             findings.error(place, Code.REJECT_TOO_LATE, text)
 
 
@@ -73,7 +80,13 @@ def report_behind(findings: Findings, rules: tuple[Rule, ...], late: set[str], p
         if rule.observe:
             continue
         if rule.rejection is not None and above is not None:
-            text = f"rule {quoted(rule.id)} refuses nobody at the door: rule {quoted(above.id)} (line {above.line})"
-            findings.warning(places[rule.id], Code.REJECT_BEHIND, f"{text} may end first, and needs the whole letter")
+            text = said(
+                "rule %(rule)s refuses nobody at the door: rule %(above)s (line %(line)s) may end first, and needs the"
+                " whole letter",
+                rule=quoted(rule.id),
+                above=quoted(above.id),
+                line=str(above.line),
+            )
+            findings.warning(places[rule.id], Code.REJECT_BEHIND, text)
         elif above is None and rule.ends and rule.id in late:
             above = rule

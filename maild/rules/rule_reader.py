@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.errors import said
 from maild.mail.address import fold
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
@@ -38,12 +39,13 @@ class RuleReader:
         return tuple(rule for rule in found if rule is not None)
 
     def _rule(self, node: Node) -> Rule | None:
-        where = f"rule {quoted(_written_id(node))}" if _written_id(node) else "a rule"
+        written = _written_id(node)
+        where = said("rule %(name)s", name=quoted(written)) if written else said("a rule")
         pairs = self._fields.known(node, where, keys=KEYS, required=("id", "then"))
         rule_id = self._id(pairs)
         flags = {key: self._flag(pairs, key) for key in ("continue", "stop")}
         if flags["continue"] and flags["stop"]:
-            text = f"{where} says both 'continue' and 'stop'"
+            text = said("%(where)s says both 'continue' and 'stop'", where=where)
             self._fields.findings.error(pairs["stop"][0], Code.UNKNOWN_VALUE, text)
         self.conditions.keys.clear()
         when = self.conditions.read(pairs["when"][1], "'when'") if "when" in pairs else None
@@ -79,7 +81,7 @@ class RuleReader:
         first = self.places.setdefault(scalar.text, scalar)
         if first is scalar:
             return scalar.text
-        text = f"rule {quoted(scalar.text)} stands already in line {first.line}"
+        text = said("rule %(rule)s stands already in line %(line)s", rule=quoted(scalar.text), line=str(first.line))
         self._fields.findings.error(scalar, Code.DUPLICATE_RULE, text)
         return None
 
@@ -91,17 +93,18 @@ class RuleReader:
         first = self._fields.day(pairs["from"][1]) if "from" in pairs else None
         last = self._fields.day(pairs["until"][1]) if "until" in pairs else None
         if first is not None and last is not None and last < first:
-            self._fields.findings.error(pairs["until"][1], Code.BAD_DATE, f"{last} is before {first}")
+            text = said("%(last)s is before %(first)s", last=str(last), first=str(first))
+            self._fields.findings.error(pairs["until"][1], Code.BAD_DATE, text)
         if isinstance(node, Mapping) and not node.pairs:
-            self._fields.findings.error(node, Code.EMPTY, "'active' names neither 'from' nor 'until'")
+            self._fields.findings.error(node, Code.EMPTY, said("'active' names neither 'from' nor 'until'"))
         return Active(first=first, last=last)
 
     def _actions(self, node: Node) -> tuple[Action, ...]:
         pairs = self._fields.known(node, "'then'", keys=ACTIONS)
         if isinstance(node, Mapping) and not node.pairs:
-            self._fields.findings.error(node, Code.EMPTY, "'then' does nothing")
+            self._fields.findings.error(node, Code.EMPTY, said("'then' does nothing"))
         if "hold" in pairs and "file" in pairs:
-            text = "'hold' and 'file: closed' in one rule: what is held lies open"
+            text = said("'hold' and 'file: closed' in one rule: what is held lies open")
             self._fields.findings.error(pairs["hold"][0], Code.UNKNOWN_VALUE, text)
         found = [self._action(key, pairs[key][1]) for key in ACTIONS if key in pairs]
         return tuple(action for action in found if action is not None)
@@ -143,7 +146,8 @@ class RuleReader:
         if isinstance(node, Scalar) and node.plain and node.text.lower() in ("true", "false"):
             if self._fields.flag(node):
                 return Hold()
-            self._fields.findings.error(node, Code.UNKNOWN_VALUE, "'hold' is true, or a reason; leave it out otherwise")
+            text = said("'hold' is true, or a reason; leave it out otherwise")
+            self._fields.findings.error(node, Code.UNKNOWN_VALUE, text)
             return None
         scalar = self._fields.scalar(node, "true, or a reason for colleagues")
         reason = " ".join(scalar.text.split()) if scalar is not None else None
@@ -151,7 +155,9 @@ class RuleReader:
             return None
         if reason and len(reason) <= _MAX_REASON and reason.isprintable():
             return Hold(reason=reason)
-        text = f"{quoted(scalar.text)} is no reason: one line, at most {_MAX_REASON} characters"
+        text = said(
+            "%(text)s is no reason: one line, at most %(most)s characters", text=quoted(scalar.text), most=_MAX_REASON
+        )
         self._fields.findings.error(scalar, Code.BAD_NAME, text)
         return None
 
@@ -162,7 +168,9 @@ class RuleReader:
         login = scalar.text
         if 0 < len(login) <= _MAX_LOGIN and login.isprintable() and not any(c.isspace() for c in login):
             return Assign(login=fold(login))
-        text = f"{quoted(login)} is no login: one word of at most {_MAX_LOGIN} characters"
+        text = said(
+            "%(text)s is no login: one word of at most %(most)s characters", text=quoted(login), most=_MAX_LOGIN
+        )
         self._fields.findings.error(scalar, Code.BAD_NAME, text)
         return None
 
@@ -175,7 +183,11 @@ class RuleReader:
         for scalar in self._fields.scalars(node, "a tag"):
             tag = scalar.text.strip()
             if not tag or len(tag) > _MAX_TAG or not tag.isprintable() or "," in tag:
-                text = f"{quoted(scalar.text)} is no tag: one line without a comma, at most {_MAX_TAG} characters"
+                text = said(
+                    "%(text)s is no tag: one line without a comma, at most %(most)s characters",
+                    text=quoted(scalar.text),
+                    most=_MAX_TAG,
+                )
                 self._fields.findings.error(scalar, Code.BAD_NAME, text)
             else:
                 found.append(tag)

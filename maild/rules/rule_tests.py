@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from maild.errors import AddressError
+from maild.errors import AddressError, Said, said
 from maild.mail.address import Address, parse_address
 from maild.mail.authentication import NONE, RESULTS, Verdicts
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
@@ -22,7 +22,7 @@ from maild.mail.inbox import is_confidential, team_of
 from maild.rules.conditions import NULL_PATH
 from maild.rules.engine import Route, merge, route_all
 from maild.rules.fields import Fields, Pairs
-from maild.rules.findings import Code, Findings, quoted
+from maild.rules.findings import Code, Findings, quoted, reason_of
 from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
 from maild.rules.refusals import Judgement, turned_away
@@ -62,7 +62,7 @@ class TestReader:
         self._names = names
         self._zone = zone
         self._read_sample = read_sample
-        self._samples: dict[PurePosixPath, Facts | str] = {}
+        self._samples: dict[PurePosixPath, Facts | Said] = {}
 
     def read(self, node: Node) -> tuple[RuleTest, ...]:
         """Read `tests`."""
@@ -71,7 +71,7 @@ class TestReader:
 
     def _test(self, node: Node) -> RuleTest | None:
         fields, keys = self._fields, ("name", "mail", "expect")
-        pairs = fields.known(node, "a test", keys=keys, required=keys)
+        pairs = fields.known(node, said("a test"), keys=keys, required=keys)
         name = fields.text(pairs["name"][1], "the test's name") if "name" in pairs else None
         letter = self._letter(pairs["mail"][1]) if "mail" in pairs else None
         recipients = _recipients(fields, pairs["mail"][1]) if "mail" in pairs else ()
@@ -83,7 +83,7 @@ class TestReader:
         )
 
     def _letter(self, node: Node) -> Letter | None:
-        pairs = self._fields.known(node, "the test's mail", keys=MAIL_KEYS, required=("to",))
+        pairs = self._fields.known(node, said("the test's mail"), keys=MAIL_KEYS, required=("to",))
         mail = _Mail(self._fields, pairs)
         if "file" in pairs:
             facts = self._sample(pairs)
@@ -107,7 +107,7 @@ class TestReader:
         """Read the letter itself from its file; what it says is not said beside it."""
         for key in _SAID_BY_FILE:
             if key in pairs:
-                text = f"'{key}' stands beside 'file': the letter in the file says it"
+                text = said("'%(key)s' stands beside 'file': the letter in the file says it", key=key)
                 self._fields.findings.error(pairs[key][0], Code.UNKNOWN_KEY, text)
         name = self._fields.scalar(pairs["file"][1], "the name of a file such as samples/x.eml")
         if name is None or self._read_sample is None:
@@ -118,15 +118,17 @@ class TestReader:
         found = self._samples[path]
         if isinstance(found, Facts):
             return found
-        self._fields.findings.error(name, Code.SAMPLE_FILE, f"{quoted(name.text)} cannot be read: {found}")
+        reason = said("cannot be read: %(reason)s", reason=found)
+        text = said("%(file)s %(reason)s", file=quoted(name.text), reason=reason)
+        self._fields.findings.error(name, Code.SAMPLE_FILE, text)
         return None
 
 
-def _read_or_why(read_sample: ReadSample, name: str) -> Facts | str:
+def _read_or_why(read_sample: ReadSample, name: str) -> Facts | Said:
     try:
         return read_sample(name)
     except (OSError, ValueError) as error:
-        return (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return reason_of(error)
 
 
 def _recipients(fields: Fields, node: Node) -> tuple[Address, ...]:
@@ -217,7 +219,9 @@ def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:
     def words(key: str) -> frozenset[str] | None:
         if key not in pairs:
             return None
-        scalars = [] if _is_empty_list(pairs[key][1]) else fields.scalars(pairs[key][1], f"names of {key}")
+        scalars = (
+            [] if _is_empty_list(pairs[key][1]) else fields.scalars(pairs[key][1], said("names, of %(key)s", key=key))
+        )
         if key in ("teams", "rules"):
             scalars = [scalar for scalar in scalars if names.refer(key.removesuffix("s"), scalar)]
         return frozenset(scalar.text for scalar in scalars)
@@ -248,7 +252,7 @@ class Difference(NamedTuple):
     what: str
     expected: tuple[str, ...]
     found: tuple[str, ...]
-    text: str
+    text: Said
 
 
 class TestResult(NamedTuple):
@@ -264,8 +268,9 @@ def run_tests(findings: Findings, ruleset: Ruleset) -> tuple[TestResult, ...]:
     results = tuple(TestResult(test.name, test.line, differences(ruleset, test)) for test in ruleset.tests)
     for test, result in zip(ruleset.tests, results, strict=True):
         if result.differences:
-            said = "; ".join(each.text for each in result.differences)
-            findings.error(test, Code.FAILED_TEST, f"test {quoted(test.name)}: {said}")
+            all_of_them = tuple(each.text for each in result.differences)
+            text = said("test %(name)s: %(differences)s", name=quoted(test.name), differences=all_of_them)
+            findings.error(test, Code.FAILED_TEST, text)
     return results
 
 
@@ -277,7 +282,7 @@ def differences(ruleset: Ruleset, test: RuleTest) -> tuple[Difference, ...]:
 def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:
     for recipient in test.recipients:
         if not ruleset.accepts(recipient):
-            text = f"{quoted(f'{recipient.local}@{recipient.domain}')} would be refused: it is no address of ours"
+            text = said("%(address)s would be refused: it is no address of ours", address=_quoted_address(recipient))
             yield Difference("accepted", ("true",), ("false",), text)
             return
     routes = route_all(ruleset, test.letter, test.recipients)
@@ -287,7 +292,7 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:
         yield from _accepted(test, refused)
         return
     if merged.problem:
-        yield Difference("problem", (), (merged.problem,), f"routing failed: {merged.problem}")
+        yield Difference("problem", (), (merged.problem,), _failed(routes, merged.problem))
     placements, expect = merged.placements, test.expect
     happened = {
         "teams": (expect.teams, frozenset(team_of(place.inbox) for place in placements)),
@@ -296,7 +301,7 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:
     }
     for what, (wanted, found) in happened.items():
         if wanted is not None and wanted != found:
-            text = f"expected {what} {_words(wanted)}, but found {_words(found)}{_why(routes, wanted, what)}"
+            text = _expected(what, _words(wanted), _words(found), _why(routes, wanted, what))
             yield Difference(what, tuple(sorted(wanted)), tuple(sorted(found)), text)
     priority = max(place.priority for place in placements)
     if expect.priority not in (None, priority):
@@ -309,18 +314,41 @@ def _differences(ruleset: Ruleset, test: RuleTest) -> Iterator[Difference]:
         yield _otherwise("confidential", str(expect.confidential).lower(), str(hidden).lower())
 
 
+def _failed(routes: tuple[Route, ...], problem: str) -> Said:
+    refusing = dict.fromkeys(route.rules[-1] for route in routes if route.rejected is not None)
+    if refusing:
+        return said("it is rejected by rule %(rule)s", rule=", ".join(map(quoted, refusing)))
+    return said("routing failed: %(problem)s", problem=problem)
+
+
 def _otherwise(what: str, wanted: str, found: str) -> Difference:
-    return Difference(what, (wanted,), (found,), f"expected {what} {wanted}, but found {found}")
+    return Difference(what, (wanted,), (found,), _expected(what, wanted, found))
+
+
+def _expected(what: str, wanted: str, found: str, why: Said | None = None) -> Said:
+    return said(
+        "expected %(what)s %(wanted)s, but found %(found)s%(why)s",
+        what=what,
+        wanted=wanted,
+        found=found,
+        why=why or said(""),
+    )
+
+
+def _quoted_address(address: Address) -> str:
+    return quoted(f"{address.local}@{address.domain}")
 
 
 def _accepted(test: RuleTest, refused: list[Judgement | None]) -> Iterator[Difference]:
     for recipient, judged in zip(test.recipients, refused, strict=True):
         if judged is None:
-            text = f"expected to be rejected, but {quoted(f'{recipient.local}@{recipient.domain}')} would be accepted"
+            text = said(
+                "expected to be rejected, but %(address)s would be accepted", address=_quoted_address(recipient)
+            )
             yield Difference("rejected", ("true",), ("false",), text)
     rules = frozenset(judged.rule for judged in refused if judged is not None)
     if test.expect.rules is not None and test.expect.rules != rules:
-        text = f"expected rules {_words(test.expect.rules)}, but found {_words(rules)}"
+        text = _expected("rules", _words(test.expect.rules), _words(rules))
         yield Difference("rules", tuple(sorted(test.expect.rules)), tuple(sorted(rules)), text)
 
 
@@ -328,9 +356,11 @@ def _words(words: Iterable[str]) -> str:
     return f"[{', '.join(sorted(words))}]"
 
 
-def _why(routes: tuple[Route, ...], wanted: frozenset[str], what: str) -> str:
+def _why(routes: tuple[Route, ...], wanted: frozenset[str], what: str) -> Said:
     """Explain an expected rule that was not in force: without a date the author would search for long."""
     if what != "rules":
-        return ""
+        return said("")
     idle = sorted({t.rule for route in routes for t in route.trace if t.outcome is None and t.rule in wanted})
-    return f"; {', '.join(idle)} is bounded in time: say 'received: DATE' in the mail" if idle else ""
+    if not idle:
+        return said("")
+    return said("; %(rules)s is bounded in time: say 'received: DATE' in the mail", rules=", ".join(idle))

@@ -17,9 +17,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from maild.durable import write_durably
-from maild.errors import ConfigurationError, Diagnostic
+from maild.errors import ConfigurationError, Diagnostic, said
 from maild.mail.facts import Facts
-from maild.rules.findings import Code, Findings, Spot
+from maild.rules.findings import Code, Findings, Spot, UnusableError, reason_of
 from maild.rules.loader import load, load_tested
 from maild.rules.model import Ruleset
 from maild.rules.rule_tests import TestResult
@@ -79,8 +79,9 @@ def read_rules(path: Path, *, shown: str | None = None, today: date | None = Non
         source = _read(path)
     except (OSError, ValueError) as error:
         findings = Findings(shown or str(path))
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        findings.error(Spot(1, 1), Code.UNREADABLE, f"the rules cannot be read: {reason}")
+        findings.error(
+            Spot(1, 1), Code.UNREADABLE, said("the rules cannot be read: %(reason)s", reason=reason_of(error))
+        )
         return Loaded(ruleset=None, diagnostics=findings.sorted(), source="", lists={}, stamps=stamps)
     loaded = read_text(source, path.parent, shown=shown or str(path), today=today)
     return replace(loaded, stamps={**stamps, **loaded.stamps})
@@ -107,12 +108,12 @@ def read_text(
         # Security: the name comes from the rules; only files beside them are theirs to quote in diagnostics.
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
-            raise ValueError("a file that the rules name lies beside them or below")
+            raise UnusableError(said("a file that the rules name lies beside them or below"))
         return path
 
     def read_list(name: str) -> str:
         if may_read is not None and not may_read(name):
-            raise ValueError("a list file that is new in the rules lies in the folder 'lists' beside them")
+            raise UnusableError(said("a list file that is new in the rules lies in the folder 'lists' beside them"))
         lists[name] = _read(beside(name))
         return lists[name]
 
@@ -120,7 +121,7 @@ def read_text(
         # Security: how a test comes out says something of the file, to whoever may try rules on it.
         parts = PurePosixPath(name).parts
         if may_read is not None and (parts[:1] != ("samples",) or ".." in parts):
-            raise ValueError("a letter that a test names lies in the folder 'samples' beside the rules")
+            raise UnusableError(said("a letter that a test names lies in the folder 'samples' beside the rules"))
         return samples.read(_octets(beside(name), MAX_SAMPLE))
 
     with SampleReader() as samples:
@@ -146,13 +147,13 @@ def _octets(path: Path, limit: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("it is not a regular file")
+            raise UnusableError(said("it is not a regular file"))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             octets = file.read(limit + 1)
     finally:
         os.close(descriptor)
     if len(octets) > limit:
-        raise ValueError(f"it has more than {limit:,} octets")
+        raise UnusableError(said("it has more than %(most)s octets", most=limit))
     return octets
 
 
@@ -163,7 +164,7 @@ def _read(path: Path) -> str:
         return octets.decode("utf-8")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"line {line} is not UTF-8 text") from None
+        raise UnusableError(said("line %(line)s is not UTF-8 text", line=str(line))) from None
 
 
 def read_kept(folder: Path, shown: str) -> Loaded | None:

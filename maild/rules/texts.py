@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from maild.errors import said
 from maild.rules.fields import Fields, Pairs
-from maild.rules.findings import Code, Findings, nearest, quoted
+from maild.rules.findings import Code, Findings, UnusableError, nearest, quoted, reason_of
 from maild.rules.model import Template, TextList
 from maild.rules.yaml_nodes import Mapping, Node, Scalar, Sequence
 
@@ -47,14 +48,16 @@ def _list(fields: Fields, key: Scalar, node: Node, files: _Files) -> TextList:
     if not isinstance(node, Mapping):
         fields.wrong(node, "a list, or {file: NAME}")
         return TextList(id=key.text, entries=())
-    found = fields.known(node, f"list {quoted(key.text)}", keys=("file",), required=("file",))
+    where = said("list %(name)s", name=quoted(key.text))
+    found = fields.known(node, where, keys=("file",), required=("file",))
     scalar = fields.scalar(found["file"][1], "the name of a file") if "file" in found else None
     if scalar is None:
         return TextList(id=key.text, entries=())
     try:
         return TextList(id=key.text, entries=files.entries(scalar.text), file=scalar.text)
-    except ValueError as error:
-        fields.findings.error(scalar, Code.LIST_FILE, f"{quoted(scalar.text)} {error}")
+    except UnusableError as error:
+        text = said("%(file)s %(reason)s", file=quoted(scalar.text), reason=error.reason)
+        fields.findings.error(scalar, Code.LIST_FILE, text)
         return TextList(id=key.text, entries=(), file=scalar.text)
 
 
@@ -67,7 +70,7 @@ class _Files:
         self._characters = self._lines = 0
 
     def entries(self, name: str) -> tuple[str, ...]:
-        """Return what a file lists. Raises ValueError, which goes on from the file's name."""
+        """Return what a file lists. Raises UnusableError."""
         if name not in self._known:
             found = (line.partition("#")[0].strip() for line in self._read(name))
             self._known[name] = tuple(entry for entry in found if entry)
@@ -75,19 +78,18 @@ class _Files:
 
     def _read(self, name: str) -> list[str]:
         if self._read_list is None:
-            raise ValueError("cannot be read here")
+            raise UnusableError(said("cannot be read here"))
         if self._characters > MAX_ALL_CHARACTERS or self._lines > MAX_ALL_LINES:
-            raise ValueError("is too much: all list files together have more than maild reads")
+            raise UnusableError(said("is too much: all list files together have more than maild reads"))
         try:
             text = self._read_list(name)
         except (OSError, ValueError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            raise ValueError(f"cannot be read: {reason}") from None
+            raise UnusableError(said("cannot be read: %(reason)s", reason=reason_of(error))) from None
         if len(text) > MAX_LIST_CHARACTERS:
-            raise ValueError(f"has more than {MAX_LIST_CHARACTERS:,} characters")
+            raise UnusableError(said("has more than %(most)s characters", most=MAX_LIST_CHARACTERS))
         lines = text.splitlines()
         if len(lines) > MAX_LIST_LINES:
-            raise ValueError(f"has more than {MAX_LIST_LINES:,} lines")
+            raise UnusableError(said("has more than %(most)s lines", most=MAX_LIST_LINES))
         self._characters += len(text)
         self._lines += len(lines)
         return lines
@@ -100,7 +102,8 @@ def read_templates(fields: Fields, pairs: Pairs) -> dict[str, Template]:
 
 def _template(fields: Fields, key: Scalar, node: Node) -> Template:
     fields.name(key, "template")
-    found = fields.known(node, f"template {quoted(key.text)}", keys=("subject", "text"), required=("text",))
+    where = said("template %(name)s", name=quoted(key.text))
+    found = fields.known(node, where, keys=("subject", "text"), required=("text",))
     texts = {name: fields.scalar(pair[1], "a text") for name, pair in found.items()}
     for scalar in texts.values():
         if scalar is not None:
@@ -116,7 +119,8 @@ def _check_placeholders(findings: Findings, scalar: Scalar) -> None:
             continue
         place = findings.within(scalar, found[0], scalar.text[: found.start()])
         if name is None:
-            text = "a '{' that ends nowhere; write '{{' for a brace"
+            text = said("a '{' that ends nowhere; write '{{' for a brace")
         else:
-            text = f"there is no placeholder {quoted(found[0])}{nearest(name, PLACEHOLDERS)}"
+            hint = nearest(name, PLACEHOLDERS)
+            text = said("there is no placeholder %(name)s%(hint)s", name=quoted(found[0]), hint=hint)
         findings.error(place, Code.BAD_PLACEHOLDER, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from maild.errors import Said, said
 from maild.mail.authentication import RESULTS
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, quoted
@@ -57,11 +58,12 @@ class ConditionReader:
 
     def _parts(self, node: Node, where: str, prefix: str) -> tuple[Condition, ...]:
         pairs = self._fields.known(node, where, keys=KEYS)
-        self._refuse_empty(node, f"{where} names no condition; without it a rule takes every mail")
+        text = said("%(where)s names no condition; without it a rule takes every mail", where=where)
+        self._refuse_empty(node, text)
         found = (self._condition(key, place, value, prefix) for key, (place, value) in pairs.items())
         return tuple(part for part in found if part is not None)
 
-    def _refuse_empty(self, node: Node, text: str) -> None:
+    def _refuse_empty(self, node: Node, text: Said) -> None:
         if (isinstance(node, Mapping) and not node.pairs) or (isinstance(node, Sequence) and not node.items):
             self._fields.findings.error(node, Code.EMPTY, text)
 
@@ -82,14 +84,14 @@ class ConditionReader:
     def _group(self, key: str, place: Scalar, node: Node, prefix: str) -> Condition | None:
         """Read `all`, `any` or `none`: a list of mappings, or one mapping each of whose keys is a part."""
         if key == "none" and prefix.endswith("any: "):
-            text = "'none' inside 'any' is easily misread; put it beside the 'any', or use 'unless'"
+            text = said("'none' inside 'any' is easily misread; put it beside the 'any', or use 'unless'")
             self._fields.findings.warning(place, Code.NEGATION_IN_ANY, text)
         inner = f"{prefix}{key}: "
         if isinstance(node, Mapping):
             parts = self._parts(node, f"'{key}'", inner)
         else:
-            self._refuse_empty(node, f"'{key}' names no condition")
-            items = self._fields.items(node, f"a list of conditions for '{key}'")
+            self._refuse_empty(node, said("'%(key)s' names no condition", key=key))
+            items = self._fields.items(node, said("a list of conditions for '%(key)s'", key=key))
             found = (self.read(item, f"'{key}'", inner) for item in items)
             parts = tuple(part for part in found if part is not None)
         if not parts:
@@ -110,12 +112,12 @@ class ConditionReader:
         return Comparison(source=f"{key}|{form}", test=OneOf(values=frozenset((word,))), label=label)
 
     def _header(self, node: Node, prefix: str) -> Condition | None:
-        self._refuse_empty(node, "'header' names no field")
+        self._refuse_empty(node, said("'header' names no field"))
         parts: list[Condition] = []
         for place, value in self._fields.mapping(node, "header fields such as {X-Priority: high}").values():
             name = place.text
             if not name or not name.isascii() or not name.isprintable() or ":" in name or " " in name:
-                text = f"{quoted(name)} is no name of a header field"
+                text = said("%(name)s is no name of a header field", name=quoted(name))
                 self._fields.findings.error(place, Code.BAD_NAME, text)
                 continue
             part = self._text(f"header:{name.lower()}", value, prefix, shown=f"header {name}")
@@ -125,7 +127,7 @@ class ConditionReader:
 
     def _size(self, node: Node, prefix: str) -> Condition | None:
         pairs = self._fields.known(node, "size", keys=("larger_than", "smaller_than"))
-        self._refuse_empty(node, "'size' names no bound")
+        self._refuse_empty(node, said("'size' names no bound"))
         bounds = self._bounds(node, pairs)
         if bounds == (None, None):
             return None
@@ -136,14 +138,14 @@ class ConditionReader:
         larger = self._fields.size(pairs["larger_than"][1]) if "larger_than" in pairs else None
         smaller = self._fields.size(pairs["smaller_than"][1]) if "smaller_than" in pairs else None
         if larger is not None and smaller is not None and larger + 1 >= smaller:
-            text = "nothing is larger than the one bound and smaller than the other"
+            text = said("nothing is larger than the one bound and smaller than the other")
             self._fields.findings.error(node, Code.BAD_SIZE, text)
         return larger, smaller
 
     def _attachment(self, node: Node, prefix: str) -> Condition | None:
         keys = ("name", "type", "larger_than", "smaller_than")
         pairs = self._fields.known(node, "attachment", keys=keys)
-        self._refuse_empty(node, "'attachment' says nothing of it; {name: '*'} means any")
+        self._refuse_empty(node, said("'attachment' says nothing of it; {name: '*'} means any"))
         tests: dict[str, list[tuple[Test, str]]] = {"name": [], "type": []}
         for key, found in tests.items():
             if key in pairs:

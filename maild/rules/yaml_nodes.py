@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from maild.errors import Said, said
 from maild.rules.findings import Code, Findings, Spot, quoted
 
 MAX_CHARACTERS = 5_000_000
@@ -82,7 +83,7 @@ def parse(text: str, findings: Findings) -> Node | None:
     """Read one YAML document; None when nothing can be made of it. Whatever is wrong is in `findings`."""
     start = Spot(1, 1)
     if len(text) > MAX_CHARACTERS:
-        findings.error(start, Code.TOO_LARGE, f"the file has more than {MAX_CHARACTERS:,} characters")
+        findings.error(start, Code.TOO_LARGE, said("the file has more than %(most)s characters", most=MAX_CHARACTERS))
         return None
     findings.source = text.removeprefix("\ufeff")
     builder = _Builder(findings)
@@ -93,7 +94,8 @@ def parse(text: str, findings: Findings) -> Node | None:
     except yaml.MarkedYAMLError as error:
         findings.error(*_misread(error, builder.long_quote))
     except (yaml.YAMLError, UnicodeError) as error:
-        findings.error(_unprintable(text), Code.SYNTAX, f"not YAML text: {_reason(error)}")
+        found = said("not YAML text: %(reason)s", reason=said(_reason(error)))
+        findings.error(_unprintable(text), Code.SYNTAX, found)
     return None
 
 
@@ -101,21 +103,27 @@ def _spot(mark: Any) -> Spot:
     return Spot(1, 1) if mark is None else Spot(mark.line + 1, mark.column + 1)
 
 
-def _misread(error: yaml.MarkedYAMLError, long_quote: tuple[Spot, int] | None) -> tuple[Spot, Code, str]:
+def _misread(error: yaml.MarkedYAMLError, long_quote: tuple[Spot, int] | None) -> tuple[Spot, Code, Said]:
     """Return where the mistake is likely to be: the reader gives up where a quote or a bracket is missed, lines below.
 
     Args:
         error: the reader's.
         long_quote: where the last quoted text of several lines begins, and the line in which it ends.
     """
-    text = ", ".join(filter(None, (error.context, error.problem)))
+    text = _told(error)
     begin, end = _spot(error.context_mark), _spot(error.problem_mark or error.context_mark)
     if long_quote is not None and long_quote[1] == end.line:
-        return long_quote[0], Code.SYNTAX, f"a quote that begins here ends only in line {end.line}, or never"
+        text = said("a quote that begins here ends only in line %(line)s, or never", line=str(end.line))
+        return long_quote[0], Code.SYNTAX, text
     opened = error.context in ("while parsing a flow sequence", "while parsing a flow mapping")
     if error.context == "while scanning a quoted scalar" or (opened and begin.line != end.line):
         return begin, Code.SYNTAX, text
     return end, Code.SYNTAX, text
+
+
+def _told(error: yaml.MarkedYAMLError) -> Said:
+    parts = [said(part) for part in (error.context, error.problem) if part]
+    return said("%(doing)s, %(problem)s", doing=parts[0], problem=parts[1]) if len(parts) == 2 else parts[0]
 
 
 def _events(text: str) -> Iterator[yaml.Event]:
@@ -157,27 +165,30 @@ class _Builder:
             elif isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    self._stop(spot, Code.SYNTAX, "a rules file is one YAML document; '---' begins another")
+                    self._stop(spot, Code.SYNTAX, said("a rules file is one YAML document; '---' begins another"))
         return self._root
 
-    def _stop(self, spot: Spot, code: Code, text: str) -> None:
+    def _stop(self, spot: Spot, code: Code, text: Said) -> None:
         self._findings.error(spot, code, text)
         raise _StopError
 
     def _take(self, event: yaml.NodeEvent, spot: Spot) -> None:
         self._count += 1
         if self._count > MAX_NODES:
-            self._stop(spot, Code.TOO_LARGE, f"more than {MAX_NODES:,} values in one file; move lists into files")
+            text = said("more than %(most)s values in one file; move lists into files", most=MAX_NODES)
+            self._stop(spot, Code.TOO_LARGE, text)
         if event.anchor is not None:
             sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
-            self._findings.error(spot, Code.ALIAS, f"{sign}{event.anchor}: anchors and aliases are not used here")
+            text = said("%(anchor)s: anchors and aliases are not used here", anchor=f"{sign}{event.anchor}")
+            self._findings.error(spot, Code.ALIAS, text)
         if isinstance(event, yaml.AliasEvent):
             self._findings.spoil(spot)
             self._place(Scalar(text="", plain=True, line=spot.line, column=spot.column))
             return
         tag = event.tag if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) else None
         if tag is not None:
-            self._findings.error(spot, Code.TAG, f"{quoted(tag)}: tags are not used here; write the plain value")
+            text = said("%(tag)s: tags are not used here; write the plain value", tag=quoted(tag))
+            self._findings.error(spot, Code.TAG, text)
         self._place(self._node(event, spot))
 
     def _node(self, event: yaml.NodeEvent, spot: Spot) -> Node:
@@ -206,18 +217,18 @@ class _Builder:
             self._pair(parent, key, node)
         if not isinstance(node, Scalar):
             if len(self._open) >= MAX_DEPTH:
-                self._stop(Spot(node.line, node.column), Code.TOO_DEEP, f"nested deeper than {MAX_DEPTH} levels")
+                text = said("nested deeper than %(most)s levels", most=MAX_DEPTH)
+                self._stop(Spot(node.line, node.column), Code.TOO_DEEP, text)
             self._open.append(node)
             self._keys.append(None)
 
     def _key(self, node: Node) -> Scalar:
         if isinstance(node, Scalar):
             if node.surprising:
-                self._findings.warning(
-                    node, Code.YAML_1_1, f"the key {quoted(node.text)} is no text in YAML 1.1; quote it"
-                )
+                text = said("the key %(key)s is no text in YAML 1.1; quote it", key=quoted(node.text))
+                self._findings.warning(node, Code.YAML_1_1, text)
             return node
-        self._findings.error(node, Code.WRONG_KIND, "a key is a word, not a list or a mapping")
+        self._findings.error(node, Code.WRONG_KIND, said("a key is a word, not a list or a mapping"))
         return _NO_KEY
 
     def _pair(self, parent: Mapping, key: Scalar, node: Node) -> None:
@@ -228,6 +239,5 @@ class _Builder:
         if first is None:
             parent.pairs[key.text] = (key, node)
             return
-        self._findings.error(
-            key, Code.DUPLICATE_KEY, f"the key {quoted(key.text)} stands already in line {first[0].line}"
-        )
+        text = said("the key %(key)s stands already in line %(line)s", key=quoted(key.text), line=str(first[0].line))
+        self._findings.error(key, Code.DUPLICATE_KEY, text)

@@ -1,6 +1,7 @@
 """German and English: which one a reader gets, and the catalogue of words.
 
-The words in the code are English; `locale/de/messages.po` holds the German ones and is read as it is, at start.
+The words in the code are English; `locale/de/messages.po` holds the German ones and is read as it is, at start. What
+is said about a rules file has a catalogue of its own, `rules.po`: there `size` is a key, and not a word.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import IO
 from babel.messages.pofile import read_po
 
 LANGUAGES = ("de", "en")
+THOUSANDS = {"de": ".", "en": ","}  # what parts them in a number
 _LOCALE = Path(__file__).parent / "locale"
 _MAX_PREFERENCES = 20
 
@@ -35,9 +37,9 @@ class Catalogue:
 
 
 @cache
-def catalogue(language: str) -> Catalogue:
-    """Return the words of a language."""
-    path = _LOCALE / language / "messages.po"
+def catalogue(language: str, name: str = "messages") -> Catalogue:
+    """Return the words of a language: those of the pages, or `rules`."""
+    path = _LOCALE / language / f"{name}.po"
     if not path.exists():
         return Catalogue({}, {})
     with path.open("rb") as file:

@@ -17,9 +17,10 @@ from starlette.concurrency import run_in_threadpool
 from maild.archive.versions import ever_served, newest_of, source_of
 from maild.errors import Diagnostic
 from maild.rules.editing import with_line_ends
-from maild.rules.findings import Code
+from maild.rules.findings import Code, one_line
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Loaded, read_text
+from maild.web.language import THOUSANDS, catalogue
 from maild.web.visit import Visit
 
 _MOST_SHOWN = 200
@@ -42,9 +43,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A diagnostic with the line that it is about."""
+    """A diagnostic in the reader's language, with the line that it is about."""
 
     told: Diagnostic
+    text: str
     line_text: str
 
 
@@ -116,7 +118,7 @@ async def check(visit: Visit, text: str, *, by_hand: bool = False) -> Checked:
     rehearsable = loaded.ruleset
     if loaded.ruleset is None and all(d.code == Code.FAILED_TEST for d in loaded.diagnostics if d.severity == "error"):
         rehearsable = (await run_in_threadpool(look, tested=False)).ruleset
-    return _checked(loaded, rehearsable)
+    return _checked(loaded, rehearsable, visit.language)
 
 
 def _may_read(serving: Ruleset, name: str) -> bool:
@@ -126,7 +128,14 @@ def _may_read(serving: Ruleset, name: str) -> bool:
     return any(kept.file == name for kept in serving.lists.values()) or (parts[:1] == ("lists",) and ".." not in parts)
 
 
-def findings_of(diagnostics: tuple[Diagnostic, ...], source: str) -> tuple[Finding, ...]:
+def in_language(told: Diagnostic, language: str) -> str:
+    """Say a diagnostic in a reader's language."""
+    if told.said is None:
+        return told.text
+    return one_line(told.said.in_words(catalogue(language, "rules").gettext, THOUSANDS[language]))
+
+
+def findings_of(diagnostics: tuple[Diagnostic, ...], source: str, language: str) -> tuple[Finding, ...]:
     """Put the lines beside what was found in them."""
     lines = source.split("\n")
 
@@ -134,19 +143,21 @@ def findings_of(diagnostics: tuple[Diagnostic, ...], source: str) -> tuple[Findi
         text = lines[told.line - 1].strip() if 0 < told.line <= len(lines) else ""
         return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
-    return tuple(Finding(told=told, line_text=line(told)) for told in diagnostics[:_MOST_SHOWN])
+    return tuple(
+        Finding(told=told, text=in_language(told, language), line_text=line(told)) for told in diagnostics[:_MOST_SHOWN]
+    )
 
 
-def _checked(loaded: Loaded, rehearsable: Ruleset | None) -> Checked:
+def _checked(loaded: Loaded, rehearsable: Ruleset | None, language: str) -> Checked:
     errors = tuple(d for d in loaded.diagnostics if d.severity == "error" and d.code != Code.FAILED_TEST)
     warnings = tuple(d for d in loaded.diagnostics if d.severity != "error")
     failed = tuple(d for d in loaded.diagnostics if d.severity == "error" and d.code == Code.FAILED_TEST)
     return Checked(
         ruleset=loaded.ruleset,
         rehearsable=rehearsable,
-        errors=findings_of(errors, loaded.source),
-        warnings=findings_of(warnings, loaded.source),
-        failed=findings_of(failed, loaded.source),
+        errors=findings_of(errors, loaded.source, language),
+        warnings=findings_of(warnings, loaded.source, language),
+        failed=findings_of(failed, loaded.source, language),
         more=sum(max(0, len(found) - _MOST_SHOWN) for found in (errors, warnings, failed)),
     )
 

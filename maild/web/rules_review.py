@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from maild.archive.audit import Record
 from maild.archive.proposals import (
     Decision,
     NewProposal,
@@ -25,6 +26,7 @@ from maild.archive.proposals import (
     decide,
     proposal,
     propose,
+    reopen,
 )
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
@@ -57,6 +59,17 @@ class _Signature:
     author: str
     reason: str
     approved_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """What is said to a proposal, and whose that is."""
+
+    verdict: Verdict
+    author: str
+
+    def record(self, visit: Visit, what: str) -> Record:
+        return visit.acted(Act.RULES, about=f"proposal {self.verdict.proposal_id}", what=what, author=self.author)
 
 
 class Workshop:
@@ -173,16 +186,17 @@ class Workshop:
         answer = _reason(visit)
         if decision is Decision.REJECTED and not answer:
             return await self.show(visit, draft, asked=asked, fault="reason", status=400)
-        if decision is Decision.APPROVED and draft.text != self._services.rulebook.source:
-            if is_stale(visit, draft):
-                return await self.show(visit, draft, asked=asked, fault="stale", status=409)
-            signature = _Signature(author=asked.author, reason=asked.reason, approved_by=me)
-            outcome = await self._place(visit, draft, signature)
-            if isinstance(outcome, str):
-                return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
         verdict = Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
-        done = visit.acted(Act.RULES, about=f"proposal {asked.id}", what=str(decision), author=asked.author)
-        await visit.write(decide, verdict, done)
+        said = _Decided(verdict=verdict, author=asked.author)
+        if decision is not Decision.APPROVED or draft.text == self._services.rulebook.source:
+            await visit.write(decide, verdict, said.record(visit, str(decision)))
+            return visit.go("/rules")
+        if is_stale(visit, draft):
+            return await self.show(visit, draft, asked=asked, fault="stale", status=409)
+        signature = _Signature(author=asked.author, reason=asked.reason, approved_by=me)
+        outcome = await self._place(visit, draft, signature, said)
+        if isinstance(outcome, str):
+            return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
         return visit.go("/rules")
 
     async def _propose(self, visit: Visit, draft: Draft, reason: str) -> Response:
@@ -195,8 +209,14 @@ class Workshop:
         number = await visit.write(propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"))
         return visit.go(f"/rules?proposed={number}")
 
-    async def _place(self, visit: Visit, draft: Draft, signature: _Signature) -> int | str:
-        """Write the file, take it up, sign it; return the version's number (0: unsigned), or in a word why not."""
+    async def _place(
+        self, visit: Visit, draft: Draft, signature: _Signature, approved: _Decided | None = None
+    ) -> int | str:
+        """Write the file, take it up, sign it; return the version's number (0: unsigned), or in a word why not.
+
+        What is proposed is decided on first: whoever decides otherwise at this moment, here or in another process,
+        finds it decided, or has this one find it.
+        """
         rulebook = self._services.rulebook
         checked = await check(visit, draft.text)
         if checked.ruleset is None:
@@ -211,13 +231,17 @@ class Workshop:
                 if is_stale(visit, draft):
                     return "stale"
                 unknown = there is not None and not await visit.read(octets_ever_served, there)
+                if approved is not None:
+                    await visit.write(decide, approved.verdict, approved.record(visit, str(Decision.APPROVED)))
                 await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
                 await self._services.reload_rules()
         except TemporaryError:
             return "busy"
         except OSError:
+            await self._take_back(visit, approved)
             return "unwritable"
         if rulebook.current.version != checked.ruleset.version:
+            await self._take_back(visit, approved)
             return "not-taken"
         version = Version(
             digest=rulebook.current.version,
@@ -228,6 +252,12 @@ class Workshop:
             approved_by=signature.approved_by,
         )
         return await self._sign(visit, version)
+
+    async def _take_back(self, visit: Visit, approved: _Decided | None) -> None:
+        if approved is not None:
+            await visit.write(
+                reopen, approved.verdict, approved.record(visit, "could not be put in force, waits again")
+            )
 
     async def _sign(self, visit: Visit, version: Version) -> int:
         try:

@@ -76,6 +76,11 @@ _VALUES = {
 _PREFIX = re.compile(r"(unless|any:|all:|none:) ")
 _FLAG = re.compile(rf"({'|'.join(FLAGS)}) is (true|false)")
 _COMPARED = re.compile(rf"({'|'.join(KEYS)})( \S+)? ({'|'.join(_OPERATORS)}) (.*)", re.DOTALL)
+_OR = _("or")
+_PARTS_OF = {"name": _("name"), "type": _("type")}
+_PARTS = re.compile(rf" (?=(?:name|type) (?:{'|'.join(_OPERATORS)}) |(?:larger|smaller) than \d)")
+_PART = re.compile(rf"(name|type) ({'|'.join(_OPERATORS)}) (.*)", re.DOTALL)
+_LIST = re.compile(r"\{list: (.+)\}")
 _BOUND = re.compile(r"(larger|smaller) than (\d+)")
 
 
@@ -146,9 +151,24 @@ class Words:
         compared = _COMPARED.fullmatch(text)
         if compared is not None and compared[1] != "attachment":
             key, argument, operator, operand = compared.groups(default="")
-            return f"{self._say(KEYS[key])}{argument} {self._say(_OPERATORS[operator])} {operand}"
+            return f"{self._say(KEYS[key])}{argument} {self._held_against(operator, operand)}"
         key, _space, rest = text.partition(" ")
-        return f"{self._known(KEYS, key)} {_BOUND.sub(self._bound, rest)}"
+        parts = [self._of_attachment(part) for part in _PARTS.split(rest)]
+        return f"{self._known(KEYS, key)} {_BOUND.sub(self._bound, ', '.join(parts))}"
+
+    def _held_against(self, operator: str, operand: str) -> str:
+        """Say an operator with its values: `contains frist | mahnung`, `is {list: NAME}`."""
+        if (listed := _LIST.fullmatch(operand)) is not None:
+            words = _("is in the list “%(list)s”") if operator == "is" else _("something of the list “%(list)s”")
+            named = self._say(words) % {"list": listed[1]}
+            return named if operator == "is" else f"{self._say(_OPERATORS[operator])} {named}"
+        if operator != "regex":  # there it may be a part of the expression
+            operand = operand.replace(" | ", f" {self._say(_OR)} ")
+        return f"{self._say(_OPERATORS[operator])} {operand}"
+
+    def _of_attachment(self, text: str) -> str:
+        found = _PART.fullmatch(text)
+        return text if found is None else f"{self._say(_PARTS_OF[found[1]])} {self._held_against(found[2], found[3])}"
 
     def _bound(self, found: re.Match[str]) -> str:
         words = _("larger than %(size)s") if found[1] == "larger" else _("smaller than %(size)s")

@@ -24,7 +24,12 @@ RULES_PAGES = {
     "rules-form": "/rules/rule/eilt",
     "rules-edit": "/rules/edit",
 }
-_IN_DOCS = ("rules", "rules-form")  # of these: in German, wide and light alone
+MISTAKES = """\
+  - id: presse
+    when: {to: pressestelle, subjekt: Anfrage}
+    then: {deliver: presse}
+"""
+_IN_DOCS = ("rules", "rules-form")  # of these: wide and light alone
 
 
 def sign_in(page: Page, base: str, login: str = "petra") -> None:
@@ -88,8 +93,8 @@ def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path)
             elif scheme == "light" or name in _ALSO_DARK:
                 page.goto(base + path)
                 page.screenshot(path=folder / f"{name}-{language}-{width}{'-dark' * (scheme == 'dark')}.png")
-        if (language, width, scheme) == ("de", "wide", "light"):
-            _shoot_rules(page, base, folder)
+        if (width, scheme) == ("wide", "light"):
+            _shoot_rules(page, base, folder, language)
         context.close()
 
 
@@ -102,13 +107,23 @@ def go_to_review(page: Page, base: str) -> None:
     page.wait_for_selector("#rehearsal-title")
 
 
-def _shoot_rules(page: Page, base: str, folder: Path) -> None:
+def make_mistakes(page: Page, base: str) -> None:
+    """Put three mistakes into the rules' text, and wait until they are listed."""
+    page.goto(base + RULES_PAGES["rules-edit"])
+    text = page.input_value("#text")
+    page.fill("#text", text.replace("tests:\n", f"{MISTAKES}tests:\n"))
+    page.wait_for_selector("#found li.error >> nth=2")
+
+
+def _shoot_rules(page: Page, base: str, folder: Path, language: str) -> None:
     for name in _IN_DOCS:
         page.goto(base + RULES_PAGES[name])
-        page.screenshot(path=folder / f"{name}-de-wide.png")
+        page.screenshot(path=folder / f"{name}-{language}-wide.png")
     page.set_viewport_size({"width": WIDTHS["wide"][0], "height": 1180})  # all of it: its end is what matters
+    make_mistakes(page, base)
+    page.screenshot(path=folder / f"rules-edit-{language}-wide.png")
     go_to_review(page, base)
-    page.screenshot(path=folder / "rules-review-de-wide.png")
+    page.screenshot(path=folder / f"rules-review-{language}-wide.png")
 
 
 def _scheme(name: str) -> Scheme:

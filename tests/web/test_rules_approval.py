@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from maild.archive.proposals import proposal, waiting_proposals
-from tests.web.office import Office, sign_in
+from maild.archive.proposals import Decision, Verdict, decide, proposal, waiting_proposals
+from maild.errors import NotFoundError
+from tests.web.office import NOW_MS, Office, sign_in
 from tests.web.workshop import TESTED, Shop, fields, open_shop, review, save, token, words
 
 NEW = TESTED.replace("priority: high", "priority: low")
@@ -161,3 +162,36 @@ def test_who_withdraws_while_another_approves_finds_it_decided(shop: Shop) -> No
         go_on.set()
         assert (approved.result(30).status_code, withdrawn.result(30).status_code) == (303, 404)
     assert shop.text == NEW
+
+
+def test_a_withdrawal_from_another_process_finds_it_decided_before_it_is_in_force(shop: Shop) -> None:
+    path = propose(shop)
+    reload, found = shop.office.services.reload_rules, list[str]()
+    withdrawal = Verdict(proposal_id=int(path.rpartition("/")[2]), decision=Decision.WITHDRAWN, by="rita", at_ms=NOW_MS)
+
+    async def meanwhile() -> None:
+        # The file is written now, and not in force yet; the other process knows nothing of this one's locks.
+        try:
+            await shop.office.database.writer.run(decide, withdrawal)
+        except NotFoundError as error:
+            found.append(str(error))
+        await reload()
+
+    shop.office.services = replace(shop.office.services, reload_rules=meanwhile)
+    with shop.office.client("ralf") as client:
+        approved = client.post(path, data={"token": token(client), "decision": "approved"})
+    assert (approved.status_code, found, shop.text) == (303, ["the proposal is decided"], NEW)
+
+
+def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_waiting(shop: Shop) -> None:
+    path = propose(shop)
+
+    async def not_at_all() -> None:
+        pass
+
+    shop.office.services = replace(shop.office.services, reload_rules=not_at_all)
+    with shop.office.client("ralf") as client:
+        answer = client.post(path, data={"token": token(client), "decision": "approved"})
+    assert answer.status_code == 409
+    with shop.office.database.read() as connection:
+        assert [waiting.id for waiting in waiting_proposals(connection)] == [int(path.rpartition("/")[2])]
