@@ -18,7 +18,7 @@ from maild.errors import StorageError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0013"  # the newest revision; they are numbered in order, and a test compares it with the scripts
+HEAD = "0014"  # the newest revision; they are numbered in order, and a test compares it with the scripts
 
 
 def current_revision(connection: Connection) -> str | None:
