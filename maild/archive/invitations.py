@@ -16,6 +16,7 @@ from maild.archive.schema import sessions, users
 from maild.archive.schema_sign_in import invitations
 from maild.archive.second_factors import forget_second_factor
 from maild.archive.sessions import digest_of
+from maild.archive.sign_in_notices import Told, tell
 from maild.errors import NotFoundError
 from maild.mail.acts import Act
 from maild.policy.credentials import may_invite
@@ -27,7 +28,7 @@ AGAIN_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInvitation:
-    """A link to make. `by` is who hands it over; with `forgets_second` the second factor is lost and is to go, too."""
+    """A link to make. `by` is who hands it over; with `forgets_second` the second factor is lost, and goes with it."""
 
     digest: bytes
     login: str
@@ -62,6 +63,8 @@ class Invitation:
     login: str
     name: str
     expires_ms: int
+    made_by: str
+    forgets_second: bool
 
 
 def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: int) -> Invitation | None:
@@ -69,7 +72,7 @@ def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: in
     if not token:
         return None
     row = connection.execute(
-        select(invitations.c.user_id, invitations.c.expires_ms, invitations.c.made_by, users.c.login, users.c.name)
+        select(invitations, users.c.login, users.c.name)
         .join(users, users.c.id == invitations.c.user_id)
         .where(
             invitations.c.digest == digest_of(token),
@@ -80,7 +83,14 @@ def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: in
     ).first()
     if row is None or not _holds_still(connection, row.made_by, row.user_id, teams, now_ms):
         return None
-    return Invitation(user_id=row.user_id, login=row.login, name=row.name, expires_ms=row.expires_ms)
+    return Invitation(
+        user_id=row.user_id,
+        login=row.login,
+        name=row.name,
+        expires_ms=row.expires_ms,
+        made_by=row.made_by,
+        forgets_second=bool(row.forgets_second),
+    )
 
 
 def _holds_still(connection: Connection, made_by: str, user_id: int, teams: Teams, now_ms: int) -> bool:
@@ -128,11 +138,16 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
     connection.execute(delete(invitations).where(invitations.c.user_id == person.id, invitations.c.used_ms.is_(None)))
     connection.execute(
         insert(invitations).values(
-            digest=new.digest, user_id=person.id, made_by=new.by, created_ms=new.at_ms, expires_ms=expires_ms
+            digest=new.digest,
+            user_id=person.id,
+            made_by=new.by,
+            created_ms=new.at_ms,
+            expires_ms=expires_ms,
+            forgets_second=int(new.forgets_second),
         )
     )
-    if new.forgets_second:
-        forget_second_factor(connection, person.id)
+    if has_password:
+        tell(connection, person.id, Told.LINK, new.by, new.at_ms)
     details = {"what": "invitation", "until": expires_ms, "second_factor_removed": new.forgets_second}
     record(connection, [_credential(new.by, person, new.at_ms, details)])
     return expires_ms
@@ -161,6 +176,8 @@ def _redeem(connection: Connection, asked: Redemption) -> Invitation | None:
     if used.rowcount != 1:  # another was quicker
         return None
     connection.execute(update(users).where(users.c.id == found.user_id).values(password=asked.password))
+    if found.forgets_second and forget_second_factor(connection, found.user_id):
+        tell(connection, found.user_id, Told.SECOND_REMOVED, found.made_by, asked.at_ms)
     connection.execute(delete(sessions).where(sessions.c.user_id == found.user_id))
     person = find_user(connection, found.login)
     record(connection, [_credential(found.login, person, asked.at_ms, {"what": "password", "by": "invitation"})])

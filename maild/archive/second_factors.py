@@ -1,4 +1,4 @@
-"""Second factors: the app that shows six digits, and codes on paper for when it is gone.
+"""Second factors: the app that shows six digits, passkeys, and codes on paper for when they are gone.
 
 A code of the app opens once: its step is remembered in the statement that takes it, so that of two tries at the same
 moment one is refused. Codes on paper have 80 bits of chance; their SHA-256 is enough to know them by.
@@ -14,7 +14,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.schema import sessions
-from maild.archive.schema_sign_in import recovery_codes, totp
+from maild.archive.schema_sign_in import passkeys, recovery_codes, totp
+from maild.archive.sign_in_notices import Told, tell
 from maild.mail.acts import Act
 
 CODES = 10
@@ -31,6 +32,12 @@ class Factors:
     since_ms: int | None
     last_step: int
     codes_left: int
+    passkeys: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Tell whether a password alone is not enough."""
+        return self.secret is not None or self.passkeys > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +83,13 @@ class Paper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A second factor is to go. `by` is who says so."""
+    """A second factor is to go: the app, or with `everything` the passkeys, too. `by` is who says so."""
 
     user_id: int
     login: str
     by: str
     at_ms: int
+    everything: bool = False
 
 
 def new_codes() -> tuple[str, ...]:
@@ -104,18 +112,32 @@ def factors_of(connection: Connection, user_id: int) -> Factors:
         .select_from(recovery_codes)
         .where(recovery_codes.c.user_id == user_id, recovery_codes.c.used_ms.is_(None))
     )
+    keys = connection.scalar(select(func.count()).select_from(passkeys).where(passkeys.c.user_id == user_id))
     return Factors(
         secret=None if row is None else bytes(row.secret),
         since_ms=None if row is None else row.created_ms,
         last_step=-1 if row is None else row.last_step,
         codes_left=left or 0,
+        passkeys=keys or 0,
     )
 
 
 def forget_second_factor(connection: Connection, user_id: int) -> bool:
-    """Remove app and codes, within a unit that says so in the audit log; tells whether there was an app."""
-    connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
-    return connection.execute(delete(totp).where(totp.c.user_id == user_id)).rowcount > 0
+    """Remove app, passkeys and codes, within a unit that says so in the audit log; tells whether there was one."""
+    keys = connection.execute(delete(passkeys).where(passkeys.c.user_id == user_id)).rowcount
+    return _forget_app(connection, user_id) or keys > 0
+
+
+def _forget_app(connection: Connection, user_id: int) -> bool:
+    had = connection.execute(delete(totp).where(totp.c.user_id == user_id)).rowcount > 0
+    forget_unused_codes(connection, user_id)
+    return had
+
+
+def forget_unused_codes(connection: Connection, user_id: int) -> None:
+    """Remove the codes on paper of a person who has no second factor any more."""
+    if not factors_of(connection, user_id).any:
+        connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
 
 
 # --- units of work ------------------------------------------------------------------------------------------
@@ -124,11 +146,11 @@ def forget_second_factor(connection: Connection, user_id: int) -> bool:
 def set_totp(connection: Connection, arguments: list[NewTotp]) -> list[None]:
     """Know apps from now on."""
     for new in arguments:
-        replaced = forget_second_factor(connection, new.user_id)
+        replaced = _forget_app(connection, new.user_id)
         connection.execute(
             insert(totp).values(user_id=new.user_id, secret=new.secret, created_ms=new.at_ms, last_step=new.step)
         )
-        _put_codes(connection, new.user_id, new.codes)
+        put_codes(connection, new.user_id, new.codes)
         connection.execute(
             update(sessions)
             .where(sessions.c.digest == new.session, sessions.c.user_id == new.user_id)
@@ -141,13 +163,14 @@ def set_totp(connection: Connection, arguments: list[NewTotp]) -> list[None]:
 def renew_codes(connection: Connection, arguments: list[NewCodes]) -> list[None]:
     """Put fresh codes in the place of the old ones."""
     for new in arguments:
-        connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == new.user_id))
-        _put_codes(connection, new.user_id, new.codes)
+        put_codes(connection, new.user_id, new.codes)
         _note(connection, new.login, new.login, new.at_ms, "recovery codes")
     return [None] * len(arguments)
 
 
-def _put_codes(connection: Connection, user_id: int, codes: tuple[bytes, ...]) -> None:
+def put_codes(connection: Connection, user_id: int, codes: tuple[bytes, ...]) -> None:
+    """Put codes on paper in the place of those before, within a unit."""
+    connection.execute(delete(recovery_codes).where(recovery_codes.c.user_id == user_id))
     connection.execute(insert(recovery_codes), [{"user_id": user_id, "digest": digest} for digest in codes])
 
 
@@ -189,9 +212,12 @@ def remove_second_factors(connection: Connection, arguments: list[Removal]) -> l
 
 
 def _remove(connection: Connection, asked: Removal) -> bool:
-    if not forget_second_factor(connection, asked.user_id):
+    forget = forget_second_factor if asked.everything else _forget_app
+    if not forget(connection, asked.user_id):
         return False
     _note(connection, asked.by, asked.login, asked.at_ms, "second factor removed")
+    if asked.by != asked.login:
+        tell(connection, asked.user_id, Told.SECOND_REMOVED, asked.by, asked.at_ms)
     return True
 
 

@@ -57,7 +57,9 @@ def invite(login: str, name: str, mail: str | None) -> None:
 
 @verb("maild user second-factor petra.m", "maild user second-factor petra.m --remove --yes", name="second-factor")
 @click.argument("login")
-@click.option("--remove", is_flag=True, help="The app and the codes on paper are lost: the password alone opens again.")
+@click.option(
+    "--remove", is_flag=True, help="App, passkeys and codes on paper are lost: the password alone opens again."
+)
 @yes_option
 def second_factor(login: str, *, remove: bool, yes: bool) -> None:
     """Say whether a person has a second factor, or remove one that is lost. Exit 1: there is none."""
@@ -70,16 +72,18 @@ def second_factor(login: str, *, remove: bool, yes: bool) -> None:
     with reading(here) as connection:
         person = find_user(connection, login)
         factors = factors_of(connection, person.id)
-    if factors.since_ms is None:
+    if not factors.any:
         note(f"{person.login} has no second factor")
         raise click.exceptions.Exit(1)
     if not remove:
-        click.echo(f"an authenticator app since {local(factors.since_ms)}; {factors.codes_left} codes on paper left")
+        app = "" if factors.since_ms is None else f"an authenticator app since {local(factors.since_ms)}; "
+        keys = f"{factors.passkeys} passkey{'' if factors.passkeys == 1 else 's'}; " if factors.passkeys else ""
+        click.echo(f"{app}{keys}{factors.codes_left} codes on paper left")
         return
     if not yes:
         note(f"would remove the second factor of {person.login}: the password alone would open; --yes does it")
         raise click.exceptions.Exit(1)
-    gone = Removal(user_id=person.id, login=person.login, by=OPERATOR, at_ms=now_ms())
+    gone = Removal(user_id=person.id, login=person.login, by=OPERATOR, at_ms=now_ms(), everything=True)
     carry_out(here, remove_second_factors, gone)
     note(f"{person.login} has no second factor any more")
 

@@ -16,6 +16,7 @@ from maild.archive.accounts import stored_password
 from maild.archive.second_factors import factors_of
 from maild.archive.sessions import Confirmation, confirm_sessions
 from maild.web.forms import own_path
+from maild.web.passkeys import FIELD
 from maild.web.problems import problem
 from maild.web.proofs import Proofs, Tried
 from maild.web.visit import Visit
@@ -67,7 +68,10 @@ class Confirming:
 
     async def _try(self, visit: Visit) -> Tried:
         person, code = visit.person, visit.form.get(f"{_PREFIX}code", "")[:_MAX_FIELD]
-        if code:
+        if visit.form.get(_PREFIX + FIELD):
+            proved = await self._proofs.passkeys.again(visit, _PREFIX)
+            tried = Tried(user_id=None if proved.problem else proved.user_id)
+        elif code:
             tried = await self._proofs.code(visit, person.user_id, person.login, code)
         else:
             tried = await self._proofs.password(visit, person.login, visit.form.get(f"{_PREFIX}password", ""))
@@ -87,6 +91,7 @@ class Confirming:
             kept={name: value for name, value in _without(visit.form).items() if name != "token"},
             has_password=stored is not None,
             has_app=factors.secret is not None,
+            passkey=await self._proofs.passkeys.ask_again(visit) if stored is not None else None,
             house=visit.services.settings.oidc,
             failed=failed,
         )

@@ -14,9 +14,11 @@ from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app
 from maild.archive.passwords import hash_password, objection
 from maild.archive.second_factors import factors_of
 from maild.archive.sessions import Ending, end_sessions, handle_of, list_sessions
+from maild.archive.sign_in_notices import PutAway, put_away
 from maild.errors import NotFoundError
 from maild.web.copies import copies_shown
 from maild.web.digests import wishes_shown
+from maild.web.forms import own_path
 from maild.web.password_words import OBJECTIONS
 from maild.web.visit import Visit
 
@@ -84,3 +86,12 @@ async def change_password(visit: Visit) -> Response:
         set_passwords, NewPassword(login=person.login, password=stored, at_ms=visit.now_ms, by=person.login, keep=keep)
     )
     return visit.go("/sessions")
+
+
+async def put_notices_away(visit: Visit) -> Response:
+    """Note that one has read what was told of one's own ways in."""
+    number = visit.form.get("up_to", "")
+    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
+        raise HTTPException(404)
+    await visit.write(put_away, PutAway(user_id=visit.person.user_id, up_to=int(number), at_ms=visit.now_ms))
+    return visit.go(own_path(visit.form.get("next", "/")))

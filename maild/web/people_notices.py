@@ -1,4 +1,4 @@
-"""What the first page says of rights: those that end soon, and those that somebody else gave in one's team."""
+"""What the first page says of rights and ways in: those that end soon, and what somebody else gave or did."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from maild.archive.audit_requests import Waiting
 from maild.archive.rights import Ending, RightsNotice, endings, notices
+from maild.archive.sign_in_notices import SignInNotice, told
 from maild.policy.granting import ending
 from maild.policy.roles import Permission
 from maild.web.auditing import waiting
@@ -39,11 +40,12 @@ class PeopleNotices:
     others: tuple[Ends, ...]
     given: tuple[tuple[RightsNotice, str], ...]  # with the name of the team
     requests: Waiting
+    ways_in: tuple[SignInNotice, ...]  # what was done to one's own
     role_names: dict[str, str]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to say."""
-        return bool(self.own or self.others or self.given or self.requests.requests)
+        return bool(self.own or self.others or self.given or self.requests.requests or self.ways_in)
 
 
 async def people_notices(visit: Visit) -> PeopleNotices:
@@ -70,6 +72,7 @@ async def people_notices(visit: Visit) -> PeopleNotices:
         ),
         given=tuple((notice, team_name(visit, notice.team)) for notice in given),
         requests=await waiting(visit) if inboxes or visit.may(Permission.AUDIT) else Waiting(),
+        ways_in=tuple(await visit.read(told, visit.person.user_id)),
         role_names=ROLES,
     )
 

@@ -23,6 +23,7 @@ from maild.policy.throttle import Throttle
 from maild.policy.totp import DIGITS, step_of
 from maild.web.devices import Devices
 from maild.web.edge import client_ip
+from maild.web.passkeys import Passkeys
 from maild.web.recording import remember_act
 from maild.web.services import Services
 from maild.web.visit import Visit, cookie_name
@@ -53,6 +54,7 @@ class Proofs:
         self._in_hand = {False: 0, True: 0}
         self.devices = Devices(services.key("devices"))
         self.seal = Seal(services.key("second factors"))
+        self.passkeys = Passkeys(services)
 
     async def password(self, visit: Visit, login: str, password: str) -> Tried:
         """Check a password."""

@@ -50,6 +50,7 @@ from maild.web.events import Streams
 from maild.web.gate import Access, Endpoint, Page
 from maild.web.house_sign_in import RETURN, House
 from maild.web.inviting import Welcome
+from maild.web.own_passkeys import OwnPasskeys
 from maild.web.proofs import Proofs
 from maild.web.rules_editor import Editor
 from maild.web.rules_review import Workshop
@@ -146,12 +147,13 @@ def _handbook_pages() -> tuple[Page, ...]:
 def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
     desk = Desk(services, proofs)
     confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk)
-    house = House(services, desk)
+    house, passkeys = House(services, desk), OwnPasskeys(proofs.passkeys)
     public, own = Access.PUBLIC, Access.SIGNED_IN
     return (
         Page(path="/login", endpoint=desk.show, access=public),
         Page(path="/login", endpoint=desk.sign_in, access=public, methods=_POST),
         Page(path="/login/second", endpoint=desk.second, access=public, methods=_POST),
+        Page(path="/login/passkey", endpoint=desk.by_passkey, access=public, methods=_POST),
         Page(path="/login/provider", endpoint=house.begin, access=public),
         Page(path=RETURN, endpoint=house.back, access=public),
         Page(path="/welcome/{token}", endpoint=welcome.show, access=public),
@@ -173,6 +175,16 @@ def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
             fresh=True,
             before_second=True,
         ),
+        Page(path="/sessions/passkeys", endpoint=passkeys.show, access=own, fresh=True, before_second=True),
+        Page(
+            path="/sessions/passkeys",
+            endpoint=passkeys.change,
+            access=own,
+            methods=_POST,
+            fresh=True,
+            before_second=True,
+        ),
+        Page(path="/sessions/notices", endpoint=own_sign_in.put_notices_away, access=own, methods=_POST),
         Page(path="/confirm", endpoint=confirming.show, access=own, before_second=True),
         Page(path="/confirm", endpoint=confirming.confirm, access=own, methods=_POST, before_second=True),
         Page(path="/logout", endpoint=signing.ask_sign_out, access=own, before_second=True),

@@ -52,7 +52,7 @@ class SecondFactor:
             case "codes":
                 codes = new_codes()
                 fresh = NewCodes(user_id=person.user_id, login=person.login, codes=_digests(codes), at_ms=visit.now_ms)
-                if (await visit.read(factors_of, person.user_id)).secret is None:
+                if not (await visit.read(factors_of, person.user_id)).any:
                     return visit.go("/sessions/second-factor")
                 await visit.write(renew_codes, fresh)
                 return visit.page("recovery_codes.html", codes=codes)

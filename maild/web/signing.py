@@ -1,4 +1,4 @@
-"""Signing in and out: a password, then the second factor of those who have one."""
+"""Signing in and out: a password, then the second factor of those who have one; or a passkey, which is both."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from maild.archive.sessions import Ending, NewSession, digest_of, end_sessions, 
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.language import LANGUAGES
+from maild.web.passkeys import FIELD
 from maild.web.problems import LANGUAGE_COOKIE, problem
 from maild.web.proofs import Proofs
 from maild.web.services import Services
@@ -42,7 +43,7 @@ class Desk:
         wanted = own_path(visit.request.query_params.get("next", "/"))
         if visit.session is not None:
             return visit.go(wanted)
-        return self._form(visit, wanted, "", failed=False)
+        return self._form(visit, wanted, "")
 
     async def sign_in(self, visit: Visit) -> Response:
         """Check a password; open a session, or ask for the second factor."""
@@ -57,10 +58,10 @@ class Desk:
 
     async def after_password(self, visit: Visit, user_id: int, login: str, stored: str, wanted: str) -> Response:
         """Let somebody in whose password is right, or ask for the second factor. `stored` is the hash that matched."""
-        if (await visit.read(factors_of, user_id)).secret is None:
+        if not (await visit.read(factors_of, user_id)).any:
             return await self.admit(visit, user_id, login, wanted, "password")
         ticket = self._tickets.issue(visit.token, visit.now_ms, login=login, hash=_of(stored))
-        return visit.page("second_step.html", next=wanted, ticket=ticket, failed=False)
+        return await self._second_step(visit, user_id, wanted, ticket)
 
     async def second(self, visit: Visit) -> Response:
         """Check the second factor and open a session."""
@@ -72,12 +73,38 @@ class Desk:
         # Security: a password that was changed meanwhile, or an account that was closed, opens nothing any more.
         if user_id is None or stored is None or _of(stored) != said["hash"]:
             return visit.go("/login")
+        if visit.form.get(FIELD):
+            proved = await self._proofs.passkeys.second(visit, user_id)
+            if proved.problem:
+                return await self._second_step(visit, user_id, wanted, ticket, problem=proved.problem)
+            return await self.admit(visit, user_id, said["login"], wanted, "passkey-second")
         tried = await self._proofs.code(visit, user_id, said["login"], visit.form.get("code", "")[:_MAX_FIELD])
         if tried.retry_after_s:
             return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
         if not tried.way:
-            return visit.page("second_step.html", status=403, next=wanted, ticket=ticket, failed=True)
+            return await self._second_step(visit, user_id, wanted, ticket, problem="code")
         return await self.admit(visit, user_id, said["login"], wanted, tried.way)
+
+    async def _second_step(
+        self, visit: Visit, user_id: int, wanted: str, ticket: str, *, problem: str = ""
+    ) -> Response:
+        return visit.page(
+            "second_step.html",
+            status=403 if problem else 200,
+            next=wanted,
+            ticket=ticket,
+            problem=problem,
+            has_app=(await visit.read(factors_of, user_id)).secret is not None,
+            passkey=await self._proofs.passkeys.ask_second(visit, user_id),
+        )
+
+    async def by_passkey(self, visit: Visit) -> Response:
+        """Let somebody in whose passkey stands for login, password and second factor."""
+        wanted = own_path(visit.form.get("next", "/"))
+        proved = await self._proofs.passkeys.alone(visit)
+        if proved.problem:
+            return self._form(visit, wanted, "", problem=proved.problem)
+        return await self.admit(visit, proved.user_id, proved.login, wanted, "passkey")
 
     async def admit(self, visit: Visit, user_id: int, login: str, wanted: str, way: str) -> Response:
         """Open a session for somebody who has proved who they are, and know the browser from now on."""
@@ -103,13 +130,15 @@ class Desk:
         remember(response, name, device, secure=secure, max_age_s=_DEVICE_S)
         return response
 
-    def _form(self, visit: Visit, wanted: str, login: str, *, failed: bool) -> Response:
+    def _form(self, visit: Visit, wanted: str, login: str, *, failed: bool = False, problem: str = "") -> Response:
         return visit.page(
             "login.html",
-            status=403 if failed else 200,
+            status=403 if failed or problem else 200,
             next=wanted,
             login=login,
             failed=failed,
+            problem=problem,
+            passkey=self._proofs.passkeys.ask_alone(visit),
             house=visit.services.settings.oidc,
         )
 

@@ -18,12 +18,12 @@ from tests.web.workshop import open_shop
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, Office]]:
-    """Serve an office; yields its address."""
+def serving(folder: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, Office]]:
+    """Serve an office; yields its address, in which this machine is called `host`."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         bound.listen(64)
-        base_url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        base_url = f"http://{host}:{bound.getsockname()[1]}"
         with office_in(folder, base_url=base_url) as office:
             office.clock.ms = int(time.time() * 1000)
             open_shop(office, people=False)

@@ -14,10 +14,11 @@ from tests.web.office import Office, token_in
 
 TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties",
           "drafts", "draft_files", "notes",
-          "outgoing", "deliveries", "app_passwords", "invitations", "totp", "recovery_codes")  # fmt: skip
+          "outgoing", "deliveries", "app_passwords", "invitations", "totp", "recovery_codes",
+          "passkeys", "sign_in_notices")  # fmt: skip
 
-# What answers with a page: a link that is shown once, one that does not open.
-OTHERWISE = {"/invitations": 200, "/welcome/{token}": 404}
+# What answers with a page: a link that is shown once, one that does not open, a passkey that is none.
+OTHERWISE = {"/invitations": 200, "/welcome/{token}": 404, "/login/passkey": 403}
 
 
 def _state(office: Office) -> list[object]:
