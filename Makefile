@@ -84,6 +84,10 @@ screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (ne
 crash: .venv/dev.stamp ## the whole crash harness: some hours, root for the power cuts
 	MAILD_CRASH=whole $(PYTEST) tests/crash --timeout=0
 
+.PHONY: year
+year: .venv/dev.stamp ## a scripted year of a house, by the real daemon with a moved clock: some minutes
+	$(BIN)/python -m tests.year
+
 .PHONY: bench
 bench: .venv/dev.stamp ## measure against Postfix and Dovecot, side by side
 	$(BIN)/python -m bench

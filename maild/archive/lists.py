@@ -6,7 +6,8 @@ conversation may hold letters that only another team may read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,7 +137,7 @@ def _filter(state: str, user_id: int | None, overdue_ms: int, team: str, cover: 
             )
             return or_(called, and_(_of(user_id, cover.whom(team, user_id)), entries.c.state.in_(_IN_WORK)))
         case "unassigned":
-            return and_(_nobodys(cover.whom(team, None)), is_open)
+            return and_(_nobodys(cover, team), is_open)
         case "unanswered":
             return and_(entries.c.waiting_since_ms.is_not(None), is_open)
         case "overdue":
@@ -154,17 +155,22 @@ def _of(user_id: int | None, absent: Sequence[int]) -> ColumnElement[bool]:
     return own if user_id is None or not absent else or_(own, entries.c.assignee.in_(absent))
 
 
-def _nobodys(absent: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition that nobody sees to an entry: who should is away, or is with us no more."""
+def _nobodys(cover: Cover, team: str) -> ColumnElement[bool]:
+    """Return the condition that nobody sees to a team's entry: who should is away, gone, or may not answer there."""
     gone = select(users.c.id).where(users.c.disabled_ms.is_not(None))
-    lone = or_(entries.c.assignee.is_(None), entries.c.assignee.in_(gone))
-    return or_(lone, entries.c.assignee.in_(absent)) if absent else lone
+    found = [entries.c.assignee.is_(None), entries.c.assignee.in_(gone)]
+    if absent := cover.whom(team, None):
+        found.append(entries.c.assignee.in_(absent))
+    if team in cover.answering:
+        found.append(entries.c.assignee.not_in(sorted(cover.answering[team])))
+    return or_(*found)
 
 
-def _in_each(cover: Cover, user_id: int | None) -> list[ColumnElement[bool]]:
-    """Return for each inbox the condition that an entry is somebody's for whom a person acts, or the team."""
-    found = ((inbox, cover.whom(inbox, user_id)) for inbox in cover.acting)
-    return [and_(entries.c.team == inbox, entries.c.assignee.in_(absent)) for inbox, absent in found if absent]
+def _nobodys_anywhere(cover: Cover) -> ColumnElement[bool]:
+    """Return the same condition for the entries of all teams."""
+    told = sorted({*cover.acting, *cover.answering})
+    others = and_(entries.c.team.not_in(told), _nobodys(NO_COVER, ""))
+    return or_(others, *(and_(entries.c.team == team, _nobodys(cover, team)) for team in told))
 
 
 def _rows(user_id: int | None) -> Select[Any]:
@@ -236,37 +242,50 @@ def team_counts(
     cover: Cover = NO_COVER,
 ) -> dict[str, TeamCount]:
     """Return how much is in work in each visible team's inbox; teams with nothing are left out."""
+    sums: dict[str, Counter[str]] = {}
+    rows = connection.execute(_by_assignee(visible, overdue_ms)).all()
+    named = sorted({row.assignee for row in rows if row.assignee is not None})
+    gone = set(connection.scalars(select(users.c.id).where(users.c.id.in_(named), users.c.disabled_ms.is_not(None))))
+    for row in rows:
+        sums.setdefault(row.team, Counter()).update(_counted(row, user_id, gone, cover))
+    return {team: TeamCount(**found) for team, found in sums.items()}
+
+
+def _by_assignee(visible: Visible, overdue_ms: int) -> Select[Any]:
+    """Count by who has it: whose it is at this moment is worked out for a few people, and not for each entry."""
 
     def many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
         return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
 
     is_open = entries.c.state == "open"
-    mine = [] if user_id is None else _in_each(cover, user_id)
-    found = connection.execute(
+    return (
         select(
             entries.c.team,
+            entries.c.assignee,
+            func.count().label("in_work"),
             many(is_open).label("open"),
-            many(entries.c.state == "waiting").label("waiting"),
-            many(is_open, or_(_nobodys(()), *_in_each(cover, None))).label("unassigned"),
-            many(or_(entries.c.assignee == user_id, *mine)).label("mine"),
             many(is_open, entries.c.seen_ms.is_(None)).label("unseen"),
             many(is_open, entries.c.waiting_since_ms.is_not(None)).label("unanswered"),
             many(is_open, entries.c.waiting_since_ms < overdue_ms).label("overdue"),
         )
         .where(allowed_entry(visible), entries.c.state.in_(_IN_WORK))
-        .group_by(entries.c.team)
+        .group_by(entries.c.team, entries.c.assignee)
     )
+
+
+def _counted(row: Row[Any], user_id: int | None, gone: Collection[int], cover: Cover) -> dict[str, int]:
+    has, team, opened = row.assignee, row.team, int(row.open)
+    lone = has is None or has in gone or cover.may_not(team, has) or has in cover.whom(team, None)
+    own = user_id is not None and (has == user_id or has in cover.whom(team, user_id))
+    in_work = int(row.in_work)
     return {
-        row.team: TeamCount(
-            open=int(row.open),
-            waiting=int(row.waiting),
-            unassigned=int(row.unassigned),
-            mine=int(row.mine),
-            unseen=int(row.unseen),
-            unanswered=int(row.unanswered),
-            overdue=int(row.overdue),
-        )
-        for row in found
+        "open": opened,
+        "waiting": in_work - opened,
+        "unassigned": opened if lone else 0,
+        "mine": in_work if own else 0,
+        "unseen": int(row.unseen),
+        "unanswered": int(row.unanswered),
+        "overdue": int(row.overdue),
     }
 
 
@@ -307,7 +326,7 @@ def longest_free(
         .where(
             allowed_entry(visible),
             entries.c.state == "open",
-            or_(_nobodys(()), *_in_each(cover, None)),
+            _nobodys_anywhere(cover),
         )
         .order_by(entries.c.waiting_since_ms.is_(None), entries.c.waiting_since_ms, entries.c.newest_id)
         .limit(limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from maild.archive.schema_absences import team_covers
 from maild.mail.acts import Act
 from maild.policy.deputies import covers, lent_by_cover
 from maild.policy.granting import Teams
-from maild.policy.grants import Grant, Principal, teams_with
+from maild.policy.grants import Grant, Principal, holders, teams_with
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
 
@@ -55,6 +56,14 @@ def with_cover(connection: Connection, who: Principal, rules: Ruleset, now_ms: i
 def lent_of(grants: tuple[Grant, ...], covered: dict[str, str], rules: Ruleset, now_ms: int) -> tuple[Grant, ...]:
     """Return what a person may in covered teams."""
     return lent_by_cover(grants, covered, teams_of(rules).parents, now_ms) if covered else ()
+
+
+def answering(connection: Connection, inboxes: Iterable[str], rules: Ruleset, now_ms: int) -> dict[str, frozenset[int]]:
+    """Return who may answer in inboxes at this moment, also those whose team covers another."""
+    held, asked = open_grants(connection), frozenset(inboxes)
+    covered = covered_by(held, frozenset(away_now(connection, now_ms)), rules, now_ms)
+    found = holders(held, Permission.RESPOND, asked | set(covered.values()), teams_of(rules).parents, now_ms)
+    return {inbox: found[inbox] | found.get(covered.get(inbox, ""), frozenset()) for inbox in asked}
 
 
 # --- the log ------------------------------------------------------------------------------------------------------

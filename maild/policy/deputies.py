@@ -39,10 +39,14 @@ Away = Mapping[int, Absence]  # by the id of the person
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cover:
-    """Who acts for whom in which inbox at one moment: by inbox, by who is away, who acts; None is the team."""
+    """Who acts for whom in which inbox at one moment: by inbox, by who is away, who acts; None is the team.
+
+    `answering` are those who may answer in an inbox, where that was asked: what anybody else has there is the team's.
+    """
 
     acting: Mapping[str, Mapping[int, int | None]] = field(default_factory=dict)
     names: Mapping[int, str] = field(default_factory=dict)
+    answering: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def whom(self, inbox: str, user_id: int | None) -> tuple[int, ...]:
         """Return for whom somebody acts in an inbox; with None, for whom the team does."""
@@ -55,6 +59,10 @@ class Cover:
             return None
         by = here[user_id]
         return "" if by is None else self.names.get(by, "")
+
+    def may_not(self, inbox: str, user_id: int | None) -> bool:
+        """Tell whether somebody who has something in an inbox may not answer there, or no more."""
+        return user_id is not None and inbox in self.answering and user_id not in self.answering[inbox]
 
 
 NO_COVER = Cover()

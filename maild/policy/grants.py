@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from maild.mail.inbox import confidential, is_confidential
+from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.roles import LENT, PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 from maild.policy.visible import Visible
 
@@ -77,6 +77,33 @@ def _where(permission: Permission, holding: list[Grant], teams: Mapping[str, str
     held = {grant.team for grant in permitting if grant.team is not None}
     reaching = {grant.team for grant in permitting if not grant.alone}
     return held | {team for team in teams if not reaching.isdisjoint(_ancestors(team, teams))}
+
+
+def holders(
+    held: Mapping[int, Iterable[Grant]],
+    permission: Permission,
+    inboxes: Iterable[str],
+    teams: Mapping[str, str | None],
+    now_ms: int,
+) -> dict[str, frozenset[int]]:
+    """Return who holds a permission in each of these inboxes, of people with what they were granted."""
+    on: dict[str, set[int]] = {}
+    managing: dict[str, set[int]] = {}
+    for user_id, grants in held.items():
+        for grant in grants:
+            if grant.team is None or not grant.holds(now_ms):
+                continue
+            for asked, found in ((permission, on), (Permission.MANAGE, managing)):
+                if asked in PERMISSIONS[grant.role]:
+                    found.setdefault(grant.team, set()).add(user_id)
+    return {
+        inbox: frozenset(
+            on.get(inbox, set()).union(*(managing.get(above, ()) for above in _ancestors(team_of(inbox), teams)))
+            if is_confidential(inbox)
+            else set().union(*(on.get(above, ()) for above in _ancestors(inbox, teams)))
+        )
+        for inbox in inboxes
+    }
 
 
 def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from maild.archive.absences import cover
 from maild.archive.sessions import Session, find_session
-from maild.archive.team_cover import with_cover
+from maild.archive.team_cover import answering, with_cover
 from maild.policy.deputies import Cover
 from maild.web.services import Services
 
@@ -23,6 +23,8 @@ def session_of(connection: Connection, services: Services, token: str, now_ms: i
 
 
 def cover_in(connection: Connection, services: Services, inboxes: Iterable[str], now_ms: int) -> Cover:
-    """Return who acts for whom in inboxes, by the rules that serve now."""
-    parents = {team.id: team.parent for team in services.rulebook.current.teams.values()}
-    return cover(connection, inboxes, parents, now_ms)
+    """Return who acts for whom in inboxes, and who may answer there, by the rules that serve now."""
+    asked, rules = frozenset(inboxes), services.rulebook.current
+    parents = {team.id: team.parent for team in rules.teams.values()}
+    found = cover(connection, asked, parents, now_ms)
+    return replace(found, answering=answering(connection, asked, rules, now_ms))

@@ -23,6 +23,7 @@ from maild.rules.directory import Span, in_full, spans
 from maild.rules.model import OpenHours, Ruleset, Team
 from maild.web.handbook import url_of
 from maild.web.shell import shell_of
+from maild.web.standing_in import cover_in
 from maild.web.times import DAY_MS
 from maild.web.visit import Visit
 
@@ -76,7 +77,8 @@ def is_new(grants: Iterable[Grant], now_ms: int) -> bool:
 
 def _places(connection: Connection, visit: Visit) -> list[_Place]:
     rules, visible = visit.services.rulebook.current, visit.visible
-    counts = team_counts(connection, visible=visible)
+    cover = cover_in(connection, visit.services, visible.teams, visit.now_ms)
+    counts = team_counts(connection, visible=visible, cover=cover)
     pages = book.pages(connection, visible=visible)
     return [
         _Place(

@@ -9,17 +9,27 @@ import pytest
 from sqlalchemy import select
 
 from maild.archive.absences import AbsenceError, By, Ending, Marking, cover, end, mark, noted
-from maild.archive.accounts import Disabling, NewGrant, NewUser, add_grants, add_users, disable_users, principal
+from maild.archive.accounts import (
+    Disabling,
+    NewGrant,
+    NewUser,
+    Revocation,
+    add_grants,
+    add_users,
+    disable_users,
+    principal,
+    revoke_grants,
+)
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
 from maild.archive.handling import Handling, Work, handle
-from maild.archive.lists import inbox, team_counts
+from maild.archive.lists import inbox, longest_free, team_counts
 from maild.archive.readers import find_orphans
 from maild.archive.return_home import Choice, Return, Settling, returned, settle
 from maild.archive.schema import entries
 from maild.archive.schema_people import audit
-from maild.archive.team_cover import Covering, has_changed, note_covers, with_cover
+from maild.archive.team_cover import Covering, answering, has_changed, note_covers, with_cover
 from maild.errors import ForbiddenError, NotFoundError
 from maild.policy.deputies import Cover
 from maild.policy.grants import visible
@@ -170,6 +180,32 @@ def test_what_is_of_a_closed_account_is_nobodys(staffed: Database) -> None:
     with staffed.read() as connection:
         assert len(inbox(connection, visible=KITA, team="kita", state="unassigned").rows) == 1
         assert team_counts(connection, visible=KITA)["kita"].unassigned == 1
+
+
+def test_what_somebody_has_who_may_answer_there_no_more_is_the_teams(staffed: Database) -> None:
+    for number in (3, 5):  # a reader, and somebody whose team covered this one
+        _letter(staffed, number, assignee=number)
+    kept = _letter(staffed, 1, assignee=1)
+
+    def free(now_ms: int) -> list[int]:
+        with staffed.read() as connection:
+            found = Cover(answering=answering(connection, ["kita"], RULES, now_ms))
+            rows = inbox(connection, visible=KITA, team="kita", state="unassigned", cover=found).rows
+            offered = longest_free(connection, visible=KITA, cover=found)
+            counts = team_counts(connection, visible=KITA, user_id=5, cover=found)["kita"]
+        assert {each.conversation_id for each in offered} == {row.conversation_id for row in rows}
+        assert (counts.unassigned, counts.mine, counts.open) == (len(rows), 1, 3)
+        assert all(found.may_not("kita", row.assignee_id) for row in rows)
+        return [row.conversation_id for row in rows]
+
+    assert len(free(NOW_MS)) == 2
+    assert kept not in free(NOW_MS)
+    for login in ("anna", "ben", "dora"):
+        _mark(staffed, "dora", login)
+    assert len(free(NOW_MS)) == 1  # while the team is away, who covers it may answer
+    staffed.writer.submit(revoke_grants, Revocation(login="anna", role=Role.RESPONDER, team="kita",
+                                                    revoked_ms=NOW_MS + 5)).result()  # fmt: skip
+    assert kept in free(NOW_MS + 5)
 
 
 def _return(database: Database, user_id: int, now_ms: int) -> Return | None:

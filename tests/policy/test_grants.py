@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maild.mail.inbox import is_confidential
-from maild.policy.grants import Grant, Principal, may, teams_with, unread, visible
+from maild.policy.grants import Grant, Principal, holders, may, teams_with, unread, visible
 from maild.policy.roles import PERMISSIONS, TEAM_PERMISSIONS, TEAM_ROLES, Permission, Role
 
 TEAMS = {
@@ -185,3 +185,17 @@ def test_a_team_is_unread_without_a_grant_that_holds_on_it_or_above(
     grants: tuple[Grant, ...], missing: set[str]
 ) -> None:
     assert {team for team in unread(grants, TEAMS, 100) if not is_confidential(team)} == missing
+
+
+@pytest.mark.parametrize("permission", sorted(TEAM_PERMISSIONS))
+def test_who_holds_a_permission_in_an_inbox_is_who_has_that_inbox_by_it(permission: Permission) -> None:
+    inboxes = [name for team in (*TEAMS, "dropped") for name in (team, f"{team}:confidential")]
+    given = [
+        grant(team, role, until_ms=until_ms)
+        for team in (*inboxes, None) for role in Role for until_ms in (None, 5)
+    ]  # fmt: skip
+    held = {number: (one, given[number * 7 % len(given)]) for number, one in enumerate(given)}
+    found = holders(held, permission, inboxes, TEAMS, 5)
+    for inbox in inboxes:
+        who = {user_id for user_id, grants in held.items() if inbox in teams_with(grants, permission, TEAMS, 5)}
+        assert found[inbox] == who, inbox
