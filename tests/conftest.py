@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
 from tests.certificates import authority, tls_client, tls_files
 from tests.needs import require
-from tests.postgres import _postgresql_template, postgresql, postgresql_server, postgresql_store
+from tests.postgres import _postgresql_template, place_in_memory, postgresql, postgresql_server, postgresql_store
 
 __all__ = [
     "_postgresql_template",
@@ -30,6 +31,19 @@ ROOT = Path(__file__).parent.parent
 
 # Few tests, but long ones: begun last, one of them would keep the suite waiting while the other processes are idle.
 _LONG = frozenset({"crash", "browser", "scenarios", "cli"})
+
+
+def pytest_configure() -> None:
+    """Have what is started again and again be quick to start, and temporary files lie in memory where there is room.
+
+    An environment that keeps no byte code has each daemon and each worker compile the whole program anew. And a commit
+    on a disk waits for the disk: only tests/crash
+    asks for one.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := place_in_memory()) is not None:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = memory
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,13 +12,13 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, create_engine
 
 from maild.archive.database import Database
 from maild.archive.upgrade import upgrade
@@ -44,7 +44,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _place() -> str | None:
+def place_in_memory() -> str | None:
     """Return a folder in memory where there is room; None: where temporary files lie."""
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM_BYTES
@@ -55,7 +55,7 @@ def _place() -> str | None:
 def cluster() -> Iterator[str]:
     """Run a cluster and yield the URL of its database `postgres`, as SQLAlchemy writes it."""
     # Short: the path of a socket has 107 octets. Outside pytest's folders, which only their owner may enter.
-    home = Path(tempfile.mkdtemp(prefix="maild-pg-", dir=_place()))
+    home = Path(tempfile.mkdtemp(prefix="maild-pg-", dir=place_in_memory()))
     user = None
     if os.geteuid() == 0:
         user = "nobody"
@@ -72,8 +72,9 @@ def cluster() -> Iterator[str]:
             user=user, cwd=home,
         )  # fmt: skip
         try:
-            yield f"postgresql+psycopg://maild@127.0.0.1:{port}/postgres"
+            yield (url := f"postgresql+psycopg://maild@127.0.0.1:{port}/postgres")
         finally:
+            _engine(url).dispose()
             _run(_program("pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop", user=user, cwd=home)
     finally:
         shutil.rmtree(home, ignore_errors=True)
@@ -91,12 +92,23 @@ def postgresql_server() -> Iterator[str]:
 def fresh_database(server: str, template: str = "template1") -> Iterator[str]:
     """Make a database as the template is, empty else, yield its URL, and drop it."""
     name = f"test_{uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with _administrator(server) as connection:
+        # Since 15 a copy goes through the log where nobody says otherwise, which takes twice as long for a small one.
+        strategy = " STRATEGY file_copy" if (connection.dialect.server_version_info or (0,)) >= (15,) else ""
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}{strategy}")
     yield server.rpartition("/")[0] + f"/{name}"
-    with admin.connect() as connection:
+    with _administrator(server) as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@cache
+def _engine(server: str) -> Engine:
+    return create_engine(server, isolation_level="AUTOCOMMIT", pool_size=1)
+
+
+def _administrator(server: str) -> AbstractContextManager[Connection]:
+    """Return a connection for making and dropping, kept from test to test."""
+    return _engine(server).connect()
 
 
 @pytest.fixture

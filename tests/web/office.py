@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from starlette.testclient import TestClient
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
@@ -115,6 +116,7 @@ class Office:
     services: Services
     book: Book
     clock: Clock
+    loop: BlockingPortal
     ready: list[str] = field(default_factory=list)
     _number: int = 0
 
@@ -251,7 +253,7 @@ class Office:
             )
 
     def client(self, login: str | None = None, **headers: str) -> TestClient:
-        """Return a browser, signed in when a login is given. Use it as a context manager to share its loop."""
+        """Return a browser, signed in when a login is given. All of an office share its loop, as in the daemon."""
         client = TestClient(
             create_site(self.services),
             base_url=self.services.settings.base_url,
@@ -260,6 +262,7 @@ class Office:
             client=("203.0.113.9", 50000),
             headers={"accept-language": "de", **headers},
         )
+        client.portal = self.loop  # else each request would start a loop, and threads for it
         if login is not None:
             sign_in(client, login)
         return client
@@ -323,7 +326,10 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
         metrics=lambda: b"maild_up 1\n",
     )
     try:
-        yield Office(database=database, index=index, services=services, book=book, clock=clock, ready=ready)
+        with start_blocking_portal() as loop:
+            yield Office(
+                database=database, index=index, services=services, book=book, clock=clock, loop=loop, ready=ready
+            )
     finally:
         if not pool._busy:  # a call that its test did not wait for
             _idle.append(pool)
