@@ -232,15 +232,14 @@ class MemberAnswers:
         return ready, await asyncio.to_thread(self._unfit, case, letter, ready)
 
     def _sender(self, letter: Asked) -> Sender | None:
-        rules = self._rules()
         came_to = [address for text in letter.came_to if (address := _parsed(text)) is not None]
-        return preset(rules, senders(rules, [letter.team], answering=True), came_to)
+        return preset(self._rules(), senders(self._rules(), [letter.team], answering=True), came_to)
 
     def _signature(self, case: _Case, sender: Sender) -> str:
         rules, name = self._rules(), "" if case.person is None else case.person.name
         with self._database.read() as connection:
-            found = signatures(connection, with_parents(rules, sender.function.team))
-        texts = {team: each.text for team, each in found.items()}
+            found = signatures(connection, with_parents(rules, sender.function.team)).items()
+        texts = {team: each.text for team, each in found}
         return signature_of(rules, sender.function, sender.address, texts=texts, name=name)
 
     def _unfit(self, case: _Case, letter: Asked, ready: _Ready) -> Why | None:
