@@ -5,10 +5,12 @@ Security: only letters that the asker may see are counted; a number must not tel
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection, func, select
 
-from maild.archive.queries import allowed_filing
-from maild.archive.schema import filings, messages, summaries
+from maild.archive.queries import Related, allowed_filing
+from maild.archive.schema import conversations, filings, messages, summaries
 from maild.policy.visible import Visible
 
 MOST = 100
@@ -30,3 +32,35 @@ def letters_before(connection: Connection, *, visible: Visible, from_mail: str, 
         .limit(MOST + 1)
     )
     return connection.scalar(select(func.count()).select_from(earlier.subquery())) or 0
+
+
+def others_from(
+    connection: Connection, *, visible: Visible, team: str, from_mails: Iterable[str], besides: int, limit: int = 8
+) -> tuple[Related, ...]:
+    """Return the newest other conversations in a team's inbox with letters that bear one of these addresses.
+
+    Whether an address is really its bearer's is not asked here: somebody looks before they merge anything.
+    """
+    newest = (
+        select(filings.c.conversation_id, func.max(filings.c.message_id).label("message_id"))
+        .join_from(filings, summaries, summaries.c.message_id == filings.c.message_id)
+        .join(messages, messages.c.id == filings.c.message_id)
+        .where(
+            filings.c.team == team,
+            allowed_filing(visible),
+            filings.c.conversation_id != besides,
+            summaries.c.from_mail.in_(sorted({mail for mail in from_mails if mail})),
+            messages.c.direction == "in",
+        )
+        .group_by(filings.c.conversation_id)
+        .order_by(func.max(filings.c.message_id).desc())
+        .limit(limit)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(conversations.c.reference, summaries.c.subject)
+        .join_from(newest, conversations, conversations.c.id == newest.c.conversation_id)
+        .join(summaries, summaries.c.message_id == newest.c.message_id)
+        .order_by(newest.c.message_id.desc())
+    )
+    return tuple(Related(reference=row.reference, subject=row.subject) for row in rows)

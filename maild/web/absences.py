@@ -13,9 +13,10 @@ from maild.archive.accounts import User, grants_of
 from maild.archive.return_home import waiting_return
 from maild.archive.team_cover import covered_now
 from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.inbox import is_confidential, team_of
 from maild.policy.deputies import may_plan_absence
 from maild.policy.roles import Permission
-from maild.web.colleagues import colleagues
+from maild.web.colleagues import colleagues, helpers
 from maild.web.forms import own_path
 from maild.web.handling import number_asked
 from maild.web.people import day_end_ms, day_start_ms, last_day
@@ -24,6 +25,8 @@ from maild.web.shell import shell_of, team_name
 from maild.web.standing_in import cover_in
 from maild.web.times import moment
 from maild.web.visit import Visit
+
+_MOST_TEAMS = 3  # named beside a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,13 +117,13 @@ async def end_absence(visit: Visit) -> Response:
 
 async def _show(visit: Visit, typed: Typed, fault: str = "") -> Response:
     people = await visit.read(_colleagues, visit)
-    lines = await visit.read(_lines, visit, {person.id for person in people} | {visit.person.user_id})
+    lines = await visit.read(_lines, visit, {person.id for person, _ in people} | {visit.person.user_id})
     return visit.page(
         "absences.html",
         status=400 if fault else 200,
         shell=await shell_of(visit),
         lines=lines,
-        people=[person for person in people if person.id != visit.person.user_id],
+        people=[(person, teams) for person, teams in people if person.id != visit.person.user_id],
         deputies=await visit.read(_colleagues, visit, Permission.RESPOND),
         typed=typed,
         fault=ABSENCE_FAULTS.get(fault, ""),
@@ -130,13 +133,24 @@ async def _show(visit: Visit, typed: Typed, fault: str = "") -> Response:
     )
 
 
-def _colleagues(connection: Connection, visit: Visit, permission: Permission = Permission.READ) -> list[User]:
-    """Return who reads, or may answer, in a team in which the visitor answers; of who only reads, nobody."""
-    rules, found = visit.services.rulebook.current, dict[int, User]()
-    for team in sorted(visit.visible.teams):
-        if visit.may(Permission.RESPOND, team):
-            found |= {user.id: user for user in colleagues(connection, rules, team, visit.now_ms, permission)}
-    return sorted(found.values(), key=lambda user: (user.name or user.login, user.id))
+def _colleagues(
+    connection: Connection, visit: Visit, permission: Permission = Permission.READ
+) -> list[tuple[User, str]]:
+    """Return who reads, or may answer, in a team in which the visitor answers, with the names of these teams."""
+    rules, found, places = visit.services.rulebook.current, dict[int, User](), dict[int, list[str]]()
+    teams = [team for team in sorted(visit.visible.teams) if visit.may(Permission.RESPOND, team)]
+    for team in (team for team in teams if not is_confidential(team) or team_of(team) not in teams):
+        helping = helpers(connection, rules, team, visit.now_ms, permission) if permission is Permission.READ else []
+        for user in (*colleagues(connection, rules, team, visit.now_ms, permission), *helping):
+            if user.id not in found or team_name(visit, team) not in places[user.id]:
+                found[user.id] = user
+                places.setdefault(user.id, []).append(team_name(visit, team))
+    shown = sorted(found.values(), key=lambda user: (user.name or user.login, user.id))
+    return [(user, _few(places[user.id])) for user in shown]
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_TEAMS]) + (" …" if len(names) > _MOST_TEAMS else "")
 
 
 def _lines(connection: Connection, visit: Visit, user_ids: set[int]) -> list[Line]:

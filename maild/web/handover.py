@@ -103,7 +103,7 @@ async def _show(visit: Visit, person: Person, fault: str = "") -> Response:
         ],
         roles=[(str(g.role), team_name(visit, g.team) if g.team else "") for g in found.grants],
         role_names=ROLES,
-        alone_in=[team_name(visit, team) for team in found.alone_in],
+        alone_in=[(team, team_name(visit, team)) for team in found.alone_in],
         leaves=last_day(visit, found.leaves_ms) if found.leaves_ms is not None else "",
         closes=scope is None,
         own=person.user.id == visit.person.user_id,

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive import queries
+from maild.archive.acquaintance import others_from
 from maild.archive.merging import Merged, Merging, merge
 from maild.archive.splitting import Split, Splitting, split
 from maild.errors import ForbiddenError, NotFoundError
@@ -63,11 +64,17 @@ async def form(visit: Visit) -> Response:
 
 async def _show(visit: Visit, talk: queries.Conversation, entry: queries.Entry, said: _Form) -> Response:
     query = visit.request.query_params if visit.request.method == "GET" else visit.form
+    others = await visit.read(
+        others_from, visible=visit.visible, team=entry.team, besides=talk.id,
+        from_mails={letter.from_mail for letter in talk.messages if letter.direction == "in"},
+    )  # fmt: skip
+    related = {other.reference for other in talk.related}
     return visit.page(
         "joining.html",
         status=200 if not said.wrong else _STATUS.get(said.wrong, 400),
         shell=await shell_of(visit),
         conversation=talk,
+        same_sender=[other for other in others if other.reference not in related],
         letters=talk.messages[-MOST_LETTERS:],
         entry=entry,
         place=place_from({"state": query.get("place", "open")}, entry.team),

@@ -31,7 +31,9 @@ ABSENCE_FAULTS = {
     "date": _("A day is written 2026-05-31."),
     "past": _("The last day is not before the first, nor in the past."),
     "overlap": _("There is an absence at that time already. End that one first."),
-    "deputy": _("A deputy has an open account, and may answer in a team of who is away."),
+    "deputy": _(
+        "Not noted yet: a deputy answers in a team of who is away. Choose somebody of the same team, or the team."
+    ),
     "whom": _("There is no colleague of that name in your teams. Nothing was changed."),
     "plan": _("Planning for others is for coordinators; from today on, every colleague can note an absence."),
 }

@@ -80,6 +80,7 @@ class Listing:
     page: InboxPage
     filters: tuple[tuple[str, int | None], ...]  # state, and how many where that is known
     forged: frozenset[int] = frozenset()  # ids of the newest letters that seem so
+    own_only: bool = False  # who helps sees what is theirs
     overdue_days: int = WORKING_DAYS  # of the team: after these, what is not answered is overdue
     here: Mapping[int, Here] = field(default_factory=dict)  # colleagues who are at conversations right now
 
@@ -191,6 +192,7 @@ def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> L
         team_name=team_name(visit, place.team),
         page=page,
         filters=tuple((state, known.get(state)) for state in FILTERS),
+        own_only=place.team in visit.visible.assigned,
         overdue_days=working_days(visit.services.rulebook.current, place.team),
     )
 

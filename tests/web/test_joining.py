@@ -113,3 +113,13 @@ def test_what_cannot_be_merged_or_split_is_said_and_changes_nothing(staffed: Off
         assert petra.get(f"/c/{reference}/join?team=bauamt").status_code == 404
         assert "/join" not in jonas.get(f"/c/{reference}").text
         assert staffed.reference(one) == reference
+
+
+def test_other_conversations_of_the_same_address_in_the_same_inbox_are_offered(staffed: Office) -> None:
+    talk, same = (staffed.mail(letter(subject), age_s=age_s) for subject, age_s in (("Eins", 900), ("Zwei", 800)))
+    staffed.mail(letter("Nicht hier"), BAUAMT)
+    staffed.mail(letter("Von Karl", sender=KARL))
+    with staffed.client("petra") as petra:
+        page = petra.get(f"/c/{staffed.reference(talk)}/join?team=kita").text
+    assert re.findall(r'<button name="with" value="([^"]+)"', page) == [staffed.reference(same)]
+    assert "Von derselben Adresse" in page
