@@ -69,9 +69,9 @@ def test_a_new_colleague_finds_and_writes_the_handbook_at_any_width(small: Visit
 def test_the_signature_follows_the_address_and_a_template_comes_in_at_the_cursor(small: Visited) -> None:
     office = small.office
     office.user("petra", (Role.MANAGER, "kita"), (Role.RESPONDER, "poststelle"), name="Petra Maurer")
-    for team, name, text in (("kita", "", "{user.name}, Kita"), ("poststelle", "", "Poststelle"),
+    for team, name, words in (("kita", "", "{user.name}, Kita"), ("poststelle", "", "Poststelle"),
                              ("kita", "Frist", "Frist für {Kind}: **Juni** 🙂")):  # fmt: skip
-        new = Save(team=team, name=name, base=0, text=text, author="petra", at_ms=office.clock())
+        new = Save(team=team, name=name, base=0, text=words, author="petra", at_ms=office.clock())
         assert office.database.writer.submit(save_texts, new).result()
     page = small.page("petra", width=390, color_scheme="dark")
     page.goto(f"{small.base}/write?team=kita")
