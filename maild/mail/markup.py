@@ -54,8 +54,11 @@ def page_html(text: str, link: Link) -> str:
 
 
 def lines_of(text: str) -> frozenset[str]:
-    """Return the lines of somebody else's letter, for `literal`."""
-    return frozenset(line.strip() for line in text.splitlines())
+    """Return the lines of somebody else's letter, for `literal`: as it has them, and as they are once in a form."""
+    # Security: in a form a vertical tab is a blank, and what were two lines is one that must be known, too.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    blank = "".join(c if c in "\n\t" or c >= " " else " " for c in lines)
+    return frozenset(line.strip() for each in (lines, blank) for line in each.splitlines())
 
 
 def _link(to: str, words: str) -> str | None:

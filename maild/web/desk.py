@@ -48,6 +48,7 @@ class Desk:
     choices: tuple[Sender, ...]
     strangers: tuple[Newcomer, ...] = ()
     others: tuple[Written, ...] = ()
+    quoted: str = ""  # with which an answer, or a letter sent on, begins
     signatures: Mapping[str, str] = field(default_factory=dict)  # of the visitor, by address
 
     @property
@@ -60,7 +61,8 @@ class Desk:
         """What stands in the letter besides its author's own words."""
         return Beside(
             signature=self.signatures.get(self.draft.fields.get("from", ""), ""),
-            original=self.letter.facts.text if self.letter else "",
+            # Security: a name in the line above the quotation is a stranger's word as well.
+            original=f"{self.quoted}\n{self.letter.facts.text}" if self.letter else "",
             strangers=self.strangers,
         )
 
@@ -129,7 +131,7 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
     )
     return Desk(
         draft=found, talk=talk, letter=letter, choices=choices, strangers=strangers, others=others,
-        signatures=await signatures_for(visit, choices),
+        quoted=proposal(visit, letter, is_answer(found)).quoted, signatures=await signatures_for(visit, choices),
     )  # fmt: skip
 
 
@@ -137,6 +139,11 @@ def conversation_of(connection: Connection, visit: Visit, found: Draft) -> queri
     """Return the conversation that a draft is part of, whatever it was merged into. Raises NotFoundError."""
     message = queries.message(connection, visible=visit.visible, message_id=found.answers_id or 0)
     return queries.conversation(connection, visible=visit.visible, reference=message.reference)
+
+
+def is_answer(draft: Draft) -> Kind:
+    """Return what kind of letter a draft is; that of a reply to all is known by its recipients alone."""
+    return Kind.FORWARD if draft.kind == "forward" else Kind.ANSWER_ALL
 
 
 async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:

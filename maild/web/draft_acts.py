@@ -31,6 +31,7 @@ from maild.web.desk import (
     fresh_draft,
     inboxes_of,
     may_send,
+    is_answer,
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.inserting import Occasion, Piece, inserted, piece, signed_as
@@ -38,7 +39,7 @@ from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.presence import Present
 from maild.web.recording import remember_conversation
-from maild.web.sending import Ready, TooLarge, is_answer, send
+from maild.web.sending import Ready, TooLarge, send
 from maild.web.visit import Visit
 
 _NOTHING = Proposal()
@@ -106,7 +107,7 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
         if do in _INSERTING:
             new = await _template(visit, desk, chosen)
         if do == "template" and new is not None:
-            fields = _inserted(visit, desk, chosen, fields, new)
+            fields = _inserted(desk, chosen, fields, new)
     inbox = chosen.inbox if chosen is not None else about.team
     if chosen is None and inbox not in writable(visit):
         raise ForbiddenError("readers write nothing")
@@ -132,9 +133,8 @@ async def _template(visit: Visit, desk: Desk, chosen: Sender) -> Piece | None:
     return await piece(visit, visit.form.get("template", ""), here)
 
 
-def _inserted(visit: Visit, desk: Desk, chosen: Sender, fields: dict[str, str], new: Piece) -> dict[str, str]:
-    quoted = proposal(visit, desk.letter, is_answer(desk.draft)).quoted if desk.letter is not None else ""
-    return inserted(fields, new, signature=desk.signatures.get(str(chosen.address), ""), quoted=quoted)
+def _inserted(desk: Desk, chosen: Sender, fields: dict[str, str], new: Piece) -> dict[str, str]:
+    return inserted(fields, new, signature=desk.signatures.get(str(chosen.address), ""), quoted=desk.quoted)
 
 
 def _released(visit: Visit, save: Save) -> tuple[Record, ...]:

@@ -5,6 +5,7 @@ Both are text like any other from then on: seen, changed, or deleted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -99,12 +100,17 @@ def _about(visit: Visit, here: Occasion) -> dict[str, str]:
     author = facts.senders[0] if facts is not None and facts.senders else None
     about = {
         "conversation.reference": here.reference,
-        "conversation.subject": facts.subject if facts is not None else "",
-        "sender.name": author.name if author else "",
-        "sender.mail": author.mail if author else "",
+        "conversation.subject": _plain(facts.subject) if facts is not None else "",
+        "sender.name": _plain(author.name) if author else "",
+        "sender.mail": _plain(author.mail) if author else "",
         "user.name": visit.person.name,
     }
     return {name: " ".join(value.split()) for name, value in about.items()}
+
+
+def _plain(text: str) -> str:
+    """Return a stranger's word so that it is no formatting in a letter of ours."""
+    return re.sub(r"\*{2,}", "*", text).replace("](", "] (").replace("://", ": //")
 
 
 def inserted(fields: Mapping[str, str], new: Piece, *, signature: str, quoted: str) -> dict[str, str]:

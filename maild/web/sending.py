@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from maild.archive.drafts import Draft
 from maild.archive.queries import Conversation
 from maild.intake.submit import Collision, Sent, Submission
-from maild.mail.answering import Kind, Proposal
+from maild.mail.answering import Proposal
 from maild.mail.composing import Composition, File, compose
 from maild.mail.markup import letter_html, lines_of
 from maild.rules.authorship import Sender
@@ -85,8 +85,3 @@ def _composition(visit: Visit, ready: Ready) -> Composition:
         references=ready.said.references,
         date=times.moment(visit.services.now_ms(), rules.organisation.timezone),
     )
-
-
-def is_answer(draft: Draft) -> Kind:
-    """Return what kind of letter a draft is; that of a reply to all is known by its recipients alone."""
-    return Kind.FORWARD if draft.kind == "forward" else Kind.ANSWER_ALL

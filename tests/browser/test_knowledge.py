@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
+from maild.archive.team_texts import Save, save_texts
 from maild.policy.roles import Role
 from tests.browser.conftest import Visited
 from tests.browser.serving import serving
@@ -62,4 +63,38 @@ def test_a_new_colleague_finds_and_writes_the_handbook_at_any_width(small: Visit
     page.goto(f"{visited.base}/welcome")
     page.get_by_role("button", name="Zum Posteingang").click()
     page.wait_for_url("**/inbox/kita")
+    page.context.close()
+
+
+def test_the_signature_follows_the_address_and_a_template_comes_in_at_the_cursor(small: Visited) -> None:
+    office = small.office
+    office.user("petra", (Role.MANAGER, "kita"), (Role.RESPONDER, "poststelle"), name="Petra Maurer")
+    for team, name, words in (("kita", "", "{user.name}, Kita"), ("poststelle", "", "Poststelle"),
+                             ("kita", "Frist", "Frist für {Kind}: **Juni** 🙂")):  # fmt: skip
+        new = Save(team=team, name=name, base=0, text=words, author="petra", at_ms=office.clock())
+        assert office.database.writer.submit(save_texts, new).result()
+    page = small.page("petra", width=390, color_scheme="dark")
+    page.goto(f"{small.base}/write?team=kita")
+    text = page.get_by_label("Text", exact=True)
+    expect(text).to_have_value("\n\n-- \nPetra Maurer, Kita\n")
+    text.fill("Guten Tag 🙂\n\nGruß\n\n-- \nPetra Maurer, Kita\n")
+    text.evaluate("area => area.setSelectionRange(13, 13)")  # below the greeting, in the units of a script
+    page.get_by_label("Von", exact=True).select_option(index=0)
+    expect(text).to_have_value("Guten Tag 🙂\n\nGruß\n\n-- \nPoststelle\n")
+    page.get_by_label("Von", exact=True).select_option("kita.platzvergabe@musterstadt.example")
+    page.get_by_label("Vorlage").select_option("Frist")
+    page.get_by_role("button", name="Einfügen").click()
+    whole = "Guten Tag 🙂\nFrist für {Kind}: **Juni** 🙂\nGruß\n\n-- \nPetra Maurer, Kita\n"
+    expect(text).to_have_value(whole)
+    page.get_by_label("Mit Formatierung senden").check()
+    page.get_by_role("button", name="Vorschau").click()
+    expect(page.locator(".formatted strong")).to_have_text("Juni")
+    expect(text).to_have_value(whole)
+    page.get_by_role("button", name="Senden", exact=True).click()
+    page.get_by_label("{Kind}").check()
+    violations = Axe().run(page, options={"runOnly": _RULES}).response["violations"]
+    page.goto(page.url.replace("check=1", "preview=1"))
+    violations += Axe().run(page, options={"runOnly": _RULES}).response["violations"]
+    assert [each["nodes"][0]["html"][:300] for each in violations] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.context.close()

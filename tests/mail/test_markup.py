@@ -43,9 +43,11 @@ def test_what_is_typed_becomes_what_it_looks_like(text: str, html: str) -> None:
 
 
 def test_a_strangers_letter_is_text_whether_it_is_quoted_or_sent_on() -> None:
-    theirs = "Siehe [Ihre Sparkasse](https://evil.example)\n**Eilt**\n- sofort\n1. zahlen\n2. bald"
+    theirs = "Oben\x0b[x](https://evil.example)\u2028[y](https://evil.example)\n"
+    theirs += "Siehe [Ihre Sparkasse](https://evil.example)\n**Eilt**\n- sofort\n1. zahlen\n2. bald"
     quoted = "\n".join(f"> {line}" for line in theirs.split("\n"))
-    for text in (quoted, f"--- Weitergeleiteter Brief ---\n\n{theirs}"):
+    quoted, sent_on = (text.replace("\x0b", " ") for text in (quoted, theirs))  # as the form gives it back
+    for text in (quoted, f"--- Weitergeleiteter Brief ---\n\n{sent_on}"):
         html = letter_body(f"Guten **Tag**\n\n{text}", literal=lines_of(theirs))
         assert "<strong>Tag</strong>" in html
         assert "<a " not in html

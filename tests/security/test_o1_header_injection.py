@@ -81,6 +81,7 @@ def _write(office: Office, vector: str, number: int) -> list[str]:
             "bcc": f"{_phrase(vector)} <bcc{number}@there.example>",
             "subject": vector[:2_000],  # longer ones are refused
             "text": f"Ihr Brief\n{vector}",
+            **({"markup": "1"} if number % 2 else {}),  # half of them with formatting
         }
         follow(client, form.press(client, "template", template="gruss", files=files, **fields))
         form = Form.of(client.get(f"/drafts/{form.fields['draft']}"))
@@ -104,6 +105,7 @@ async def test_what_is_typed_becomes_no_field_and_no_recipient(tmp_path: Path) -
         office.book.current = rules(RULES + 'templates: {gruss: {text: "Guten Tag {sender.name},"}}\n')
         shown = [_write(office, vector, number) for number, vector in enumerate(VECTORS)]
         sent = left(office)
+        assert sum(b"multipart/alternative" in each.octets for each in sent) == len(VECTORS) // 2
         taken = await _sent_on(office)
     assert len(taken) == len(sent) == len(VECTORS)
     for octets, recipients in taken.items():

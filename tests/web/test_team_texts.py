@@ -156,9 +156,12 @@ def test_a_template_of_the_team_asks_for_what_is_not_filled_in(kita: Office) -> 
 def test_a_letter_with_formatting_has_the_typed_text_and_html_that_loads_nothing(kita: Office) -> None:
     put(kita, "kita", "Kita", formatted=True)
     theirs = f"[Sparkasse](https://evil.example) **Eilt** {EVIL}"
-    number = kita.mail(letter(text=theirs))
+    put(kita, "kita", "Guten Tag {sender.name},", name="Anrede")
+    number = kita.mail(letter(text=theirs, sender='"[Sparkasse](https://evil.example) **x**" <s@citizen.example>'))
     with kita.client("petra") as client:
         form = reply(kita, client, number)
+        form = Form.of(follow(client, form.press(client, "template", template="kita/Anrede")))
+        assert "Guten Tag [Sparkasse] (https: //evil.example) *x*," in form.fields["text"]
         assert form.fields["markup"] == "1"  # as the team wishes
         text = f"Bitte **bis Juni**:\n- [Antrag](https://a.example/?a=1&b)\n- [x](javascript:alert)\n{EVIL}\n"
         text += form.fields["text"]
