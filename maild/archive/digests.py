@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, literal_column, or_, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.queries import allowed
@@ -50,7 +50,15 @@ class Choice:
     slot: str = ""
     told_ms: int = 0
     sent_ms: int | None = None
-    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnItsWay:
+    """A digest that no other server has yet. `inboxes` are those that it was allowed to tell of."""
+
+    user_id: int
+    delivery_id: int
+    inboxes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +132,9 @@ def _choices(connection: Connection, user_id: int | None) -> Iterator[Choice]:
     who = table.user_id == user_id if user_id is not None else users.c.disabled_ms.is_(None)
     joined = select(digest_choices).join(users, users.c.id == table.user_id).where(who).order_by(table.user_id)
     for row in connection.execute(joined).mappings():
-        subjects, silent = bool(row["subjects"]), frozenset(quiet.get(row["user_id"], ()))
-        yield Choice(**{**row, "subjects": subjects}, silent=silent)
+        kept = {name: row[name] for name in ("user_id", "mode", "hour", "slot", "told_ms", "sent_ms")}
+        silent = frozenset(quiet.get(row["user_id"], ()))
+        yield Choice(**kept, subjects=bool(row["subjects"]), silent=silent)
 
 
 def choose(connection: Connection, arguments: list[Choosing]) -> list[None]:
@@ -155,13 +164,43 @@ def _choose(connection: Connection, asked: Choosing) -> None:
                                details=details)])  # fmt: skip
 
 
-def note_told(connection: Connection, user_id: int, *, slot: str, told_ms: int, message_id: int | None = None) -> None:
-    """Write down how far a person has been told, within the unit of work that queues the mail."""
-    sent = {} if message_id is None else {"message_id": message_id, "sent_ms": told_ms}
+def note_told(
+    connection: Connection, user_id: int, *, slot: str, told_ms: int, message_id: int | None, visible: Visible
+) -> None:
+    """Write down how far a person has been told, and of which inboxes, in the unit of work that queues the mail."""
+    sent: dict[str, Any] = {}
+    if message_id is not None:
+        inboxes = json.dumps(sorted(visible.teams))
+        sent = {"message_id": message_id, "sent_ms": told_ms, "inboxes": inboxes, "before_ms": digest_choices.c.told_ms}
     connection.execute(
         update(digest_choices)
         .where(digest_choices.c.user_id == user_id)
         .values(told_ms=told_ms, **({"slot": slot} if slot else {}), **sent)
+    )
+
+
+def on_their_way(connection: Connection, user_id: int | None = None) -> tuple[OnItsWay, ...]:
+    """Return the digests that wait to be sent, or to be tried again: of one person, or of all."""
+    d, c = deliveries.c, digest_choices.c
+    waiting: list[Any] = [literal_column("'queued'"), literal_column("'deferred'")]
+    rows = connection.execute(
+        select(c.user_id, d.id, c.inboxes)
+        .join_from(digest_choices, deliveries, d.message_id == c.message_id)
+        .where(d.state.in_(waiting), c.user_id == user_id if user_id is not None else c.user_id.is_not(None))
+    )
+    return tuple(
+        OnItsWay(user_id=row.user_id, delivery_id=row.id, inboxes=frozenset(json.loads(row.inboxes or "[]")))
+        for row in rows
+    )
+
+
+def note_recalled(connection: Connection, user_id: int) -> None:
+    """Write down that the last digest was told to nobody, within the unit of work that drops it."""
+    told_ms = func.coalesce(digest_choices.c.before_ms, digest_choices.c.told_ms)
+    connection.execute(
+        update(digest_choices)
+        .where(digest_choices.c.user_id == user_id)
+        .values(told_ms=told_ms, slot="", sent_ms=None, message_id=None)
     )
 
 

@@ -38,6 +38,8 @@ digest_choices = Table(
     Column("told_ms", BigInteger, nullable=False),  # what is older has been told, or was there when it was turned on
     Column("sent_ms", BigInteger),
     Column("message_id", BigInteger),  # the last one
+    Column("inboxes", Text, nullable=False, server_default=text("''")),  # JSON: those that it was allowed to tell of
+    Column("before_ms", BigInteger),  # `told_ms` before it
 )
 
 # Teams of which a person wants to hear nothing that way.

@@ -30,15 +30,20 @@ from maild.archive.digests import (
     Choice,
     Item,
     News,
+    OnItsWay,
     choice_of,
     news,
+    note_recalled,
     note_told,
+    on_their_way,
     shown_inboxes,
     wishes,
 )
+from maild.archive.duties import OURSELVES
 from maild.archive.lists import team_counts
 from maild.archive.outgoing import Written, keep_written
 from maild.delivery.deliveries import NewDelivery
+from maild.delivery.queue.acts import Act, Change, change
 from maild.delivery.queue.working import enqueue
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.address import Address
@@ -100,8 +105,37 @@ def _tell(connection: Connection, asked: Telling) -> int | None:
     found = news(connection, _asking(connection, reader, asked.rules, asked.now_ms))
     sender = _sender(asked.rules)
     message_id = None if not found.count or sender is None else _send(connection, asked, reader, found, sender)
-    note_told(connection, asked.user_id, slot=slot, told_ms=asked.now_ms, message_id=message_id)
+    note_told(
+        connection, asked.user_id, slot=slot, told_ms=asked.now_ms, message_id=message_id, visible=reader.visible
+    )  # fmt: skip
     return message_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """Take back what is on its way to a person, where it tells of what they may not read any more."""
+
+    user_id: int
+    rules: Ruleset
+    now_ms: int
+
+
+def recall(connection: Connection, arguments: list[Recall]) -> list[int]:
+    """Take digests back; returns of each how many. What they told is told anew, as far as it may be. A unit of work."""
+    return [_recall(connection, each) for each in arguments]
+
+
+def _recall(connection: Connection, asked: Recall) -> int:
+    found = [each for each in on_their_way(connection, asked.user_id) if _tells_too_much(connection, each, asked)]
+    for each in found:
+        change(connection, [Change(delivery_id=each.delivery_id, act=Act.DROP, by=OURSELVES, at_ms=asked.now_ms)])
+        note_recalled(connection, asked.user_id)
+    return len(found)
+
+
+def _tells_too_much(connection: Connection, sent: OnItsWay, asked: Recall) -> bool:
+    who = principal(connection, sent.user_id)
+    return who is None or not sent.inboxes <= visible(who.grants, _parents(asked.rules), asked.now_ms).teams
 
 
 def _slot(choice: Choice, rules: Ruleset, now_ms: int) -> str | None:
@@ -250,7 +284,10 @@ class Digests:
         await self._rounds.run(self.once, _failed)
 
     async def once(self) -> None:
-        """Tell whoever is to be told now."""
+        """Tell whoever is to be told now; before that, take back what must not be told any more."""
+        for recalling in await asyncio.to_thread(self._outdated):
+            if await self._database.writer.run(recall, recalling):
+                _log.info("digest.recalled", user=recalling.user_id)
         for user_id in await asyncio.to_thread(self._due):
             asked = Telling(
                 user_id=user_id, rules=self._rules(), base_url=self._base_url, hostname=self._hostname,
@@ -266,6 +303,16 @@ class Digests:
             if message_id is not None:
                 _log.info("digest.sent", user=user_id, id=format_id(message_id))
                 self._on_sent()
+
+    def _outdated(self) -> list[Recall]:
+        rules, now_ms = self._rules(), self._now_ms()
+        found = []
+        with self._database.read() as connection:
+            for each in on_their_way(connection):
+                recalling = Recall(user_id=each.user_id, rules=rules, now_ms=now_ms)
+                if _tells_too_much(connection, each, recalling):
+                    found.append(recalling)
+        return found
 
     def _due(self) -> list[int]:
         rules, now_ms = self._rules(), self._now_ms()

@@ -132,6 +132,24 @@ async def test_a_right_that_ended_before_the_mail_is_written_ends_there_too(
     assert CANARY not in shown
 
 
+async def test_a_right_that_ends_while_the_mail_waits_to_be_sent_takes_it_back(room: Newsroom) -> None:
+    room.exchange.grant("kira", Role.RESPONDER, "bauamt")
+    room.wishes(subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    room.letter(f"{CANARY} Bauantrag", to=BAUAMT)
+    room.letter("Eigener Brief")
+    assert CANARY in await digest(room)
+    await room.task().once()
+    assert [way.state for way in room.ways()] == ["queued"]
+    revoke(room, Role.RESPONDER, "bauamt")
+    await room.task().once()
+    assert [way.state for way in room.ways()] == ["dropped", "queued"]
+    assert "Eigener Brief" in room.texts()[1]
+    assert CANARY not in room.texts()[1]
+    await room.task().once()
+    assert len(room.octets()) == 2
+
+
 async def test_the_canary_is_there_for_who_may_read_it(room: Newsroom) -> None:
     room.exchange.grant("kira", Role.RESPONDER, "bauamt")
     room.wishes(subjects=True, slot="2026-09-21")

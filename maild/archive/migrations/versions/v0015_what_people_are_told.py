@@ -46,6 +46,8 @@ def upgrade() -> None:
         sa.Column("told_ms", sa.BigInteger(), nullable=False),
         sa.Column("sent_ms", sa.BigInteger(), nullable=True),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
+        sa.Column("inboxes", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("before_ms", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"]),
         sa.PrimaryKeyConstraint("user_id"),
     )
