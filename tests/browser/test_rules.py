@@ -87,7 +87,7 @@ def test_with_the_keyboard_a_rule_is_made_refused_corrected_saved_and_taken_back
     page.keyboard.press("Control+End")
     line = "  - {name: Beitrag, mail: {from: a@b.example, to: kita@musterstadt.example, subject: Beitrag}, "
     page.keyboard.type(line + "expect: {teams: [kita]}}\n")
-    expect(page.locator("#found .findings .error")).to_contain_text("expected teams [kita]")  # as one types
+    expect(page.locator("#found .findings .error")).to_contain_text("erwartet wird teams [kita]")  # as one types
     keys.follow("form.textform button.primary")
     page.wait_for_url(re.compile("/rules/review$"))
     expect(page.locator("#found .notice.grave")).to_contain_text("1 Fehler")

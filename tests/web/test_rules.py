@@ -131,7 +131,7 @@ def test_the_form_shows_a_rule_changes_it_and_leaves_the_rest(shop: Shop) -> Non
         # The test expects the one tag: it fails, is said, and nothing can be saved.
         said = words(reviewed.text)
         assert "1 Fehler: So können die Regeln nicht gelten." in said
-        assert "expected tags [eilt], but found [eilt, sofort]" in said
+        assert "erwartet wird tags [eilt], heraus kommt [eilt, sofort]" in said
         assert 'name="reason"' not in reviewed.text
         assert "Verglichen" in said or "Archivierte Post der letzten 30 Tage gibt es nicht" in said
         again = client.post("/rules/rule/eilt", data={**fields(reviewed.text, "/rules/save"), "do": "show"})
@@ -187,7 +187,7 @@ def test_errors_are_told_by_line_and_save_nothing(shop: Shop) -> None:
     with shop.office.client("rita") as client:
         reviewed = review(client, BROKEN)
         said = words(reviewed.text)
-        assert "Zeile 17:29 Fehler team 'kitta' is not defined; did you mean 'kita'?" in said
+        assert "Zeile 17:29 Fehler Team 'kitta' gibt es hier nicht; meinten Sie 'kita'?" in said
         assert "Einen Probelauf gibt es nicht" in said
         assert 'name="reason"' not in reviewed.text
         assert fields(reviewed.text, "/rules/save")["text"].replace("\r\n", "\n") == BROKEN
