@@ -20,6 +20,7 @@ from maild.archive.leaving import (
     stay,
 )
 from maild.archive.rights import Person
+from maild.archive.standing import at_that_moment
 from maild.errors import ForbiddenError, MaildError
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
@@ -43,7 +44,8 @@ async def hand_over(visit: Visit) -> Response:
     if visit.form.get("do") == "stay":
         if not visit.may(Permission.PEOPLE):
             raise HTTPException(403)
-        await visit.write(stay, Staying(by=visit.person.login, login=person.user.login, at_ms=visit.services.now_ms()))
+        staying = Staying(by=visit.person.login, login=person.user.login, at_ms=visit.services.now_ms())
+        await visit.write(stay, staying, needs=((Permission.PEOPLE, None),))
         return visit.go(f"/person/{person.user.id}/handover")
     leaves_ms = _leaves_ms(visit)
     if leaves_ms is None:
@@ -62,7 +64,7 @@ async def hand_over(visit: Visit) -> Response:
         at_ms=visit.services.now_ms(),
     )
     try:
-        await visit.write(hand_all_over, asked)
+        await visit.write(hand_all_over, asked, narrowed=at_that_moment)
     except ForbiddenError:
         raise HTTPException(403) from None
     except MaildError:

@@ -26,9 +26,11 @@ from maild.archive.proposals import (
     proposal,
     propose,
 )
+from maild.archive.standing import Need, require_standing
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.mail.acts import Act
+from maild.policy.roles import Permission
 from maild.rules import rules_file
 from maild.rules.text_merge import merged
 from maild.web.language import catalogue
@@ -41,6 +43,7 @@ from maild.web.shell import shell_of
 from maild.web.visit import Visit
 
 _MAX_REASON = 500
+_NEEDS: tuple[Need, ...] = ((Permission.RULES, None),)
 _log = structlog.get_logger()
 
 
@@ -182,7 +185,7 @@ class Workshop:
                 return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
         verdict = Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
         done = visit.acted(Act.RULES, about=f"proposal {asked.id}", what=str(decision), author=asked.author)
-        await visit.write(decide, verdict, done)
+        await visit.write(decide, verdict, done, needs=_NEEDS)
         return visit.go("/rules")
 
     async def _propose(self, visit: Visit, draft: Draft, reason: str) -> Response:
@@ -192,7 +195,9 @@ class Workshop:
         new = NewProposal(
             base_digest=draft.base, source=draft.text, author=visit.person.login, reason=reason, made_ms=visit.now_ms
         )
-        number = await visit.write(propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"))
+        number = await visit.write(
+            propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"), needs=_NEEDS
+        )
         return visit.go(f"/rules?proposed={number}")
 
     async def _place(self, visit: Visit, draft: Draft, signature: _Signature) -> int | str:
@@ -210,6 +215,8 @@ class Workshop:
                     return "stale"
                 if is_stale(visit, draft):
                     return "stale"
+                # Security: the file is in no transaction; who lost the right while it was checked changes nothing.
+                await visit.read(require_standing, visit.standing, _NEEDS)
                 unknown = there is not None and not await visit.read(octets_ever_served, there)
                 await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
                 await self._services.reload_rules()

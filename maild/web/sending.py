@@ -13,6 +13,7 @@ from maild.archive.queries import Conversation
 from maild.intake.submit import Collision, Sent, Submission
 from maild.mail.answering import Kind, Proposal
 from maild.mail.composing import Composition, File, compose
+from maild.policy.roles import Permission
 from maild.rules.authorship import Sender
 from maild.rules.filling import fill
 from maild.rules.model import Team
@@ -61,6 +62,8 @@ async def send(visit: Visit, ready: Ready) -> Sent | Collision | TooLarge:
         not_before_ms=visit.services.now_ms() + int(settings.undo_s * 1000),
         draft_id=draft.id,
         state=after if after in AFTER else "waiting",
+        by=visit.standing,
+        needs=((Permission.RESPOND, sender.inbox),),
     )
     return await visit.services.submitter.submit(submission)
 
