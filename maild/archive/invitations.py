@@ -7,23 +7,28 @@ person. No mail ever carries one: it could come to an inbox that colleagues read
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from maild.archive.accounts import NewUser, User, add_users, find_user, grants_of, principal
 from maild.archive.audit import OPERATOR, Record, record
+from maild.archive.commit import lock_head
 from maild.archive.schema import sessions, users
-from maild.archive.schema_sign_in import invitations
+from maild.archive.schema_people import rights_notices
+from maild.archive.schema_sign_in import identities, invitations
 from maild.archive.second_factors import forget_second_factor
 from maild.archive.sessions import digest_of
 from maild.archive.sign_in_notices import Told, tell
-from maild.errors import NotFoundError
+from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.acts import Act
-from maild.policy.credentials import may_invite
-from maild.policy.granting import Teams
+from maild.policy.credentials import may_agree, may_invite, takes_two
+from maild.policy.granting import Teams, managed
+from maild.policy.grants import Principal
 
 FIRST_MS = 7 * 86_400_000
 AGAIN_MS = 86_400_000
+LINK = "link"  # in a notice for managers, in the place of a role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,7 @@ class NewInvitation:
     by: str
     at_ms: int
     forgets_second: bool = False
+    teams: Teams | None = None  # by which it is asked again whether `by` may; None: it is the operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: in
             users.c.disabled_ms.is_(None),
         )
     ).first()
-    if row is None or not _holds_still(connection, row.made_by, row.user_id, teams, now_ms):
+    if row is None or not _holds_still(connection, row, teams, now_ms):
         return None
     return Invitation(
         user_id=row.user_id,
@@ -93,17 +99,40 @@ def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: in
     )
 
 
-def _holds_still(connection: Connection, made_by: str, user_id: int, teams: Teams, now_ms: int) -> bool:
-    """Tell whether who made a link could make it now.
+def _holds_still(connection: Connection, row: Row[Any], teams: Teams, now_ms: int) -> bool:
+    """Tell whether who made a link could make it now, and who agreed to it could agree.
 
     Security: who made it may have kept it. Their own right may have ended since, or the person have been given more
     than they could do themselves.
     """
-    if made_by == OPERATOR:
+    if row.made_by == OPERATOR:
         return True
-    maker_id = connection.scalar(select(users.c.id).where(users.c.login == made_by))
-    maker = None if maker_id is None else principal(connection, maker_id)
-    return maker is not None and may_invite(maker, user_id, grants_of(connection, user_id), teams, now_ms)
+    maker, theirs = person_of(connection, row.made_by), grants_of(connection, row.user_id)
+    if maker is None or not may_invite(maker, row.user_id, theirs, teams, now_ms):
+        return False
+    if not waits_for_second(connection, maker, row.user_id, teams, now_ms):
+        return True
+    second = None if row.agreed_by is None else person_of(connection, row.agreed_by)
+    return second is not None and may_agree(second, maker, row.user_id, theirs, teams=teams, now_ms=now_ms)
+
+
+def person_of(connection: Connection, login: str) -> Principal | None:
+    """Return who has a login, with their grants; None for a closed account, or none at all."""
+    found = connection.scalar(select(users.c.id).where(users.c.login == login))
+    return None if found is None else principal(connection, found)
+
+
+def waits_for_second(connection: Connection, maker: Principal, user_id: int, teams: Teams, now_ms: int) -> bool:
+    """Tell whether a link of `maker` opens only when a second person has agreed.
+
+    Security: with one link an administrator would become whoever manages a team, or be two people where two are asked
+    for. Who has no way in yet is nobody whom one could become.
+    """
+    if not takes_two(maker, grants_of(connection, user_id), teams, now_ms):
+        return False
+    has_password = select(users.c.id).where(users.c.id == user_id, users.c.password.is_not(None))
+    is_known = select(identities.c.user_id).where(identities.c.user_id == user_id)
+    return any(connection.scalar(each.limit(1)) is not None for each in (has_password, is_known))
 
 
 def invited(connection: Connection, now_ms: int) -> dict[int, int]:
@@ -133,6 +162,8 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
     person = find_user(connection, new.login)
     if person.disabled_ms is not None:
         raise NotFoundError(f"the account of {new.login} is closed")
+    if new.teams is not None:
+        _require_maker(connection, new, new.teams, person)
     has_password = connection.scalar(select(users.c.password.is_not(None)).where(users.c.id == person.id))
     expires_ms = new.at_ms + (AGAIN_MS if has_password else FIRST_MS)
     connection.execute(delete(invitations).where(invitations.c.user_id == person.id, invitations.c.used_ms.is_(None)))
@@ -151,6 +182,19 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
     details = {"what": "invitation", "until": expires_ms, "second_factor_removed": new.forgets_second}
     record(connection, [_credential(new.by, person, new.at_ms, details)])
     return expires_ms
+
+
+def _require_maker(connection: Connection, new: NewInvitation, teams: Teams, person: User) -> None:
+    """Ask once more whether who makes a link may, and tell the managers of the person's teams who are not the maker."""
+    lock_head(connection)
+    maker, theirs = person_of(connection, new.by), grants_of(connection, person.id)
+    if maker is None or not may_invite(maker, person.id, theirs, teams, new.at_ms):
+        raise ForbiddenError("that link is not theirs to make")
+    own = managed(maker, teams, new.at_ms)
+    held = {grant.team for grant in theirs if grant.team is not None and grant.holds(new.at_ms)}
+    for team in sorted(held - own):
+        told = {"team": team, "login": person.login, "role": LINK, "given_by": new.by, "at_ms": new.at_ms}
+        connection.execute(insert(rights_notices).values(**told))
 
 
 def add_invited(connection: Connection, arguments: list[Newcomer]) -> list[int]:

@@ -249,7 +249,10 @@ def _scope(connection: Connection, asked: HandingOver) -> Inboxes:
         raise ForbiddenError("the account was closed")
     if may(who, Permission.PEOPLE, now_ms=asked.at_ms):
         return None
-    return managed(who, teams_of(asked.rules), asked.at_ms)
+    own = managed(who, teams_of(asked.rules), asked.at_ms)
+    if not own:
+        raise ForbiddenError("handing over for others is for who manages them")
+    return own
 
 
 def _chosen(found: Holdings, inbox: str, login: str | None) -> Colleague | None:

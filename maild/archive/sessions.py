@@ -38,7 +38,8 @@ class Lifetime:
 class Session:
     """A session that holds, with the person it speaks for.
 
-    `way` is what it was opened with: `password` alone, `totp` or `recovery` beside it, or `provider`.
+    `way` is what it was opened with: `password` alone, `totp`, `recovery` or `passkey-second` beside it, `passkey`, or
+    `provider`.
     `confirmed_ms` is when the person last proved to be there.
     """
 

@@ -28,6 +28,7 @@ from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
+from maild.archive.standing import Allowed, Need, Standing, while_allowed
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import Dsn, NewDelivery
@@ -58,7 +59,8 @@ class Submission:
     answer. `held_note` given: where a colleague was quicker it is archived all the same, but waits, and this note tells
     the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
     nothing since `seen_id`, so that their own letters do not count as a colleague's. `dsn`: what was asked for about
-    reports, by recipient; `by_mail`: its author hears of what becomes of it by mail, too.
+    reports, by recipient; `by_mail`: its author hears of what becomes of it by mail, too. Where it leaves `by`
+    somebody's right, they must hold what it `needs` when it is stored.
     """
 
     content: bytes
@@ -78,6 +80,8 @@ class Submission:
     also: Also | None = None
     dsn: Mapping[str, Dsn] = field(default_factory=dict)
     by_mail: bool = False
+    by: Standing | None = None
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +289,7 @@ class Submitter:
         """Have a message leave; returns after the commit.
 
         Raises:
-            MaildError: a recipient is an address of ours, or there is none; the draft was given up.
+            MaildError: a recipient is an address of ours, or there is none; the draft was given up; the right ended.
             TemporaryError: it could not be stored; nothing was.
         """
         if not asked.recipients or any(map(self._is_ours, asked.recipients)):
@@ -309,7 +313,12 @@ class Submitter:
             lifetime_ms=self._lifetime_ms,
             reverse_path_of=self._reverse_path_of,
         )
-        done = await self._writer.run(leave, leaving)
+        done: Sent | Collision
+        if asked.by is None:
+            done = await self._writer.run(leave, leaving)
+        else:
+            allowed = Allowed(unit=leave, argument=leaving, by=asked.by, needs=asked.needs)
+            done = await self._writer.run(while_allowed, allowed)
         if isinstance(done, Sent) and done.filed is not None:
             self._index([document._replace(message_id=done.message_id, revision=done.filed.revision)])
             self._on_sent(frozenset(done.filed.teams))

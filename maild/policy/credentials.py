@@ -1,4 +1,4 @@
-"""Who may give whom a link to a new password, and from whom a second factor is asked."""
+"""Who may give whom a link to a new password, who must agree to it, and from whom a second factor is asked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from maild.policy.granting import Teams, managed
 from maild.policy.grants import Grant, Principal, may
-from maild.policy.roles import Permission
+from maild.policy.roles import PERMISSIONS, Permission
 
 SECOND_FACTOR = ("optional", "required", "administrators")
+AGREES_AFTER_MS = 7 * 86_400_000  # a role younger than that agrees to nothing: its giver may be who asks
 
 
 def may_invite(who: Principal, user_id: int, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> bool:
@@ -21,11 +22,49 @@ def may_invite(who: Principal, user_id: int, theirs: Iterable[Grant], teams: Tea
     if who.user_id == user_id:
         return False
     appoints, own = may(who, Permission.PEOPLE, now_ms=now_ms), managed(who, teams, now_ms)
-    lasting = [g for g in theirs if all(end is None or now_ms < end for end in (g.until_ms, g.revoked_ms))]
+    lasting = _lasting(theirs, now_ms)
     # Security: with an account of the works council an administrator would read what no administrator may.
     return (appoints or bool(lasting)) and all(
         grant.team in own or (appoints and (grant.team is None or not teams.sealed(grant.team))) for grant in lasting
     )
+
+
+def takes_two(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> bool:
+    """Tell whether a second person must agree to the link that `who` makes.
+
+    That is where it would open what its maker may not have alone: the role of a manager, who reads the confidential
+    inbox, or one without a team, which for the rules and the audit log is the second pair of eyes.
+    """
+    return bool(_weighty(who, theirs, teams, now_ms))
+
+
+def may_agree(
+    second: Principal, maker: Principal, user_id: int, theirs: Iterable[Grant], *, teams: Teams, now_ms: int
+) -> bool:
+    """Tell whether `second` may agree to a link that `maker` made for the person `user_id`.
+
+    Another administrator may, and a manager of a team that the person manages; who has been that for a week.
+    """
+    if second.user_id in {user_id, maker.user_id}:
+        return False
+    before_ms = now_ms - AGREES_AFTER_MS
+    if all(may(second, Permission.PEOPLE, now_ms=at_ms) for at_ms in (before_ms, now_ms)):
+        return True
+    own = managed(second, teams, now_ms) & managed(second, teams, before_ms)
+    return any(grant.team in own for grant in _weighty(maker, theirs, teams, now_ms))
+
+
+def _weighty(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> list[Grant]:
+    own = managed(who, teams, now_ms)
+    return [
+        grant
+        for grant in _lasting(theirs, now_ms)
+        if grant.team is None or (grant.team not in own and Permission.MANAGE in PERMISSIONS[grant.role])
+    ]
+
+
+def _lasting(theirs: Iterable[Grant], now_ms: int) -> list[Grant]:
+    return [g for g in theirs if all(end is None or now_ms < end for end in (g.until_ms, g.revoked_ms))]
 
 
 def second_factor_asked(setting: str, grants: Iterable[Grant], now_ms: int) -> bool:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from maild.archive.absences import AbsenceError, By, Ending, Marking, Noted, end, mark, noted
 from maild.archive.accounts import User, grants_of
 from maild.archive.return_home import waiting_return
+from maild.archive.standing import by_whom_then
 from maild.archive.team_cover import covered_now
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.inbox import is_confidential, team_of
@@ -93,7 +94,7 @@ async def mark_absent(visit: Visit) -> Response:
         by=by(visit), login=typed.login or visit.person.login, from_ms=begins_ms, until_ms=last, deputy=typed.deputy
     )
     try:
-        await visit.write(mark, marking)
+        await visit.write(mark, marking, narrowed=by_whom_then)
     except AbsenceError as error:
         return await _show(visit, typed, error.why)
     except (NotFoundError, ForbiddenError) as error:
@@ -108,7 +109,8 @@ def _today(visit: Visit) -> date:
 
 async def end_absence(visit: Visit) -> Response:
     """End an absence, or call it off; who comes back is led to what happened meanwhile."""
-    ended: int = await visit.write(end, Ending(by=by(visit), id=number_asked(visit, "absence") or 0))
+    ending = Ending(by=by(visit), id=number_asked(visit, "absence") or 0)
+    ended: int = await visit.write(end, ending, narrowed=by_whom_then)
     visit.services.feed.publish()
     if ended == visit.person.user_id and await visit.read(waiting_return, ended, visit.services.now_ms()):
         return visit.go("/absences/return")

@@ -11,6 +11,7 @@ from maild.archive import queries
 from maild.archive.audit import Record
 from maild.archive.outgoing import Written, written_of
 from maild.archive.register import returns_of
+from maild.archive.standing import Need
 from maild.delivery.deliveries import ENDED_BADLY
 from maild.delivery.queue.acts import Act, Change
 from maild.delivery.queue.carrying import change_and_settle
@@ -75,8 +76,10 @@ async def undo(visit: Visit) -> Response:
         written=written, conversation_id=message.conversation_id, by=visit.person.login, at_ms=visit.services.now_ms()
     )
     try:
-        done: TakenBack = await visit.write(take_back, asked, _done(visit, message, written, "take-back"))
-    except TemporaryError:
+        done: TakenBack = await visit.write(
+            take_back, asked, _done(visit, message, written, "take-back"), needs=_needs(written)
+        )
+    except (TemporaryError, ForbiddenError):
         raise
     except MaildError:
         return visit.go(_at(message, "too-late"))
@@ -98,8 +101,10 @@ async def settle(visit: Visit) -> Response:
         if waits(each) if act is Act.RELEASE else each.state in ENDED_BADLY or (waits(each) and act is Act.DROP):
             asked = Change(delivery_id=each.id, act=act, by=visit.person.login, at_ms=visit.services.now_ms())
             try:
-                await visit.write(change_and_settle, asked, _done(visit, message, written, str(act)))
-            except TemporaryError:
+                await visit.write(
+                    change_and_settle, asked, _done(visit, message, written, str(act)), needs=_needs(written)
+                )
+            except (TemporaryError, ForbiddenError):
                 raise
             except MaildError:
                 said = "too-late"
@@ -128,6 +133,10 @@ def _done(visit: Visit, message: queries.Message, written: Written, what: str) -
         about=format_id(message.id),
         what=what,
     )
+
+
+def _needs(written: Written) -> tuple[Need, ...]:
+    return ((Permission.RESPOND, written.team),)
 
 
 def _at(message: queries.Message, said: str = "") -> str:

@@ -12,6 +12,7 @@ from maild.archive.drafts import Draft, Editor, NewFile, add_files
 from maild.errors import NotFoundError
 from maild.mail.composing import File
 from maild.mail.filename import safe_filename
+from maild.policy.roles import Permission
 from maild.web.draft_form import ticked
 from maild.web.opening import open_part
 from maild.web.visit import Visit
@@ -24,7 +25,7 @@ def room_bytes(visit: Visit) -> int:
     return max((visit.services.settings.max_message_bytes - _OVERHEAD_BYTES) * 72 // 100, 0)
 
 
-async def keep(visit: Visit, draft_id: int, by: Editor, uploads: Iterable[UploadFile]) -> bool:
+async def keep(visit: Visit, draft_id: int, inbox: str, by: Editor, uploads: Iterable[UploadFile]) -> bool:
     """Keep uploaded files with a draft; False where one has no room any more."""
     whole = True
     for upload in uploads:
@@ -43,7 +44,7 @@ async def keep(visit: Visit, draft_id: int, by: Editor, uploads: Iterable[Upload
             content=kept,
             max_bytes=room_bytes(visit),
         )
-        whole = await visit.write(add_files, new) and whole
+        whole = await visit.write(add_files, new, needs=((Permission.DRAFT, inbox),)) and whole
     return whole
 
 

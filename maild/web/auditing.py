@@ -22,9 +22,11 @@ from maild.archive.audit_requests import (
     waiting_for,
 )
 from maild.archive.audit_search import Question, conversation_named, find_records
+from maild.archive.standing import by_whom_then
 from maild.errors import NotFoundError
 from maild.mail.acts import Act
 from maild.mail.ids import parse_reference
+from maild.policy.roles import Permission
 from maild.web.audit_words import ACTS, FAULTS, told
 from maild.web.forms import own_path
 from maild.web.people import asker, day_end_ms, day_start_ms, teams_of
@@ -65,7 +67,7 @@ async def request(visit: Visit) -> Response:
         Act.AUDITED, about=login, conversation_id=conversation_id, what="asked to see readings", purpose=purpose
     )
     try:
-        await visit.write(ask, new, done)
+        await visit.write(ask, new, done, needs=((Permission.AUDIT, None),))
     except NotFoundError:
         return await _show(visit, typed=typed, fault="whom")
     return visit.go("/audit?said=asked")
@@ -77,7 +79,7 @@ async def decision(visit: Visit) -> Response:
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise NotFoundError("there is no such request")
     answer = Answer(by=asker(visit), request_id=int(number), agreed=visit.form.get("agreed") == "yes")
-    await visit.write(decide, answer)
+    await visit.write(decide, answer, narrowed=by_whom_then)
     return visit.go(own_path(visit.form.get("next", "/")))
 
 

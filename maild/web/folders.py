@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive.folders import Dropping, Keeping, drop_folders, keep_folders
+from maild.archive.standing import Reach
 from maild.errors import NotFoundError
 from maild.policy.roles import Permission
 from maild.web.handling import number_asked
@@ -31,8 +33,12 @@ async def change(visit: Visit) -> Response:
     keeping = Keeping(
         user_id=visit.person.user_id, login=visit.person.login, team=team, name=name, query=query, at_ms=visit.now_ms
     )
-    await visit.write(keep_folders, keeping)
+    await visit.write(keep_folders, keeping, needs=((Permission.RESPOND, team),) if team is not None else ())
     return visit.go(f"/search?q={quote(query)}")
+
+
+def _narrowed(asked: Dropping, reach: Reach) -> Dropping:
+    return replace(asked, teams=reach.teams(Permission.RESPOND) & reach.visible.teams)
 
 
 async def _drop(visit: Visit) -> Response:
@@ -41,5 +47,5 @@ async def _drop(visit: Visit) -> Response:
         id=number_asked(visit, "folder") or 0, user_id=visit.person.user_id, login=visit.person.login, teams=teams,
         at_ms=visit.now_ms,
     )  # fmt: skip
-    await visit.write(drop_folders, dropping)
+    await visit.write(drop_folders, dropping, narrowed=_narrowed)
     return visit.go(f"/search?q={quote(visit.form.get('q', '')[:_MAX_QUERY])}")

@@ -144,7 +144,7 @@ async def mark(visit: Visit) -> Response:
     marking = Marking(
         team=entry.team, conversation_id=talk.id, why=why, author=visit.person.login, at_ms=visit.services.now_ms()
     )
-    await visit.write(book.mark_models, marking)
+    await visit.write(book.mark_models, marking, needs=((Permission.RESPOND, entry.team),))
     return visit.go(f"/c/{talk.reference}")
 
 
@@ -159,7 +159,7 @@ async def _save(visit: Visit, name: str, slug: str, typed: _Form) -> Response:
         team=name, page=slug, base=typed.base, title=typed.title, address=typed.address, text=typed.text,
         author=visit.person.login, at_ms=visit.services.now_ms(),
     )  # fmt: skip
-    if not await visit.write(book.save_pages, written):
+    if not await visit.write(book.save_pages, written, needs=((Permission.RESPOND, name),)):
         return await _form_page(visit, name, slug, typed, said="collision")
     return visit.go(url_of(name, slug) if typed.text else url_of(name))
 

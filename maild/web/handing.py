@@ -155,7 +155,8 @@ async def hand_over(visit: Visit) -> Response:
         at_ms=visit.services.now_ms(), shown=number_asked(visit, "shown"), reason=reason,
         keep="forget" not in visit.form,
     )  # fmt: skip
-    done: Handed = await visit.write(hand, handing)
+    needed = Permission.RESPOND if way == "back" else Permission.ASSIGN
+    done: Handed = await visit.write(hand, handing, needs=((needed, entry.team),))
     visit.services.feed.publish(frozenset({entry.team, to_team, done.inbox or to_team}))
     if way == "fetched":  # where it lies here already, there was nothing to fetch
         return visit.go(back_to(visit, entry.team, talk.reference))

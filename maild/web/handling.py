@@ -19,6 +19,7 @@ from maild.archive.entries import STATES
 from maild.archive.handling import NOBODY, Handling, Work, Worked, handle, since
 from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
+from maild.archive.standing import Need
 from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
@@ -147,13 +148,19 @@ async def _carry_out(visit: Visit, talk: queries.Conversation, entry: queries.En
     work = Work(
         by=visit.person.login, at_ms=visit.services.now_ms(), handlings=(asked.to(visit, talk.id, entry.team, shown),)
     )
-    worked: Worked = await visit.write(handle, work)
+    worked: Worked = await visit.write(handle, work, needs=needs_of(visit, entry.team, asked))
     if worked.overtaken:
         return await overtaken(visit, talk, entry, shown or 0)
     visit.services.feed.publish(frozenset({entry.team}))
     if worked.gone or (asked.assignee not in {None, visit.person.user_id} and entry.team in visit.visible.assigned):
         return visit.go(f"{_place(visit, entry.team).url}?said=given-away")  # who helps sees it no more
     return visit.go(back_to(visit, entry.team, talk.reference, undo_id=worked.undo_id))
+
+
+def needs_of(visit: Visit, team: str, asked: Asked) -> tuple[Need, ...]:
+    """Return what must still be held when it is carried out."""
+    assigns = asked.assignee not in {None, NOBODY, visit.person.user_id}
+    return ((Permission.RESPOND, team), *([(Permission.ASSIGN, team)] if assigns else []))
 
 
 def back_to(visit: Visit, team: str, reference: str, *, undo_id: int | None = None) -> str:

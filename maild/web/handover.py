@@ -16,6 +16,7 @@ from maild.archive.leaving import (
     stay,
 )
 from maild.archive.rights import Person
+from maild.archive.standing import at_that_moment
 from maild.archive.succession import Letter, Read, letters_to, put_away
 from maild.errors import ForbiddenError, MaildError
 from maild.policy.roles import Permission
@@ -40,7 +41,8 @@ async def hand_over(visit: Visit) -> Response:
     if visit.form.get("do") == "stay":
         if not visit.may(Permission.PEOPLE):
             raise HTTPException(403)
-        await visit.write(stay, Staying(by=visit.person.login, login=person.user.login, at_ms=visit.services.now_ms()))
+        staying = Staying(by=visit.person.login, login=person.user.login, at_ms=visit.services.now_ms())
+        await visit.write(stay, staying, needs=((Permission.PEOPLE, None),))
         return visit.go(f"/person/{person.user.id}/handover")
     leaves_ms = _leaves_ms(visit)
     if leaves_ms is None:
@@ -60,7 +62,7 @@ async def hand_over(visit: Visit) -> Response:
         proposals_to=visit.form.get("proposals"),
     )
     try:
-        await visit.write(hand_all_over, asked)
+        await visit.write(hand_all_over, asked, narrowed=at_that_moment)
     except ForbiddenError:
         raise HTTPException(403) from None
     except MaildError:

@@ -6,14 +6,13 @@ The link is shown once, to be handed over in person. No mail carries it: it coul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
-from anyio.to_thread import run_sync
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive.accounts import User, grants_of, list_users
+from maild.archive.agreeing import Agreement, agree, waiting_links
 from maild.archive.invitations import (
     NewInvitation,
     Redemption,
@@ -21,16 +20,22 @@ from maild.archive.invitations import (
     invited,
     open_invitation,
     redeem,
+    waits_for_second,
     without_password,
 )
-from maild.archive.passwords import hash_password, objection
+from maild.archive.passwords import objection
 from maild.archive.sessions import digest_of, new_token
+from maild.archive.standing import at_that_moment
 from maild.policy.credentials import may_invite
 from maild.policy.roles import Permission
 from maild.web.password_words import OBJECTIONS
 from maild.web.people import teams_of
+from maild.web.problems import problem
+from maild.web.proofs import BUSY_RETRY_S, Proofs
 from maild.web.signing import Desk
 from maild.web.visit import Visit
+
+_MAX_DIGITS = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +61,30 @@ def invitable(connection: Connection, visit: Visit) -> list[Invitable]:
 async def overview(visit: Visit) -> Response:
     """List for whom the visitor may make a link."""
     people = await visit.read(invitable, visit)
-    if not people and not visit.may(Permission.PEOPLE):
+    waiting = await visit.read(waiting_links, visit.person, teams_of(visit), visit.now_ms)
+    if not people and not waiting and not visit.may(Permission.PEOPLE):
         raise HTTPException(404)
     chosen = visit.request.query_params.get("login", "")
-    return visit.page("invitations.html", people=people, chosen=chosen, may_forget=visit.may(Permission.PEOPLE))
+    return visit.page(
+        "invitations.html", people=people, waiting=waiting, chosen=chosen, may_forget=visit.may(Permission.PEOPLE)
+    )
+
+
+async def agreement(visit: Visit) -> Response:
+    """Agree to a link that a colleague made, or refuse it."""
+    numbers = [visit.form.get(name, "") for name in ("number", "made")]
+    if not all(text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS for text in numbers):
+        raise HTTPException(404)
+    said = Agreement(
+        user_id=int(numbers[0]),
+        made_ms=int(numbers[1]),
+        agrees=visit.form.get("do") == "agree",
+        by_id=visit.person.user_id,
+        teams=teams_of(visit),
+        at_ms=visit.services.now_ms(),
+    )
+    await visit.write(agree, said, narrowed=at_that_moment)
+    return visit.go("/invitations")
 
 
 async def make(visit: Visit) -> Response:
@@ -70,8 +95,9 @@ async def make(visit: Visit) -> Response:
         raise HTTPException(404)
     forgets = visit.form.get("forget") == "yes" and visit.may(Permission.PEOPLE)
     link, new = new_link(visit, chosen.user.login, forgets_second=forgets)
-    until_ms = await visit.write(invite, new)
-    return visit.page("invitation.html", person=chosen.user, link=link, until_ms=until_ms)
+    until_ms = await visit.write(invite, new, narrowed=at_that_moment)
+    waits = await visit.read(waits_for_second, visit.person, chosen.user.id, teams_of(visit), visit.now_ms)
+    return visit.page("invitation.html", person=chosen.user, link=link, until_ms=until_ms, waits=waits)
 
 
 def new_link(visit: Visit, login: str, *, forgets_second: bool = False) -> tuple[str, NewInvitation]:
@@ -81,8 +107,9 @@ def new_link(visit: Visit, login: str, *, forgets_second: bool = False) -> tuple
         digest=digest_of(token),
         login=login,
         by=visit.person.login,
-        at_ms=visit.now_ms,
+        at_ms=visit.services.now_ms(),
         forgets_second=forgets_second,
+        teams=teams_of(visit),
     )
     return f"{visit.services.settings.base_url}/welcome/{token}", new
 
@@ -90,9 +117,10 @@ def new_link(visit: Visit, login: str, *, forgets_second: bool = False) -> tuple
 class Welcome:
     """Where a link leads to."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, proofs: Proofs) -> None:
         """Let people in by `desk`."""
         self._desk = desk
+        self._proofs = proofs
 
     async def show(self, visit: Visit) -> Response:
         """Show the form; opening the link changes nothing, so that no program that looks at links uses it up."""
@@ -111,7 +139,9 @@ class Welcome:
             wrong = "differs"
         if wrong is not None:
             return visit.page("invited.html", status=400, invitation=found, objection=OBJECTIONS[wrong])
-        stored = await run_sync(partial(hash_password, password, visit.services.settings.password_cost))
+        stored = await self._proofs.hashed(password)
+        if not stored:
+            return problem(visit.request, visit.services, 429, retry_after_s=BUSY_RETRY_S)
         asked = Redemption(token=token, password=stored, teams=teams_of(visit), at_ms=visit.now_ms)
         done = await visit.write(redeem, asked)
         if done is None:

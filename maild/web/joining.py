@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from maild.archive import queries
 from maild.archive.acquaintance import others_from
 from maild.archive.merging import Merged, Merging, merge
 from maild.archive.splitting import Split, Splitting, split
+from maild.archive.standing import Reach
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.ids import REFERENCE_BITS, parse_id, parse_reference
 from maild.policy.roles import Permission
@@ -100,7 +102,7 @@ async def merge_with(visit: Visit) -> Response:
         one_id=talk.id, other_id=other.id, by=visit.person.login, at_ms=visit.services.now_ms(),
         visible=visit.visible, assigns=_assigns(visit),
     )  # fmt: skip
-    done: Merged = await visit.write(merge, asked)
+    done: Merged = await visit.write(merge, asked, needs=((Permission.ASSIGN, entry.team),), narrowed=_narrowed)
     if done.refused:
         return await _show(visit, talk, entry, _Form(wrong=done.refused, act="merge", typed=typed))
     visit.services.feed.publish(done.teams)
@@ -121,7 +123,7 @@ async def split_off(visit: Visit) -> Response:
         conversation_id=talk.id, letters=ticked, by=visit.person.login, at_ms=visit.services.now_ms(),
         visible=visit.visible, assigns=_assigns(visit), reference_bits=secrets.randbits(REFERENCE_BITS),
     )  # fmt: skip
-    done: Split = await visit.write(split, asked)
+    done: Split = await visit.write(split, asked, needs=((Permission.ASSIGN, entry.team),), narrowed=_narrowed)
     if done.refused == "missing":  # never here, or moved on meanwhile
         raise NotFoundError("no such letter in it")
     if done.refused:
@@ -129,6 +131,10 @@ async def split_off(visit: Visit) -> Response:
     visit.services.feed.publish(done.teams)
     path = back_to(visit, entry.team, done.reference, undo_id=done.undo_id)
     return visit.go(f"{path}&from={talk.reference}")
+
+
+def _narrowed(asked: Any, reach: Reach) -> Any:
+    return replace(asked, visible=reach.visible, assigns=reach.teams(Permission.ASSIGN) & reach.visible.teams)
 
 
 def _assigns(visit: Visit) -> frozenset[str]:

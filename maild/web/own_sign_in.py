@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 
-from anyio.to_thread import run_sync
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive.accounts import NewPassword, set_passwords, stored_password
 from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
-from maild.archive.passwords import hash_password, objection
+from maild.archive.passwords import objection
 from maild.archive.second_factors import factors_of
 from maild.archive.sessions import Ending, end_sessions, handle_of, list_sessions
 from maild.archive.sign_in_notices import PutAway, put_away
@@ -20,6 +18,8 @@ from maild.web.copies import copies_shown
 from maild.web.digests import wishes_shown
 from maild.web.forms import own_path
 from maild.web.password_words import OBJECTIONS
+from maild.web.problems import problem
+from maild.web.proofs import BUSY_RETRY_S, Proofs
 from maild.web.visit import Visit
 
 _MAX_DIGITS = 19
@@ -71,7 +71,7 @@ async def revoke(visit: Visit) -> Response:
     return visit.go("/sessions")
 
 
-async def change_password(visit: Visit) -> Response:
+async def change_password(proofs: Proofs, visit: Visit) -> Response:
     """Set a new password; all other sessions end."""
     person, password = visit.person, visit.form.get("new", "")
     organisation = visit.services.rulebook.current.organisation.name
@@ -80,7 +80,9 @@ async def change_password(visit: Visit) -> Response:
         wrong = "differs"
     if wrong is not None:
         return await _page(visit, objection=OBJECTIONS[wrong], status=400)
-    stored = await run_sync(partial(hash_password, password, visit.services.settings.password_cost))
+    stored = await proofs.hashed(password)
+    if not stored:
+        return problem(visit.request, visit.services, 429, retry_after_s=BUSY_RETRY_S)
     keep = visit.session.digest if visit.session is not None else b""
     await visit.write(
         set_passwords, NewPassword(login=person.login, password=stored, at_ms=visit.now_ms, by=person.login, keep=keep)

@@ -1,8 +1,8 @@
 """Passkeys: asking a browser for one, and believing it.
 
-A challenge is drawn here and goes to the browser sealed in a ticket: for one purpose, one visit or session, five
-minutes, and one person where one is known. What was answered is kept until then, so that none is answered twice. For a
-stranger who asks for challenges maild keeps nothing.
+A challenge is drawn here and goes to the browser sealed in a ticket: for one purpose, one visit or session, one person
+where one is known, and five minutes. What was answered is kept until then, so that none is answered twice. A stranger
+who asks for challenges makes maild keep nothing.
 """
 
 from __future__ import annotations

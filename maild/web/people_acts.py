@@ -25,6 +25,7 @@ from maild.archive.accounts import (
 from maild.archive.invitations import Newcomer, add_invited
 from maild.archive.readers import unread_teams
 from maild.archive.rights import Giving, Noted, Person, Taking, give, take, take_note
+from maild.archive.standing import Need, by_whom_then
 from maild.errors import AddressError, ForbiddenError, NotFoundError
 from maild.mail.acts import Act
 from maild.mail.address import parse_address
@@ -51,6 +52,8 @@ from maild.web.people_words import FAULTS
 from maild.web.shell import team_name
 from maild.web.visit import Visit
 
+_APPOINTING: tuple[Need, ...] = ((Permission.PEOPLE, None),)
+
 
 async def grant(visit: Visit) -> Response:
     """Give a role."""
@@ -75,7 +78,7 @@ async def grant(visit: Visit) -> Response:
         only_assigned=bool(typed.only),
     )  # fmt: skip
     try:
-        await visit.write(give, Giving(by=asker(visit), grant=new))
+        await visit.write(give, Giving(by=asker(visit), grant=new), narrowed=by_whom_then)
     except ForbiddenError:
         return await _again(visit, typed, "role", 403)
     visit.services.feed.publish()
@@ -92,7 +95,7 @@ async def revoke(visit: Visit) -> Response:
     if lost := await _lost(visit, person, is_it):
         return await _ask(visit, person, "/people/revocations", lost, role=str(role), team=team or "")
     old = Revocation(login=person.user.login, role=role, team=team, revoked_ms=visit.services.now_ms())
-    await visit.write(take, Taking(by=asker(visit), revocation=old))
+    await visit.write(take, Taking(by=asker(visit), revocation=old), narrowed=by_whom_then)
     visit.services.feed.publish()
     own_last = person.user.id == visit.person.user_id
     return visit.go("/" if own_last else f"/person/{person.user.id}?said=revoked")
@@ -115,7 +118,9 @@ async def account(visit: Visit) -> Response:
     user = NewUser(login=login, name=asked["name"], mail=mail or None, password=None, created_ms=visit.now_ms)
     new = Newcomer(user=user, invitation=invitation)
     try:
-        until_ms = await visit.write(add_invited, new, visit.acted(Act.ACCOUNT, about=fold_login(login)))
+        until_ms = await visit.write(
+            add_invited, new, visit.acted(Act.ACCOUNT, about=fold_login(login)), needs=_APPOINTING
+        )
     except LoginTakenError:
         return await show_all(visit, account=asked | {"fault": FAULTS["taken"]}, status=400)
     return await show_all(
@@ -132,7 +137,9 @@ async def set_open(visit: Visit) -> Response:
     if closing and (lost := await _lost(visit, person, lambda _: True)):
         return await _ask(visit, person, "/people/state", lost, do="close")
     change = Disabling(login=person.user.login, disabled_ms=visit.services.now_ms() if closing else None)
-    await visit.write(disable_users, change, visit.acted(Act.DISABLED, about=person.user.login, open=not closing))
+    await visit.write(
+        disable_users, change, visit.acted(Act.DISABLED, about=person.user.login, open=not closing), needs=_APPOINTING
+    )
     return visit.go(f"/person/{person.user.id}?said={'closed' if closing else 'opened'}")
 
 

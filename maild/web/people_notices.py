@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from maild.archive.agreeing import waiting_links
 from maild.archive.audit_requests import Waiting
 from maild.archive.rights import Ending, RightsNotice, endings, notices
 from maild.archive.sign_in_notices import SignInNotice, told
 from maild.policy.granting import ending
 from maild.policy.roles import Permission
 from maild.web.auditing import waiting
-from maild.web.people import SOON_MS, inboxes_managed, last_day
+from maild.web.people import SOON_MS, inboxes_managed, last_day, teams_of
 from maild.web.people_words import ROLES
 from maild.web.shell import team_name
 from maild.web.visit import Visit
@@ -40,12 +41,14 @@ class PeopleNotices:
     others: tuple[Ends, ...]
     given: tuple[tuple[RightsNotice, str], ...]  # with the name of the team
     requests: Waiting
+    links: int  # that wait for the visitor to agree
     ways_in: tuple[SignInNotice, ...]  # what was done to one's own
     role_names: dict[str, str]
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to say."""
-        return bool(self.own or self.others or self.given or self.requests.requests or self.ways_in)
+        waits = self.requests.requests or self.links
+        return bool(self.own or self.others or self.given or waits or self.ways_in)
 
 
 async def people_notices(visit: Visit) -> PeopleNotices:
@@ -53,6 +56,7 @@ async def people_notices(visit: Visit) -> PeopleNotices:
     own = ending(visit.person.grants, visit.now_ms, SOON_MS)
     inboxes = inboxes_managed(visit)
     ends, given = await visit.read(_of_teams, visit, inboxes) if inboxes else ([], [])
+    agrees = bool(inboxes) or visit.may(Permission.PEOPLE)
     return PeopleNotices(
         own=tuple(
             Ends(name="", role=str(g.role), team=g.team or "", place=_place(visit, g.team), day=_day(visit, g.until_ms))
@@ -72,6 +76,7 @@ async def people_notices(visit: Visit) -> PeopleNotices:
         ),
         given=tuple((notice, team_name(visit, notice.team)) for notice in given),
         requests=await waiting(visit) if inboxes or visit.may(Permission.AUDIT) else Waiting(),
+        links=len(await visit.read(waiting_links, visit.person, teams_of(visit), visit.now_ms)) if agrees else 0,
         ways_in=tuple(await visit.read(told, visit.person.user_id)),
         role_names=ROLES,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 from anyio import CapacityLimiter
@@ -15,7 +16,7 @@ from anyio.to_thread import run_sync
 
 from maild.archive.accounts import fold_login, stored_password
 from maild.archive.audit import Record, note_acts
-from maild.archive.passwords import Verifier
+from maild.archive.passwords import Verifier, hash_password
 from maild.archive.sealed import Seal
 from maild.archive.second_factors import Factors, Paper, Step, factors_of, use_paper, use_step
 from maild.mail.acts import Act
@@ -29,7 +30,7 @@ from maild.web.services import Services
 from maild.web.visit import Visit, cookie_name
 
 _WAITING = 40  # tries in hand at once; known browsers have as many of their own
-_BUSY_RETRY_S = 10.0
+BUSY_RETRY_S = 10.0
 _log = structlog.get_logger()
 
 
@@ -48,10 +49,12 @@ class Proofs:
 
     def __init__(self, services: Services) -> None:
         """Begin with nothing against anyone."""
+        self._services = services
         self._verifier = Verifier(services.settings.password_cost)
         self._throttle = Throttle()
         self._threads = CapacityLimiter(2)
         self._in_hand = {False: 0, True: 0}
+        self._new_in_hand = 0
         self.devices = Devices(services.key("devices"))
         self.seal = Seal(services.key("second factors"))
         self.passkeys = Passkeys(services)
@@ -62,7 +65,7 @@ class Proofs:
         verdict = self._throttle.begin(ip, fold_login(login), time.monotonic(), device=device)
         if verdict.retry_after_s or self._in_hand[bool(device)] >= _WAITING:
             _log.info("login.refused", client=ip)
-            return Tried(retry_after_s=verdict.retry_after_s or _BUSY_RETRY_S)
+            return Tried(retry_after_s=verdict.retry_after_s or BUSY_RETRY_S)
         self._in_hand[bool(device)] += 1
         try:
             await asyncio.sleep(verdict.delay_s)
@@ -78,6 +81,21 @@ class Proofs:
             return Tried()
         self._throttle.succeeded(ip, fold_login(login), time.monotonic(), device=device)
         return Tried(user_id=user_id, way="password", stored=stored)
+
+    async def hashed(self, password: str) -> str:
+        """Return the PHC string of a new password; "" where so many are in hand that nobody computes another.
+
+        Security: in the same two threads as the tries. In those that all pages share, some who change their passwords
+        would stand in the way of everybody who reads.
+        """
+        if self._new_in_hand >= _WAITING:
+            return ""
+        self._new_in_hand += 1
+        try:
+            cost = self._services.settings.password_cost
+            return await run_sync(partial(hash_password, password, cost), limiter=self._threads)
+        finally:
+            self._new_in_hand -= 1
 
     async def code(self, visit: Visit, user_id: int, login: str, code: str) -> Tried:
         """Check a code of an app, or one on paper, of somebody who has shown more than that already."""

@@ -19,8 +19,9 @@ from maild.delivery.queue.acts import Act, Change, possible
 from maild.delivery.queue.carrying import change_and_settle
 from maild.delivery.queue.listing import RecordedDelivery, attempts_of, deliveries_in, deliveries_of, delivery
 from maild.delivery.queue.listing import delivery_counts as counts_of
-from maild.errors import MaildError, NotFoundError, TemporaryError
+from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.mail import acts
+from maild.policy.roles import Permission
 from maild.policy.visible import OPERATOR
 from maild.web import times
 from maild.web.delivery_words import waits
@@ -95,8 +96,8 @@ async def act(visit: Visit) -> Response:
     done = visit.acted(acts.Act.DELIVERY, team=team, about=f"D{found.id}", what=str(asked))
     change = Change(delivery_id=found.id, act=asked, by=visit.person.login, at_ms=visit.services.now_ms())
     try:
-        await visit.write(change_and_settle, change, done)
-    except (NotFoundError, TemporaryError):
+        await visit.write(change_and_settle, change, done, needs=((Permission.OPERATE, None),))
+    except (NotFoundError, ForbiddenError, TemporaryError):
         raise
     except MaildError:
         return visit.go(f"{here}?said={TOO_LATE}")

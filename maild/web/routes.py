@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from maild.archive.lists import PAGE_SIZE
 from maild.web import (
     absences,
@@ -146,7 +148,8 @@ def _handbook_pages() -> tuple[Page, ...]:
 
 def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
     desk = Desk(services, proofs)
-    confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk)
+    confirming, second, welcome = Confirming(proofs), SecondFactor(proofs), Welcome(desk, proofs)
+    changing = partial(own_sign_in.change_password, proofs)
     house, passkeys = House(services, desk), OwnPasskeys(proofs.passkeys)
     public, own = Access.PUBLIC, Access.SIGNED_IN
     return (
@@ -160,12 +163,13 @@ def _sign_in_pages(services: Services, proofs: Proofs) -> tuple[Page, ...]:
         Page(path="/welcome/{token}", endpoint=welcome.take, access=public, methods=_POST),
         Page(path="/invitations", endpoint=inviting.overview, access=own),
         Page(path="/invitations", endpoint=inviting.make, access=own, methods=_POST, fresh=True),
+        Page(path="/invitations/agreements", endpoint=inviting.agreement, access=own, methods=_POST, fresh=True),
         Page(path="/sessions", endpoint=own_sign_in.overview, access=own, before_second=True),
         Page(path="/sessions", endpoint=own_sign_in.end, access=own, methods=_POST, before_second=True),
         Page(path="/sessions/mail-programs", endpoint=own_sign_in.revoke, access=own, methods=_POST),
         Page(path="/sessions/copies", endpoint=copies.switch, access=own, methods=_POST),
         Page(path="/sessions/digest", endpoint=digests.save, access=own, methods=_POST, max_fields=_MANY_TEAMS),
-        Page(path="/sessions/password", endpoint=own_sign_in.change_password, access=own, methods=_POST, fresh=True),
+        Page(path="/sessions/password", endpoint=changing, access=own, methods=_POST, fresh=True),
         Page(path="/sessions/second-factor", endpoint=second.show, access=own, fresh=True, before_second=True),
         Page(
             path="/sessions/second-factor",

@@ -28,9 +28,11 @@ from maild.archive.proposals import (
     propose,
     reopen,
 )
+from maild.archive.standing import Need, require_standing
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
 from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.mail.acts import Act
+from maild.policy.roles import Permission
 from maild.rules import rules_file
 from maild.rules.text_merge import merged
 from maild.web.language import catalogue
@@ -43,6 +45,7 @@ from maild.web.shell import shell_of
 from maild.web.visit import Visit
 
 _MAX_REASON = 500
+_NEEDS: tuple[Need, ...] = ((Permission.RULES, None),)
 _log = structlog.get_logger()
 
 
@@ -189,7 +192,7 @@ class Workshop:
         verdict = Verdict(proposal_id=asked.id, decision=decision, by=me, at_ms=visit.now_ms, answer=answer)
         said = _Decided(verdict=verdict, author=asked.author)
         if decision is not Decision.APPROVED or draft.text == self._services.rulebook.source:
-            await visit.write(decide, verdict, said.record(visit, str(decision)))
+            await visit.write(decide, verdict, said.record(visit, str(decision)), needs=_NEEDS)
             return visit.go("/rules")
         if is_stale(visit, draft):
             return await self.show(visit, draft, asked=asked, fault="stale", status=409)
@@ -206,7 +209,9 @@ class Workshop:
         new = NewProposal(
             base_digest=draft.base, source=draft.text, author=visit.person.login, reason=reason, made_ms=visit.now_ms
         )
-        number = await visit.write(propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"))
+        number = await visit.write(
+            propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"), needs=_NEEDS
+        )
         return visit.go(f"/rules?proposed={number}")
 
     async def _place(
@@ -230,9 +235,12 @@ class Workshop:
                     return "stale"
                 if is_stale(visit, draft):
                     return "stale"
+                # Security: the file is in no transaction; who lost the right while it was checked changes nothing.
+                await visit.read(require_standing, visit.standing, _NEEDS)
                 unknown = there is not None and not await visit.read(octets_ever_served, there)
                 if approved is not None:
-                    await visit.write(decide, approved.verdict, approved.record(visit, str(Decision.APPROVED)))
+                    record = approved.record(visit, str(Decision.APPROVED))
+                    await visit.write(decide, approved.verdict, record, needs=_NEEDS)
                 await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
                 await self._services.reload_rules()
         except TemporaryError:

@@ -20,7 +20,7 @@ from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.web.colleagues import assignable
 from maild.web.handing import receivers
-from maild.web.handling import Asked, assignee_asked, marks_asked, state_asked, tomorrow
+from maild.web.handling import Asked, assignee_asked, marks_asked, needs_of, state_asked, tomorrow
 from maild.web.handling_words import line
 from maild.web.shell import Place, place_from
 from maild.web.visit import Visit
@@ -87,7 +87,7 @@ async def act_on_selection(visit: Visit) -> Response:
     asked = await _asked(visit, team, do)
     handlings = tuple(asked.to(visit, number, team, revision) for number, revision in picked.values())
     work = Work(by=visit.person.login, at_ms=visit.services.now_ms(), handlings=handlings)
-    worked: Worked = await visit.write(handle, work)
+    worked: Worked = await visit.write(handle, work, needs=needs_of(visit, team, asked))
     visit.services.feed.publish(frozenset({team}))
     left = {number for number, _ in worked.overtaken}
     query = {"undo": worked.undo_id} if worked.undo_id is not None else {}
@@ -142,7 +142,7 @@ async def _hand(visit: Visit, place: Place, picked: _Picked) -> Response:
         )
         for number, revision in picked.values()
     )  # fmt: skip
-    done: tuple[Handed, ...] = await visit.write(hand_all, handings)
+    done: tuple[Handed, ...] = await visit.write(hand_all, handings, needs=((Permission.ASSIGN, place.team),))
     inboxes = {each.inbox for each in done if each.inbox is not None}
     visit.services.feed.publish(frozenset({place.team, *inboxes}))
     left = {h.conversation_id for h, each in zip(handings, done, strict=True) if each.inbox is None}

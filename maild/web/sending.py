@@ -13,6 +13,7 @@ from maild.intake.submit import Collision, Sent, Submission
 from maild.mail.answering import Proposal
 from maild.mail.composing import Composition, File, compose
 from maild.mail.markup import letter_html, lines_of
+from maild.policy.roles import Permission
 from maild.rules.authorship import Sender
 from maild.web import times
 from maild.web.draft_form import AFTER, Checked
@@ -59,6 +60,8 @@ async def send(visit: Visit, ready: Ready) -> Sent | Collision | TooLarge:
         not_before_ms=visit.services.now_ms() + int(settings.undo_s * 1000),
         draft_id=draft.id,
         state=after if after in AFTER else "waiting",
+        by=visit.standing,
+        needs=((Permission.RESPOND, sender.inbox),),
     )
     return await visit.services.submitter.submit(submission)
 

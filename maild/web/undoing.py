@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.responses import Response
 
 from maild.archive.handling import Undo, Undone, undoable
+from maild.archive.standing import Reach
 from maild.archive.undoing import undo
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
@@ -33,6 +34,12 @@ async def undo_offered(visit: Visit) -> Offer | None:
     return Offer(id=int(text), count=count, here=here) if count else None
 
 
+def _narrowed(asked: Undo, reach: Reach) -> Undo:
+    """Fit an undoing to where its person may still act: what is elsewhere by now is left."""
+    teams = reach.teams(Permission.RESPOND) & reach.visible.teams
+    return replace(asked, teams=teams, assigns=teams & reach.teams(Permission.ASSIGN))
+
+
 async def undo_act(visit: Visit) -> Response:
     """Undo an act of one's own, where nobody has changed anything since."""
     text = visit.form.get("undo", "")
@@ -43,7 +50,7 @@ async def undo_act(visit: Visit) -> Response:
         id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
         assigns=frozenset(team for team in teams if visit.may(Permission.ASSIGN, team)), learns=visit.services.learns,
     )  # fmt: skip
-    done: Undone = await visit.write(undo, asked)
+    done: Undone = await visit.write(undo, asked, narrowed=_narrowed)
     visit.services.feed.publish(frozenset(team for _, team in done.restored))
     path = own_path(visit.form.get("next", ""))
     said = "undone" if not done.left else "undone-partly"

@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from maild.archive.audit import Audited, Record, carry_out
 from maild.archive.queries import Entry
 from maild.archive.sessions import Session
+from maild.archive.standing import Allowed, Need, Reach, Standing, while_allowed
 from maild.mail.acts import Act
 from maild.policy.grants import Principal, assigned_with, may, may_with, teams_with, visible
 from maild.policy.roles import Permission
@@ -99,12 +100,31 @@ class Visit:
 
         return await run_in_threadpool(ask)
 
-    async def write(self, unit: Callable[[Connection, list[Any]], Any], argument: Any, *acts: Record) -> Any:
-        """Have the writer carry out a unit of work, which is these acts; returns after its commit."""
+    async def write(
+        self,
+        unit: Callable[[Connection, list[Any]], Any],
+        argument: Any,
+        *acts: Record,
+        needs: tuple[Need, ...] = (),
+        narrowed: Callable[[Any, Reach], Any] | None = None,
+    ) -> Any:
+        """Have the writer carry out a unit of work, which is these acts; returns after its commit.
+
+        The visitor must hold what it `needs` at that moment; `narrowed` fits the argument to what they then may.
+        """
         writer = self.services.database.writer
-        if not acts:
+        if acts:
+            unit, argument = carry_out, Audited(unit=unit, argument=argument, records=acts)
+        if not needs and narrowed is None:
             return await writer.run(unit, argument)
-        return await writer.run(carry_out, Audited(unit=unit, argument=argument, records=acts))
+        allowed = Allowed(unit=unit, argument=argument, by=self.standing, needs=needs, narrowed=narrowed)
+        return await writer.run(while_allowed, allowed)
+
+    @property
+    def standing(self) -> Standing:
+        """By whose right the visitor acts, for what asks once more."""
+        services = self.services
+        return Standing(user_id=self.person.user_id, rules=services.rulebook.current, now_ms=services.now_ms)
 
     def acted(
         self, act: Act, *, team: str = "", conversation_id: int | None = None, about: str = "", **details: Any

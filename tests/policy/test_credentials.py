@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from maild.mail.inbox import confidential
-from maild.policy.credentials import may_invite, second_factor_asked
+from maild.policy.credentials import AGREES_AFTER_MS, may_agree, may_invite, second_factor_asked, takes_two
 from maild.policy.granting import Teams
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import Role
@@ -69,3 +69,42 @@ def test_a_second_factor_is_asked_of_those_whom_the_setting_names() -> None:
     ]  # fmt: skip
     assert second_factor_asked("administrators", auditor, NOW)
     assert not second_factor_asked("administrators", [_grant(Role.AUDITOR, None, until=NOW)], NOW)
+
+
+@pytest.mark.parametrize(
+    ("who", "theirs", "two"),
+    [
+        (ADMINISTRATOR, [], False),
+        (ADMINISTRATOR, [_grant(Role.COORDINATOR, "kita")], False),
+        (ADMINISTRATOR, [_grant(Role.MANAGER, "kita")], True),
+        (ADMINISTRATOR, [_grant(Role.MANAGER, "kita", until=NOW)], False),
+        (ADMINISTRATOR, [_grant(Role.MANAGER, "kita", start=NOW + 9)], True),
+        (ADMINISTRATOR, [_grant(Role.RULE_EDITOR, None)], True),
+        (ADMINISTRATOR, [_grant(Role.ADMINISTRATOR, None, revoked=5)], False),
+        (MANAGER, [_grant(Role.MANAGER, "kita.nord")], False),
+        (_who(_grant(Role.ADMINISTRATOR, None), _grant(Role.MANAGER, "kita")), [_grant(Role.MANAGER, "kita")], False),
+    ],
+)
+def test_a_link_to_what_nobody_is_to_have_alone_takes_two(who: Principal, theirs: list[Grant], two: bool) -> None:
+    assert takes_two(who, theirs, TEAMS, NOW) is two
+
+
+@pytest.mark.parametrize(
+    ("number", "grant", "agrees"),
+    [
+        (3, _grant(Role.ADMINISTRATOR, None), True),
+        (3, _grant(Role.ADMINISTRATOR, None, start=1), False),
+        (3, _grant(Role.ADMINISTRATOR, None, revoked=AGREES_AFTER_MS), False),
+        (3, _grant(Role.MANAGER, "kita"), True),
+        (3, _grant(Role.MANAGER, "kita", start=1), False),
+        (3, _grant(Role.COORDINATOR, "kita"), False),
+        (3, _grant(Role.MANAGER, "bauamt"), False),
+        (3, _grant(Role.AUDITOR, None), False),
+        (2, _grant(Role.ADMINISTRATOR, None), False),
+        (1, _grant(Role.ADMINISTRATOR, None), False),
+    ],
+)
+def test_another_one_who_has_been_that_for_a_week_agrees(number: int, grant: Grant, agrees: bool) -> None:
+    second = Principal(user_id=number, login="zweite", name="", grants=(grant,))
+    theirs = [_grant(Role.MANAGER, "kita")]
+    assert may_agree(second, ADMINISTRATOR, 2, theirs, teams=TEAMS, now_ms=AGREES_AFTER_MS) is agrees

@@ -75,6 +75,7 @@ FORMS = {
     "/sessions/notices": {"up_to": "1"},
     "/confirm": {"confirm-password": PASSWORD},
     "/invitations": {"login": "leser"},
+    "/invitations/agreements": {"number": "999999", "made": "1", "do": "agree"},
     "/welcome/{token}": {"new": PASSWORD, "again": PASSWORD},
     "/login/passkey": {"passkey": "{}", "passkey-ticket": "x"},
     "/login/second": {"ticket": "x", "code": "123456"},

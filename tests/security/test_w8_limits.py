@@ -7,10 +7,13 @@ from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.testclient import TestClient
 
+from maild.archive.passwords import Cost, Verifier
 from maild.policy.roles import Role
 from maild.web import events
+from maild.web.proofs import Proofs
 from maild.web.site import create_site
 from tests.web.office import Office
 from tests.web.ways_in import press
@@ -88,3 +91,19 @@ def test_a_person_opens_only_so_many_streams() -> None:
     assert not streams.is_full(2)
     streams._open = dict.fromkeys(range(events._MAX_STREAMS), 1)
     assert streams.is_full(events._MAX_STREAMS + 1)
+
+
+async def test_new_passwords_are_computed_two_at_once_and_not_in_the_threads_of_all_pages(office: Office) -> None:
+    cost = Cost(memory_kib=8_192, iterations=1)
+    dear = replace(office.services, settings=replace(office.services.settings, password_cost=cost))
+    proofs = Proofs(dear)
+    tasks = [asyncio.ensure_future(proofs.hashed(f"sieben Zwerge {number}")) for number in range(60)]
+    most = 0
+    while not all(task.done() for task in tasks):
+        most = max(most, proofs._threads.borrowed_tokens)
+        assert current_default_thread_limiter().borrowed_tokens == 0
+        await asyncio.sleep(0.001)
+    stored = [task.result() for task in tasks]
+    assert most == 2
+    assert [bool(each) for each in stored] == [True] * 40 + [False] * 20  # who is told to come again
+    assert Verifier(cost).verify(stored[0], "sieben Zwerge 0")

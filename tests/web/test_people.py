@@ -111,12 +111,12 @@ def test_an_administrator_who_lets_themselves_in_is_in_the_log_and_on_the_first_
         assert _post(ada, "/people/grants", login="ada", role="reader", team="kita") == 303
         assert _acts(staffed) == [("ada", "granted", "kita", "ada")]
         shown = petra.get("/inbox/kita").text
-        assert "Rollen in Ihren Teams, die jemand anderes vergeben hat" in shown
+        assert "Was andere mit Rollen und Konten in Ihren Teams getan haben" in shown
         assert "ada hat ada die Rolle „Lesen“ gegeben." in shown
         found = re.search(r'name="up_to" value="(\d+)"', shown)
         assert found is not None
         assert _post(petra, "/people/notices", up_to=found[1], next="/inbox/kita") == 303
-        assert "Rollen in Ihren Teams" not in petra.get("/inbox/kita").text
+        assert "Was andere mit Rollen" not in petra.get("/inbox/kita").text
 
 
 def test_what_ends_soon_is_said_to_the_person_and_to_the_managers_who_can_prolong_it(staffed: Office) -> None:
