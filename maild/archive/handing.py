@@ -290,19 +290,23 @@ def ways_of(connection: Connection, *, visible: Visible, conversation_id: int) -
 
 def to_and_fro(connection: Connection, *, teams: frozenset[str]) -> tuple[ToAndFro, ...]:
     """Return what went to and fro too often between teams, of which one is among these, and is still open somewhere."""
-    counted = (
-        select(handed.c.conversation_id, func.count().label("times"))
+    often = (
+        select(handed.c.conversation_id)
         .group_by(handed.c.conversation_id)
         .having(func.count() > text(str(OFTEN)))
-        .subquery()
-    )
+    )  # fmt: skip
+    times = select(func.count()).where(handed.c.conversation_id == conversations.c.id).scalar_subquery().label("times")
+    # From the few that went often to their entries: joined, each open entry of a long inbox would be looked up.
     rows = connection.execute(
-        select(conversations.c.id, conversations.c.reference, counted.c.times, func.max(entries.c.newest_id).label("n"))
-        .join_from(counted, conversations, conversations.c.id == counted.c.conversation_id)
-        .join(entries, entries.c.conversation_id == conversations.c.id)
-        .where(entries.c.team.in_(sorted(teams)), _is_open_somewhere())
-        .group_by(conversations.c.id, conversations.c.reference, counted.c.times)
-        .order_by(counted.c.times.desc(), conversations.c.id)
+        select(conversations.c.id, conversations.c.reference, times, func.max(entries.c.newest_id).label("n"))
+        .join_from(conversations, entries, entries.c.conversation_id == conversations.c.id)
+        .where(
+            entries.c.conversation_id.in_(often),
+            entries.c.team.in_(sorted(teams)),
+            _is_open_somewhere(),
+        )
+        .group_by(conversations.c.id, conversations.c.reference)
+        .order_by(times.desc(), conversations.c.id)
         .limit(_MOST_ALARMS)
     ).all()
     return tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
@@ -200,3 +200,18 @@ def test_to_and_fro_more_than_three_times_is_told_to_both(database: Database) ->
         connection.execute(update(entries).values(state="closed"))
     with database.read() as connection:
         assert to_and_fro(connection, teams=frozenset({"kita"})) == ()
+
+
+def test_what_goes_to_and_fro_is_found_without_a_look_at_each_entry_of_a_long_inbox(sqlite_database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def keep(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        asked.append((statement, values))
+
+    with sqlite_database.read() as connection:
+        event.listen(connection, "before_cursor_execute", keep)
+        assert to_and_fro(connection, teams=frozenset({"kita"})) == ()
+        statement, values = asked[0]
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert any("handed_conversation" in step for step in plan), plan
+    assert not any("entries_list" in step for step in plan), plan

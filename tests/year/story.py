@@ -32,11 +32,10 @@ class Scale:
     dunning: int  # letters because of the dunning run
     returned: int  # and what comes back of it
     answered: int  # of the dunning letters, those that are answered one by one
-    looks: bool = True  # every list is read on each day that is looked at, and not only on those of change
 
 
-WHOLE = Scale(ordinary=12, dunning=3_000, returned=400, answered=600)
-SLICE = Scale(ordinary=1, dunning=36, returned=8, answered=4, looks=False)
+WHOLE = Scale(ordinary=6, dunning=3_000, returned=400, answered=90)
+SLICE = Scale(ordinary=1, dunning=36, returned=8, answered=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +108,7 @@ class Year:
             ways[each.way] = ways.get(each.way, 0) + 1
         present = tuple(sorted({login for each in opened for login in each.people}))
         unseen = tuple(f"{each.team} {each.reference}" for each in opened if not each.people)
-        unlisted = self._unlisted(found) if lists or self.scale.looks else None
+        unlisted = self._unlisted(found) if lists else None
         look = Look(
             day=self.town.clock.now.date(), title=title, present=present, ways=ways, unseen=unseen, unlisted=unlisted
         )
