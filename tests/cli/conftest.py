@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -33,12 +36,26 @@ def maild(
     os.umask(umask)
 
 
+@pytest.fixture(scope="session")
+def _made_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `maild init` makes; a copy takes no migration and no hashing of a password."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as said:
+        patch.chdir(folder)
+        patch.setenv("MAILD_CONFIG", "")
+        patch.setenv("TZ", "Europe/Berlin")
+        umask = os.umask(0o022)
+        arguments = "init site --domain musterstadt.example --admin petra --password-file password"
+        assert main(arguments.split()) == 0, said.getvalue()
+        os.umask(umask)
+    return folder
+
+
 @pytest.fixture
-def site(maild: Maild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def site(maild: Maild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _made_site: Path) -> Path:
     """A folder that `maild init` made, and that the verbs find."""
-    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-    made = maild("init", "site", "--domain", "musterstadt.example", "--admin", "petra", "--password-file", "password")
-    assert made.code == 0, made.err
+    shutil.copytree(_made_site, tmp_path, dirs_exist_ok=True)
     monkeypatch.setenv("MAILD_CONFIG", "site/maild.toml")
     return tmp_path / "site"
 

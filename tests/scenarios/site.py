@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import httpx2
+import pytest
 
+from maild.cli.main import main
 from tests.crash.harness import free_port
 
 PASSWORD = "a long pass phrase for tests"
@@ -52,15 +55,19 @@ class Site:
         return f"http://127.0.0.1:{self.web_port}"
 
     def maild(self, *arguments: str, configured: bool = True, expect: int = 0, stdin: bytes = b"") -> bytes:
-        """Run a verb; return what it printed."""
-        environment = dict(os.environ)
-        if configured:
-            environment["MAILD_CONFIG"] = str(self.directory / "maild.toml")
-        done = subprocess.run(
-            [sys.executable, "-m", "maild", *arguments], env=environment, input=stdin, capture_output=True, check=False
-        )
-        assert done.returncode == expect, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
-        return done.stdout
+        """Run a verb in this process, which is not the daemon's; return what it printed."""
+        with pytest.MonkeyPatch.context() as patch, io.TextIOWrapper(io.BytesIO()) as out, io.StringIO() as err:
+            patch.setenv("MAILD_CONFIG", str(self.directory / "maild.toml") if configured else "")
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            umask = os.umask(0o022)
+            code = main(arguments)
+            os.umask(umask)
+            out.flush()
+            printed = out.buffer.getvalue()
+            assert code == expect, (arguments, code, printed[-2000:], err.getvalue()[-2000:])
+        return printed
 
     def start(self) -> None:
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
