@@ -145,11 +145,11 @@ def _as_typed(found: TeamText) -> Typed:
 
 
 def _team_asked(visit: Visit) -> str:
+    """Return the team whose inbox is named: the confidential one has no texts of its own."""
     name = str(visit.request.path_params["team"])
-    # Those of a team stand under its own name, never under that of its confidential inbox.
-    if name not in visit.visible.teams or team_of(name) != name:
+    if not {name, team_of(name)} <= visit.visible.teams:
         raise NotFoundError("there is no such team")
-    return name
+    return team_of(name)
 
 
 def _typed(visit: Visit) -> Typed:

@@ -58,7 +58,7 @@ FORMS = {
     "/c/{reference}/model": {"why": "x"},
     "/handbook/{team}": {"title": "x", "text": "x"},
     "/handbook/{team}/{page}": {"title": "x", "text": "x", "base": "1"},
-    "/templates/{team}": {"name": "x", "text": "x"},
+    "/templates/{team}": {"name": "x", "do": "remove"},
     "/welcome": {},
     "/write": {"draft": "0000000000008", "do": "save", "text": "x"},
     "/drafts/{draft}": {"do": "save", "text": "x"},
