@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 
 
 # Few tests, but long ones: begun last, one of them would keep the suite waiting while the other processes are idle.
-_LONG = frozenset({"crash", "browser", "scenarios", "cli"})
+_LONG = frozenset({"crash", "browser", "scenarios", "cli", "year"})
 
 
 def pytest_configure() -> None:
