@@ -37,8 +37,7 @@ def pytest_configure() -> None:
     """Have what is started again and again be quick to start, and temporary files lie in memory where there is room.
 
     An environment that keeps no byte code has each daemon and each worker compile the whole program anew. And a commit
-    on a disk waits for the disk: only tests/crash
-    asks for one.
+    on a disk waits for the disk: only tests/crash, and what looks at its disk, asks for one.
     """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False

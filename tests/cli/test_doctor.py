@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,13 @@ ZONE = {
     "geparkt.example": {"MX": ["0 ."], "TXT": ['"v=spf1 -all"']},
     "_dmarc.geparkt.example": {"TXT": ['"v=DMARC1; p=reject"']},
 }
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder on a disk: `doctor` rightly finds fault with one in memory."""
+    with tempfile.TemporaryDirectory(prefix="maild-cli-") as name:
+        yield Path(name)
 
 
 @contextmanager

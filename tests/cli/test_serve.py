@@ -5,7 +5,9 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ from tests.cli.shell import Maild
 
 INFO = "info@musterstadt.example"
 LETTER = "From: a@b.example\nSubject: Kitaplatz\n\nGuten Tag\n"
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder on a disk: `doctor` rightly finds fault with one in memory."""
+    with tempfile.TemporaryDirectory(prefix="maild-cli-") as name:
+        yield Path(name)
 
 
 def run(
