@@ -17,7 +17,7 @@ from maild.archive.accounts import principal
 from maild.archive.commit import lock_head
 from maild.archive.team_cover import with_cover
 from maild.errors import ForbiddenError, NotFoundError
-from maild.policy.grants import Principal, may, teams_with, visible
+from maild.policy.grants import Principal, assigned_with, may, teams_with, visible
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
@@ -53,8 +53,10 @@ class Reach:
         return teams_with(self.who.grants, permission, self.parents, self.at_ms)
 
     def may(self, permission: Permission, team: str | None) -> bool:
-        """Tell whether they may do one act."""
-        return may(self.who, permission, team=team, teams=self.parents, now_ms=self.at_ms)
+        """Tell whether they may do one act; a helper, as long as the loan lasts, with what the page found assigned."""
+        if may(self.who, permission, team=team, teams=self.parents, now_ms=self.at_ms):
+            return True
+        return team is not None and team in assigned_with(self.who.grants, permission, self.parents, self.at_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

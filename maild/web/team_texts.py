@@ -82,7 +82,8 @@ async def page(visit: Visit) -> Response:
 async def save(visit: Visit) -> Response:
     """Save the signature or a template, or remove a template."""
     team, typed = _team_asked(visit), _typed(visit)
-    if not visit.may(Permission.MANAGE if typed.is_signature else Permission.RESPOND, team):
+    needed = Permission.MANAGE if typed.is_signature else Permission.RESPOND
+    if not visit.may(needed, team):
         raise ForbiddenError("not theirs to change")
     removing = visit.form.get("do") == "remove" and not typed.is_signature
     unknown = [p for p in placeholders_in(typed.text) if typed.is_signature and p not in _OF_TEAMS]
@@ -95,7 +96,7 @@ async def save(visit: Visit) -> Response:
         text="" if removing else typed.text, formatted=typed.formatted, author=visit.person.login,
         at_ms=visit.services.now_ms(),
     )  # fmt: skip
-    if not await visit.write(save_texts, written):
+    if not await visit.write(save_texts, written, needs=((needed, team),)):
         return await _page(visit, team, typed=typed, said="collision")
     return visit.go(f"{url_of(team)}?said={'removed' if removing else 'saved'}")
 
