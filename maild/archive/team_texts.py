@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, true
 
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
-from maild.archive.queries import allowed
 from maild.archive.schema import users
 from maild.archive.schema_team_texts import team_texts
 from maild.mail.acts import Act
@@ -83,10 +82,14 @@ def _count(connection: Connection, team: str) -> int:
 
 
 def texts_of(connection: Connection, *, visible: Visible, teams: Iterable[str]) -> tuple[TeamText, ...]:
-    """Return what there is of these teams, as far as they are visible, by name; not what was removed."""
+    """Return what there is of these teams, as far as anything of their inboxes is visible, by name.
+
+    What was removed is left out. Helpers write with the same templates.
+    """
+    seen = true() if visible.everything else team_texts.c.team.in_(sorted(visible.inboxes))
     newest = (
         select(team_texts.c.team, team_texts.c.name, func.max(team_texts.c.version).label("version"))
-        .where(allowed(team_texts.c.team, visible), team_texts.c.team.in_(sorted(teams)))
+        .where(seen, team_texts.c.team.in_(sorted(teams)))
         .group_by(team_texts.c.team, team_texts.c.name)
         .subquery()
     )

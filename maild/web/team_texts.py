@@ -148,7 +148,7 @@ def _as_typed(found: TeamText) -> Typed:
 def _team_asked(visit: Visit) -> str:
     """Return the team whose inbox is named: the confidential one has no texts of its own."""
     name = str(visit.request.path_params["team"])
-    if not {name, team_of(name)} <= visit.visible.teams:
+    if not {name, team_of(name)} <= visit.visible.inboxes:
         raise NotFoundError("there is no such team")
     return team_of(name)
 

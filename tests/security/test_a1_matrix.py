@@ -61,7 +61,10 @@ _ASKED = {
 _LENT = frozenset({"kita", "kita.nord"})
 HELPERS = [(role, "inside", _LENT) for role in sorted(LENT)]
 HELPERS += [(Role.RESPONDER, "after", _LENT), (Role.RESPONDER, "inside", frozenset())]
-OF_A_TEAM = {"/inbox/{team}", "/inbox/{team}/selection", "/handbook/{team}", "/handbook/{team}/{page}"}
+_KNOWLEDGE = ("/handbook", "/templates")  # helpers read it and write none
+OF_A_TEAM = {
+    *("/inbox/{team}", "/inbox/{team}/selection", "/handbook/{team}", "/handbook/{team}/{page}", "/templates/{team}")
+}
 _numbers = count(1000)
 
 
@@ -175,7 +178,7 @@ def _expected_of_a_team(page: Page, visitor: Visitor, objects: Objects) -> str:
     if objects.team not in visitor.lent(Permission.READ):
         return "missing"
     writes = page.access is Access.RESPOND
-    may = objects.team in visitor.lent(Permission.RESPOND) and not page.path.startswith("/handbook")
+    may = objects.team in visitor.lent(Permission.RESPOND) and not page.path.startswith(_KNOWLEDGE)
     return "open" if may or not writes else "forbidden"
 
 

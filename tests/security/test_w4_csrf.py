@@ -80,11 +80,12 @@ def test_a_form_from_elsewhere_changes_nothing(office: Office, attack: str) -> N
         assert _state(office) == before
 
 
-# Of people and letters that are not there, and what only an administrator does.
+# Of people, links and letters that are not there, and what only an administrator does.
 _ANSWERED = {"/people/grants": 400, "/people/revocations": 404, "/people/accounts": 403, "/people/state": 403,
              "/queue/{number}": 403, "/audit/requests": 403, "/audit/decisions": 404, "/absences": 400,
              "/absences/end": 404, "/person/{number}/handover": 400,
-             "/c/{reference}/merge": 404, "/c/{reference}/split": 404}  # fmt: skip
+             "/invitations/agreements": 404, "/c/{reference}/merge": 404,
+             "/c/{reference}/split": 404}  # fmt: skip
 
 
 def test_the_same_forms_from_our_own_pages_work(office: Office) -> None:
