@@ -36,6 +36,7 @@ class _Read:
     above: bytes
     shape: Shape
     circled: frozenset[int]
+    reverse_path: str | None
     skipped: int = 0  # octets of the message before `first` that do not go along
 
 
@@ -83,7 +84,7 @@ class Loads:
         utf8 = bool(read.message.envelope.get("smtputf8"))
         load = Load(
             deliveries=left,
-            reverse_path=self._return_path(left[0]),
+            reverse_path=read.reverse_path,
             shape=read.shape,
             pieces=lambda: self._pieces(read),
             utf8=utf8,
@@ -162,7 +163,10 @@ class Loads:
         else:
             # Lines end here as they will out there: that is what is signed.
             above = self._sign(message.id, _lines(octets(head))) + head
-        return _Read(message, first, above, measure(_lines(octets(above))), circled, skipped)
+        going = next((d for d in deliveries if d.id not in circled), deliveries[0])
+        # Perf: here, because a digest lets go of the interpreter lock, and the loop would wait to have it back.
+        path = self._return_path(going)
+        return _Read(message, first, above, measure(_lines(octets(above))), circled, path, skipped)
 
     def _vouched(
         self,
