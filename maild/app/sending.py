@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import random
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -32,7 +32,7 @@ from maild.dns.answer import Resolver
 from maild.mail.envelope_token import return_address
 
 _DAY_MS = 24 * 3600 * 1000
-_chance = secrets.SystemRandom().random
+_chance = random.Random().random  # spreads attempts over time: nothing secret
 
 
 def make_worker(

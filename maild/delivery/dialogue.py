@@ -18,11 +18,13 @@ from typing import TypeVar
 
 from maild.delivery.certificates import shown_chain
 from maild.delivery.outcome import SmtpReply, shown
+from maild.delivery.patience import Patience
 
 T = TypeVar("T")
 _REPLY_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?")
 _MOST_OCTETS = 32_768  # of one reply
 _READ = 65_536
+_LATE = "it did not answer in time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +54,13 @@ class Dialogue:
         self._reader = reader
         self._writer = writer
         self._buffer = bytearray()
+        self._patience = Patience(self.abort)
 
     async def reply(self, within_s: float) -> SmtpReply:
         """Read one reply; the time is for all of it, however slowly it comes. Raises Lost."""
-        # Of replies to commands that went together the later ones are mostly there: no timer for these.
+        # Of replies to commands that went together the later ones are mostly there: nobody waits for these.
         here = self._here()
-        return await _bounded(self._reply(), within_s) if here is None else here
+        return await self._within(self._reply(), within_s) if here is None else here
 
     def put(self, *lines: str) -> None:
         """Send commands whose replies are asked for later, with `say("")`. Raises Lost."""
@@ -71,12 +74,12 @@ class Dialogue:
         if not line:
             return await self.reply(within_s)
         self.put(line)
-        return await _bounded(self._answered(), within_s)
+        return await self._within(self._answered(), within_s)
 
     async def send(self, octets: bytes, within_s: float) -> None:
         """Send octets of content; waits until the other side takes them. Raises Lost."""
         self._write(octets)
-        await _bounded(self._writer.drain(), within_s)
+        await self._within(self._writer.drain(), within_s)
 
     async def start_tls(self, context: ssl.SSLContext, host: str, within_s: float) -> str:
         """Turn to TLS after the reply to STARTTLS; return its version. Raises Lost."""
@@ -116,11 +119,13 @@ class Dialogue:
         self.close()
 
     def close(self) -> None:
+        self._patience.close()
         with contextlib.suppress(OSError, RuntimeError, ssl.SSLError):
             self._writer.close()
 
     def abort(self) -> None:
         """Cut the connection at once: what was not sent stays unsent."""
+        self._patience.close()
         self._writer.transport.abort()
 
     def _write(self, octets: bytes) -> None:
@@ -129,6 +134,17 @@ class Dialogue:
         except (OSError, RuntimeError) as error:
             # Interop: uvloop raises where asyncio's own loop lets a write to a closed connection pass.
             raise Lost("it closed the connection") from error
+
+    async def _within(self, waiting: Awaitable[T], within_s: float) -> T:
+        try:
+            with self._patience.within(within_s):
+                return await waiting
+        except (OSError, RuntimeError) as error:
+            raise (Lost(_LATE) if self._patience.ended else _lost(error)) from error
+        except Lost:
+            if self._patience.ended:
+                raise Lost(_LATE) from None
+            raise
 
     def _here(self) -> SmtpReply | None:
         """Return a reply of one line that has come already."""
@@ -178,15 +194,19 @@ async def _bounded(waiting: Awaitable[T], within_s: float) -> T:
         async with asyncio.timeout(within_s):
             return await waiting
     except TimeoutError as error:
-        raise Lost("it did not answer in time") from error
-    except ssl.SSLError as error:
-        raise Lost(f"TLS failed: {shown(error.reason or type(error).__name__)}") from error
-    except ConnectionResetError as error:
-        raise Lost("it reset the connection") from error
-    except RuntimeError as error:
-        raise Lost("it closed the connection") from error
-    except OSError as error:
-        raise Lost(f"the connection failed: {shown(error.strerror or type(error).__name__)}") from error
+        raise Lost(_LATE) from error
+    except (OSError, RuntimeError) as error:
+        raise _lost(error) from error
+
+
+def _lost(error: Exception) -> Lost:
+    if isinstance(error, ssl.SSLError):
+        return Lost(f"TLS failed: {shown(error.reason or type(error).__name__)}")
+    if isinstance(error, ConnectionResetError):
+        return Lost("it reset the connection")
+    if isinstance(error, RuntimeError):
+        return Lost("it closed the connection")
+    return Lost(f"the connection failed: {shown(getattr(error, 'strerror', '') or type(error).__name__)}")
 
 
 async def connect(
