@@ -31,6 +31,7 @@ from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
+from maild.app.settling import settle_approval
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
 from maild.app.telling import make_telling
@@ -303,6 +304,7 @@ class Daemon:
 
         keep(rulebook.current)
         rulebook.on_change(keep)
+        settle_approval(database, rulebook, now_ms)
         return rulebook
 
     def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
