@@ -12,7 +12,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,10 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
-from maild.app.hearing import hearing_of_filed, hearing_of_sent
+from maild.app.hearing import hearing_of_filed, hearing_of_release, hearing_of_sent
+from maild.app.living import Living, Part
 from maild.app.metrics import Gauges
-from maild.app.notify import inherited_sockets, notify
+from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.offering import leave_to_others, offer_to
 from maild.app.readers import Readers
 from maild.app.resolving import resolver_of
@@ -30,6 +31,7 @@ from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
 from maild.app.sending import make_copying, make_worker
+from maild.app.settling import settle_approval
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
 from maild.app.telling import make_telling
@@ -82,27 +84,31 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
     Raises:
         ConfigurationError: the rules were refused and there is no last good copy.
         StorageError: the database is newer than this program, or would lose mail at a power cut.
-        TemporaryError: another daemon has the data directory.
+        TemporaryError: another daemon has the data directory, or a part that must live has ended.
         OSError: an address cannot be bound, or the data directory not be written.
 
     """
     _raise_descriptor_limit()
     give_back_memory()
     logs.configure(form=settings.log.format, level=settings.log.level)
+    living = Living()
     async with AsyncExitStack() as stack:
-        daemon = Daemon(settings, stack)
-        with storage_errors():
-            await daemon.start(only)
-        notify("READY=1")
-        _log.info(
-            "daemon.ready",
-            roles=sorted(only),
-            smtp=daemon.smtp_ports,
-            submission=daemon.submission_ports,
-            web=daemon.web_port,
-        )
-        await daemon.until_stopped()
-        notify("STOPPING=1")
+        daemon = Daemon(settings, stack, living)
+        try:
+            with storage_errors():
+                await daemon.start(only)
+            notify("READY=1")
+            _log.info(
+                "daemon.ready",
+                roles=sorted(only),
+                smtp=daemon.smtp_ports,
+                submission=daemon.submission_ports,
+                web=daemon.web_port,
+            )
+            await living.until_over()
+        finally:
+            living.end()
+            notify("STOPPING=1")
         _log.info("daemon.stopping")
     _log.info("daemon.stopped")
 
@@ -110,11 +116,11 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
 class Daemon:
     """What runs, and the order in which it ends (the exit stack)."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, living: Living) -> None:
         """Prepare; `start` builds."""
         self._settings = settings
         self._stack = stack
-        self._stop = asyncio.Event()
+        self._living = living
         self.smtp_ports: list[int] = []
         self.submission_ports: list[int] = []
         self.web_port: int | None = None
@@ -166,13 +172,14 @@ class Daemon:
         member_answers = make_member_answers(
             settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
         )
-
+        carrying_out = (worker, answers, copying, member_answers)
+        wake = hearing_of_release(carrying_out)
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=hearing_of_filed(feed.publish, (worker, answers, copying, member_answers)),
+            on_filed=hearing_of_filed(feed.publish, carrying_out),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -182,18 +189,16 @@ class Daemon:
             token_key=key,
         )
         if "delivery" in only:
-            await self._run_worker(worker, promises)
             beside = {
                 "answers": answers, "copies": copying, "member answers": member_answers,
                 **make_telling(settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms,
                                on_sent=worker.wake),
             }  # fmt: skip
-            for name, each in beside.items():
-                self._beside(each.run(), name)
+            self._deliver(worker, promises, beside)
         if "router" in only:
             self._beside(reports.run(), "reports")
             self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")
-            await self._run_router(router)
+            self._finished(router.run(), "router", router.stop)
             self._teach(make_teacher(settings, database, now_ms))
         screen = make_screen(settings, database, resolver, now_ms)
         intake = Intake(
@@ -237,7 +242,9 @@ class Daemon:
                 reload_rules=watch.reload,
                 submitter=submitter,
                 secret=key,
+                wake=wake,
             )
+            self._living.watch(web.task)
             stack.push_async_callback(web.close)
             self.web_port = web.port
         if "smtp" in only:
@@ -245,8 +252,8 @@ class Daemon:
                 settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms
             )
             gauges.servers.extend(await self._open_smtp(intake, programs))
-        self._signals()
-        self._beside(watchdog(database), "watchdog")
+        self._hear(wake)
+        self._say_alive(database)
 
     async def _open_smtp(self, intake: Intake, programs: MailPrograms) -> list[SmtpServer]:
         """Open the doors for mail servers, and those for mail programs when there are to be any."""
@@ -262,12 +269,9 @@ class Daemon:
             self._stack.push_async_callback(server.drain, _DRAIN_S)
         return servers
 
-    async def until_stopped(self) -> None:
-        """Wait for SIGTERM or SIGINT."""
-        await self._stop.wait()
-
     def _storage(self, data_dir: Path) -> Database:
         database = Database(self._settings.database.url, data_dir)
+        database.writer.on_fault.append(self._living.thread("writer"))
         upgrade(database.writing)
         database.start()
         self._stack.callback(database.close)
@@ -277,6 +281,7 @@ class Daemon:
         documents = DocumentReader(database)
         self._stack.callback(documents.close)
         index = IndexWriter(open_index(database), documents)
+        index.on_fault.append(self._living.thread("index"))
         with database.read() as connection:
             index.start(newest_revision(connection))
         self._stack.callback(index.close)
@@ -299,70 +304,56 @@ class Daemon:
 
         keep(rulebook.current)
         rulebook.on_change(keep)
+        settle_approval(database, rulebook, now_ms)
         return rulebook
 
     def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
         readers = Readers(database, rulebook, now_ms)
         readers.refresh()
         rulebook.on_change(readers.tell)
-        watching = asyncio.create_task(readers.watch(), name="readers")
-        self._stack.callback(watching.cancel)
+        self._beside(readers.watch(), "readers")
         return readers
 
     def _beside(self, work: Coroutine[object, object, None], name: str) -> None:
-        """Run what may end at any moment."""
-        running = asyncio.create_task(work, name=name)
-        self._stack.callback(running.cancel)
+        """Run what may be cut off at any moment."""
+        self._stack.callback(self._living.task(name, work).cancel)
 
-    async def _run_router(self, router: Router) -> None:
-        running = asyncio.create_task(router.run(), name="router")
-        running.add_done_callback(self._router_ended)
+    def _finished(self, work: Coroutine[object, object, None], name: str, stop: Callable[[], None]) -> None:
+        """Run what is to finish, when it is told to stop, what it has in hand."""
+        running = self._living.task(name, work)
 
         async def finish() -> None:
-            self._stop.set()
-            router.stop()
-            await running
+            stop()
+            await asyncio.wait({running})
 
         self._stack.push_async_callback(finish)
 
-    async def _run_worker(self, worker: Worker, promises: Promises) -> None:
+    def _deliver(self, worker: Worker, promises: Promises, beside: Mapping[str, Part]) -> None:
         if not self._settings.outbound.smarthost:
             self._beside(promises.keep_fresh(), "promises")
-        running = asyncio.create_task(worker.run(), name="deliveries")
-        running.add_done_callback(self._worker_ended)
-
-        async def finish() -> None:
-            self._stop.set()
-            worker.stop()
-            await running
-
-        self._stack.push_async_callback(finish)
-
-    def _worker_ended(self, running: asyncio.Task[None]) -> None:
-        if not self._stop.is_set():
-            _log.error("delivery.ended", error=type(running.exception()).__name__)
-            self._stop.set()
-
-    def _router_ended(self, running: asyncio.Task[None]) -> None:
-        if not self._stop.is_set():
-            # Without its router the daemon would accept mail that nobody sees: systemd starts it anew.
-            _log.error("router.ended", error=type(running.exception()).__name__)
-            self._stop.set()
+        self._finished(worker.run(), "deliveries", worker.stop)
+        for name, each in beside.items():
+            self._beside(each.run(), name)
 
     def _teach(self, teacher: Teacher | None) -> None:
         if teacher is not None:
-            running = asyncio.create_task(teacher.run(), name="teacher")
-            self._stack.callback(running.cancel)
+            self._beside(teacher.run(), "teacher")
 
-    def _signals(self) -> None:
+    def _say_alive(self, database: Database) -> None:
+        interval_s = watchdog_interval_s()
+        if interval_s is not None:
+            self._beside(watchdog(database, interval_s), "watchdog")
+
+    def _hear(self, wake: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._living.end)
+        # By the command line (`cli.waking`). Who does not know this signal passes it over.
+        loop.add_signal_handler(signal.SIGURG, wake)
 
     def _watch(self, rulebook: Rulebook) -> RulesWatch:
         watch = RulesWatch(rulebook)
-        running = asyncio.create_task(watch.run(), name="rules")
-        self._stack.callback(running.cancel)
+        self._beside(watch.run(), "rules")
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
         return watch
 

@@ -26,13 +26,23 @@ def hearing_of_sent(publish: Publish, worker: Task) -> Callable[[frozenset[str]]
     return tell
 
 
+def hearing_of_release(tasks: Sequence[Task]) -> Callable[[], None]:
+    """Return what is told that something was released or asked for: whoever carries it out looks at once."""
+
+    def tell() -> None:
+        for task in tasks:
+            task.wake()
+
+    return tell
+
+
 def hearing_of_filed(publish: Publish, tasks: Sequence[Task]) -> Callable[[Filed], None]:
     """Return what is told of mail that was filed: most of it asks for nothing, and nobody need look."""
+    wake = hearing_of_release(tasks)
 
     def tell(filed: Filed) -> None:
         publish(frozenset(filed.teams))
         if filed.asks:
-            for task in tasks:
-                task.wake()
+            wake()
 
     return tell

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
-from maild.app.notify import notify, watchdog_interval_s
+from maild.app.notify import notify
 from maild.archive.database import Database
+from maild.errors import MaildError
 
 
-async def watchdog(database: Database) -> None:
-    """Say so in the interval that systemd asks for; return when it asks for nothing.
+async def watchdog(database: Database, interval_s: float) -> None:
+    """Say so every `interval_s`, for ever.
 
-    Invariant: a daemon whose writer hangs is not alive, however well its loop turns.
+    Invariant: a daemon whose writer hangs is not alive, however well its loop turns. One whose storage fails is: it
+    answers 451, and looks again.
     """
-    interval_s = watchdog_interval_s()
-    while interval_s is not None:
-        await database.writer.run(_nothing, None)
+    while True:
+        with suppress(MaildError):  # it has answered
+            await database.writer.run(_nothing, None)
         notify("WATCHDOG=1")
         await asyncio.sleep(interval_s)
 

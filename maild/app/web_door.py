@@ -33,7 +33,7 @@ class Web:
     def __init__(self, server: uvicorn.Server, task: asyncio.Task[None], feed: Feed, port: int) -> None:
         """Hold what `open_web` started."""
         self._server = server
-        self._task = task
+        self.task = task
         self._feed = feed
         self.port = port
 
@@ -41,7 +41,7 @@ class Web:
         """End live pages, answer what is in hand, stop."""
         self._feed.close()
         self._server.should_exit = True
-        await self._task
+        await asyncio.wait({self.task})
 
 
 async def open_web(
@@ -56,6 +56,7 @@ async def open_web(
     reload_rules: Callable[[], Awaitable[None]],
     submitter: Submitter,
     secret: bytes,
+    wake: Callable[[], None],
 ) -> Web:
     """Serve the pages."""
     listen = settings.web.listen
@@ -87,6 +88,7 @@ async def open_web(
         is_own_machine=lambda ip: is_in(ip, settings.authentication.own_networks),
         submitter=submitter,
         secret=secret,
+        wake=wake,
     )
     server = make_server(services)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")

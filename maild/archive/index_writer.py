@@ -5,6 +5,7 @@ may be lost: the index takes revisions in their order only, without a gap, and r
 was not offered. So does it after a crash, and when more was offered than it could hold.
 
 Invariant: everything up to the watermark is in the index.
+Invariant: when the thread ends though nobody asked, `on_fault` hears of it: a search would miss what comes, unsaid.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class IndexWriter:
         self._emptying = False
         self._gap_since: float | None = None
         self._closing = False
+        self.on_fault: list[Callable[[BaseException], None]] = []  # called in the thread
         self._thread = threading.Thread(target=self._run, name="index", daemon=True)
 
     def start(self, newest_revision: int | None = None) -> None:
@@ -126,6 +128,13 @@ class IndexWriter:
         self._held_characters = 0
 
     def _run(self) -> None:
+        try:
+            self._work_through()
+        except BaseException as error:  # noqa: BLE001 - a bug: nothing new would be found, and that is said
+            for tell in self.on_fault:
+                tell(error)
+
+    def _work_through(self) -> None:
         closing = False
         while not closing:
             with self._condition:

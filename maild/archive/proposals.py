@@ -1,7 +1,8 @@
 """Changes of the rules that wait for a second person, where `[rules] approval` is two.
 
 Invariant: nobody decides on their own; an author may only withdraw. A proposal is decided once, and before it is
-carried out: what was withdrawn is never put in force. An approval that cannot be carried out is taken back.
+carried out: what was withdrawn is never put in force. An approval that cannot be carried out is taken back, and so is
+one amid which maild was ended: the file is in no transaction.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from maild.archive.audit import Record, record
-from maild.archive.schema import rules_proposals
+from maild.archive.schema import rules_proposals, rules_versions
+from maild.archive.versions import BY_HAND, sign_found
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.acts import Act
 
@@ -62,6 +64,21 @@ class Verdict:
     by: str
     at_ms: int
     answer: str = ""
+
+
+class Settled(StrEnum):
+    """What became of an approval amid which maild was ended."""
+
+    IN_FORCE = "in-force"
+    WAITS_AGAIN = "waits-again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """An approved change that nobody has signed. `version` is its number in the history; None: it never served."""
+
+    proposal: Proposal
+    version: int | None
 
 
 def propose(connection: Connection, proposals: list[NewProposal]) -> Sequence[int]:
@@ -116,6 +133,54 @@ def reopen(connection: Connection, verdicts: list[Verdict]) -> Sequence[bool]:
         > 0
         for verdict in verdicts
     ]
+
+
+def unsettled(connection: Connection) -> Unsettled | None:
+    """Return the approval amid which maild was ended, if the last one was."""
+    approved = rules_proposals.c.decision == str(Decision.APPROVED)
+    newest = select(rules_proposals.c.id).where(approved).order_by(rules_proposals.c.decided_ms.desc()).limit(1)
+    for found in _found(connection, rules_proposals.c.id == newest.scalar_subquery(), 1):
+        at_ms = found.decided_ms or 0
+        versions = select(rules_versions.c.number, rules_versions.c.author, rules_versions.c.source)
+        before = connection.execute(
+            versions.where(rules_versions.c.loaded_ms <= at_ms).order_by(rules_versions.c.number.desc()).limit(1)
+        ).first()
+        if before is not None and before.source == found.source:
+            return None  # it served already
+        served = connection.execute(
+            versions.where(rules_versions.c.loaded_ms >= at_ms, rules_versions.c.source == found.source)
+            .order_by(rules_versions.c.number)
+            .limit(1)
+        ).first()
+        if served is None:
+            return Unsettled(proposal=found, version=None)
+        return Unsettled(proposal=found, version=served.number) if served.author == BY_HAND else None
+    return None
+
+
+def settle(connection: Connection, moments: list[int]) -> Sequence[tuple[int, Settled] | None]:
+    """Settle the approval amid which maild was ended, at each time; return its number, and how. A unit of work.
+
+    What serves by then is in the history with both names; what does not waits again.
+    """
+    return [_settle(connection, at_ms) for at_ms in moments]
+
+
+def _settle(connection: Connection, at_ms: int) -> tuple[int, Settled] | None:
+    found = unsettled(connection)
+    if found is None:
+        return None
+    asked, by = found.proposal, found.proposal.decided_by or ""
+    if found.version is not None:
+        sign_found(connection, found.version, author=asked.author, reason=asked.reason, approved_by=by)
+        outcome, what = Settled.IN_FORCE, "put in force"
+    else:
+        verdict = Verdict(proposal_id=asked.id, decision=Decision.APPROVED, by=by, at_ms=asked.decided_ms or 0)
+        reopen(connection, [verdict])
+        outcome, what = Settled.WAITS_AGAIN, "could not be put in force, waits again"
+    details = {"what": what, "author": asked.author, "approved_by": by}
+    record(connection, [Record(at_ms=at_ms, actor="", act=Act.RULES, about=f"proposal {asked.id}", details=details)])
+    return asked.id, outcome
 
 
 def proposal(connection: Connection, number: int) -> Proposal:

@@ -143,3 +143,12 @@ def sign(connection: Connection, versions: list[Version]) -> Sequence[int]:
             .values(author=version.author, reason=version.reason, approved_by=version.approved_by)
         )
     return numbers
+
+
+def sign_found(connection: Connection, number: int, *, author: str, reason: str, approved_by: str) -> None:
+    """Say of a version that was found in the file whose it is; within a unit of work."""
+    connection.execute(
+        update(rules_versions)
+        .where(rules_versions.c.number == number, rules_versions.c.author == BY_HAND)
+        .values(author=author, reason=reason, approved_by=approved_by)
+    )

@@ -6,6 +6,7 @@ more alone behind a savepoint, so that one bad unit fails alone.
 
 Invariant: a unit keeps no state outside the connection, because it may run twice.
 Invariant: no future is resolved before COMMIT has returned. That is the promise behind every 250.
+Invariant: who waits is answered, even when the thread itself ends of a fault: then nothing is stored any more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
@@ -58,6 +59,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._connection: Connection | None = None
         self._stopping = threading.Event()
+        self._in_hand: list[_Job] = []
+        self._ended = threading.Event()
+        self.on_fault: list[Callable[[BaseException], None]] = []  # called in the thread when it ends, and nobody asked
         self.on_full: list[Callable[[], None]] = []  # called in the writer's thread when the disk is full
         self.trusted = True  # False between a storage failure and the check that passes again
 
@@ -68,13 +72,13 @@ class Writer:
     def submit(self, unit: Unit[A, R], argument: A) -> Future[R]:
         """Queue a unit from any thread; the future resolves after COMMIT, or fails with a MaildError."""
         future: Future[R] = Future()
-        self._jobs.put(_Job(unit, argument, future))
+        self._put(_Job(unit, argument, future))
         return future
 
     def run(self, unit: Unit[A, R], argument: A) -> asyncio.Future[R]:
         """Queue a unit from the event loop. Cancelling the wait does not undo the unit."""
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(unit, argument, future))
+        self._put(_Job(unit, argument, future))
         return future
 
     def close(self) -> None:
@@ -84,18 +88,46 @@ class Writer:
         if self._thread.is_alive():
             self._thread.join()
 
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if self._ended.is_set():
+            self._answer_all()
+
     def _run(self) -> None:
+        try:
+            self._work_through()
+        except BaseException as error:  # noqa: BLE001 - a bug: nothing is stored without this thread, and that is said
+            self.trusted = False
+            for tell in self.on_fault:
+                tell(error)
+        finally:
+            self._ended.set()
+            self._answer_all()
+
+    def _work_through(self) -> None:
         busy = False
         while (job := self._jobs.get()) is not None:
             if busy:
                 time.sleep(_LINGER_S)
-            group, ends = self._drain(job)
-            busy = len(group) > 1
-            self._work(group)
-            _resolve(group)
+            self._in_hand, ends = self._drain(job)
+            busy = len(self._in_hand) > 1
+            self._work(self._in_hand)
+            _resolve(self._in_hand)
+            self._in_hand = []
             if ends:
                 break
         self._disconnect()
+
+    def _answer_all(self) -> None:
+        """Have whoever waits know that nothing is carried out any more."""
+        left, self._in_hand = self._in_hand, []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if (job := self._jobs.get_nowait()) is not None:
+                    left.append(job)
+        for job in left:
+            job.error = StorageError("the writer of the storage has ended")
+        _resolve(left)
 
     def _drain(self, job: _Job) -> tuple[list[_Job], bool]:
         group = [job]
@@ -227,21 +259,22 @@ def _resolve(group: list[_Job]) -> None:
     loops: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
     for job in group:
         if isinstance(job.future, Future):
-            if job.error is not None:
-                job.future.set_exception(job.error)
-            else:
-                job.future.set_result(job.result)
+            _answer(job)
         else:
             loops.setdefault(job.future.get_loop(), []).append(job)
     for loop, jobs in loops.items():
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # its loop is closed, and nobody waits there any more
             loop.call_soon_threadsafe(_resolve_in_loop, jobs)
 
 
 def _resolve_in_loop(jobs: list[_Job]) -> None:
     for job in jobs:
-        if job.future.cancelled():
-            continue
+        _answer(job)
+
+
+def _answer(job: _Job) -> None:
+    # Who waited may have given up, at this very moment, too: that must not end the thread.
+    with contextlib.suppress(InvalidStateError, asyncio.InvalidStateError):
         if job.error is not None:
             job.future.set_exception(job.error)
         else:

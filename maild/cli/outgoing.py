@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from maild.cli.store import by_operator, carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
+from maild.cli.waking import wake_daemon
 from maild.delivery.queue.acts import Act, Change
 from maild.delivery.queue.carrying import change_and_settle
 from maild.delivery.queue.listing import RecordedAttempt, RecordedDelivery, attempts_of, deliveries_in, delivery
@@ -131,7 +132,9 @@ def only_deliveries(number: tuple[bool, int]) -> int:
 def act(what: str, number: int) -> None:
     """Hold, release or try again."""
     asked = Change(delivery_id=number, act=Act(what), by=_operator(), at_ms=now_ms())
-    carry_out(settings(), change_and_settle, asked, by_operator(acts.Act.DELIVERY, f"D{number}", what=what))
+    here = settings()
+    carry_out(here, change_and_settle, asked, by_operator(acts.Act.DELIVERY, f"D{number}", what=what))
+    wake_daemon(here)
     note(f"D{number} is {_DONE[what]}")
 
 

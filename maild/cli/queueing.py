@@ -14,6 +14,7 @@ from maild.cli.outgoing import HEADS, deliveries_listed, form, row
 from maild.cli.store import by_operator, carry_out, reading
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, put_table, settings
+from maild.cli.waking import wake_daemon
 from maild.delivery.deliveries import OPEN
 from maild.delivery.queue.carrying import end_with_deliveries
 from maild.errors import MaildError
@@ -77,6 +78,7 @@ def let_go(number: int) -> None:
     done = by_operator(Act.RELEASED, format_id(found.message_id), team=found.team, what="held mail")
     if not carry_out(here, release, change, done):
         raise MaildError(f"{number} was released before")
+    wake_daemon(here)
     note(f"message {format_id(found.message_id)} is released in the inbox of {found.team}")
 
 

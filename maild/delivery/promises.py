@@ -126,7 +126,7 @@ class Promises:
         while True:
             try:
                 await self.renew()
-            except MaildError as error:
+            except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
                 _log.error("sts.renewal_failed", error=type(error).__name__)
             await asyncio.sleep(_HOUR_S)
 

@@ -120,12 +120,11 @@ class Worker:
         while not self._stopping:
             self._awake.clear()
             try:
-                more = await self._round()
+                if not await self._round():
+                    await self._pause()
             except Exception as error:  # noqa: BLE001 - a worker's attempt: it is made again
                 _log.error("delivery.claim_failed", error=type(error).__name__)
-                more = False
-            if not more:
-                await self._pause()
+                await self._wait(self._limits.poll_s)
         await self._drain()
 
     async def _round(self) -> bool:
@@ -188,6 +187,9 @@ class Worker:
             due_ms = await asyncio.to_thread(self._next_due_ms)
             ahead_s = wait_s if due_ms is None else (due_ms - self._now_ms()) / 1000
             wait_s = min(wait_s, ahead_s) if ahead_s > 0 else wait_s
+        await self._wait(wait_s)
+
+    async def _wait(self, wait_s: float) -> None:
         try:
             async with asyncio.timeout(wait_s):
                 await self._awake.wait()

@@ -53,9 +53,9 @@ _FRAMES = {
 }
 _CUT = {
     "de": ("Antwort per Mail (Nachricht {0}). Nicht mitgesendet: {1}.", "Zeilen Zitat: {0}",
-           "Zeilen Signatur oder Fußzeile: {0}", "Bilder im Text: {0}"),
+           "Zeilen Signatur oder Fußzeile: {0}", "Bilder in Zitat oder Signatur: {0}"),
     "en": ("Answer by mail (message {0}). Not sent along: {1}.", "lines of quotation: {0}",
-           "lines of signature or footer: {0}", "pictures within the text: {0}"),
+           "lines of signature or footer: {0}", "pictures in quotation or signature: {0}"),
 }  # fmt: skip
 
 

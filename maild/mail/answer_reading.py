@@ -1,5 +1,7 @@
 """Read what a member has answered to a copy: their own words and their files. Meant for a worker process.
 
+Pictures within the text go along as files, with their names where they stood.
+
 Promises: never raises, for any octets. Nothing of a quotation, a signature or a reply address is in the text.
 
 Security: a file in which a reply address stands is named, and does not go along.
@@ -13,6 +15,7 @@ from maild.mail.composing import File
 from maild.mail.filename import safe_filename
 from maild.mail.letter import Letter, attachment_name, letter_parts
 from maild.mail.message import Part, decoded, parse, text
+from maild.mail.own_pictures import Marks
 from maild.mail.own_words import own_words, without_quotations
 from maild.mail.plain import html_to_text
 from maild.mail.reading import facts_of
@@ -26,8 +29,8 @@ _MOST_FILES = 100
 class Answer:
     """An answer as it can go out.
 
-    `quoted` and `footer` count the lines that were cut, `pictures` those within the text, which plain text cannot show.
-    `left_out` names files that hold a reply address. `unreadable`: it was not read whole.
+    `quoted` and `footer` count the lines that were cut, `pictures` those that stood there. `left_out` names files that
+    hold a reply address. `unreadable`: it was not read whole.
     """
 
     text: str
@@ -43,28 +46,42 @@ def read_answer(content: bytes, instead: str) -> Answer:
     """Read an answer; `instead` takes the place of a reply address in its text."""
     message = parse(content)
     letter = letter_parts(message)
-    own = own_words(_text(content, letter))
-    files, left_out = _files(content, letter.attachments[:_MOST_FILES])
+    marks = Marks()
+    said, in_html = _texts(content, letter, marks)
+    own = own_words(said)
+    cut = marks.cut([own.text, *(own_words(each).text for each in in_html)])
+    pictures = tuple(part for part in letter.related if part.content_id not in cut)
+    parts = (*letter.attachments, *pictures)
+    files, left_out = _files(content, parts[:_MOST_FILES])
     unreadable = message.source_only is not None or letter.note not in (None, "empty")
+    names = {part.content_id: safe_filename(attachment_name(part)) for part in pictures}
     return Answer(
-        text=without_tokens(own.text, instead),
+        text=without_tokens(marks.named(own.text, lambda content_id: names.get(content_id, "")), instead),
         quoted=own.quoted,
         footer=own.footer,
-        pictures=len(letter.related),
+        pictures=len(letter.related) - len(pictures),
         files=files,
         left_out=left_out,
-        unreadable=unreadable or len(letter.attachments) > _MOST_FILES,
+        unreadable=unreadable or len(parts) > _MOST_FILES,
     )
 
 
-def _text(content: bytes, letter: Letter) -> str:
+def _texts(content: bytes, letter: Letter, marks: Marks) -> tuple[str, list[str]]:
+    """Return what was written, and what HTML says of it besides where there are pictures: plain text has none."""
     pieces: list[str] = []
+    in_html: list[str] = []
     for section in letter.sections:
         piece = "\n\n".join([text(content, part, _LONGEST_TEXT) for part in section.plain])
-        if section.html and not piece.strip():
-            piece = html_to_text(without_quotations("\n".join([text(content, part) for part in section.html])))
+        is_plain = bool(piece.strip())
+        if section.html and (letter.related or not is_plain):
+            source = marks.put("\n".join([text(content, part) for part in section.html]))
+            shown = html_to_text(without_quotations(source))
+            if is_plain:
+                in_html.append(shown)
+            else:
+                piece = shown
         pieces.append(piece)
-    return "\n\n".join(each for each in pieces if each)[:_LONGEST_TEXT]
+    return "\n\n".join(each for each in pieces if each)[:_LONGEST_TEXT], in_html
 
 
 def _files(content: bytes, parts: tuple[Part, ...]) -> tuple[tuple[File, ...], tuple[str, ...]]:

@@ -132,24 +132,30 @@ class Router:
 
     async def run(self) -> None:
         """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
+        working = asyncio.create_task(self._work_through())
         beside = asyncio.create_task(self._poll()), asyncio.create_task(self._work_on_large())
         try:
-            while not (self._stopping and not self._tasks):
-                if not self._tasks:
-                    self._wake.clear()
-                    await self._wake.wait()
-                    continue
-                await self._slots.acquire()
-                flight = asyncio.create_task(self._fly(self._take(), bulk=False))
-                self._flights.add(flight)
-                flight.add_done_callback(self._landed)
-            await asyncio.gather(*self._flights)
-            await self._large.join()
+            ended, _ = await asyncio.wait((working, *beside), return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()  # what ended one of them too early ends the whole, and is heard of
         finally:
-            for task in beside:
+            for task in (working, *beside):
                 task.cancel()
             if self._examining is not None:
                 self._examining.cancel()
+
+    async def _work_through(self) -> None:
+        while not (self._stopping and not self._tasks):
+            if not self._tasks:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._slots.acquire()
+            flight = asyncio.create_task(self._fly(self._take(), bulk=False))
+            self._flights.add(flight)
+            flight.add_done_callback(self._landed)
+        await asyncio.gather(*self._flights, return_exceptions=True)
+        await self._large.join()
 
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""

@@ -101,6 +101,7 @@ async def act(visit: Visit) -> Response:
         raise
     except MaildError:
         return visit.go(f"{here}?said={TOO_LATE}")
+    visit.services.wake()
     if team:
         visit.services.feed.publish(frozenset({team}))
     return visit.go(f"{here}?said={asked}")

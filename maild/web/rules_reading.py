@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from maild.archive.hits import day_of, hits_since
-from maild.archive.proposals import Proposal, decided_proposals, waiting_proposals
+from maild.archive.proposals import Proposal, Unsettled, decided_proposals, unsettled, waiting_proposals
 from maild.archive.versions import Recorded, history, recorded, source_of
 from maild.errors import NotFoundError
 from maild.rules.difference import difference
@@ -28,7 +28,7 @@ async def overview(visit: Visit) -> Response:
     """Show the rules that serve, and what waits."""
     rulebook = visit.services.rulebook
     rules, words = rulebook.current, RuleWords(visit)
-    versions, hits, waiting, decided = await visit.read(_around, visit)
+    versions, hits, waiting, decided, cut_off = await visit.read(_around, visit)
     newest = next((v for v in versions if v.digest == rules.version), None)
     return visit.page(
         "rules.html",
@@ -40,7 +40,8 @@ async def overview(visit: Visit) -> Response:
         hit_days=HIT_DAYS,
         version=newest,
         waiting=waiting,
-        decided=decided,
+        cut_off=None if cut_off is None or cut_off.version is not None else cut_off.proposal,
+        decided=[each for each in decided if cut_off is None or each.id != cut_off.proposal.id],
         decisions=DECIDED,
         refused=findings_of(rulebook.refused, "", visit.language) if rulebook.refused else (),
         warnings=findings_of(rulebook.warnings, rulebook.source, visit.language),
@@ -54,10 +55,10 @@ async def overview(visit: Visit) -> Response:
 
 def _around(
     connection: Connection, visit: Visit
-) -> tuple[list[Recorded], dict[str, int], list[Proposal], list[Proposal]]:
+) -> tuple[list[Recorded], dict[str, int], list[Proposal], list[Proposal], Unsettled | None]:
     hits = hits_since(connection, day_of(visit.now_ms) - HIT_DAYS + 1)
     decided = decided_proposals(connection, visit.person.login, visit.now_ms - _NEWS_MS)
-    return history(connection), hits, waiting_proposals(connection), decided
+    return history(connection), hits, waiting_proposals(connection), decided, unsettled(connection)
 
 
 async def versions(visit: Visit) -> Response:

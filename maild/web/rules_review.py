@@ -27,6 +27,8 @@ from maild.archive.proposals import (
     proposal,
     propose,
     reopen,
+    settle,
+    unsettled,
 )
 from maild.archive.standing import Need, require_standing
 from maild.archive.versions import Version, octets_ever_served, recorded, sign, source_of
@@ -166,9 +168,7 @@ class Workshop:
 
     async def proposal(self, visit: Visit) -> Response:
         """Show what somebody proposes."""
-        asked = await visit.read(proposal, version_number(visit))
-        if asked.decision is not None:
-            raise NotFoundError("it is decided")
+        asked = await self._waiting(visit)
         return await self.show(visit, await _draft_in(visit, asked), asked=asked)
 
     async def decide(self, visit: Visit) -> Response:
@@ -176,10 +176,26 @@ class Workshop:
         async with self._deciding:  # an author who withdraws while another approves waits, and finds it decided
             return await self._decide(visit)
 
-    async def _decide(self, visit: Visit) -> Response:
+    async def _waiting(self, visit: Visit) -> Proposal:
+        """Return the proposal that is asked for; one that was approved, and never took effect, counts as waiting."""
         asked = await visit.read(proposal, version_number(visit))
-        if asked.decision is not None:
+        cut_off = await visit.read(unsettled)
+        if asked.decision is not None and (cut_off is None or cut_off.version or cut_off.proposal.id != asked.id):
             raise NotFoundError("it is decided")
+        return replace(asked, decision=None)
+
+    async def _settle(self, visit: Visit) -> None:
+        if await visit.read(unsettled) is None:
+            return
+        try:
+            with rules_file.alone(self._services.rulebook.path):  # not while another process is amid it
+                await self._services.database.writer.run(settle, visit.now_ms)
+        except (TemporaryError, OSError):
+            return
+
+    async def _decide(self, visit: Visit) -> Response:
+        await self._settle(visit)
+        asked = await self._waiting(visit)
         decision = {d.value: d for d in Decision}.get(visit.form.get("decision", ""))
         me = visit.person.login
         # Security: nobody approves their own; the unit of work asks again.
@@ -197,7 +213,12 @@ class Workshop:
         if is_stale(visit, draft):
             return await self.show(visit, draft, asked=asked, fault="stale", status=409)
         signature = _Signature(author=asked.author, reason=asked.reason, approved_by=me)
-        outcome = await self._place(visit, draft, signature, said)
+        outcome: int | str | None = None
+        try:
+            outcome = await self._place(visit, draft, signature, said)
+        finally:
+            if outcome is None:  # whatever broke: nothing stays approved and without effect
+                await self._settle(visit)
         if isinstance(outcome, str):
             return await self.show(visit, draft, asked=asked, fault=outcome, status=409)
         return visit.go("/rules")

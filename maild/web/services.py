@@ -42,6 +42,10 @@ async def _reload_nothing() -> None:
     """Leave the rules as they are."""
 
 
+def _wake_nobody() -> None:
+    """Leave it to those who carry things out to find what was asked for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSettings:
     """How the site presents itself.
@@ -83,7 +87,8 @@ class Services:
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
     whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
     taught by what staff call spam. `is_own_machine` tells of a peer's address whether the machine is one of ours.
-    `submitter` takes what people write. `secret` is not in the database, and the same after a restart.
+    `submitter` takes what people write. `wake` tells those who carry out what is asked for of a release. `secret` is
+    not in the database, and the same after a restart.
     """
 
     database: Database
@@ -98,6 +103,7 @@ class Services:
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS
     reload_rules: Callable[[], Awaitable[None]] = _reload_nothing
+    wake: Callable[[], None] = _wake_nobody
     learns: bool = False
     is_own_machine: Callable[[str], bool] = lambda _: False
     secret: bytes = field(default_factory=lambda: token_bytes(32))

@@ -1,20 +1,27 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from maild.archive.database import Database
 from maild.archive.proposals import (
     Decision,
     NewProposal,
+    Settled,
     Verdict,
     decide,
     decided_proposals,
     proposal,
     propose,
+    settle,
+    unsettled,
     waiting_proposals,
 )
+from maild.archive.schema_people import audit
+from maild.archive.versions import BY_HAND, Version, history, record
 from maild.errors import ForbiddenError, NotFoundError
 
 ASKED = NewProposal(base_digest="a" * 64, source="zwei", author="petra", reason="Kita zieht um", made_ms=1_000)
@@ -64,3 +71,66 @@ def test_a_proposal_is_decided_once_and_keeps_the_answer(database: Database) -> 
         assert decided_proposals(connection, "petra", 2_500) == []
         with pytest.raises(NotFoundError):
             proposal(connection, second + 7)
+
+
+def served(database: Database, source: str, at_ms: int, author: str = BY_HAND) -> None:
+    version = Version(digest=source * 8, source=source, loaded_ms=at_ms, author=author, reason="")
+    database.writer.submit(record, version).result()
+
+
+def approved(database: Database, at_ms: int = 2_000, **change: str) -> int:
+    number = ask(database, **change)
+    verdict = Verdict(proposal_id=number, decision=Decision.APPROVED, by="jonas", at_ms=at_ms)
+    database.writer.submit(decide, verdict).result()
+    return number
+
+
+def said(database: Database, about: str) -> list[str]:
+    with database.read() as connection:
+        found = connection.execute(select(audit.c.details).where(audit.c.about == about))
+        return [json.loads(row.details)["what"] for row in found]
+
+
+@pytest.mark.parametrize("then", ["nothing", "changed by hand"])
+def test_an_approval_that_never_took_effect_waits_again(database: Database, then: str) -> None:
+    served(database, "eins", 500)
+    number = approved(database)
+    if then != "nothing":
+        served(database, "drei", 3_000)
+    with database.read() as connection:
+        found = unsettled(connection)
+    assert found is not None
+    assert (found.proposal.id, found.version) == (number, None)
+    assert database.writer.submit(settle, 4_000).result() == (number, Settled.WAITS_AGAIN)
+    with database.read() as connection:
+        assert [(p.id, p.decided_by) for p in waiting_proposals(connection)] == [(number, None)]
+    assert said(database, f"proposal {number}") == ["could not be put in force, waits again"]
+    assert database.writer.submit(settle, 4_000).result() is None
+
+
+def test_an_approval_that_took_effect_unsigned_is_signed(database: Database) -> None:
+    served(database, "eins", 500)
+    number = approved(database)
+    served(database, "zwei", 2_100)
+    served(database, "drei", 2_200)  # by hand, since
+    assert database.writer.submit(settle, 4_000).result() == (number, Settled.IN_FORCE)
+    with database.read() as connection:
+        assert [(v.number, v.author, v.approved_by) for v in history(connection)] == [
+            (3, BY_HAND, None), (2, "petra", "jonas"), (1, BY_HAND, None),
+        ]  # fmt: skip
+        assert waiting_proposals(connection) == []
+    assert said(database, f"proposal {number}") == ["put in force"]
+    assert database.writer.submit(settle, 4_000).result() is None
+
+
+def test_an_approval_that_is_through_is_left_alone(database: Database) -> None:
+    assert database.writer.submit(settle, 1).result() is None
+    served(database, "eins", 500)
+    approved(database)
+    served(database, "zwei", 2_100, author="petra")
+    assert database.writer.submit(settle, 4_000).result() is None
+    approved(database, at_ms=3_000)  # once more, what serves already
+    served(database, "drei", 3_500)
+    assert database.writer.submit(settle, 4_000).result() is None
+    approved(database, at_ms=3_600, source="eins")  # back to what served long ago
+    assert database.writer.submit(settle, 4_000).result() is not None

@@ -142,3 +142,41 @@ def test_a_second_daemon_on_one_store_is_refused_and_a_stale_lock_is_not(tmp_pat
         StoreLock(tmp_path)
     lock.release()
     StoreLock(tmp_path).release()
+
+
+def test_who_gives_up_waiting_does_not_end_the_writer(sqlite_database: Database) -> None:
+    gate = threading.Event()
+
+    def hold(_: Connection, arguments: list[int]) -> list[int]:
+        gate.wait(10)
+        return arguments
+
+    first, given_up = sqlite_database.writer.submit(hold, 0), sqlite_database.writer.submit(_insert, 1)
+    assert given_up.cancel()
+    gate.set()
+    first.result()
+    assert sqlite_database.writer.submit(_insert, 2).result() == 2
+    assert _numbers(sqlite_database) == {1, 2}
+
+
+async def test_when_the_writer_ends_of_a_fault_nobody_waits_for_ever(sqlite_database: Database) -> None:
+    writer, gate, faults = sqlite_database.writer, threading.Event(), list[BaseException]()
+    writer.on_fault.append(faults.append)
+
+    def fatal(_: Connection, arguments: list[int]) -> list[int]:
+        gate.wait(10)
+        raise SystemExit
+
+    waiting = [writer.submit(fatal, 0), writer.submit(_insert, 1)]
+    in_loop = [writer.run(_insert, 2)]
+    gate.set()
+    for each in waiting:
+        with pytest.raises(StorageError, match="has ended"):
+            each.result(10)
+    in_loop.append(writer.run(_insert, 3))  # too late
+    for future in in_loop:
+        with pytest.raises(StorageError, match="has ended"):
+            await asyncio.wait_for(future, 10)
+    assert [type(fault) for fault in faults] == [SystemExit]
+    assert not writer.trusted
+    assert _numbers(sqlite_database) == set()

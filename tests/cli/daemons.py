@@ -62,7 +62,9 @@ class Daemon:
 
 
 @contextmanager
-def serving(site: Path, *arguments: str, environ: dict[str, str] | None = None) -> Iterator[Daemon]:
+def serving(
+    site: Path, *arguments: str, environ: dict[str, str] | None = None, program: tuple[str, ...] = ("-m", "maild")
+) -> Iterator[Daemon]:
     """Run `maild serve` on free ports for a while."""
     variables = {
         "MAILD_CONFIG": str(site / "maild.toml"),
@@ -71,7 +73,7 @@ def serving(site: Path, *arguments: str, environ: dict[str, str] | None = None) 
         "PYTHONPATH": str(ROOT),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "maild", "serve", *arguments],
+        [sys.executable, *program, "serve", *arguments],
         stderr=subprocess.PIPE, text=True, env=os.environ | variables | (environ or {}), cwd=site,
     )  # fmt: skip
     daemon = Daemon(process)

@@ -6,13 +6,15 @@
 
 Stages: connect, banner, ehlo, starttls, handshake, auth, mail, rcpt (the first recipient only, for replies), data,
 content, dot (nothing is kept), after (the message is kept, and then it goes wrong). Faults: 4xx, 5xx, 421 (replies),
-hang, reset, slow (octets of the reply one by one, with `pace_s` between them), noise (something that is no reply).
+hang, reset, slow (octets of the reply one by one, with `pace_s` between them), noise (something that is no reply), tls
+(a record that nobody can decrypt, once there is TLS).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -206,7 +208,7 @@ class _Session:
     async def stage(self, name: str, good: str) -> None:
         """Say the good reply of a stage, or what is to go wrong there."""
         fault = self.sink.fault if name == self.sink.at else ""
-        if not fault:
+        if not fault or (fault == "tls" and not self.encrypted):
             if good:
                 await self.say(good)
             return
@@ -222,6 +224,9 @@ class _Session:
             self.writer.write(b"\x16\x03 HTTP/1.1 400 Bad Request\r\n\r\n")
             await self.writer.drain()
             raise _Over
+        if fault == "tls":
+            os.write(self.writer.get_extra_info("socket").fileno(), b"\x17\x03\x03\x00\x40" + bytes(64))
+            await asyncio.Event().wait()
         await self.say(REPLIES[fault])
         if fault == "421":
             raise _Over

@@ -76,8 +76,10 @@ def test_a_record_of_an_authority_lets_pass_what_is_valid_under_it(record: Tlsa)
     assert passes(record, [*chain(ROOT, DOMAIN), ROOT_DER])  # for the domain
     assert not passes(record, [*chain(ROOT, "another.example"), ROOT_DER])
     assert not passes(record, [*OTHER, STRANGER_DER, ROOT_DER])  # it stands there, and has not signed
-    # What is only named by a digest must be shown; what stands in the DNS need not.
-    assert passes(record, GOOD) is (record[1:3] == (0, 0))
+    # What is only named by a digest must be shown; what stands in the DNS need not: BETWEEN is, and ROOT signed it.
+    assert passes(record, GOOD) is (record.matching == 0)
+    assert not passes(record, [*chain(BETWEEN, "another.example")])
+    assert not passes(record, [*OTHER, BETWEEN_DER])
 
 
 def test_an_authority_in_the_middle_may_be_named() -> None:
@@ -91,6 +93,33 @@ def test_the_hosts_own_certificate_is_no_authority() -> None:
 
 def test_one_record_that_fits_is_enough() -> None:
     assert authenticates([*records(3, OTHER[0]), *records(3, GOOD[0])], GOOD, [HOST])
+
+
+def test_a_bare_key_in_the_dns_is_an_authority_that_need_not_be_shown() -> None:
+    bare = next(each for each in records(2, BETWEEN_DER) if each[1:3] == (1, 0))
+    assert passes(bare, GOOD[:1])
+    assert not passes(bare, chain(BETWEEN, "another.example")[:1])
+    assert not passes(bare, chain(BETWEEN, HOST, over=True)[:1])
+    # Another key under the very name of the authority.
+    forged = Tlsa(2, 1, 0, key(STRANGER_DER))
+    assert not passes(forged, GOOD[:1])
+    assert not passes(Tlsa(2, 1, 0, b"\x30\x00"), GOOD[:1])
+    # The host's own key, bare, under usage 3.
+    assert passes(Tlsa(3, 1, 0, key(GOOD[0])), GOOD[:1])
+
+
+@pytest.mark.parametrize(("usage", "named", "other"), [(3, GOOD[0], OTHER[0]), (2, BETWEEN_DER, STRANGER_DER)])
+@pytest.mark.parametrize("selector", [0, 1])
+def test_of_digests_only_the_strongest_counts(usage: int, named: bytes, other: bytes, selector: int) -> None:
+    full, sha256, sha512 = (each for each in records(usage, named) if each.selector == selector)
+    strange = next(each for each in records(usage, other) if each[1:3] == (selector, 2))
+    shown = [*GOOD, BETWEEN_DER]
+    assert authenticates([sha256, sha512], shown, [HOST])
+    # One who has broken SHA-256 shows what fits it; SHA-512 is published, too, and speaks against that.
+    assert not authenticates([sha256, strange], shown, [HOST])
+    assert authenticates([full, strange], shown, [HOST])  # octets are no digest
+    elsewhere = next(each for each in records(usage, other) if each[1:3] == (1 - selector, 2))
+    assert authenticates([sha256, elsewhere], shown, [HOST])  # a digest of something else
 
 
 def test_what_cannot_be_checked_for_mail_is_not_usable() -> None:

@@ -17,6 +17,7 @@ from maild.mail.reading import facts_of
 from maild.policy.roles import Role
 from maild.policy.visible import OPERATOR
 from tests.intake.copying import BOOK, CITIZEN, KITA, LETTER, MEMBER, Exchange, proven, written
+from tests.mail.test_own_words import image, pictured
 
 
 @pytest.fixture
@@ -56,6 +57,21 @@ async def test_the_members_own_words_go_to_the_citizen_under_the_offices_address
     # Once, whoever else looks, and after a crash.
     await asyncio.gather(exchange.answers.once(), exchange.task().once())
     assert exchange.outgoing() == ["answer"]
+
+
+async def test_pictures_within_the_text_reach_the_citizen_as_attachments(exchange: Exchange) -> None:
+    address = exchange.address(await exchange.letter())
+    body = pictured(
+        f"<p>Sehen Sie: {image('plan.png')}</p><blockquote>{image('alt.png')}</blockquote>", "plan.png", "alt.png"
+    )
+    kind, _, rest = body.partition(b"\r\n")
+    head, _, _ = written("", to=address).partition(b"Content-Type:")
+    await exchange.answer(address, head + kind + b"\r\n" + rest)
+    found = facts(exchange)
+    assert found.text.split() == ["Sehen", "Sie:", "[plan.png]"]
+    assert [(file.name, file.media_type) for file in found.attachments] == [("plan.png", "image/png")]
+    ((note),) = exchange.notes(exchange.to_citizens()[0].conversation_id or 0)
+    assert "Bilder in Zitat oder Signatur: 1" in note.text
 
 
 REFUSALS = {

@@ -64,3 +64,67 @@ def test_hostile_texts_are_read_to_their_end() -> None:
     for text in ("Am " * 300_000, "Am x schrieb\n" * 60_000, "Von: x\n" * 60_000, "-- \n" * 100_000, "-" * 900_000):
         assert own_words(text[:1_000_000]).text is not None
     assert without_quotations("<blockquote>" * 100_000) == "<p>&gt;</p>"
+
+
+def pictured(html: str, *names: str, plain: str = "") -> bytes:
+    """Return an answer as mail programs build one with pictures; each has its name as its content id."""
+    text = f"Content-Type: text/html; charset=utf-8\n\n{html}"
+    if plain:
+        text = (
+            "Content-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain; charset=utf-8"
+            f"\n\n{plain}\n--a\n{text}\n--a--"
+        )
+    files = "".join(
+        f'\n--r\nContent-Type: image/png; name="{name}"\nContent-ID: <{name}@x>\nContent-Disposition: inline;'
+        f' filename="{name}"\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n'
+        for name in names
+    )
+    return f"Content-Type: multipart/related; boundary=r\n\n--r\n{text}\n{files}--r--\n".replace("\n", "\r\n").encode()
+
+
+def image(name: str) -> str:
+    return f'<img width="9" SRC="cid:{name}@x" alt="">'
+
+
+OUTLOOK = (
+    f"<p>Von: Petra &lt;k@x.example&gt;</p><p>Gesendet: Montag</p><p>An: Kira</p><p>Betreff: x</p>{image('c.png')}"
+)
+QUOTED = f"<blockquote>{image('c.png')}</blockquote>"
+PICTURES = {
+    "html alone": (f"<p>So:</p>{image('a.png')}<p>Gruß</p>{QUOTED}", "", "So: [a.png] Gruß"),
+    "thunderbird": (
+        f"<p>So: {image('a.png')}</p><div>-- <br>Kira {image('c.png')}</div>", "So:\n\n-- \nKira", "So:",
+    ),
+    "outlook": (
+        f"<p>So: {image('a.png')}</p>{OUTLOOK}",
+        "So: [cid:a.png@x]\n\nVon: P\nGesendet: M\nAn: K\n\n[cid:c.png@x]", "So: [a.png]",
+    ),
+    "named by nothing": (f"<p>So:</p>{QUOTED}", "", "So:"),
+    "twice, quoted and not": (
+        f"<p>So: {image('a.png')}</p><blockquote>{image('a.png')}{image('c.png')}</blockquote>", "", "So: [a.png]",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_pictures_within_the_text_go_along_and_those_of_quotations_and_signatures_do_not(case: str) -> None:
+    html, plain, text = PICTURES[case]
+    answer = read_answer(pictured(html, "a.png", "c.png", plain=plain), "x")
+    assert [(file.name, file.media_type, file.octets) for file in answer.files] == [
+        ("a.png", "image/png", b"\x89PNG\r\n\x1a\n")
+    ]
+    assert answer.pictures == 1
+    assert " ".join(answer.text.split()) == text
+    assert not answer.unreadable
+
+
+def test_a_picture_alone_is_an_answer() -> None:
+    answer = read_answer(pictured(image("a.png"), "a.png"), "x")
+    assert (answer.text.strip(), len(answer.files)) == ("[a.png]", 1)
+
+
+def test_marks_of_pictures_that_somebody_wrote_themselves_are_nothing() -> None:
+    answer = read_answer(pictured(f"<p>\ue0007\ue001 \ue0000\ue001{image('a.png')}</p>", "a.png"), "x")
+    assert answer.text.split() == ["[a.png]", "[a.png]"]
+    hostile = "<img " * 50_000 + ' src="cid:' * 50_000
+    assert read_answer(pictured(hostile, "a.png"), "x").files[0].name == "a.png"

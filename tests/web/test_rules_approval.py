@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -193,5 +194,40 @@ def test_an_approval_that_cannot_be_carried_out_leaves_the_proposal_waiting(shop
     with shop.office.client("ralf") as client:
         answer = client.post(path, data={"token": token(client), "decision": "approved"})
     assert answer.status_code == 409
+    with shop.office.database.read() as connection:
+        assert [waiting.id for waiting in waiting_proposals(connection)] == [int(path.rpartition("/")[2])]
+
+
+def test_an_approval_amid_which_maild_was_killed_is_shown_and_can_be_given_again(shop: Shop) -> None:
+    path = propose(shop)
+    number = int(path.rpartition("/")[2])
+    approval = Verdict(proposal_id=number, decision=Decision.APPROVED, by="ralf", at_ms=NOW_MS)
+    shop.office.database.writer.submit(decide, approval).result()  # and the process was gone
+    with shop.office.client("rita") as rita, shop.office.client("ralf") as ralf:
+        told = words(rita.get("/rules").text)
+        assert "ralf hat die Änderung „weniger eilig“ von rita freigegeben, sie gilt aber nicht" in told
+        assert "hat ralf entschieden" not in told
+        assert f'href="{path}"' in ralf.get("/rules").text
+        assert 'value="approved"' in ralf.get(path).text
+        assert ralf.post(path, data={"token": token(ralf), "decision": "approved"}).status_code == 303
+        assert "sie gilt aber nicht" not in words(rita.get("/rules").text)
+        assert ralf.get(path).status_code == 404
+    newest = shop.history()[0]
+    assert (shop.text, newest.author, newest.approved_by) == (NEW, "rita", "ralf")
+
+
+def test_whatever_breaks_amid_an_approval_lets_the_proposal_wait_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = propose(shop)
+
+    def broken(*_: object) -> None:
+        raise ValueError
+
+    with shop.office.client("ralf") as client, monkeypatch.context() as patch:
+        patch.setattr("maild.rules.rules_file.write_durably", broken)
+        with suppress(ValueError):
+            client.post(path, data={"token": token(client), "decision": "approved"})
+    assert shop.text == TESTED
     with shop.office.database.read() as connection:
         assert [waiting.id for waiting in waiting_proposals(connection)] == [int(path.rpartition("/")[2])]
