@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from maild.archive.audit import OPERATOR, Record, record
+from maild.archive.commit import lock_head
 from maild.archive.schema import grants, sessions, users
 from maild.errors import MaildError, NotFoundError
 from maild.mail.acts import Act
@@ -257,6 +258,7 @@ def _id_of(connection: Connection, login: str) -> int:
 
 def set_passwords(connection: Connection, arguments: list[NewPassword]) -> list[None]:
     """Set passwords and end the sessions that the old ones opened. Raises NotFoundError."""
+    lock_head(connection)  # a session that is opened at this moment comes before, and ends, or after, and is refused
     for new in arguments:
         user_id = _id_of(connection, new.login)
         connection.execute(update(users).where(users.c.id == user_id).values(password=new.password))
@@ -274,6 +276,7 @@ def set_passwords(connection: Connection, arguments: list[NewPassword]) -> list[
 
 def disable_users(connection: Connection, arguments: list[Disabling]) -> list[None]:
     """Close accounts; all their sessions end at once. Raises NotFoundError."""
+    lock_head(connection)  # as with passwords
     for change in arguments:
         user_id = _id_of(connection, change.login)
         connection.execute(update(users).where(users.c.id == user_id).values(disabled_ms=change.disabled_ms))

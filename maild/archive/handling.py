@@ -73,13 +73,18 @@ class Worked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undo:
-    """Somebody takes back what they did, in the teams where they still may; in `assigns` also a merge or a split."""
+    """Somebody takes back what they did, in the teams where they still may; in `assigns` also a merge or a split.
+
+    In those where `user_id` only `helps`, as long as the entry is theirs.
+    """
 
     id: int
     by: str
     at_ms: int
     teams: frozenset[str]
     assigns: frozenset[str] = frozenset()
+    helps: frozenset[str] = frozenset()
+    user_id: int | None = None
     learns: bool = False  # a spam filter is taught by what people call spam
 
 
@@ -240,8 +245,9 @@ def _undo(connection: Connection, asked: Undo) -> Undone:
     restored, left = [], 0
     for image in images:
         conversation_id, team = image["entry"]
-        row = entry_row(connection, conversation_id, team) if team in asked.teams else None
-        if row is None or row.revision != image["revision"]:
+        row = entry_row(connection, conversation_id, team) if team in asked.teams | asked.helps else None
+        is_theirs = row is not None and (team in asked.teams or row.assignee == asked.user_id)
+        if row is None or not is_theirs or row.revision != image["revision"]:
             left += 1
             continue
         _restore(connection, asked, row, image["was"])

@@ -205,6 +205,7 @@ def add_invited(connection: Connection, arguments: list[Newcomer]) -> list[int]:
 
 def redeem(connection: Connection, arguments: list[Redemption]) -> list[Invitation | None]:
     """Set passwords by links; None where a link does not hold. The sessions of the old password end."""
+    lock_head(connection)
     return [_redeem(connection, asked) for asked in arguments]
 
 

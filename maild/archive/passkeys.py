@@ -16,9 +16,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from maild.archive.audit import Record, record
+from maild.archive.commit import lock_head
 from maild.archive.schema import sessions, users
 from maild.archive.schema_sign_in import passkeys, spent_challenges
 from maild.archive.second_factors import factors_of, forget_unused_codes, put_codes
+from maild.archive.sessions import require_session
 from maild.archive.sign_in_notices import Told, tell
 from maild.mail.acts import Act
 
@@ -160,12 +162,14 @@ def known_passkey(connection: Connection, credential: bytes) -> KnownPasskey | N
 
 
 def add_passkeys(connection: Connection, arguments: list[NewPasskey]) -> list[Added]:
-    """Know passkeys from now on."""
+    """Know passkeys from now on. Raises ForbiddenError."""
+    lock_head(connection)
     return [_add(connection, new) for new in arguments]
 
 
 def _add(connection: Connection, new: NewPasskey) -> Added:
     at_ms = new.spending.at_ms
+    require_session(connection, new.session, new.user_id)
     if not _spend(connection, new.spending):
         return Added.SPENT
     if connection.scalar(select(passkeys.c.id).where(passkeys.c.credential == new.credential)) is not None:

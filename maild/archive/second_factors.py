@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from maild.archive.audit import Record, record
+from maild.archive.commit import lock_head
 from maild.archive.schema import sessions
 from maild.archive.schema_sign_in import passkeys, recovery_codes, totp
+from maild.archive.sessions import require_session
 from maild.archive.sign_in_notices import Told, tell
 from maild.mail.acts import Act
 
@@ -144,8 +146,10 @@ def forget_unused_codes(connection: Connection, user_id: int) -> None:
 
 
 def set_totp(connection: Connection, arguments: list[NewTotp]) -> list[None]:
-    """Know apps from now on."""
+    """Know apps from now on. Raises ForbiddenError."""
+    lock_head(connection)
     for new in arguments:
+        require_session(connection, new.session, new.user_id)
         replaced = _forget_app(connection, new.user_id)
         connection.execute(
             insert(totp).values(user_id=new.user_id, secret=new.secret, created_ms=new.at_ms, last_step=new.step)

@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from maild.archive.accounts import principal
 from maild.archive.audit import Record, record
+from maild.archive.commit import lock_head
 from maild.archive.schema import sessions, users
+from maild.archive.schema_sign_in import passkeys
+from maild.errors import ForbiddenError
 from maild.mail.acts import Act
 from maild.policy.grants import Principal
 
@@ -62,6 +66,20 @@ class OpenSession:
     way: str
 
 
+class Way(NamedTuple):
+    """By what somebody came in: a word of `Session.way`, and what was shown and must still hold when they do.
+
+    `stored` is the hash of the password that was right, `passkey_id` the passkey; None where none was shown.
+    """
+
+    word: str
+    stored: str | None = None
+    passkey_id: int | None = None
+
+
+_BY_PASSWORD = Way("password")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSession:
     """A session to open. `ends` is one that it replaces, as after signing in again."""
@@ -72,7 +90,7 @@ class NewSession:
     at_ms: int
     lifetime: Lifetime
     ends: bytes | None = None
-    way: str = "password"
+    way: Way = _BY_PASSWORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,32 +172,56 @@ def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_
 # --- writes -------------------------------------------------------------------------------------------------
 
 
-def open_sessions(connection: Connection, arguments: list[NewSession]) -> list[None]:
-    """Open sessions, and forget those that have run out."""
-    for new in arguments:
-        connection.execute(
-            delete(sessions).where(
-                (sessions.c.seen_ms < new.at_ms - new.lifetime.idle_s * 1000)
-                | (sessions.c.created_ms < new.at_ms - new.lifetime.absolute_s * 1000)
-            )
+def open_sessions(connection: Connection, arguments: list[NewSession]) -> list[bool]:
+    """Open sessions, and forget those that have run out; False where what was shown for one does not hold any more."""
+    return [_open(connection, new) for new in arguments]
+
+
+def _open(connection: Connection, new: NewSession) -> bool:
+    lock_head(connection)  # who changes a password or closes an account takes it, too: the one is before the other
+    if not _holds(connection, new):
+        return False
+    connection.execute(
+        delete(sessions).where(
+            (sessions.c.seen_ms < new.at_ms - new.lifetime.idle_s * 1000)
+            | (sessions.c.created_ms < new.at_ms - new.lifetime.absolute_s * 1000)
         )
-        if new.ends is not None:
-            connection.execute(delete(sessions).where(sessions.c.digest == new.ends))
-        connection.execute(
-            insert(sessions).values(
-                digest=new.digest,
-                user_id=new.user_id,
-                created_ms=new.at_ms,
-                seen_ms=new.at_ms,
-                client=new.client[:_CLIENT_LENGTH],
-                way=new.way,
-                confirmed_ms=new.at_ms,
-            )
+    )
+    if new.ends is not None:
+        connection.execute(delete(sessions).where(sessions.c.digest == new.ends))
+    client = new.client[:_CLIENT_LENGTH]
+    connection.execute(
+        insert(sessions).values(
+            digest=new.digest,
+            user_id=new.user_id,
+            created_ms=new.at_ms,
+            seen_ms=new.at_ms,
+            client=client,
+            way=new.way.word,
+            confirmed_ms=new.at_ms,
         )
-        _note(
-            connection, new.user_id, Act.SIGNED_IN, new.at_ms, {"way": new.way, "browser": new.client[:_CLIENT_LENGTH]}
-        )
-    return [None] * len(arguments)
+    )
+    _note(connection, new.user_id, Act.SIGNED_IN, new.at_ms, {"way": new.way.word, "browser": client})
+    return True
+
+
+def _holds(connection: Connection, new: NewSession) -> bool:
+    """Tell whether the account is open, and what was shown is still a way into it."""
+    row = connection.execute(select(users.c.password, users.c.disabled_ms).where(users.c.id == new.user_id)).first()
+    if row is None or row.disabled_ms is not None or new.way.stored not in {None, row.password}:
+        return False
+    shown = select(passkeys.c.id).where(passkeys.c.id == new.way.passkey_id, passkeys.c.user_id == new.user_id)
+    return new.way.passkey_id is None or connection.scalar(shown) is not None
+
+
+def require_session(connection: Connection, digest: bytes, user_id: int) -> None:
+    """Refuse within a unit of work what a session that has ended asks for; raises ForbiddenError.
+
+    Security: a thief's last request must not leave them a way in that outlives the session.
+    """
+    own = (sessions.c.digest == digest, sessions.c.user_id == user_id)
+    if connection.scalar(select(sessions.c.user_id).where(*own)) is None:
+        raise ForbiddenError("the session has ended")
 
 
 def touch_sessions(connection: Connection, arguments: list[Seen]) -> list[None]:

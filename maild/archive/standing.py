@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from maild.archive.accounts import principal
 from maild.archive.commit import lock_head
+from maild.archive.outgoing import survivor_of
+from maild.archive.schema import entries
 from maild.archive.team_cover import with_cover
 from maild.errors import ForbiddenError, NotFoundError
 from maild.policy.grants import Principal, assigned_with, may, teams_with, visible
@@ -23,6 +25,7 @@ from maild.policy.visible import Visible
 from maild.rules.model import Ruleset
 
 Unit = Callable[[Connection, list[Any]], Sequence[Any]]
+Talks = tuple[int, ...]  # ids of conversations
 Need = tuple[Permission, str | None]  # in that team; at large
 
 
@@ -45,31 +48,42 @@ class Reach:
 
     @property
     def visible(self) -> Visible:
-        """What they may read."""
+        """The inboxes that they may read as a whole."""
         return visible(self.who.grants, self.parents, self.at_ms)
+
+    @property
+    def sees(self) -> Visible:
+        """What they may read, also because it is assigned to them."""
+        return visible(self.who.grants, self.parents, self.at_ms, self.who.user_id)
 
     def teams(self, permission: Permission) -> frozenset[str]:
         """Return the inboxes in which they hold a permission."""
         return teams_with(self.who.grants, permission, self.parents, self.at_ms)
 
+    def helps(self, permission: Permission) -> frozenset[str]:
+        """Return the inboxes in which they hold a permission for what is assigned to them, and for nothing else."""
+        lent = assigned_with(self.who.grants, permission, self.parents, self.at_ms)
+        return lent - self.teams(permission)
+
     def may(self, permission: Permission, team: str | None) -> bool:
-        """Tell whether they may do one act; a helper, as long as the loan lasts, with what the page found assigned."""
-        if may(self.who, permission, team=team, teams=self.parents, now_ms=self.at_ms):
-            return True
-        return team is not None and team in assigned_with(self.who.grants, permission, self.parents, self.at_ms)
+        """Tell whether they may do one act, whosever it is."""
+        return may(self.who, permission, team=team, teams=self.parents, now_ms=self.at_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
     """A unit of work with its one argument, and what its person must hold when it is carried out.
 
-    `narrowed` fits the argument to what they may at that moment, where it says so itself.
+    `of` are the conversations that it is about: who helps holds a right where the entries of these are theirs at that
+    moment. None: it is about none, and who helps holds no right to it; with an empty tuple the unit itself asks whose
+    each one is. `narrowed` fits the argument to what they may at that moment, where it says so itself.
     """
 
     unit: Unit
     argument: Any
     by: Standing
     needs: tuple[Need, ...]
+    of: Talks | None = None
     narrowed: Callable[[Any, Reach], Any] | None = None
 
 
@@ -85,7 +99,7 @@ def while_allowed(connection: Connection, arguments: list[Allowed]) -> Sequence[
     for each in arguments:
         reach = reach_of(connection, each.by)
         for need in each.needs:
-            _require(reach, need)
+            _require(connection, reach, need, each.of)
         argument = each.argument if each.narrowed is None else each.narrowed(each.argument, reach)
         (result,) = each.unit(connection, [argument])
         results.append(result)
@@ -106,7 +120,7 @@ def require_standing(connection: Connection, by: Standing, needs: tuple[Need, ..
     """Ask once more before something that no transaction holds. Raises as `while_allowed` does."""
     reach = reach_of(connection, by)
     for need in needs:
-        _require(reach, need)
+        _require(connection, reach, need, None)
 
 
 def reach_of(connection: Connection, by: Standing) -> Reach:
@@ -119,10 +133,22 @@ def reach_of(connection: Connection, by: Standing) -> Reach:
     return Reach(who=with_cover(connection, who, by.rules, at_ms), parents=parents, at_ms=at_ms)
 
 
-def _require(reach: Reach, need: Need) -> None:
+def _require(connection: Connection, reach: Reach, need: Need, of: Talks | None) -> None:
     permission, team = need
     if reach.may(permission, team):
         return
-    if team is not None and not reach.may(Permission.READ, team):
+    own = team is not None and of is not None and _are_theirs(connection, reach, team, of)
+    if own and team in reach.helps(permission):
+        return
+    if team is not None and not reach.may(Permission.READ, team) and not (own and team in reach.sees.assigned):
         raise NotFoundError("not there, or not any more")
     raise ForbiddenError("the right ended")
+
+
+def _are_theirs(connection: Connection, reach: Reach, team: str, of: Talks) -> bool:
+    lies = entries.c
+    for talk in of:
+        where = (lies.conversation_id == survivor_of(connection, talk), lies.team == team)
+        if connection.scalar(select(lies.assignee).where(*where)) != reach.who.user_id:
+            return False
+    return True

@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -22,9 +23,10 @@ from maild.archive.app_passwords import Found, Used, find_app_password, is_accou
 from maild.archive.database import Database
 from maild.archive.outgoing import Answered, answered_by
 from maild.archive.passwords import STANDARD, Cost, Verifier
+from maild.archive.standing import Standing
 from maild.authentication.author import author_of
 from maild.delivery.deliveries import Dsn
-from maild.errors import AddressError, DiskFullError, MaildError, TemporaryError
+from maild.errors import AddressError, DiskFullError, ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.intake.accept import NO_ROOM, NOT_STORED
 from maild.intake.refused_programs import Refusals
 from maild.intake.spool import Spool
@@ -196,6 +198,8 @@ class MailPrograms:
             done = await self._submitter.submit(self._submission(account, envelope, ready))
         except TemporaryError as error:
             return NO_ROOM if isinstance(error, DiskFullError) else NOT_STORED
+        except (ForbiddenError, NotFoundError):  # between the look and the commit
+            return WITHDRAWN
         except MaildError as error:
             return Reply(code=550, enhanced="5.7.1", text=str(error))
         if isinstance(done, Collision):
@@ -244,11 +248,12 @@ class MailPrograms:
         )
 
     def _submission(self, account: Account, envelope: Envelope, ready: Ready) -> Submission:
-        answered, language = ready.answered, self._rulebook.current.organisation.language
+        answered, rules = ready.answered, self._rulebook.current
+        team, language = ready.sender.inbox if answered is None else answered.team, rules.organisation.language
         return Submission(
             content=ready.octets,
             kind="new" if answered is None else "answer",
-            team=ready.sender.inbox if answered is None else answered.team,
+            team=team,
             author=account.login,
             recipients=tuple(recipient.address for recipient in envelope.recipients),
             reverse_path=ready.sender.address,
@@ -259,7 +264,16 @@ class MailPrograms:
             held_note=_NOTES.get(language, _NOTES["en"]),
             dsn={str(each.address): _asked(envelope, each) for each in envelope.recipients},
             by_mail=envelope.reverse_path is not None,  # with a null one it asks for no reports
+            by=Standing(user_id=account.user_id, rules=rules, now_ms=self._now_ms),
+            needs=((Permission.RESPOND, team),),
+            also=partial(_require_password, account),
         )
+
+
+def _require_password(account: Account, connection: Connection) -> None:
+    """Ask once more, within the transaction that stores the letter, whether its password still holds."""
+    if find_app_password(connection, account.login, account.password_id) is None:
+        raise ForbiddenError("the password was revoked")
 
 
 class Quota:

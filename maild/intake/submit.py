@@ -28,7 +28,7 @@ from maild.archive.filing import Filed, Filing, file
 from maild.archive.index import IndexDocument
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
-from maild.archive.standing import Allowed, Need, Standing, while_allowed
+from maild.archive.standing import Allowed, Need, Standing, Talks, while_allowed
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import Dsn, NewDelivery
@@ -60,7 +60,7 @@ class Submission:
     the team. `also` is carried out in the same transaction, and may raise: then nothing is sent. Who gives it was shown
     nothing since `seen_id`, so that their own letters do not count as a colleague's. `dsn`: what was asked for about
     reports, by recipient; `by_mail`: its author hears of what becomes of it by mail, too. Where it leaves `by`
-    somebody's right, they must hold what it `needs` when it is stored.
+    somebody's right, they must hold what it `needs` when it is stored, in the conversations that it is `of`.
     """
 
     content: bytes
@@ -82,6 +82,7 @@ class Submission:
     by_mail: bool = False
     by: Standing | None = None
     needs: tuple[Need, ...] = ()
+    of: Talks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +318,7 @@ class Submitter:
         if asked.by is None:
             done = await self._writer.run(leave, leaving)
         else:
-            allowed = Allowed(unit=leave, argument=leaving, by=asked.by, needs=asked.needs)
+            allowed = Allowed(unit=leave, argument=leaving, by=asked.by, needs=asked.needs, of=asked.of)
             done = await self._writer.run(while_allowed, allowed)
         if isinstance(done, Sent) and done.filed is not None:
             self._index([document._replace(message_id=done.message_id, revision=done.filed.revision)])

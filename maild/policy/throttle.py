@@ -7,6 +7,9 @@ has signed in before is known by a cookie of its own: it answers for its own fai
 Codes of six digits can be guessed where passwords cannot: who has the password and tries codes is made to wait for the
 account itself. It takes the password to get there, so no stranger can do it to a colleague.
 
+A passkey cannot be guessed; looking at one that is none costs work all the same. One that stands alone counts for the
+network, apart from its passwords, or for a browser that knows the login; one after the password, as codes do.
+
 A try counts as failed before it is looked at, so that a thousand at the same moment are not all the first.
 
 Source: OWASP ASVS 5.0 §6.3.1; NIST SP 800-63B §5.2.2
@@ -27,7 +30,7 @@ FIRST_WAIT_S = 5.0
 MAX_WAIT_S = 300.0
 _FORGIVEN = 3  # tries, by one success: its own, and the typing errors of a colleague behind the same address
 # Half of the failures are forgotten in this time.
-_FORGET_S = {"account": 900.0, "all": 300.0, "network": 3600.0, "device": 3600.0, "code": 3600.0}
+_FORGET_S = {"account": 900.0, "all": 300.0, "network": 3600.0, "device": 3600.0, "code": 3600.0, "passkey": 3600.0}
 _MAX_KEYS = 20_000  # Invariant: strangers cannot make this table grow
 
 
@@ -86,6 +89,23 @@ class Throttle:
         """Forgive the tries of codes."""
         self._tallies.pop(_of_code(login, device), None)
 
+    def begin_passkey(self, ip: str, login: str, now_s: float, *, device: str = "") -> Verdict:
+        """Say how to treat a try of a passkey that stands for both factors; `device` knows the login that it is of."""
+        where = _of_passkey(ip, login, device)
+        if (wait_s := self._wait_s(where, now_s)) > 0:
+            return Verdict(retry_after_s=wait_s)
+        self._count(where, now_s)
+        return Verdict()
+
+    def passkey_succeeded(self, ip: str, login: str, now_s: float, *, device: str = "") -> None:
+        """Forgive the browser, or the network, a few tries."""
+        self._forgive(_of_passkey(ip, login, device), now_s)
+
+    def _forgive(self, where: tuple[str, str], now_s: float) -> None:
+        tally = self._tally(*where)
+        tally.failures, tally.at_s = max(tally.now(now_s) - _FORGIVEN, 0.0), now_s
+        tally.until_s = 0.0 if tally.failures < FREE_TRIES_ORIGIN else tally.until_s
+
     def _wait_s(self, where: tuple[str, str], now_s: float) -> float:
         return self._tally(*where).until_s - now_s
 
@@ -97,9 +117,8 @@ class Throttle:
     def succeeded(self, ip: str, login: str, now_s: float, *, device: str = "") -> None:
         """Forgive the account, and the network a few tries: a whole town hall may share an address."""
         self._tally("account", login).failures = 0.0
-        for tally in (self._tally(*_origin(ip, login, device)), self._tally("all", "")):
-            tally.failures, tally.at_s = max(tally.now(now_s) - _FORGIVEN, 0.0), now_s
-            tally.until_s = 0.0 if tally.failures < FREE_TRIES_ORIGIN else tally.until_s
+        for where in (_origin(ip, login, device), ("all", "")):
+            self._forgive(where, now_s)
 
     def _add(self, kind: str, key: str, now_s: float) -> float:
         tally = self._tally(kind, key)
@@ -116,6 +135,10 @@ class Throttle:
 
 def _origin(ip: str, login: str, device: str) -> tuple[str, str]:
     return ("device", f"{device} {login}") if device else ("network", network_of(ip))
+
+
+def _of_passkey(ip: str, login: str, device: str) -> tuple[str, str]:
+    return _origin(ip, login, device) if device else ("passkey", network_of(ip))
 
 
 def _of_code(login: str, device: str) -> tuple[str, str]:

@@ -77,8 +77,9 @@ async def undo(visit: Visit) -> Response:
     )
     try:
         done: TakenBack = await visit.write(
-            take_back, asked, _done(visit, message, written, "take-back"), needs=_needs(written)
-        )
+            take_back, asked, _done(visit, message, written, "take-back"), needs=_needs(written),
+            of=(message.conversation_id,),
+        )  # fmt: skip
     except (TemporaryError, ForbiddenError):
         raise
     except MaildError:
@@ -102,8 +103,9 @@ async def settle(visit: Visit) -> Response:
             asked = Change(delivery_id=each.id, act=act, by=visit.person.login, at_ms=visit.services.now_ms())
             try:
                 await visit.write(
-                    change_and_settle, asked, _done(visit, message, written, str(act)), needs=_needs(written)
-                )
+                    change_and_settle, asked, _done(visit, message, written, str(act)), needs=_needs(written),
+                    of=(message.conversation_id,),
+                )  # fmt: skip
             except (TemporaryError, ForbiddenError):
                 raise
             except MaildError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from maild.archive import content, queries
 from maild.archive.drafts import Draft, Editor, NewFile, add_files
+from maild.archive.standing import Reach, Talks
 from maild.errors import NotFoundError
 from maild.mail.composing import File
 from maild.mail.filename import safe_filename
@@ -25,7 +28,7 @@ def room_bytes(visit: Visit) -> int:
     return max((visit.services.settings.max_message_bytes - _OVERHEAD_BYTES) * 72 // 100, 0)
 
 
-async def keep(visit: Visit, draft_id: int, inbox: str, by: Editor, uploads: Iterable[UploadFile]) -> bool:
+async def keep(visit: Visit, draft: Draft, inbox: str, by: Editor, uploads: Iterable[UploadFile]) -> bool:
     """Keep uploaded files with a draft; False where one has no room any more."""
     whole = True
     for upload in uploads:
@@ -37,15 +40,28 @@ async def keep(visit: Visit, draft_id: int, inbox: str, by: Editor, uploads: Ite
             continue
         kept = await run_in_threadpool(_held, upload)
         new = NewFile(
-            draft_id=draft_id,
+            draft_id=draft.id,
             by=by,
             name=safe_filename(name),
             media_type=(upload.content_type or "").partition(";")[0].strip().lower()[:120],
             content=kept,
             max_bytes=room_bytes(visit),
         )
-        whole = await visit.write(add_files, new, needs=((Permission.DRAFT, inbox),)) and whole
+        needs = ((Permission.DRAFT, inbox),)
+        whole = await visit.write(add_files, new, needs=needs, of=talks_of(draft), narrowed=as_they_may) and whole
     return whole
+
+
+def talks_of(draft: Draft) -> Talks | None:
+    """Return the conversation that a draft belongs to; None for that of a new letter."""
+    return None if draft.conversation_id is None else (draft.conversation_id,)
+
+
+def as_they_may(asked: Any, reach: Reach) -> Any:
+    """Fit an act on a draft to what its person may still do with what others wrote."""
+    by, may = asked.by, reach.teams(Permission.RESPOND) & reach.visible.teams
+    acts_for = {team: ids for team, ids in by.acts_for.items() if team in may}
+    return replace(asked, by=replace(by, releasing=by.releasing & may, acts_for=acts_for))
 
 
 def _held(upload: UploadFile) -> content.Held:

@@ -70,7 +70,8 @@ class Confirming:
         person, code = visit.person, visit.form.get(f"{_PREFIX}code", "")[:_MAX_FIELD]
         if visit.form.get(_PREFIX + FIELD):
             proved = await self._proofs.passkeys.again(visit, _PREFIX)
-            tried = Tried(user_id=None if proved.problem else proved.user_id)
+            user_id = None if proved.problem else proved.user_id
+            tried = Tried(user_id=user_id, retry_after_s=proved.retry_after_s)
         elif code:
             tried = await self._proofs.code(visit, person.user_id, person.login, code)
         else:

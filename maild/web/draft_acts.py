@@ -21,7 +21,7 @@ from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, preset, senders
 from maild.web.asked import conversation_asked
-from maild.web.attached import files_of, keep
+from maild.web.attached import as_they_may, files_of, keep, talks_of
 from maild.web.desk import (
     Desk,
     answering_as,
@@ -120,13 +120,15 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
         answers_id=about.answers_id, seen_id=max(about.seen_id or 0, seen) or None, fields=fields,
         at_ms=visit.services.now_ms(), why=RELEASE if do == "release" else None,
     )  # fmt: skip
-    if await visit.write(save_drafts, save, *_released(visit, save), needs=((Permission.DRAFT, inbox),)) not in OPEN:
+    needs, of, released = ((Permission.DRAFT, inbox),), talks_of(about), _released(visit, save)
+    state = await visit.write(save_drafts, save, *released, needs=needs, of=of, narrowed=as_they_may)
+    if state not in OPEN:
         return visit.go(f"/drafts/{format_id(about.id)}")
-    whole = await keep(visit, about.id, inbox, by, visit.files)
+    whole = await keep(visit, about, inbox, by, visit.files)
     _tell(visit, inbox, about)
     if do == "piece":
         return JSONResponse({"subject": new.subject, "text": new.text} if new is not None else {})
-    return await _act(visit, about.id, inbox, do, whole=whole)
+    return await _act(visit, about, inbox, do, whole=whole)
 
 
 async def _template(visit: Visit, desk: Desk, chosen: Sender) -> Piece | None:
@@ -188,9 +190,10 @@ def _tell(visit: Visit, inbox: str, about: Draft) -> None:
         visit.services.feed.publish(frozenset({inbox}))
 
 
-async def _act(visit: Visit, draft_id: int, inbox: str, do: str, *, whole: bool) -> Response:
-    here = f"/drafts/{format_id(draft_id)}"
-    by, at_ms, needs = await editor(visit), visit.services.now_ms(), ((Permission.DRAFT, inbox),)
+async def _act(visit: Visit, about: Draft, inbox: str, do: str, *, whole: bool) -> Response:
+    draft_id, here = about.id, f"/drafts/{format_id(about.id)}"
+    by, at_ms = await editor(visit), visit.services.now_ms()
+    needs, of = ((Permission.DRAFT, inbox),), talks_of(about)
     if do == "autosave":
         return Response(status_code=204)
     if not whole:
@@ -199,10 +202,12 @@ async def _act(visit: Visit, draft_id: int, inbox: str, do: str, *, whole: bool)
         return await _send(visit, draft_id)
     if do == "discard":
         found = await visit.read(draft, visible=visit.visible, by=by, draft_id=draft_id)
-        await visit.write(remove, Removal(draft_id=draft_id, by=by, at_ms=at_ms), needs=needs)
+        gone = Removal(draft_id=draft_id, by=by, at_ms=at_ms)
+        await visit.write(remove, gone, needs=needs, of=of, narrowed=as_they_may)
         return visit.go(await _home(visit, found))
     if do.startswith("remove-") and do[7:].isascii() and do[7:].isdigit():
-        await visit.write(remove, Removal(draft_id=draft_id, by=by, at_ms=at_ms, position=int(do[7:10])), needs=needs)
+        gone = Removal(draft_id=draft_id, by=by, at_ms=at_ms, position=int(do[7:10]))
+        await visit.write(remove, gone, needs=needs, of=of, narrowed=as_they_may)
     if do == "preview":
         return visit.go(f"{here}?preview=1#preview")
     return visit.go(f"{here}?said={_SAID.get(do, 'saved')}")

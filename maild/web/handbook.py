@@ -144,7 +144,7 @@ async def mark(visit: Visit) -> Response:
     marking = Marking(
         team=entry.team, conversation_id=talk.id, why=why, author=visit.person.login, at_ms=visit.services.now_ms()
     )
-    await visit.write(book.mark_models, marking, needs=((Permission.RESPOND, entry.team),))
+    await visit.write(book.mark_models, marking, needs=((Permission.RESPOND, entry.team),), of=(talk.id,))
     return visit.go(f"/c/{talk.reference}")
 
 

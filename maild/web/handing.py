@@ -156,7 +156,7 @@ async def hand_over(visit: Visit) -> Response:
         keep="forget" not in visit.form,
     )  # fmt: skip
     needed = Permission.RESPOND if way == "back" else Permission.ASSIGN
-    done: Handed = await visit.write(hand, handing, needs=((needed, entry.team),))
+    done: Handed = await visit.write(hand, handing, needs=((needed, entry.team),), of=(talk.id,))
     visit.services.feed.publish(frozenset({entry.team, to_team, done.inbox or to_team}))
     if way == "fetched":  # where it lies here already, there was nothing to fetch
         return visit.go(back_to(visit, entry.team, talk.reference))

@@ -6,7 +6,7 @@ says who did what, and asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from maild.archive.entries import STATES
 from maild.archive.handling import NOBODY, Handling, Work, Worked, handle, since
 from maild.archive.lessons import Taught
 from maild.archive.lists import FILTERS
-from maild.archive.standing import Need
+from maild.archive.standing import Need, Reach
 from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id
 from maild.policy.roles import Permission
@@ -53,7 +53,6 @@ class Asked:
             conversation_id=conversation_id, team=team, shown=shown, state=self.state, returns_ms=self.returns_ms,
             assignee=self.assignee, priority=self.priority, add_tags=self.add_tags, remove_tags=self.remove_tags,
             taught=Taught(visit.person.login, visit.now_ms) if teaches else None,
-            held_by=visit.person.user_id if team in visit.visible.assigned else None,
         )  # fmt: skip
 
 
@@ -148,7 +147,8 @@ async def _carry_out(visit: Visit, talk: queries.Conversation, entry: queries.En
     work = Work(
         by=visit.person.login, at_ms=visit.services.now_ms(), handlings=(asked.to(visit, talk.id, entry.team, shown),)
     )
-    worked: Worked = await visit.write(handle, work, needs=needs_of(visit, entry.team, asked))
+    needs = needs_of(visit, entry.team, asked)
+    worked: Worked = await visit.write(handle, work, needs=needs, of=(), narrowed=whose_it_is)
     if worked.overtaken:
         return await overtaken(visit, talk, entry, shown or 0)
     visit.services.feed.publish(frozenset({entry.team}))
@@ -161,6 +161,15 @@ def needs_of(visit: Visit, team: str, asked: Asked) -> tuple[Need, ...]:
     """Return what must still be held when it is carried out."""
     assigns = asked.assignee not in {None, NOBODY, visit.person.user_id}
     return ((Permission.RESPOND, team), *([(Permission.ASSIGN, team)] if assigns else []))
+
+
+def whose_it_is(work: Work, reach: Reach) -> Work:
+    """Fit an act on entries to who helps: what is no longer theirs is not there."""
+    handlings = tuple(
+        each if reach.may(Permission.RESPOND, each.team) else replace(each, held_by=reach.who.user_id)
+        for each in work.handlings
+    )
+    return replace(work, handlings=handlings)
 
 
 def back_to(visit: Visit, team: str, reference: str, *, undo_id: int | None = None) -> str:

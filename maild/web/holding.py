@@ -45,7 +45,7 @@ async def let_go(visit: Visit) -> Response:
     done = visit.acted(
         Act.RELEASED, team=team, conversation_id=message.conversation_id, about=format_id(message.id), what="held mail"
     )
-    if await visit.write(release, change, done, needs=((Permission.RESPOND, team),)):
+    if await visit.write(release, change, done, needs=((Permission.RESPOND, team),), of=(message.conversation_id,)):
         visit.services.wake()
         visit.services.feed.publish(frozenset({team}))
     return visit.go(own_path(visit.form.get("next", "")))

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from maild.archive.accounts import LoginTakenError
 from maild.archive.identities import UnusableLoginError, Vouched, user_of, welcome
-from maild.archive.sessions import Confirmation, confirm_sessions
+from maild.archive.sessions import Confirmation, Way, confirm_sessions
 from maild.errors import ForbiddenError
 from maild.policy.roles import Role
 from maild.web.edge import client_ip
@@ -151,7 +151,7 @@ class House:
             raise ProviderError("closed") from None
         if not brought:
             raise ProviderError("groups")
-        return await self._desk.admit(visit, person.id, person.login, wanted, "provider")
+        return await self._desk.admit(visit, person.id, person.login, wanted, Way("provider"))
 
     async def _confirm(self, visit: Visit, provider: Provider, claims: Claims, begun_s: int, wanted: str) -> Response:
         owner = await visit.read(user_of, provider.settings.issuer, claims.subject)

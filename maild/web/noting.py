@@ -34,7 +34,7 @@ async def add_note(visit: Visit) -> Response:
             text=text,
             mentioned=await _mentioned(visit, entry, text),
         )
-        await visit.write(add_notes, note, needs=((Permission.DRAFT, entry.team),))
+        await visit.write(add_notes, note, needs=((Permission.DRAFT, entry.team),), of=(talk.id,))
         visit.services.feed.publish(frozenset({entry.team}))
     return visit.go(f"/c/{talk.reference}#notes-end" if text else f"/c/{talk.reference}")
 

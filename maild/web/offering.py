@@ -36,7 +36,7 @@ async def take(visit: Visit) -> Response:
             conversation_id=each.conversation_id, team=each.team, shown=each.revision, assignee=visit.person.user_id
         )
         work = Work(by=visit.person.login, at_ms=visit.services.now_ms(), handlings=(handling,))
-        worked: Worked = await visit.write(handle, work)
+        worked: Worked = await visit.write(handle, work, needs=((Permission.RESPOND, each.team),), of=())
         if worked.done:
             visit.services.feed.publish(frozenset({each.team}))
             return visit.go(Place(team=each.team).conversation_url(each.reference))

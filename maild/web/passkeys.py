@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from typing import NamedTuple
 
 import structlog
 from anyio.to_thread import run_sync
 from sqlalchemy import Connection
 
+from maild.archive.accounts import fold_login
 from maild.archive.audit import Record, note_acts
 from maild.archive.passkeys import (
     Added,
@@ -33,6 +36,8 @@ from maild.archive.passkeys import (
     use_passkeys,
 )
 from maild.mail.acts import Act
+from maild.policy.throttle import Throttle
+from maild.web.devices import Devices
 from maild.web.edge import client_ip
 from maild.web.passkey_proof import (
     PasskeyError,
@@ -46,7 +51,7 @@ from maild.web.passkey_proof import (
 )
 from maild.web.services import Services
 from maild.web.tickets import Tickets
-from maild.web.visit import Visit
+from maild.web.visit import Visit, cookie_name
 
 FIELD, TICKET = "passkey", "passkey-ticket"  # of forms that show one
 _CHALLENGE_BYTES = 32
@@ -67,15 +72,29 @@ class Proved:
 
     user_id: int = 0
     login: str = ""
-    problem: str = ""  # late, wrong, copied
+    passkey_id: int = 0
+    problem: str = ""  # late, wrong, copied, often
+    retry_after_s: float = 0.0  # nobody looked
+
+
+class _Whose(NamedTuple):
+    """Whose passkey it must be; 0 and "" where that is not known before."""
+
+    user_id: int = 0
+    login: str = ""
+
+
+_NOBODY = _Whose()
 
 
 class Passkeys:
     """Where passkeys are asked for and believed."""
 
-    def __init__(self, services: Services) -> None:
-        """Hold for the site that the settings name."""
+    def __init__(self, services: Services, throttle: Throttle, devices: Devices) -> None:
+        """Hold for the site that the settings name, within `throttle`."""
         self._services = services
+        self._throttle = throttle
+        self._devices = devices
         self._alone = Tickets(services.key("passkeys"), "passkey alone")
         self._second = Tickets(services.key("passkeys"), "passkey after the password")
         self._again = Tickets(services.key("passkeys"), "passkey once more")
@@ -110,42 +129,73 @@ class Passkeys:
 
     async def alone(self, visit: Visit) -> Proved:
         """Believe a passkey that stands for both factors."""
-        return await self._prove(self._alone, visit, 0, "", alone=True)
+        return await self._prove(self._alone, visit, _NOBODY, "", alone=True)
 
-    async def second(self, visit: Visit, user_id: int) -> Proved:
+    async def second(self, visit: Visit, user_id: int, login: str) -> Proved:
         """Believe a passkey after the password."""
-        return await self._prove(self._second, visit, user_id, "", alone=False)
+        return await self._prove(self._second, visit, _Whose(user_id, fold_login(login)), "", alone=False)
 
     async def again(self, visit: Visit, prefix: str) -> Proved:
         """Believe that it is still who is signed in."""
-        return await self._prove(self._again, visit, visit.person.user_id, prefix, alone=True)
+        whose = _Whose(visit.person.user_id, visit.person.login)
+        return await self._prove(self._again, visit, whose, prefix, alone=True)
 
-    async def _prove(self, tickets: Tickets, visit: Visit, user_id: int, prefix: str, *, alone: bool) -> Proved:
+    async def _prove(self, tickets: Tickets, visit: Visit, whose: _Whose, prefix: str, *, alone: bool) -> Proved:
         said = tickets.read(visit.token, visit.form.get(prefix + TICKET, ""), visit.now_ms)
         if said is None or self.site is None:
             return Proved(problem="late")
-        if said["user"] != user_id:
-            return await self._refuse(visit, user_id, None)
+        if said["user"] != whose.user_id:
+            return await self._refuse(visit, whose.user_id, None)
         answer, challenge = visit.form.get(prefix + FIELD, ""), b64decode(said["challenge"])
-        known = None
+        known = await self._claimed(visit, answer)
+        if (wait_s := self._begin(visit, whose, known)) > 0:
+            _log.info("login.refused", client=client_ip(visit.request))
+            return Proved(problem="often", retry_after_s=wait_s)
         try:
-            known = await visit.read(known_passkey, shown(answer).credential)
-            if known is None or user_id not in {0, known.user_id}:
+            if known is None or whose.user_id not in {0, known.user_id}:
                 raise PasskeyError("unknown")
             counter = await self._verified(self.site, answer, challenge, known, alone=alone)
         except PasskeyError:
-            return await self._refuse(visit, user_id, known)
+            return await self._refuse(visit, whose.user_id, known)
         use = PasskeyUse(id=known.id, counter=counter, spending=_spending(tickets, challenge, visit.now_ms))
         match await visit.write(use_passkeys, use):
             case Used.YES:
-                return Proved(user_id=known.user_id, login=known.login)
+                self._succeeded(visit, whose, known)
+                return Proved(user_id=known.user_id, login=known.login, passkey_id=known.id)
             case Used.COPIED:
                 _log.warning("login.passkey_copied", user=known.user_id, client=client_ip(visit.request))
                 return Proved(problem="copied")
             case Used.SPENT:
                 return Proved(problem="late")
             case _:
-                return await self._refuse(visit, user_id, None)
+                return await self._refuse(visit, whose.user_id, None)
+
+    async def _claimed(self, visit: Visit, answer: str) -> KnownPasskey | None:
+        """Return the passkey that somebody says to have; nothing of it is proven."""
+        try:
+            return await visit.read(known_passkey, shown(answer).credential)
+        except PasskeyError:
+            return None
+
+    def _begin(self, visit: Visit, whose: _Whose, known: KnownPasskey | None) -> float:
+        """Count a try; returns how long nobody looks at one."""
+        now_s, login = time.monotonic(), whose.login or (known.login if known is not None else "")
+        device = self._device(visit, login)
+        if whose.login:
+            return self._throttle.begin_code(login, now_s, device=device).retry_after_s
+        return self._throttle.begin_passkey(client_ip(visit.request), login, now_s, device=device).retry_after_s
+
+    def _succeeded(self, visit: Visit, whose: _Whose, known: KnownPasskey) -> None:
+        device = self._device(visit, known.login)
+        if whose.login:
+            self._throttle.code_succeeded(whose.login, device=device)
+        else:
+            ip = client_ip(visit.request)
+            self._throttle.passkey_succeeded(ip, known.login, time.monotonic(), device=device)
+
+    def _device(self, visit: Visit, login: str) -> str:
+        cookie = visit.request.cookies.get(cookie_name(visit.services, "device"), "")
+        return self._devices.known(cookie, login) if login else ""
 
     async def _verified(self, site: Site, answer: str, challenge: bytes, known: KnownPasskey, *, alone: bool) -> int:
         check = partial(

@@ -57,7 +57,7 @@ class Proofs:
         self._new_in_hand = 0
         self.devices = Devices(services.key("devices"))
         self.seal = Seal(services.key("second factors"))
-        self.passkeys = Passkeys(services)
+        self.passkeys = Passkeys(services, self._throttle, self.devices)
 
     async def password(self, visit: Visit, login: str, password: str) -> Tried:
         """Check a password."""

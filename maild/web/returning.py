@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.responses import Response
 
 from maild.archive.return_home import Choice, Settling, returned, settle
+from maild.archive.standing import Reach
+from maild.errors import ForbiddenError
 from maild.policy.roles import Permission
 from maild.web.handling import number_asked
 from maild.web.shell import shell_of, team_name
@@ -51,6 +55,14 @@ async def choose(visit: Visit) -> Response:
         parents=visit.parents,
         at_ms=visit.services.now_ms(),
     )
-    await visit.write(settle, settling)
+    await visit.write(settle, settling, narrowed=_narrowed)
     visit.services.feed.publish()
     return visit.go("/")
+
+
+def _narrowed(asked: Settling, reach: Reach) -> Settling:
+    """Fit what was chosen to what its person may see; raises ForbiddenError where they may answer no more."""
+    lent = reach.helps(Permission.RESPOND) & reach.sees.assigned
+    if asked.inboxes - reach.teams(Permission.RESPOND) - lent:
+        raise ForbiddenError("the right ended")
+    return replace(asked, visible=reach.sees, at_ms=reach.at_ms)

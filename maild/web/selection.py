@@ -20,7 +20,7 @@ from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.web.colleagues import assignable
 from maild.web.handing import receivers
-from maild.web.handling import Asked, assignee_asked, marks_asked, needs_of, state_asked, tomorrow
+from maild.web.handling import Asked, assignee_asked, marks_asked, needs_of, state_asked, tomorrow, whose_it_is
 from maild.web.handling_words import line
 from maild.web.shell import Place, place_from
 from maild.web.visit import Visit
@@ -87,7 +87,8 @@ async def act_on_selection(visit: Visit) -> Response:
     asked = await _asked(visit, team, do)
     handlings = tuple(asked.to(visit, number, team, revision) for number, revision in picked.values())
     work = Work(by=visit.person.login, at_ms=visit.services.now_ms(), handlings=handlings)
-    worked: Worked = await visit.write(handle, work, needs=needs_of(visit, team, asked))
+    needs = needs_of(visit, team, asked)
+    worked: Worked = await visit.write(handle, work, needs=needs, of=(), narrowed=whose_it_is)
     visit.services.feed.publish(frozenset({team}))
     left = {number for number, _ in worked.overtaken}
     query = {"undo": worked.undo_id} if worked.undo_id is not None else {}

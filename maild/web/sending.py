@@ -16,6 +16,7 @@ from maild.mail.markup import letter_html, lines_of
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender
 from maild.web import times
+from maild.web.attached import talks_of
 from maild.web.draft_form import AFTER, Checked
 from maild.web.visit import Visit
 
@@ -62,6 +63,7 @@ async def send(visit: Visit, ready: Ready) -> Sent | Collision | TooLarge:
         state=after if after in AFTER else "waiting",
         by=visit.standing,
         needs=((Permission.RESPOND, sender.inbox),),
+        of=talks_of(draft),
     )
     return await visit.services.submitter.submit(submission)
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from maild.archive.accounts import Preference, set_preferences, stored_password
 from maild.archive.second_factors import factors_of
-from maild.archive.sessions import Ending, NewSession, digest_of, end_sessions, handle_of, new_token, open_sessions
+from maild.archive.sessions import Ending, NewSession, Way, digest_of, end_sessions, handle_of, new_token, open_sessions
 from maild.web.edge import client_ip
 from maild.web.forms import own_path
 from maild.web.language import LANGUAGES
@@ -59,7 +59,7 @@ class Desk:
     async def after_password(self, visit: Visit, user_id: int, login: str, stored: str, wanted: str) -> Response:
         """Let somebody in whose password is right, or ask for the second factor. `stored` is the hash that matched."""
         if not (await visit.read(factors_of, user_id)).any:
-            return await self.admit(visit, user_id, login, wanted, "password")
+            return await self.admit(visit, user_id, login, wanted, Way("password", stored=stored))
         ticket = self._tickets.issue(visit.token, visit.now_ms, login=login, hash=_of(stored))
         return await self._second_step(visit, user_id, wanted, ticket)
 
@@ -74,16 +74,19 @@ class Desk:
         if user_id is None or stored is None or _of(stored) != said["hash"]:
             return visit.go("/login")
         if visit.form.get(FIELD):
-            proved = await self._proofs.passkeys.second(visit, user_id)
+            proved = await self._proofs.passkeys.second(visit, user_id, said["login"])
+            if proved.retry_after_s:
+                return problem(visit.request, visit.services, 429, retry_after_s=proved.retry_after_s)
             if proved.problem:
                 return await self._second_step(visit, user_id, wanted, ticket, problem=proved.problem)
-            return await self.admit(visit, user_id, said["login"], wanted, "passkey-second")
+            way = Way("passkey-second", stored=stored, passkey_id=proved.passkey_id)
+            return await self.admit(visit, user_id, said["login"], wanted, way)
         tried = await self._proofs.code(visit, user_id, said["login"], visit.form.get("code", "")[:_MAX_FIELD])
         if tried.retry_after_s:
             return problem(visit.request, visit.services, 429, retry_after_s=tried.retry_after_s)
         if not tried.way:
             return await self._second_step(visit, user_id, wanted, ticket, problem="code")
-        return await self.admit(visit, user_id, said["login"], wanted, tried.way)
+        return await self.admit(visit, user_id, said["login"], wanted, Way(tried.way, stored=stored))
 
     async def _second_step(
         self, visit: Visit, user_id: int, wanted: str, ticket: str, *, problem: str = ""
@@ -102,14 +105,17 @@ class Desk:
         """Let somebody in whose passkey stands for login, password and second factor."""
         wanted = own_path(visit.form.get("next", "/"))
         proved = await self._proofs.passkeys.alone(visit)
+        if proved.retry_after_s:
+            return problem(visit.request, visit.services, 429, retry_after_s=proved.retry_after_s)
         if proved.problem:
             return self._form(visit, wanted, "", problem=proved.problem)
-        return await self.admit(visit, proved.user_id, proved.login, wanted, "passkey")
+        way = Way("passkey", passkey_id=proved.passkey_id)
+        return await self.admit(visit, proved.user_id, proved.login, wanted, way)
 
-    async def admit(self, visit: Visit, user_id: int, login: str, wanted: str, way: str) -> Response:
+    async def admit(self, visit: Visit, user_id: int, login: str, wanted: str, way: Way) -> Response:
         """Open a session for somebody who has proved who they are, and know the browser from now on."""
         token = new_token()
-        await visit.write(
+        is_open: bool = await visit.write(
             open_sessions,
             NewSession(
                 digest=digest_of(token),
@@ -121,6 +127,8 @@ class Desk:
                 way=way,
             ),
         )
+        if not is_open:  # what was shown ended while it was looked at
+            return visit.go("/login")
         _log.info("login.succeeded", user=user_id, client=client_ip(visit.request))
         response = visit.go(wanted)
         secure = visit.services.settings.secure

@@ -35,20 +35,19 @@ async def undo_offered(visit: Visit) -> Offer | None:
 
 
 def _narrowed(asked: Undo, reach: Reach) -> Undo:
-    """Fit an undoing to where its person may still act: what is elsewhere by now is left."""
+    """Fit an undoing to where its person may act at that moment: what is elsewhere by now is left."""
     teams = reach.teams(Permission.RESPOND) & reach.visible.teams
-    return replace(asked, teams=teams, assigns=teams & reach.teams(Permission.ASSIGN))
+    helps = reach.helps(Permission.RESPOND)
+    return replace(asked, teams=teams, assigns=teams & reach.teams(Permission.ASSIGN), helps=helps)
 
 
 async def undo_act(visit: Visit) -> Response:
     """Undo an act of one's own, where nobody has changed anything since."""
     text = visit.form.get("undo", "")
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
-    teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
-    teams |= visit.helps(Permission.RESPOND)
     asked = Undo(
-        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
-        assigns=frozenset(team for team in teams if visit.may(Permission.ASSIGN, team)), learns=visit.services.learns,
+        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=frozenset(),
+        user_id=visit.person.user_id, learns=visit.services.learns,
     )  # fmt: skip
     done: Undone = await visit.write(undo, asked, narrowed=_narrowed)
     visit.services.feed.publish(frozenset(team for _, team in done.restored))

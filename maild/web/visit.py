@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from maild.archive.audit import Audited, Record, carry_out
 from maild.archive.queries import Entry
 from maild.archive.sessions import Session
-from maild.archive.standing import Allowed, Need, Reach, Standing, while_allowed
+from maild.archive.standing import Allowed, Need, Reach, Standing, Talks, while_allowed
 from maild.mail.acts import Act
 from maild.policy.grants import Principal, assigned_with, may, may_with, teams_with, visible
 from maild.policy.roles import Permission
@@ -106,18 +107,21 @@ class Visit:
         argument: Any,
         *acts: Record,
         needs: tuple[Need, ...] = (),
+        of: Talks | None = None,
         narrowed: Callable[[Any, Reach], Any] | None = None,
     ) -> Any:
         """Have the writer carry out a unit of work, which is these acts; returns after its commit.
 
-        The visitor must hold what it `needs` at that moment; `narrowed` fits the argument to what they then may.
+        The visitor must hold what it `needs` at that moment, who helps for these conversations `of` theirs; `narrowed`
+        fits the argument to what they then may: all as `Allowed` says.
         """
         writer = self.services.database.writer
         if acts:
             unit, argument = carry_out, Audited(unit=unit, argument=argument, records=acts)
+            narrowed = None if narrowed is None else partial(_narrowed_within, narrowed)
         if not needs and narrowed is None:
             return await writer.run(unit, argument)
-        allowed = Allowed(unit=unit, argument=argument, by=self.standing, needs=needs, narrowed=narrowed)
+        allowed = Allowed(unit=unit, argument=argument, by=self.standing, needs=needs, of=of, narrowed=narrowed)
         return await writer.run(while_allowed, allowed)
 
     @property
@@ -178,6 +182,10 @@ class Visit:
     def go(self, path: str) -> RedirectResponse:
         """Send the reader to another page of ours, by GET."""
         return RedirectResponse(path, status_code=303)
+
+
+def _narrowed_within(narrowed: Callable[[Any, Reach], Any], audited: Audited, reach: Reach) -> Audited:
+    return replace(audited, argument=narrowed(audited.argument, reach))
 
 
 def cookie_name(services: Services, name: str) -> str:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
+from maild.archive.accounts import (
+    Disabling,
+    NewGrant,
+    NewPassword,
+    NewUser,
+    add_grants,
+    add_users,
+    disable_users,
+    set_passwords,
+)
 from maild.archive.agreeing import Agreement, agree, waiting_links
 from maild.archive.database import Database
 from maild.archive.invitations import NewInvitation, invite, open_invitation, person_of
@@ -24,9 +33,9 @@ from maild.archive.passkeys import (
     use_passkeys,
 )
 from maild.archive.second_factors import factors_of
-from maild.archive.sessions import digest_of
+from maild.archive.sessions import Ending, Lifetime, NewSession, Way, digest_of, end_sessions, open_sessions
 from maild.archive.sign_in_notices import PutAway, put_away, told
-from maild.errors import NotFoundError
+from maild.errors import ForbiddenError, NotFoundError
 from maild.policy.granting import Teams
 from maild.policy.roles import Role
 
@@ -37,6 +46,8 @@ TEAMS = Teams(parents={"kita": None})
 def _user(database: Database, login: str, role: Role | None = None, team: str | None = None) -> int:
     new = NewUser(login=login, name="", mail=None, password="$phc", created_ms=NOW_MS)
     user_id = database.writer.submit(add_users, new).result()
+    session = NewSession(digest=login.encode(), user_id=user_id, client="", at_ms=NOW_MS, lifetime=Lifetime())
+    assert database.writer.submit(open_sessions, session).result()
     if role is not None:
         given = NewGrant(login=login, role=role, team=team, from_ms=0, until_ms=None, granted_by="operator")
         database.writer.submit(add_grants, given).result()
@@ -50,9 +61,44 @@ def _spending(number: int, at_ms: int = NOW_MS) -> Spending:
 def _add(database: Database, user_id: int, credential: bytes, number: int) -> Added:
     new = NewPasskey(
         user_id=user_id, login="petra", credential=credential, handle=b"h" * 32, public_key=b"\xa0", counter=4,
-        name="Schlüssel", codes=(b"c" * 32,), session=b"", spending=_spending(number),
+        name="Schlüssel", codes=(b"c" * 32,), session=b"petra", spending=_spending(number),
     )  # fmt: skip
     return database.writer.submit(add_passkeys, new).result()
+
+
+def test_a_session_that_ended_leaves_no_way_in_behind(database: Database) -> None:
+    user_id = _user(database, "petra")
+    database.writer.submit(end_sessions, Ending(user_id=user_id, at_ms=NOW_MS)).result()
+    with pytest.raises(ForbiddenError):
+        _add(database, user_id, b"eins", 1)
+    with database.read() as connection:
+        assert not factors_of(connection, user_id).any
+
+
+def test_what_was_shown_opens_nothing_once_it_holds_no_more(database: Database) -> None:
+    user_id, other = _user(database, "petra"), _user(database, "karin")
+    _add(database, user_id, b"eins", 1)
+    with database.read() as connection:
+        known = known_passkey(connection, b"eins")
+    assert known is not None
+
+    def opens(way: Way, number: int, of: int = user_id) -> bool:
+        digest = bytes([number]) * 32
+        new = NewSession(digest=digest, user_id=of, client="", at_ms=NOW_MS, lifetime=Lifetime(), way=way)
+        return bool(database.writer.submit(open_sessions, new).result())
+
+    by_password, by_passkey = Way("password", stored="$phc"), Way("passkey", passkey_id=known.id)
+    assert [opens(by_password, 1), opens(by_passkey, 2), opens(Way("provider"), 3)] == [True, True, True]
+    assert not opens(by_passkey, 4, of=other)
+    changed = NewPassword(login="petra", password="$neu", by="petra", at_ms=NOW_MS)
+    database.writer.submit(set_passwords, changed).result()
+    gone = PasskeyRemoval(user_id=user_id, login="petra", id=known.id, at_ms=NOW_MS)
+    database.writer.submit(remove_passkeys, gone).result()
+    assert [opens(by_password, 5), opens(by_passkey, 6)] == [False, False]
+    database.writer.submit(disable_users, Disabling(login="petra", disabled_ms=NOW_MS)).result()
+    assert not opens(Way("provider"), 7)
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM sessions").scalar_one() == 1  # karin's
 
 
 def _use(database: Database, known: KnownPasskey, counter: int, number: int, at_ms: int = NOW_MS) -> Used:

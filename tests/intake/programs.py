@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -73,6 +73,7 @@ class Programs:
     desk: MailPrograms = field(init=False)
     rulebook: Rulebook = field(init=False)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    meanwhile: Callable[[], object] = lambda: None  # while a letter is read
 
     def __post_init__(self) -> None:
         path = self.directory / "rules.yaml"
@@ -105,6 +106,7 @@ class Programs:
         return self.now_ms
 
     async def read(self, order: Order, octets: bytes) -> tuple[Filing, IndexDocument]:
+        self.meanwhile()
         found = self._reading(order.message_id, "out", order.recipients, order.team, octets)
         return found.filing, found.document
 

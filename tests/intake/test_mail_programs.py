@@ -177,12 +177,16 @@ def _close_account(programs: Programs) -> None:
     programs.database.writer.submit(disable_users, Disabling(login="jonas", disabled_ms=programs.now_ms)).result()
 
 
+@pytest.mark.parametrize("meanwhile", [False, True])
 @pytest.mark.parametrize("withdraw", [_revoke_right, _revoke_password, _close_account])
-async def test_what_was_withdrawn_a_moment_ago_holds_no_more(
-    programs: Programs, withdraw: Callable[[Programs], None]
+async def test_what_was_withdrawn_a_moment_ago_or_while_the_letter_is_read_holds_no_more(
+    programs: Programs, withdraw: Callable[[Programs], None], meanwhile: bool
 ) -> None:
     account = await signed_in(programs)
-    withdraw(programs)
+    if meanwhile:
+        programs.meanwhile = lambda: withdraw(programs)
+    else:
+        withdraw(programs)
     reply = await hand_in(programs, account, THUNDERBIRD)
     assert str(reply).startswith("550 5.7.1 ")
     assert programs.rows(outgoing) == []

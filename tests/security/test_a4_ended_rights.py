@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ OWN = {
     "add_passkeys", "use_passkeys", "remove_passkeys", "remove_second_factors", "renew_codes", "set_totp", "use_step",
     "use_paper", "welcome", "confirm_sessions", "open_sessions", "end_sessions", "set_preferences", "set_passwords",
     "revoke_app_passwords", "put_away", "redeem", "note_acts", "note_readings", "mark_seen", "notice_mentions",
-    "book.end_welcomes", "settle", "take_note",
+    "book.end_welcomes", "take_note",
 }  # fmt: skip
 # What asks by itself, within its transaction, for more than one permission says.
 ASKS_ITSELF = {
@@ -83,6 +84,7 @@ class Race:
     late: Late
     user_id: int
     ways: Any = field(default_factory=lambda: cycle(("taken back", "run out", "closed")))
+    all_ways: tuple[str, ...] = ()
     before: list[object] = field(default_factory=list)
 
     def sql(self, text: str) -> Any:
@@ -120,6 +122,8 @@ class Race:
                     self.sql(f"UPDATE grants SET revoked_ms = {now_ms} WHERE user_id = {self.user_id}")
                 case "run out":
                     self.office.clock.ms += 1
+                case "given away":
+                    self.sql("UPDATE entries SET assignee = NULL")
                 case _:
                     self.sql(f"UPDATE users SET disabled_ms = {now_ms} WHERE id = {self.user_id}")
             self.before = self.state()
@@ -133,6 +137,8 @@ class Race:
         assert answer.status_code in {303, 400, 403, 404}, (unit, way, answer.status_code)
         self.sql(f"UPDATE grants SET until_ms = NULL, revoked_ms = NULL WHERE user_id = {self.user_id}")
         self.sql(f"UPDATE users SET disabled_ms = NULL WHERE id = {self.user_id}")
+        if way == "given away":
+            self.sql(f"UPDATE entries SET assignee = {self.user_id} WHERE team = 'kita'")
 
 
 def _race(office: Office) -> Race:
@@ -145,6 +151,17 @@ def _race(office: Office) -> Race:
     late = Late(office.database.writer)
     office.database.writer = office.services.submitter._writer = late  # type: ignore[assignment]
     return Race(office=office, client=office.client("petra"), late=late, user_id=user_id)
+
+
+def _helped(office: Office) -> Race:
+    """Return somebody who helps: they see and do what is assigned to them."""
+    race = _race(office)
+    user_id = office.user("helga")
+    office.grant("helga", Role.RESPONDER, "kita", only_assigned=True)
+    race.user_id, race.client = user_id, office.client("helga")
+    race.all_ways = ("given away", "taken back", "run out", "closed")
+    race.ways = cycle(race.all_ways)
+    return race
 
 
 def test_no_act_on_letters_outlives_its_right(office: Office) -> None:
@@ -199,6 +216,65 @@ def test_no_letter_leaves_after_its_right(office: Office) -> None:
     race.lose("change_and_settle", lambda: race.post(f"/queue/D{delivery_id}", do="hold"))
     race.sql("UPDATE deliveries SET state = 'failed'")
     race.lose("change_and_settle", lambda: race.post(f"{sent}/deliveries", do="retry"))
+
+
+def test_no_act_of_who_helps_outlives_that_the_entry_is_theirs(office: Office) -> None:
+    race = _helped(office)
+    number, one = race.letter("Eins")
+    konto, _ = race.letter("Neues Konto")
+    race.sql(f"UPDATE entries SET assignee = {race.user_id}")
+    here = f"/c/{one}"
+    for _ in race.all_ways:
+        race.lose("handle", lambda: race.post(f"{here}/state", state="closed"))
+        race.lose("add_notes", lambda: race.post(f"{here}/note", note="intern"))
+        race.lose("mark_models", lambda: race.post(f"{here}/model", why="gut"))
+        race.lose("release", lambda: race.post(f"/m/{shown_id(konto)}/release", next="/"))
+        picked = {f"pick-{one}": str(race.sql("SELECT max(revision) FROM entries"))}
+        race.lose("handle", partial(race.post, "/inbox/kita/selection", do="closed", **picked))
+    form, kept = reply(office, race.client, number), {"text": "Guten Tag"}
+    upload = {"file": ("plan.txt", b"x", "text/plain")}
+    for _ in race.all_ways:
+        race.lose("save_drafts", lambda: form.press(race.client, "save", **kept))
+    assert form.press(race.client, "save", **kept).status_code == 303
+    for _ in race.all_ways:
+        race.lose("add_files", lambda: form.press(race.client, "save", files=upload, **kept))
+        race.lose("leave", lambda: form.press(race.client, "send", **kept))
+        race.lose("remove", lambda: form.press(race.client, "discard", **kept))
+    assert form.press(race.client, "send", **kept).status_code == 303
+    with office.database.read() as connection:
+        message_id = connection.exec_driver_sql("SELECT message_id FROM deliveries").scalar_one()
+    race.sql(f"UPDATE entries SET assignee = {race.user_id}")
+    for _ in race.all_ways:
+        race.lose("take_back", lambda: race.post(f"/m/{format_id(message_id)}/take-back"))
+    undo = race.post(f"{here}/state", state="closed").headers["location"].rpartition("undo=")[2]
+    for _ in race.all_ways:
+        race.lose("undo", lambda: race.post("/undo", undo=undo, next="/"))
+    # What is theirs, they take back.
+    undo = race.post(f"{here}/state", state="spam").headers["location"].rpartition("undo=")[2]
+    assert "said=undone" in race.post("/undo", undo=undo, next="/").headers["location"]
+    assert race.sql("SELECT count(*) FROM entries WHERE state = 'spam'") == 0
+    race.sql("UPDATE entries SET assignee = NULL, state = 'open'")
+    race.ways = cycle(("taken back", "run out", "closed"))
+    for _ in range(3):
+        race.lose("handle", lambda: race.post("/offer"))
+
+
+def test_nothing_is_taken_back_at_the_return_after_the_right(office: Office) -> None:
+    race = _race(office)
+    number, _ = race.letter("Eins")
+    away_ms = office.clock.ms - 7_200_000
+    race.sql(f"UPDATE entries SET assignee = {race.user_id}")
+    race.sql(
+        "INSERT INTO absences (user_id, from_ms, until_ms, marked_by, marked_ms) "
+        f"VALUES ({race.user_id}, {away_ms}, {office.clock.ms - 1}, 'petra', {away_ms})"
+    )
+    key = f"{race.sql('SELECT conversation_id FROM entries')}.kita"
+    absence = str(race.sql("SELECT id FROM absences"))
+    for _ in range(3):
+        race.lose("settle", lambda: race.post("/absences/return", absence=absence, **{f"item-{key}": "stay"}))
+    assert race.post("/absences/return", absence=absence, **{f"item-{key}": "stay"}).status_code == 303
+    assert race.sql("SELECT assignee FROM entries") is None
+    assert number
 
 
 def test_no_act_on_people_rules_and_the_log_outlives_its_right(office: Office) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from maild.archive.accounts import Disabling, disable_users
 from maild.archive.passkeys import MOST
+from maild.policy import throttle
 from maild.policy.roles import Role
+from maild.policy.throttle import FREE_TRIES_ORIGIN
 from tests.web.authenticator import (
     ATTESTED,
     PRESENT,
@@ -106,18 +108,56 @@ _SHOWN: dict[str, dict[str, Any]] = {
 
 def test_nothing_but_the_true_answer_of_the_device_on_our_own_page_opens(office: Office) -> None:
     device = _owner(office)
-    with office.client() as client:
-        for what, changed in _SHOWN.items():
+    for what, changed in _SHOWN.items():
+        with office.client() as client:  # a site of its own: tries are counted
             answer = sign_in_by(client, device, **changed)
             assert answer.status_code == 403, what
             assert "Dieser Passkey öffnet hier nichts" in answer.text, what
             assert client.get("/sessions").status_code == 303, what
+    with office.client() as client:
         assert sign_in_by(client, device).status_code == 303
 
 
-def test_what_is_no_answer_of_a_device_is_refused_like_any_other(office: Office) -> None:
+def test_who_shows_passkeys_that_are_none_waits_and_nobody_else_does(office: Office) -> None:
     device = _owner(office)
     with office.client() as client:
+        assert sign_in_by(client, device).status_code == 303
+        known = client.cookies.get("__Host-maild-device")
+        client.cookies.clear()
+        wrong = [sign_in_by(client, Device(handle=b"x" * 32)).status_code for _ in range(FREE_TRIES_ORIGIN + 2)]
+        assert wrong == [403] * FREE_TRIES_ORIGIN + [429] * 2
+        assert sign_in_by(client, device).status_code == 429
+        # By the password one comes in from there all the same, and by the passkey in a browser that is known.
+        assert 'action="/login/second"' in password_step(client, "petra")
+        client.cookies.set("__Host-maild-device", known or "")
+        assert sign_in_by(client, device).status_code == 303
+
+
+def test_after_the_password_passkeys_and_codes_are_tried_together(office: Office) -> None:
+    device, other = _owner(office), Device()
+    with office.client() as client:
+        found: list[Any] = []
+        for number in range(FREE_TRIES_ORIGIN + 1):
+            page = password_step(client, "petra") if not number else found[0].text
+            fields = {"token": token_in(page), "ticket": ticket_in(page)}
+            if number % 2:
+                more = {"code": "abcd-efgh-ijkl-mnop"}
+            else:
+                more = {"passkey-ticket": passkey_ticket_in(page), "passkey": other.show(options_in(page))}
+            found.insert(0, client.post("/login/second", data={**fields, **more}))
+        assert [each.status_code for each in found] == [429] + [403] * FREE_TRIES_ORIGIN
+        page = found[1].text
+        right = {"passkey-ticket": passkey_ticket_in(page), "passkey": device.show(options_in(page))}
+        fields = {"token": token_in(page), "ticket": ticket_in(page)}
+        assert client.post("/login/second", data={**fields, **right}).status_code == 429
+
+
+def test_what_is_no_answer_of_a_device_is_refused_like_any_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = _owner(office)
+    with office.client() as client:
+        monkeypatch.setattr(throttle, "FREE_TRIES_ORIGIN", 100)
         page = client.get("/login").text
         good = json.loads(device.show(options_in(page)))
         spoilt = [
