@@ -16,9 +16,9 @@ from maild.archive.accounts import User, find_user, principal
 from maild.archive.audit import Record, record
 from maild.archive.schema import users
 from maild.archive.schema_copies import copies, copy_choices
-from maild.errors import AddressError, MaildError
+from maild.errors import MaildError
 from maild.mail.acts import Act
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.policy.grants import may
 from maild.policy.roles import Permission
 
@@ -60,11 +60,10 @@ def mailbox_outside(mail: str | None, domains: Collection[str]) -> Address | Non
 
     Security: an address of ours leads into an inbox that others read.
     """
-    try:
-        address = parse_address(mail or "")
-    except AddressError:
+    address = as_address(mail)
+    if address is None or not address.is_ascii or not address.domain or address.domain in domains:
         return None
-    return address if address.is_ascii and address.domain and address.domain not in domains else None
+    return address
 
 
 # --- choices ------------------------------------------------------------------------------------------------

@@ -179,7 +179,7 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
     )
     if has_password:
         tell(connection, person.id, Told.LINK, new.by, new.at_ms)
-    details = {"what": "invitation", "until": expires_ms, "second_factor_removed": new.forgets_second}
+    details = {"what": "invitation", "until_ms": expires_ms, "second_factor_removed": new.forgets_second}
     record(connection, [_credential(new.by, person, new.at_ms, details)])
     return expires_ms
 

@@ -113,17 +113,17 @@ class Staying:
 def holdings(connection: Connection, login: str, rules: Ruleset, now_ms: int, inboxes: Inboxes = None) -> Holdings:
     """Return what somebody holds, in some inboxes or in all. Raises NotFoundError."""
     user = find_user(connection, login)
-    parents, held = teams_of(rules).parents, open_grants(connection)
+    held = open_grants(connection)
     talks = _conversations(connection, user.id, inboxes)
     written = _drafts(connection, user.login, inboxes)
     own = tuple(g for g in grants_of(connection, user.id) if _lives(g, now_ms) and _within(g.team, inboxes))
     touched = {each.team for each in (*talks, *written)}
     absent = away_now(connection, now_ms)
     others = _people(connection, held, user.id)
-    colleagues = colleagues_in(touched, others, parents, absent, now_ms)
+    colleagues = colleagues_in(touched, others, rules.parents, absent, now_ms)
     waiting = waiting_of(connection, user.login) if inboxes is None else ()
     editors = rule_editors(others, absent, now_ms) if waiting else ()
-    assigns = teams_with(own, Permission.ASSIGN, parents, now_ms)
+    assigns = teams_with(own, Permission.ASSIGN, rules.parents, now_ms)
     deputy = _deputy(connection, user.id)
     lost = unread_inboxes({**held, user.id: ()}, rules, now_ms) - unread_inboxes(held, rules, now_ms)
     return Holdings(

@@ -70,7 +70,7 @@ def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = fr
 def _covered(present: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return the teams that others cover, which have readers of their own."""
     deputies = {team.id: team.deputy for team in rules.teams.values()}
-    teams = Teams(parents={team.id: team.parent for team in rules.teams.values()}, closed=rules.closed)
+    teams = Teams(parents=rules.parents, closed=rules.closed)
     return frozenset(covers(deputies, _all(present.values()), teams, now_ms))
 
 
@@ -81,7 +81,7 @@ def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
 
 def unread_inboxes(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return all inboxes of teams of the rules that nobody can read, confidential ones as well."""
-    return unread(_all(held.values()), {team.id: team.parent for team in rules.teams.values()}, now_ms)
+    return unread(_all(held.values()), rules.parents, now_ms)
 
 
 def find_orphans(connection: Connection, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:

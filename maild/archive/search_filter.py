@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 from typing import assert_never
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, exists, false, literal, not_, or_, select, true
@@ -38,6 +38,7 @@ from maild.archive.search_query import (
     Words,
 )
 from maild.mail.ids import message_id_at
+from maild.mail.local_time import day_start_ms, local_time
 from maild.policy.visible import Visible
 
 _HOUR_MS = 3_600_000
@@ -174,17 +175,13 @@ def _facet(facet: Facet, asking: Asking, message_id: ColumnElement[int]) -> Colu
             raise AssertionError(f"{facet} has no meaning")
 
 
-def _midnight_ms(day: date, zone: tzinfo) -> int:
-    return int(datetime.combine(day, time(), zone).timestamp() * 1000)
-
-
 def _days(moment: Span | Ago | DayBack, asking: Asking) -> tuple[date, date]:
     """Return the days of a moment: the first, and the first after."""
     if isinstance(moment, Span):
         return moment.days()
     back_ms = moment.hours * _HOUR_MS if isinstance(moment, Ago) else moment.days * 24 * _HOUR_MS
-    then = datetime.fromtimestamp(max(asking.now_ms - back_ms, 0) / 1000, UTC).astimezone(asking.zone)
-    return then.date(), then.date() + timedelta(days=1)
+    then = local_time(max(asking.now_ms - back_ms, 0), asking.zone).date()
+    return then, then + timedelta(days=1)
 
 
 def id_range(query: ByDate, asking: Asking) -> tuple[int | None, int | None]:
@@ -193,7 +190,7 @@ def id_range(query: ByDate, asking: Asking) -> tuple[int | None, int | None]:
         ago = message_id_at(asking.now_ms - query.moment.hours * _HOUR_MS, 0)
         return (None, ago) if query.relation == "before" else (ago, None)
     first, beyond = _days(query.moment, asking)
-    low, high = (message_id_at(_midnight_ms(day, asking.zone), 0) for day in (first, beyond))
+    low, high = (message_id_at(day_start_ms(day, asking.zone), 0) for day in (first, beyond))
     match query.relation:
         case "before":
             return None, low

@@ -129,8 +129,7 @@ def reach_of(connection: Connection, by: Standing) -> Reach:
     who = principal(connection, by.user_id)
     if who is None:
         raise ForbiddenError("the account was closed")
-    parents = {team.id: team.parent for team in by.rules.teams.values()}
-    return Reach(who=with_cover(connection, who, by.rules, at_ms), parents=parents, at_ms=at_ms)
+    return Reach(who=with_cover(connection, who, by.rules, at_ms), parents=by.rules.parents, at_ms=at_ms)
 
 
 def _require(connection: Connection, reach: Reach, need: Need, of: Talks | None) -> None:

@@ -33,7 +33,7 @@ def covered_by(held: Held, absent: frozenset[int], rules: Ruleset, now_ms: int) 
 
 def teams_of(rules: Ruleset) -> Teams:
     """Return the teams of rules as policy asks for them."""
-    return Teams(parents={team.id: team.parent for team in rules.teams.values()}, closed=rules.closed)
+    return Teams(parents=rules.parents, closed=rules.closed)
 
 
 def covered_now(connection: Connection, rules: Ruleset, now_ms: int) -> dict[str, str]:
@@ -46,8 +46,7 @@ def covered_now(connection: Connection, rules: Ruleset, now_ms: int) -> dict[str
 def with_cover(connection: Connection, who: Principal, rules: Ruleset, now_ms: int) -> Principal:
     """Return a person with what they may at this moment because their team covers another one."""
     deputies = {team.deputy for team in rules.teams.values() if team.deputy is not None}
-    parents = teams_of(rules).parents
-    if deputies.isdisjoint(teams_with(who.grants, Permission.READ, parents, now_ms)):
+    if deputies.isdisjoint(teams_with(who.grants, Permission.READ, rules.parents, now_ms)):
         return who
     lent = lent_of(who.grants, covered_now(connection, rules, now_ms), rules, now_ms)
     return replace(who, grants=(*who.grants, *lent)) if lent else who
@@ -55,14 +54,14 @@ def with_cover(connection: Connection, who: Principal, rules: Ruleset, now_ms: i
 
 def lent_of(grants: tuple[Grant, ...], covered: dict[str, str], rules: Ruleset, now_ms: int) -> tuple[Grant, ...]:
     """Return what a person may in covered teams."""
-    return lent_by_cover(grants, covered, teams_of(rules).parents, now_ms) if covered else ()
+    return lent_by_cover(grants, covered, rules.parents, now_ms) if covered else ()
 
 
 def answering(connection: Connection, inboxes: Iterable[str], rules: Ruleset, now_ms: int) -> dict[str, frozenset[int]]:
     """Return who may answer in inboxes at this moment, also those whose team covers another."""
     held, asked = open_grants(connection), frozenset(inboxes)
     covered = covered_by(held, frozenset(away_now(connection, now_ms)), rules, now_ms)
-    found = holders(held, Permission.RESPOND, asked | set(covered.values()), teams_of(rules).parents, now_ms)
+    found = holders(held, Permission.RESPOND, asked | set(covered.values()), rules.parents, now_ms)
     return {inbox: found[inbox] | found.get(covered.get(inbox, ""), frozenset()) for inbox in asked}
 
 

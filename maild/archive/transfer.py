@@ -21,8 +21,7 @@ from maild.archive.content import held
 from maild.archive.schema import messages, recipients
 from maild.archive.sources import Item, SourceError
 from maild.archive.writer import Writer
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.dates import parse_date
 from maild.mail.ids import message_id_at
 
@@ -165,7 +164,4 @@ def _field(header: bytes, name: bytes) -> str:
 
 def _address(header: bytes, name: bytes) -> Address | None:
     match = _MAIL.search(_field(header, name))
-    try:
-        return parse_address(match[1] or match[2]) if match else None
-    except AddressError:
-        return None
+    return as_address(match[1] or match[2]) if match else None

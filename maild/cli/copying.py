@@ -33,7 +33,7 @@ def set_copies(settings: Settings, login: str, team: str, *, on: bool) -> None:
     asked = Choice(
         login=login, team=team, on=on, by=OPERATOR, at_ms=now_ms(), domains=rules.domains,
         allowed=frozenset(each.id for each in rules.teams.values() if each.copies),
-        parents={each.id: each.parent for each in rules.teams.values()},
+        parents=rules.parents,
     )  # fmt: skip
     changed = carry_out(settings, choose, asked)
     note(f"copies of {team} for {login} {'are' if changed else 'were already'} {'on' if on else 'off'}")

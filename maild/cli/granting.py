@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import date
 
 import click
 
@@ -17,6 +18,7 @@ from maild.cli.store import carry_out
 from maild.cli.verb import note
 from maild.config import Settings
 from maild.mail.inbox import team_of
+from maild.mail.local_time import day_end_ms, day_start_ms
 from maild.policy.granting import Teams
 from maild.policy.roles import LENT, TEAM_ROLES, Role
 from maild.rules.findings import nearest
@@ -41,31 +43,41 @@ def give(
     team: str | None,
     role: str,
     *,
-    from_ms: int | None,
-    until_ms: int | None,
+    first: date | None,
+    last: date | None,
     only_assigned: bool = False,
 ) -> None:
-    """Give a role; `from_ms` None is now, `until_ms` None until it is revoked."""
+    """Give a role; `first` None is now, `last` None until it is revoked."""
     checked = _role(role, team)
     if team is not None and team_of(team) not in (teams := load_rules(settings).teams):
         raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, teams)}")
+    from_ms, until_ms = _span(settings, first, last)
     new = NewGrant(
         login=login,
         role=checked,
         team=team,
-        from_ms=times.now_ms() if from_ms is None else from_ms,
+        from_ms=from_ms,
         until_ms=until_ms,
         granted_by=f"{getpass.getuser()} on the command line",
         only_assigned=only_assigned,
     )
     if only_assigned and checked not in LENT:
         raise click.UsageError(f"--only-assigned is for {', '.join(sorted(LENT))}")
-    if until_ms is not None and until_ms <= new.from_ms:
+    if until_ms is not None and until_ms <= from_ms:
         raise click.UsageError("--until is before --from: the role would never hold")
     carry_out(settings, give_role, Giving(by=_operator(), grant=new))
-    end = f" through {times.local(until_ms - 1)[:10]}" if until_ms is not None else ""
+    end = f" through {last}" if last is not None else ""
     alone = ", for what is assigned to them" if only_assigned else ""
     note(f"{login} is {checked}" + (f" in {team}" if team else "") + end + alone)
+
+
+def _span(settings: Settings, first: date | None, last: date | None) -> tuple[int, int | None]:
+    """Return when a role begins and ends, by the organisation's clock."""
+    if first is None and last is None:  # then it needs no rules, which may be what an administrator is to set right
+        return times.now_ms(), None
+    zone = load_rules(settings).organisation.timezone
+    from_ms = times.now_ms() if first is None else day_start_ms(first, zone)
+    return from_ms, None if last is None else day_end_ms(last, zone)
 
 
 def take_back(settings: Settings, login: str, team: str | None, role: str, *, yes: bool) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import click
 
-from maild.cli.times import day_end_ms
+from maild.cli.times import day
 from maild.cli.verb import settings, verb, yes_option
 
 
@@ -16,10 +18,10 @@ from maild.cli.verb import settings, verb, yes_option
 )
 @click.argument("login")
 @click.option("--to", "successor", metavar="LOGIN", help="Who goes on, wherever they may. Default: as is proposed.")
-@click.option("--until", "until_ms", metavar="D", callback=day_end_ms, help="The last day. Default: it ends at once.")
+@click.option("--until", "last", metavar="D", callback=day, help="The last day. Default: it ends at once.")
 @click.option("--stays", is_flag=True, help="Call a leaving off; roles that were to end are given anew.")
 @yes_option
-def handover(login: str, *, successor: str | None, until_ms: int | None, stays: bool, yes: bool) -> None:
+def handover(login: str, *, successor: str | None, last: date | None, stays: bool, yes: bool) -> None:
     """Show what a person holds and to whom it would go; with --yes hand it over in one act.
 
     Roles end after the last day, and the account closes, with its sessions and the passwords of mail programs.
@@ -29,4 +31,4 @@ def handover(login: str, *, successor: str | None, until_ms: int | None, stays: 
     if stays:
         stays_after_all(settings(), login)
     else:
-        hand_over(settings(), login, successor, until_ms=until_ms, yes=yes)
+        hand_over(settings(), login, successor, last=last, yes=yes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import click
 
 from maild.archive.accounts import find_user
@@ -12,6 +14,7 @@ from maild.cli.rules import load_rules
 from maild.cli.store import carry_out, reading
 from maild.cli.verb import counted, note
 from maild.config import Settings
+from maild.mail.local_time import day_end_ms
 
 _NOTES = {
     "de": "{name} geht. Dieser Vorgang ist an die übergeben, die jetzt zuständig sind.",
@@ -19,12 +22,13 @@ _NOTES = {
 }
 
 
-def hand_over(settings: Settings, login: str, successor: str | None, *, until_ms: int | None, yes: bool) -> None:
-    """Say what a person holds; with `yes`, hand it over. `until_ms` None is now."""
+def hand_over(settings: Settings, login: str, successor: str | None, *, last: date | None, yes: bool) -> None:
+    """Say what a person holds; with `yes`, hand it over. `last` None is now."""
     rules, now = load_rules(settings), times.now_ms()
     with reading(settings) as connection:
         found = holdings(connection, login, rules, now)
         wanted = find_user(connection, successor).login if successor is not None else None
+    leaves_ms = now if last is None else day_end_ms(last, rules.organisation.timezone)
     to = {inbox: _goes_to(found, inbox, wanted) for inbox in found.inboxes}
     for line in [*_lines(found, to), *_proposals(found, wanted)]:
         click.echo(line)
@@ -34,11 +38,11 @@ def hand_over(settings: Settings, login: str, successor: str | None, *, until_ms
     name = found.user.name or found.user.login
     text = _NOTES.get(rules.organisation.language, _NOTES["en"]).format(name=name)
     asked = HandingOver(
-        by=OPERATOR, by_id=None, login=login, to=to, leaves_ms=now if until_ms is None else until_ms, note=text,
+        by=OPERATOR, by_id=None, login=login, to=to, leaves_ms=leaves_ms, note=text,
         rules=rules, at_ms=now, proposals_to=_proposals_to(found, wanted),
     )  # fmt: skip
     done = carry_out(settings, hand_all_over, asked)
-    when = "is closed" if until_ms is None else f"closes after {times.local(until_ms - 1)[:10]}"
+    when = "is closed" if last is None else f"closes after {last}"
     note(
         f"handed over {counted(done.conversations, 'conversation')} and {counted(done.drafts, 'draft')}; "
         f"{counted(done.grants, 'role')} to end; the account {when}"

@@ -11,11 +11,12 @@ from maild.archive.examinations import verdicts_between
 from maild.archive.queries import message
 from maild.archive.replayable import addressed
 from maild.archive.replies import replies_between
-from maild.cli.store import reading
+from maild.cli.store import by_operator, reading, remember_acts
 from maild.cli.verb import note, settings
 from maild.cli.versions import serving
 from maild.confinement import ConfinementError, Worker
 from maild.errors import MaildError
+from maild.mail.acts import Act
 from maild.mail.ids import format_id, parse_id
 from maild.policy.visible import OPERATOR
 from maild.router.making_tests import MAKE, Wanted
@@ -51,6 +52,9 @@ def run(text: str) -> None:
     if not written.entry:
         note(f"{format_id(number)}: {_WHY_NONE}")
         raise click.exceptions.Exit(1)
+    team, conversation_id = next(iter(found.teams), ""), found.conversation_id or None
+    made = by_operator(Act.EXPORTED, format_id(number), team=team, conversation_id=conversation_id, what="made a test")
+    remember_acts(here, made)
     click.echo(written.entry, nl=False)
     for part, looking in written.kept:
         sake = f", which {', '.join(looking)} looked at" if looking else ""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import click
 
 from maild.cli.credentials import check_login, identity, invite, second_factor
-from maild.cli.times import day_end_ms, day_start_ms, local, now_ms, rfc3339
+from maild.cli.times import day, local, now_ms, rfc3339
 from maild.cli.verb import (
     json_option,
     note,
@@ -236,8 +237,8 @@ def _team_and_role(words: tuple[str, ...]) -> tuple[str | None, str]:
 )
 @click.argument("login")
 @click.argument("words", nargs=-1, metavar="[TEAM] ROLE")
-@click.option("--from", "from_ms", metavar="D", callback=day_start_ms, help="The first day. Default: now.")
-@click.option("--until", "until_ms", metavar="D", callback=day_end_ms, help="The last day. Default: until revoked.")
+@click.option("--from", "first", metavar="D", callback=day, help="The first day. Default: now.")
+@click.option("--until", "last", metavar="D", callback=day, help="The last day. Default: until revoked.")
 @click.option("--only-assigned", is_flag=True, help="For helpers: of conversations that are assigned to them alone.")
 @click.option("--revoke", is_flag=True, help="Take the role back.")
 @click.option("--yes", is_flag=True, help="Take it back even from the last who can read a team.")
@@ -245,8 +246,8 @@ def grant(
     login: str,
     words: tuple[str, ...],
     *,
-    from_ms: int | None,
-    until_ms: int | None,
+    first: date | None,
+    last: date | None,
     only_assigned: bool,
     revoke: bool,
     yes: bool,
@@ -263,4 +264,4 @@ def grant(
     if revoke:
         take_back(settings(), login, team, role, yes=yes)
     else:
-        give(settings(), login, team, role, from_ms=from_ms, until_ms=until_ms, only_assigned=only_assigned)
+        give(settings(), login, team, role, first=first, last=last, only_assigned=only_assigned)

@@ -92,7 +92,7 @@ def give_up(number: int, *, yes: bool) -> None:
         note(plain(f"would give up for ever: {what}; --yes does it"))
         raise click.exceptions.Exit(1)
     ending = Ending(duty_id=number, state="dropped", by=_operator(), at_ms=now_ms())
-    done = by_operator(Act.DELIVERY, format_id(found.message_id), team=found.team, what=f"{found.kind} given up")
+    done = by_operator(Act.DELIVERY, format_id(found.message_id), team=found.team, what="drop", kind=found.kind)
     if not carry_out(here, end_with_deliveries, ending, done):
         raise MaildError(f"{number} had ended before: {found.state}")
     note(plain(f"given up: {what}"))

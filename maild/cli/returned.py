@@ -19,7 +19,7 @@ def returned(team: str | None, *, as_table: bool, as_json: bool) -> None:
     `hard` will not get better by itself: the address has to be corrected. Exits with 1 when nothing came back.
     """
     from maild.archive.register import as_csv, register
-    from maild.cli.store import by_operator, note_reading, reading
+    from maild.cli.store import by_operator, reading, remember_acts
     from maild.cli.times import local
     from maild.cli.verb import note, put_bytes, put_json, put_table, settings
     from maild.mail.acts import Act
@@ -29,7 +29,7 @@ def returned(team: str | None, *, as_table: bool, as_json: bool) -> None:
         raise click.UsageError("one of --csv and --json")
     visible = OPERATOR if team is None else Visible(teams=frozenset({team}))
     here = settings()
-    note_reading(here, by_operator(Act.EXPORTED, "returned.csv" if as_table else "returned", team=team or ""))
+    remember_acts(here, by_operator(Act.EXPORTED, "returned.csv" if as_table else "returned", team=team or ""))
     with reading(here) as connection:
         lines = register(connection, visible=visible)
     if as_table:

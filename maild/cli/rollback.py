@@ -83,7 +83,8 @@ def _replace(path: Path, present: bytes | None, source: str, *, unknown: bool) -
 
 def _sign(settings: Settings, version: Version, number: int) -> None:
     try:
-        signed = carry_out(settings, sign, version, by_operator(Act.RULES, version.digest, what=f"back to {number}"))
+        done = by_operator(Act.RULES, version.digest, what="went back", version=number)
+        signed = carry_out(settings, sign, version, done)
     except MaildError as error:
         # The rules matter more than their history: what was wanted is in place, and shall serve.
         note(f"maild: the file is in place, but author and reason could not be recorded: {error}")

@@ -13,9 +13,8 @@ from maild.cli.facts import read_facts
 from maild.cli.rules import load_rules
 from maild.cli.verb import read_address
 from maild.config import Settings
-from maild.errors import AddressError
 from maild.intake.admit import admit, refusal
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.authentication import verdicts_of
 from maild.mail.facts import Facts
 from maild.mail.reply import Reply
@@ -75,7 +74,4 @@ def _replies(ruleset: Ruleset, letter: Letter, addresses: list[Address]) -> list
 
 
 def _first_sender(facts: Facts) -> Address | None:
-    try:
-        return parse_address(facts.senders[0].mail) if facts.senders else None
-    except AddressError:
-        return None
+    return as_address(facts.senders[0].mail) if facts.senders else None

@@ -9,7 +9,7 @@ import click
 
 from maild.archive.search import Hit, search
 from maild.archive.search_language import QueryError, parse
-from maild.cli.store import by_operator, note_reading, reading
+from maild.cli.store import by_operator, reading, remember_acts
 from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import note, plain, put_json, settings
 from maild.mail.acts import Act
@@ -26,7 +26,7 @@ def run(text: str, limit: int, *, as_json: bool) -> None:
         raise click.UsageError(f"the query cannot be read: {error}") from None
     zone = datetime.now(UTC).astimezone().tzinfo or UTC
     here = settings()
-    note_reading(here, by_operator(Act.SEARCHED, text))
+    remember_acts(here, by_operator(Act.SEARCHED, text))
     with reading(here) as connection:
         hits = search(connection, OPERATOR, query, limit=limit, now_ms=now_ms(), zone=zone)
     for hit in hits:

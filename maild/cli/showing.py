@@ -14,7 +14,7 @@ from maild.archive.queries import Message, message
 from maild.authentication.standing import NOT_LOOKED, Standing, standing_of
 from maild.cli import senders, tracing
 from maild.cli.facts import read_author, read_facts
-from maild.cli.store import by_operator, note_reading, reading
+from maild.cli.store import by_operator, reading, remember_acts
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import plain, put_bytes, put_json, settings
 from maild.config import Settings
@@ -59,7 +59,7 @@ def _note(here: Settings, number: int) -> None:
         found = _find(connection, number)
     team = found.teams[0] if found.teams else ""
     conversation_id = found.conversation_id or None
-    note_reading(here, by_operator(Act.READ, format_id(number), team=team, conversation_id=conversation_id))
+    remember_acts(here, by_operator(Act.READ, format_id(number), team=team, conversation_id=conversation_id))
 
 
 def _standing(here: Settings, octets: bytes, evidence: Evidence | None) -> Standing:

@@ -11,16 +11,17 @@ from maild.authentication.advice import txt
 from maild.authentication.own_keys import OwnKeys
 from maild.authentication.signing import SigningKey
 from maild.cli.finding import Finding, bad, doubt, good
-from maild.cli.store import check_owner
+from maild.cli.store import by_operator, check_owner, remember_acts
 from maild.cli.verb import note, plain, put_json, put_table, settings
 from maild.config import Settings
 from maild.errors import MaildError
+from maild.mail.acts import Act
 
 _HEADS = ("DOMAIN", "SELECTOR", "KEY", "STATE")
 
 
-def _keys() -> OwnKeys:
-    data_dir = settings().server.data_dir
+def _keys(here: Settings) -> OwnKeys:
+    data_dir = here.server.data_dir
     if not data_dir.is_dir():
         raise MaildError(f"there is no data directory {data_dir} yet; `maild init` or `maild serve` makes it")
     check_owner(data_dir)
@@ -29,9 +30,11 @@ def _keys() -> OwnKeys:
 
 def make(domain: str, kind: str, selector: str | None) -> None:
     """Make a key and print its record."""
-    keys = _keys()
+    here = settings()
+    keys = _keys(here)
     selector = selector.lower() if selector else keys.free_selector(domain, kind, datetime.now(UTC))
     made = keys.make(domain, selector, kind)
+    remember_acts(here, by_operator(Act.MAINTAINED, domain, what="dkim key made", selector=selector))
     _put_record(made)
     note(f"mail from {domain} is signed with {selector} from now on; publish this record, then look at it with "
          f"`maild doctor --dns {domain}`")  # fmt: skip
@@ -39,7 +42,7 @@ def make(domain: str, kind: str, selector: str | None) -> None:
 
 def put_keys(*, as_json: bool) -> None:
     """Print all keys; of one that cannot be read, why."""
-    keys, rows = _keys(), list[tuple[str, ...]]()
+    keys, rows = _keys(settings()), list[tuple[str, ...]]()
     for domain in keys.domains():
         found = [(each, "signs") for each in keys.active(domain)] + [(each, "retired") for each in keys.retired(domain)]
         for selector, state in found:
@@ -62,7 +65,7 @@ def _kind(keys: OwnKeys, domain: str, selector: str) -> str:
 
 def put_records(domain: str) -> bool:
     """Print what to publish; return whether there is anything."""
-    keys = _keys()
+    keys = _keys(settings())
     selectors = keys.active(domain)
     for selector in selectors:
         try:
@@ -80,8 +83,10 @@ def _put_record(key: SigningKey) -> None:
 
 def put_away(domain: str, selector: str) -> None:
     """Retire a key."""
-    keys = _keys()
+    here = settings()
+    keys = _keys(here)
     keys.retire(domain, selector.lower())
+    remember_acts(here, by_operator(Act.MAINTAINED, domain, what="dkim key retired", selector=selector.lower()))
     left = ", ".join(keys.active(domain)) or "none"
     note(f"nothing is signed with {selector} any more; {domain} signs with: {left}. Take the record away in a week")
 

@@ -69,8 +69,8 @@ def by_operator(
     )
 
 
-def note_reading(settings: Settings, *records: Record) -> None:
-    """Append what was read to the audit log; where that is impossible, say so: mail can be read all the same."""
+def remember_acts(settings: Settings, *records: Record) -> None:
+    """Append to the audit log what no transaction holds, such as a reading; say so where that is impossible."""
     try:
         with writing(settings) as database:
             for each in records:

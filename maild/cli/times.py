@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, time, timedelta
 
 import click
 
@@ -17,36 +17,26 @@ def now_ms() -> int:
 
 
 def since_ms(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Read `2026-05-31` (from its beginning, local time) or a span back from now: `36h`, `30d`, `4w`."""
-    if value is None:
-        return None
-    if match := _SPAN.fullmatch(value):
+    """Read `2026-05-31` (from its beginning, this machine's time) or a span back from now: `36h`, `30d`, `4w`."""
+    if value is not None and (match := _SPAN.fullmatch(value)):
         span = timedelta(hours=int(match[1]) * _HOURS[match[2]])
         return int((datetime.now(UTC) - span).timestamp() * 1000)
-    return day_start_ms(ctx, param, value)
+    found = day(ctx, param, value)
+    return None if found is None else int(datetime.combine(found, time.min).astimezone().timestamp() * 1000)
 
 
-def day_start_ms(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Read a date; return its first moment, local time."""
+def day(ctx: click.Context, param: click.Parameter, value: str | None) -> date | None:
+    """Read a date. When it begins and ends, only the rules know: by the organisation's clock."""
     del ctx, param
-    return None if value is None else _midnight_ms(_day(value))
-
-
-def day_end_ms(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    """Read a date; return the first moment after it, local time."""
-    del ctx, param
-    return None if value is None else _midnight_ms(_day(value) + timedelta(days=1))
-
-
-def _day(value: str) -> date:
+    if value is None:
+        return None
     try:
-        return date.fromisoformat(value)
+        found = date.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"'{value}' is not a date such as 2026-05-31") from None
-
-
-def _midnight_ms(day: date) -> int:
-    return int(datetime.combine(day, time.min).astimezone().timestamp() * 1000)
+        found = date.min
+    if not MINYEAR < found.year < MAXYEAR:  # its midnights are in the calendar, wherever that is
+        raise click.BadParameter(f"'{value}' is not a date such as 2026-05-31")
+    return found
 
 
 def rfc3339(ms: int) -> str:
@@ -55,5 +45,5 @@ def rfc3339(ms: int) -> str:
 
 
 def local(ms: int) -> str:
-    """Return a moment for people: local time, to the minute."""
+    """Return a moment for people: this machine's time, to the minute."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -11,7 +11,7 @@ from maild.archive.fates import LIMIT, Fate, Wanted, fates
 from maild.authentication.noted import standing_noted
 from maild.authentication.standing import Standing
 from maild.cli import senders
-from maild.cli.store import by_operator, note_reading, reading
+from maild.cli.store import by_operator, reading, remember_acts
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
 from maild.mail.acts import Act
@@ -44,7 +44,7 @@ def run(question: Wanted, *, as_json: bool) -> None:
         "to": question.recipient_key,
     }
     words = " ".join(f"{name}:{value}" for name, value in asked.items() if value)
-    note_reading(here, by_operator(Act.SEARCHED, words, what="trace"))
+    remember_acts(here, by_operator(Act.SEARCHED, words, what="trace"))
     with reading(here) as connection:
         found = fates(connection, visible=OPERATOR, wanted=question)
     examined = any(fate.evidence is not None for fate in found)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from maild.errors import AddressError
-from maild.mail.address import Address, fold, parse_address
+from maild.mail.address import as_address, fold
 from maild.mail.envelope import Tls
 from maild.mail.header import Field
 from maild.mail.ids import format_id
@@ -59,7 +58,7 @@ def above_sent_on(arrival: Arrival, hostname: str, recipients: Iterable[str]) ->
 
 def above_copy(arrival: Arrival, hostname: str, recipient: str, reverse_path: str | None) -> bytes:
     """Return the fields above a letter that comes to rest in a mailbox beside the inbox."""
-    path = _address(reverse_path) if reverse_path else None
+    path = as_address(reverse_path)
     delivered = f"Delivered-To: {recipient}\r\n".encode() if recipient.isascii() else b""
     return compose_return_path(path) + delivered + _received(arrival, hostname)
 
@@ -69,7 +68,7 @@ def _received(arrival: Arrival, hostname: str) -> bytes:
     if "ip" not in envelope:
         return b""  # it did not come by SMTP
     tls = envelope.get("tls")
-    single = _address(arrival.recipients[0]) if len(arrival.recipients) == 1 else None
+    single = as_address(arrival.recipients[0]) if len(arrival.recipients) == 1 else None
     return compose_received(
         Received(
             helo=envelope.get("helo", ""),
@@ -82,10 +81,3 @@ def _received(arrival: Arrival, hostname: str) -> bytes:
             recipient=single,
         )
     )
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return parse_address(text)
-    except AddressError:
-        return None

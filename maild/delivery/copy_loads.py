@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection, select
 
@@ -17,12 +16,13 @@ from maild.archive.copies import copy_to
 from maild.archive.schema import summaries
 from maild.delivery.deliveries import Delivery
 from maild.delivery.queue.leaving import Leaving
-from maild.errors import AddressError, NotFoundError
-from maild.mail.address import Address, parse_address
+from maild.errors import NotFoundError
+from maild.mail.address import as_address, parse_address
 from maild.mail.answering import chained
 from maild.mail.copying import CopyHead, copy_header
 from maild.mail.header import newline_of, read_header
 from maild.mail.ids import format_id
+from maild.mail.local_time import local_time
 from maild.mail.reading import references_of
 from maild.mail.reply_token import Claim, reply_address
 from maild.rules.authorship import preset, senders
@@ -51,7 +51,8 @@ class CopyHeads:
         header = read_header(first, 0, len(first), newline_of(first))
         if copy is None or copy.revoked_ms is not None or header.over is not None:
             raise NotFoundError("the copy was withdrawn, or its letter cannot be read")
-        chosen = preset(rules, senders(rules, [copy.team]), _parsed(message.recipients))
+        came_to = list(filter(None, map(as_address, message.recipients)))
+        chosen = preset(rules, senders(rules, [copy.team]), came_to)
         if chosen is None:
             raise NotFoundError("the team has no address to be answered from")
         letter = connection.execute(select(summaries).where(summaries.c.message_id == message.id)).one()
@@ -70,7 +71,7 @@ class CopyHeads:
             message_id=f"{self._name(claim)}@{chosen.address.domain}",
             in_reply_to=letter.message_key,
             references=chained(references, letter.message_key),
-            date=datetime.fromtimestamp(message.received_ms / 1000, UTC).astimezone(organisation.timezone),
+            date=local_time(message.received_ms, organisation.timezone),
         )
         return copy_header(head, first[: header.end]), header.body_start
 
@@ -78,13 +79,3 @@ class CopyHeads:
         """Return a name for the copy that each try has in common and that says nothing of its reply address."""
         said = f"maild copy 1\0{format_id(claim.letter_id)}\0{claim.user_id}".encode()
         return f"copy.{hmac.new(self._key, said, hashlib.sha256).hexdigest()[:24]}"
-
-
-def _parsed(texts: tuple[str, ...]) -> list[Address]:
-    found = []
-    for text in texts:
-        try:
-            found.append(parse_address(text))
-        except AddressError:
-            continue
-    return found

@@ -26,7 +26,7 @@ from maild.authentication.signing import SigningKey, UnsignableError
 from maild.delivery.queue.leaving import Leaving
 from maild.delivery.signatures import Sign, chained, header_of
 from maild.errors import AddressError
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.authentication import NONE
 from maild.mail.evidence import Evidence
 from maild.mail.header import LIMITS, Field
@@ -131,14 +131,7 @@ def _proves_itself(evidence: Evidence | None) -> bool:
 
 def _address_of(message: Leaving) -> Address | None:
     """Return the address of ours that a letter came to."""
-    for text in message.recipients:
-        try:
-            address = parse_address(text)
-        except AddressError:
-            continue
-        if address.domain:
-            return address
-    return None
+    return next((address for address in map(as_address, message.recipients) if address and address.domain), None)
 
 
 def from_us(first: bytes, ours: Address) -> tuple[bytes, int]:

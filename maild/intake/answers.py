@@ -14,7 +14,6 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 
@@ -23,15 +22,16 @@ from maild.archive.database import Database
 from maild.archive.duties import Ending, end
 from maild.authentication.standing import StandingKind, standing_of
 from maild.delivery.queue.leaving import piece
-from maild.errors import AddressError, MaildError, TemporaryError
+from maild.errors import MaildError, TemporaryError
 from maild.intake.submit import Submission, Submitter
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.answering import answered_subject, chained
 from maild.mail.authentication import PASS
 from maild.mail.composing import Composition, compose
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
+from maild.mail.local_time import local_time
 from maild.rounds import Rounds
 from maild.rules.filling import fill, values_of
 from maild.rules.model import FunctionAddress, Ruleset, Template
@@ -89,12 +89,14 @@ class _From:
 def answering_address(rules: Ruleset, letter: Letter) -> _From | None:
     """Return the function address that a letter came to, and that answers; None where none is of its team."""
     for text in letter.came_to:
-        try:
-            address = parse_address(text)
-        except AddressError:
-            continue
-        found = rules.find(address)
-        if found is not None and found.team == team_of(letter.duty.team) and found.retired is None:
+        address = as_address(text)
+        found = None if address is None else rules.find(address)
+        if (
+            address is not None
+            and found is not None
+            and found.team == team_of(letter.duty.team)
+            and found.retired is None
+        ):
             domain = address.domain if found.domain is None else found.domain
             return _From(address=Address(local=found.local, domain=domain), function=found)
     return None
@@ -190,11 +192,8 @@ class Answers:
 
 
 def _address(text: str | None) -> Address | None:
-    try:
-        found = parse_address(text or "")
-    except AddressError:
-        return None
-    return found if found.is_ascii and found.domain else None
+    found = as_address(text)
+    return found if found is not None and found.is_ascii and found.domain else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +226,7 @@ def _composition(rules: Ruleset, ready: _Ready) -> Composition:
         message_id=f"{secrets.token_hex(12)}@{sender.address.domain}",
         in_reply_to=key,
         references=chained(ready.facts.references, key),
-        date=datetime.fromtimestamp(ready.now_ms / 1000, UTC).astimezone(organisation.timezone),
+        date=local_time(ready.now_ms, organisation.timezone),
         language=organisation.language,
         fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
     )

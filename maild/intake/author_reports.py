@@ -15,7 +15,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from functools import partial
 
 import structlog
@@ -27,16 +27,17 @@ from maild.archive.copies import mailbox_outside
 from maild.archive.database import Database
 from maild.delivery.queue.authors import HELD, Letter, Noted, Told, end_reports, letters_to_tell, tell
 from maild.delivery.queue.leaving import piece
-from maild.errors import AddressError, MaildError, NotFoundError, TemporaryError
+from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.intake.held_letter import held_letter
 from maild.intake.submit import Submission, Submitter
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address, parse_address
 from maild.mail.composing import Composition, compose
 from maild.mail.dsn import DELAYED
 from maild.mail.dsn_writing import Notice, Reported, compose_report
 from maild.mail.header import newline_of, read_header
 from maild.mail.ids import format_id
 from maild.mail.inbox import is_confidential
+from maild.mail.local_time import local_time
 from maild.policy.grants import may
 from maild.policy.roles import Permission
 from maild.rounds import Rounds
@@ -147,8 +148,7 @@ class AuthorReports:
             except NotFoundError:
                 return NO_RIGHT
             who = principal(connection, person.id)
-        parents = {team.id: team.parent for team in rules.teams.values()}
-        if who is None or not may(who, Permission.READ, team=letter.team, teams=parents, now_ms=self._now_ms()):
+        if who is None or not may(who, Permission.READ, team=letter.team, teams=rules.parents, now_ms=self._now_ms()):
             return NO_RIGHT
         mailbox = mailbox_outside(person.mail, rules.domains)
         if mailbox is None:
@@ -157,10 +157,7 @@ class AuthorReports:
 
     def _from(self, letter: Letter, rules: Ruleset) -> Address | None:
         """Return the office's address: what somebody answers to the report comes to the team."""
-        try:
-            address = parse_address(letter.reverse_path or "")
-        except AddressError:
-            address = None
+        address = as_address(letter.reverse_path)
         if address is not None and address.is_ascii and rules.find(address) is not None:
             return address
         choices = senders(rules, [letter.team])
@@ -173,7 +170,7 @@ class AuthorReports:
         subject, text = held_letter(ready.language, letter.reference, f"{self._base_url}/c/{letter.reference}")
         composition = Composition(
             sender=(rules.organisation.name, ready.author), to=(("", ready.to),), subject=subject, text=text,
-            message_id=_key(ready.author), date=_moment(self._now_ms(), rules.organisation.timezone),
+            message_id=_key(ready.author), date=local_time(self._now_ms(), rules.organisation.timezone),
             language=ready.language, fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
         )  # fmt: skip
         return compose(composition, secrets.token_hex(16))
@@ -183,15 +180,15 @@ class AuthorReports:
         asked = noted[0].dsn
         return Notice(
             to=ready.to, author=ready.author, host=self._hostname,
-            message_key=_key(ready.author), at=_moment(now_ms, zone),
-            arrived_at=_moment(letter.received_ms, zone),
+            message_key=_key(ready.author), at=local_time(now_ms, zone),
+            arrived_at=local_time(letter.received_ms, zone),
             recipients=tuple(_reported(each, zone, now_ms) for each in noted), envid=asked.envid or None,
             full=asked.ret == "FULL", language=ready.language, confidential=is_confidential(letter.team),
         )  # fmt: skip
 
 
 def _reported(each: Noted, zone: tzinfo, now_ms: int) -> Reported:
-    until = _moment(each.expires_ms, zone) if each.action == DELAYED and each.expires_ms > now_ms else None
+    until = local_time(each.expires_ms, zone) if each.action == DELAYED and each.expires_ms > now_ms else None
     return Reported(
         recipient=parse_address(each.recipient), action=each.action, said=each.said,
         remote=each.remote.partition(" ")[0], orcpt=each.dsn.orcpt or None, retried_until=until,
@@ -217,7 +214,3 @@ def _keys(noted: list[Noted]) -> tuple[tuple[int, str], ...]:
 
 def _language(person: User, rules: Ruleset) -> str:
     return person.language or rules.organisation.language
-
-
-def _moment(at_ms: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)

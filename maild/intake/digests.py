@@ -14,7 +14,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -51,6 +51,7 @@ from maild.mail.composing import Composition, compose
 from maild.mail.digest import Digest, Line, Standing, written
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.inbox import is_confidential, team_of
+from maild.mail.local_time import local_time
 from maild.policy.digests import AT_ONCE, DAILY, may_follow, news_since, slot_of
 from maild.policy.grants import Principal, visible
 from maild.policy.visible import Visible
@@ -135,7 +136,7 @@ def _recall(connection: Connection, asked: Recall) -> int:
 
 def _tells_too_much(connection: Connection, sent: OnItsWay, asked: Recall) -> bool:
     who = principal(connection, sent.user_id)
-    return who is None or not sent.inboxes <= visible(who.grants, _parents(asked.rules), asked.now_ms).teams
+    return who is None or not sent.inboxes <= visible(who.grants, asked.rules.parents, asked.now_ms).teams
 
 
 def _slot(choice: Choice, rules: Ruleset, now_ms: int) -> str | None:
@@ -144,7 +145,7 @@ def _slot(choice: Choice, rules: Ruleset, now_ms: int) -> str | None:
         return "" if may_follow(choice.sent_ms, now_ms) else None
     if choice.mode != DAILY:
         return None
-    local = _moment(now_ms, rules)
+    local = local_time(now_ms, rules.organisation.timezone)
     slot = slot_of(local, choice.hour, works=_works(rules, local))
     return slot if slot and slot != choice.slot else None
 
@@ -167,7 +168,7 @@ def _reader(connection: Connection, choice: Choice, rules: Ruleset, now_ms: int)
     mailbox = mailbox_outside(person.mail, rules.domains)
     if mailbox is None:
         return None
-    seen = shown_inboxes(visible(who.grants, _parents(rules), now_ms, who.user_id), choice.silent)
+    seen = shown_inboxes(visible(who.grants, rules.parents, now_ms, who.user_id), choice.silent)
     return _Reader(choice=choice, person=person, who=who, mailbox=mailbox, visible=seen)
 
 
@@ -175,7 +176,7 @@ def _asking(connection: Connection, reader: _Reader, rules: Ruleset, now_ms: int
     return Asking(
         user_id=reader.who.user_id, login=reader.who.login, visible=reader.visible,
         since_ms=news_since(reader.choice.told_ms, now_ms), until_ms=now_ms,
-        cover=cover(connection, sorted(reader.visible.teams), _parents(rules), now_ms),
+        cover=cover(connection, sorted(reader.visible.teams), rules.parents, now_ms),
         personal=reader.choice.mode == AT_ONCE,
     )  # fmt: skip
 
@@ -187,7 +188,8 @@ def _send(connection: Connection, asked: Telling, reader: _Reader, found: News, 
     subject, text = written(_digest(connection, asked, reader, found, settings), language)
     letter = Composition(
         sender=(rules.organisation.name, sender), to=(("", reader.mailbox),), subject=subject, text=text,
-        message_id=f"{secrets.token_hex(12)}@{sender.domain}", date=_moment(asked.now_ms, rules), language=language,
+        message_id=f"{secrets.token_hex(12)}@{sender.domain}", language=language,
+        date=local_time(asked.now_ms, rules.organisation.timezone),
         fields=(
             ("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"),
             # A page, where one signs in: what a program fetches by itself turns nothing off (RFC 8058 is not used).
@@ -224,7 +226,8 @@ def _line(item: Item, rules: Ruleset, choice: Choice) -> Line:
     # As with copies: what may go to a mailbox outside, the team's rules say.
     said = choice.subjects and team is not None and team.copies
     return Line(
-        reference=item.reference, team=_name(rules, item.team), why=item.why, since=_moment(item.since_ms, rules),
+        reference=item.reference, team=_name(rules, item.team), why=item.why,
+        since=local_time(item.since_ms, rules.organisation.timezone),
         waiting=item.waiting, subject=item.subject if said else "",
     )  # fmt: skip
 
@@ -248,14 +251,6 @@ def _sender(rules: Ruleset) -> Address | None:
     """Return the address that a digest is from: what somebody answers to it comes to the fallback team."""
     found = senders(rules, [rules.fallback]) or senders(rules, list(rules.teams))
     return found[0].address if found else None
-
-
-def _parents(rules: Ruleset) -> dict[str, str | None]:
-    return {team.id: team.parent for team in rules.teams.values()}
-
-
-def _moment(at_ms: int, rules: Ruleset) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(rules.organisation.timezone)
 
 
 def _failed(error: Exception) -> None:

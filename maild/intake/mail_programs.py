@@ -12,7 +12,6 @@ import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 import structlog
@@ -26,17 +25,18 @@ from maild.archive.passwords import STANDARD, Cost, Verifier
 from maild.archive.standing import Standing
 from maild.authentication.author import author_of
 from maild.delivery.deliveries import Dsn
-from maild.errors import AddressError, DiskFullError, ForbiddenError, MaildError, NotFoundError, TemporaryError
+from maild.errors import DiskFullError, ForbiddenError, MaildError, NotFoundError, TemporaryError
 from maild.intake.accept import NO_ROOM, NOT_STORED
 from maild.intake.refused_programs import Refusals
 from maild.intake.spool import Spool
 from maild.intake.submit import Collision, Submission, Submitter
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.envelope import Envelope, Recipient
 from maild.mail.handed_in import tidied
 from maild.mail.header import read_header
 from maild.mail.ids import format_id
 from maild.mail.inbox import team_of
+from maild.mail.local_time import local_time
 from maild.mail.reading import references_of
 from maild.mail.reply import Reply
 from maild.policy.grants import teams_with
@@ -233,18 +233,16 @@ class MailPrograms:
         who = principal(connection, account.user_id)
         if who is None or find_app_password(connection, account.login, account.password_id) is None:
             return None
-        parents = {team.id: team.parent for team in rules.teams.values()}
-        return teams_with(who.grants, Permission.RESPOND, parents, self._now_ms())
+        return teams_with(who.grants, Permission.RESPOND, rules.parents, self._now_ms())
 
     def _tidied(self, octets: bytes, sender: Sender, rules: Ruleset) -> bytes:
-        zone = rules.organisation.timezone
         return tidied(
             octets,
             is_ours=lambda address: rules.find(address) is not None,
             strip_client=self._strip,
             # The same for a letter that is handed in again, because its 250 did not arrive.
             message_id=f"{hashlib.sha256(octets).hexdigest()[:24]}@{sender.address.domain}",
-            date=datetime.fromtimestamp(self._now_ms() / 1000, UTC).astimezone(zone),
+            date=local_time(self._now_ms(), rules.organisation.timezone),
         )
 
     def _submission(self, account: Account, envelope: Envelope, ready: Ready) -> Submission:
@@ -296,11 +294,8 @@ class Quota:
 
 
 def _written_as(author: str, choices: tuple[Sender, ...]) -> Sender | None:
-    try:
-        key = parse_address(author).key
-    except AddressError:
-        return None
-    return next((choice for choice in choices if choice.address.key == key), None)
+    address = as_address(author)
+    return next((choice for choice in choices if address is not None and choice.address.key == address.key), None)
 
 
 def _asked(envelope: Envelope, recipient: Recipient) -> Dsn:

@@ -19,7 +19,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -39,16 +39,17 @@ from maild.archive.team_texts import signatures
 from maild.authentication.author import author_of
 from maild.authentication.standing import StandingKind, standing_of
 from maild.confinement import ConfinementError
-from maild.errors import AddressError, MaildError, NotFoundError, TemporaryError
+from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.intake.refusal_words import note_of_cut, refusal_letter
 from maild.intake.submit import Collision, Submission, Submitter
 from maild.mail.acts import Act
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.answer_reading import Answer
 from maild.mail.answering import Kind, Proposal, propose
 from maild.mail.composing import Composition, compose
 from maild.mail.facts import Facts
 from maild.mail.ids import format_id
+from maild.mail.local_time import local_time
 from maild.mail.member_answer import UNANSWERED, Why, is_addressed
 from maild.mail.reply_token import Claim, claim_of
 from maild.mail.signing_off import ended
@@ -176,7 +177,7 @@ class MemberAnswers:
     def _case(self, duty: RecordedDuty) -> _Case:
         with self._database.read() as connection:
             mail = came(connection, duty.message_id)
-            given = [address for text in mail.addressed if (address := _parsed(text)) is not None]
+            given = list(filter(None, map(as_address, mail.addressed)))
             claims = [(each, c) for each in given if (c := claim_of(each, self._key)) is not None]
             if not claims:
                 raise NotFoundError("the secret of the reply addresses is another one now")
@@ -207,10 +208,11 @@ class MemberAnswers:
 
     def _not_now(self, case: _Case) -> Why | None:
         with self._database.read() as connection:
-            return Why.SEVERAL if not case.alone else objection(connection, case.claim, self._parents(), self._now_ms())
-
-    def _parents(self) -> dict[str, str | None]:
-        return {team.id: team.parent for team in self._rules().teams.values()}
+            return (
+                Why.SEVERAL
+                if not case.alone
+                else objection(connection, case.claim, self._rules().parents, self._now_ms())
+            )
 
     async def _prepare(self, case: _Case, letter: Asked, octets: bytes) -> tuple[_Ready | None, Why | None]:
         """Read what goes out, and what of it speaks against that; None for a letter that cannot be answered at all."""
@@ -232,7 +234,7 @@ class MemberAnswers:
         return ready, await asyncio.to_thread(self._unfit, case, letter, ready)
 
     def _sender(self, letter: Asked) -> Sender | None:
-        came_to = [address for text in letter.came_to if (address := _parsed(text)) is not None]
+        came_to = list(filter(None, map(as_address, letter.came_to)))
         return preset(self._rules(), senders(self._rules(), [letter.team], answering=True), came_to)
 
     def _signature(self, case: _Case, sender: Sender) -> str:
@@ -304,7 +306,7 @@ class MemberAnswers:
     def _sent(self, case: _Case, letter: Asked, ready: _Ready, connection: Connection) -> None:
         """Ask once more, within the transaction that sends, and record what goes with it."""
         now_ms = self._now_ms()
-        if why := objection(connection, case.claim, self._parents(), now_ms):
+        if why := objection(connection, case.claim, self._rules().parents, now_ms):
             raise _RefusedError(why)
         if not end(connection, [self._ending(case, "done", OURSELVES)])[0]:
             raise MaildError("somebody else has it in hand")
@@ -337,8 +339,7 @@ class MemberAnswers:
         )  # fmt: skip
 
     def _now(self) -> datetime:
-        zone = self._rules().organisation.timezone
-        return datetime.fromtimestamp(self._now_ms() / 1000, UTC).astimezone(zone)
+        return local_time(self._now_ms(), self._rules().organisation.timezone)
 
     async def _refuse(self, case: _Case, ready: _Ready | None, why: Why) -> None:
         refusal = Refusal(
@@ -361,7 +362,7 @@ class MemberAnswers:
 
     def _notice(self, case: _Case, why: Why) -> Submission | None:
         """Return the letter that tells the member; it goes to the mailbox that is known of them, and nowhere else."""
-        mailbox = None if case.person is None else _parsed(case.person.mail or "")
+        mailbox = None if case.person is None else as_address(case.person.mail)
         rules = self._rules()
         choices = senders(rules, [case.duty.team])
         if mailbox is None or not choices:
@@ -388,12 +389,5 @@ def _refused(refusal: Refusal, connection: Connection) -> None:
 
 
 def _same(address: str, registered: str | None) -> bool:
-    mine, theirs = _parsed(address), _parsed(registered or "")
+    mine, theirs = as_address(address), as_address(registered)
     return mine is not None and theirs is not None and mine.key == theirs.key
-
-
-def _parsed(text: str) -> Address | None:
-    try:
-        return parse_address(text)
-    except AddressError:
-        return None

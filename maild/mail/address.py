@@ -135,6 +135,14 @@ def parse_address(text: str) -> Address:
     return _parse_mailbox(text, LOCAL_OCTETS)
 
 
+def as_address(text: str | None) -> Address | None:
+    """Return the address that a text is; None for what is none."""
+    try:
+        return parse_address(text or "")
+    except AddressError:
+        return None
+
+
 def compared(text: str) -> str:
     """Return `parse_address(text).key`, quicker for the plain addresses of which long lists are made.
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.signing_off import without_signatures
 
@@ -83,9 +82,8 @@ def _first_recipients(facts: Facts, *, ours: bool, is_ours: Callable[[Address], 
 def _parties(mailboxes: Iterable[Mailbox], is_ours: Callable[[Address], bool], known: set[str]) -> tuple[Party, ...]:
     found: dict[str, Party] = {}
     for mailbox in mailboxes:
-        try:
-            address = parse_address(mailbox.mail)
-        except AddressError:
+        address = as_address(mailbox.mail)
+        if address is None:
             continue
         if address.key not in known and address.is_ascii and not is_ours(address):
             found.setdefault(address.key, (mailbox.name, address))

@@ -289,7 +289,7 @@ class _Index:
     exact: dict[tuple[str, str], FunctionAddress]
     general: dict[str, FunctionAddress]
     implicit: dict[str, FunctionAddress]
-    children: dict[str, tuple[str, ...]]
+    parents: dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,29 +361,27 @@ class Ruleset:
         return any(isinstance(action, Confide) for rule in self.rules for action in rule.then)
 
     @property
+    def parents(self) -> Mapping[str, str | None]:
+        """Which team stands above each, by their ids; None: none does."""
+        return self._index.parents
+
+    @property
     def closed(self) -> frozenset[str]:
         """The teams in which administrators give no roles."""
         return frozenset(team.id for team in self.teams.values() if team.closed)
 
-    def descendants(self, team_id: str) -> tuple[str, ...]:
-        """Return the teams below a team, without itself, level by level."""
-        found: list[str] = list(self._index.children.get(team_id, ()))
-        for child in found:  # grows while it is read; the loader refused cycles
-            found.extend(self._index.children.get(child, ()))
-        return tuple(found)
-
     def ancestors(self, team_id: str) -> tuple[str, ...]:
         """Return the teams above a team, without itself, nearest first."""
         found: list[str] = []
-        team = self.teams.get(team_id)
-        while team is not None and team.parent is not None:
-            found.append(team.parent)
-            team = self.teams.get(team.parent)
+        above = self.parents.get(team_id)
+        while above is not None:  # it ends: the loader refuses circles
+            found.append(above)
+            above = self.parents.get(above)
         return tuple(found)
 
 
 def _index(ruleset: Ruleset) -> _Index:
-    index = _Index({}, {}, {}, {})
+    index = _Index({}, {}, {}, {team.id: team.parent for team in ruleset.teams.values()})
     for local in IMPLICIT:
         index.implicit[local] = FunctionAddress(local=local, domain=None, team=ruleset.fallback, listed=False)
     for address in ruleset.addresses:
@@ -392,7 +390,4 @@ def _index(ruleset: Ruleset) -> _Index:
                 index.general[name.local] = address
             else:
                 index.exact[name.local, name.domain] = address
-    for team in ruleset.teams.values():
-        if team.parent is not None:
-            index.children[team.parent] = (*index.children.get(team.parent, ()), team.id)
     return index

@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from maild.errors import AddressError, Said, said
-from maild.mail.address import Address, parse_address
+from maild.errors import Said, said
+from maild.mail.address import Address, as_address
 from maild.mail.authentication import NONE, RESULTS, Verdicts
 from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
@@ -207,10 +207,7 @@ def _facts(mail: _Mail, author: Address | None) -> Facts:
 
 
 def _first_sender(facts: Facts) -> Address | None:
-    try:
-        return parse_address(facts.senders[0].mail) if facts.senders else None
-    except AddressError:  # what a header calls an address may be anything
-        return None
+    return as_address(facts.senders[0].mail) if facts.senders else None
 
 
 def _expectation(fields: Fields, names: Names, node: Node) -> Expectation:

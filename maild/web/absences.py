@@ -15,16 +15,16 @@ from maild.archive.standing import by_whom_then
 from maild.archive.team_cover import covered_now
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.inbox import is_confidential, team_of
+from maild.mail.local_time import day_end_ms, day_start_ms
 from maild.policy.deputies import may_plan_absence
 from maild.policy.roles import Permission
 from maild.web.colleagues import colleagues, helpers
 from maild.web.forms import own_path
 from maild.web.handling import number_asked
-from maild.web.people import day_end_ms, day_start_ms, last_day
+from maild.web.people import last_day
 from maild.web.people_words import ABSENCE_FAULTS
 from maild.web.shell import shell_of, team_name
 from maild.web.standing_in import cover_in
-from maild.web.times import moment
 from maild.web.visit import Visit
 
 _MOST_TEAMS = 3  # named beside a person
@@ -85,11 +85,11 @@ async def mark_absent(visit: Visit) -> Response:
     """Note an absence."""
     typed = Typed(**{name: visit.form.get(name, "").strip()[:100] for name in Typed.__dataclass_fields__})
     try:
-        first = day_start_ms(visit, date.fromisoformat(typed.first)) if typed.first else visit.now_ms
-        last = day_end_ms(visit, date.fromisoformat(typed.last)) if typed.last else None
+        first = day_start_ms(date.fromisoformat(typed.first), visit.zone) if typed.first else visit.now_ms
+        last = day_end_ms(date.fromisoformat(typed.last), visit.zone) if typed.last else None
     except (ValueError, OverflowError):
         return await _show(visit, typed, "date")
-    begins_ms = visit.now_ms if day_end_ms(visit, _today(visit)) > first else first
+    begins_ms = visit.now_ms if day_end_ms(visit.today, visit.zone) > first else first
     marking = Marking(
         by=by(visit), login=typed.login or visit.person.login, from_ms=begins_ms, until_ms=last, deputy=typed.deputy
     )
@@ -101,10 +101,6 @@ async def mark_absent(visit: Visit) -> Response:
         return await _show(visit, typed, "plan" if isinstance(error, ForbiddenError) else "whom")
     visit.services.feed.publish()
     return visit.go("/absences?said=marked")
-
-
-def _today(visit: Visit) -> date:
-    return moment(visit.now_ms, visit.services.rulebook.current.organisation.timezone).date()
 
 
 async def end_absence(visit: Visit) -> Response:
@@ -131,7 +127,7 @@ async def _show(visit: Visit, typed: Typed, fault: str = "") -> Response:
         fault=ABSENCE_FAULTS.get(fault, ""),
         said=visit.request.query_params.get("said", "") if not fault else "",
         plans=any(visit.may(Permission.ASSIGN, team) for team in visit.visible.teams),
-        today=_today(visit).isoformat(),
+        today=visit.today.isoformat(),
     )
 
 

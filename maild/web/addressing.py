@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_address
+from maild.mail.address import Address, as_address
 from maild.mail.answering import Party
 from maild.mail.header_writing import plain
 from maild.mail.mailboxes import parse_mailboxes
@@ -44,11 +43,8 @@ def read_typed(text: str) -> Typed:
 
 
 def _address(text: str) -> Address | None:
-    try:
-        address = parse_address(text)
-    except AddressError:
-        return None
-    return address if address.is_ascii and address.domain else None
+    address = as_address(text)
+    return address if address is not None and address.is_ascii and address.domain else None
 
 
 def typed(parties: Iterable[Party]) -> str:

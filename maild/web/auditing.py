@@ -26,10 +26,11 @@ from maild.archive.standing import by_whom_then
 from maild.errors import NotFoundError
 from maild.mail.acts import Act
 from maild.mail.ids import parse_reference
+from maild.mail.local_time import day_end_ms, day_start_ms
 from maild.policy.roles import Permission
 from maild.web.audit_words import ACTS, FAULTS, told
 from maild.web.forms import own_path
-from maild.web.people import asker, day_end_ms, day_start_ms, teams_of
+from maild.web.people import asker, teams_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -128,9 +129,9 @@ async def _question(visit: Visit, asked: dict[str, str]) -> tuple[Question | Non
     values["actor"] = asked["person"] if asked["person"] == "" else fold_login(asked["person"])
     try:
         if asked["first"]:
-            values["from_ms"] = day_start_ms(visit, date.fromisoformat(asked["first"]))
+            values["from_ms"] = day_start_ms(date.fromisoformat(asked["first"]), visit.zone)
         if asked["last"]:
-            values["until_ms"] = day_end_ms(visit, date.fromisoformat(asked["last"]))
+            values["until_ms"] = day_end_ms(date.fromisoformat(asked["last"]), visit.zone)
         values["before"] = int(asked["before"]) if asked["before"] else None
     except (ValueError, OverflowError):
         return None, True

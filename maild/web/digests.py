@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
@@ -14,6 +13,7 @@ from maild.archive.accounts import find_user
 from maild.archive.copies import mailbox_outside
 from maild.archive.digests import Choice, Choosing, choice_of, choose
 from maild.mail.inbox import is_confidential
+from maild.mail.local_time import local_time
 from maild.policy.digests import HOURS, MODES, OFF, slot_of
 from maild.web.visit import Visit
 
@@ -57,15 +57,13 @@ async def save(visit: Visit) -> Response:
     mode, hour = form.get("mode", ""), form.get("hour", "")
     if mode not in MODES or hour not in {str(each) for each in HOURS} or (mode != OFF and not wishes.mailbox):
         raise HTTPException(404)
-    zone = visit.services.rulebook.current.organisation.timezone
-    today = datetime.fromtimestamp(visit.now_ms / 1000, UTC).astimezone(zone)
     choice = Choice(
         user_id=visit.person.user_id,
         mode=mode,
         hour=int(hour),
         subjects=wishes.subjects and form.get("subjects") == "1",
         silent=_silent(wishes, form),
-        slot=slot_of(today, int(hour), works=True),
+        slot=slot_of(local_time(visit.now_ms, visit.zone), int(hour), works=True),
     )
     asked = Choosing(choice=choice, login=visit.person.login, at_ms=visit.now_ms)
     await visit.write(choose, asked)

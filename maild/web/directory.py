@@ -53,7 +53,7 @@ async def page(visit: Visit) -> Response:
         query=query,
         embedded=embedded,
         language=language if language in LANGUAGES else "",
-        today=day(moment(visit.now_ms, visit.services.rulebook.current.organisation.timezone).date(), visit.language),
+        today=day(visit.today, visit.language),
         mailto=mailto,
     )
     if embedded:

@@ -154,13 +154,11 @@ def _asked(visit: Visit, teams: list[str], first: list[str]) -> _Asked:
     named = query.get("address", "")
     if named and named not in of_team:
         raise NotFoundError("the team has no such address")
-    zone = rules.organisation.timezone
-    today = times.moment(visit.now_ms, zone).date()
     return _Asked(
         team=team,
         address=of_team.get(named),
-        calendar=calendar(query.get("by") or "week", query.get("until", ""), today, zone),
-        today=today,
+        calendar=calendar(query.get("by") or "week", query.get("until", ""), visit.today, visit.zone),
+        today=visit.today,
     )
 
 

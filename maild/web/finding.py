@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import tzinfo
 
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -125,10 +124,11 @@ def _page(
 def _ask(connection: Connection, visit: Visit, query: Query | None, before: int | None) -> tuple[Shell, list[Hit]]:
     visible: Visible = visit.visible
     around = shell(connection, visit)
-    zone: tzinfo = visit.services.rulebook.current.organisation.timezone
     if query is None:
         return around, []
-    hits = search(connection, visible, query, limit=PAGE_SIZE + 1, before_id=before, now_ms=visit.now_ms, zone=zone)
+    hits = search(
+        connection, visible, query, limit=PAGE_SIZE + 1, before_id=before, now_ms=visit.now_ms, zone=visit.zone
+    )
     return around, hits
 
 

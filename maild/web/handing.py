@@ -102,7 +102,7 @@ async def _form(
 ) -> Response:
     back, over = targets
     rules = visit.services.rulebook.current
-    below = [team for team in over if team in rules.descendants(team_of(entry.team))]
+    below = [team for team in over if team_of(entry.team) in rules.ancestors(team)]
     query = visit.request.query_params if visit.request.method == "GET" else visit.form
     return visit.page(
         "handing.html",

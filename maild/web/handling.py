@@ -7,7 +7,7 @@ says who did what, and asks.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -22,12 +22,12 @@ from maild.archive.lists import FILTERS
 from maild.archive.standing import Need, Reach
 from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id
+from maild.mail.local_time import day_start_ms
 from maild.policy.roles import Permission
 from maild.web.asked import entry_asked
 from maild.web.colleagues import assignable
 from maild.web.handling_words import line
 from maild.web.shell import Place, shell_of, team_name
-from maild.web.times import moment
 from maild.web.visit import Visit
 
 _MAX_TAG = 40  # characters
@@ -88,21 +88,18 @@ def state_asked(visit: Visit, state: str | None = None) -> Asked:
 
 def _day_ms(visit: Visit, text: str) -> int:
     """Return the beginning of a day of the place; HTTPException 400 for one that is over, or far away."""
-    zone = visit.services.rulebook.current.organisation.timezone
-    today = moment(visit.now_ms, zone).date()
     try:
         day = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400) from None
-    if not today < day <= today + timedelta(days=_MOST_DAYS):
+    if not visit.today < day <= visit.today + timedelta(days=_MOST_DAYS):
         raise HTTPException(400)
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+    return day_start_ms(day, visit.zone)
 
 
 def tomorrow(visit: Visit) -> str:
     """Return the first day until which something can wait."""
-    zone = visit.services.rulebook.current.organisation.timezone
-    return (moment(visit.now_ms, zone).date() + timedelta(days=1)).isoformat()
+    return (visit.today + timedelta(days=1)).isoformat()
 
 
 async def assignee_asked(visit: Visit, team: str) -> Asked:
@@ -194,7 +191,7 @@ async def overtaken(visit: Visit, talk: queries.Conversation, entry: queries.Ent
         conversation=found,
         entry=now,
         team=team_name(visit, entry.team),
-        told=[(line(each, visit.language, visit.services.rulebook.current.organisation.timezone), each.at_ms)
+        told=[(line(each, visit.language, visit.zone), each.at_ms)
               for each in told],
         again=[(name, visit.form[name]) for name in _AGAIN if name in visit.form],
         back=back_to(visit, entry.team, talk.reference),

@@ -19,14 +19,14 @@ from maild.archive.rights import Person
 from maild.archive.standing import at_that_moment
 from maild.archive.succession import Letter, Read, letters_to, put_away
 from maild.errors import ForbiddenError, MaildError
+from maild.mail.local_time import day_end_ms
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
 from maild.web.handling import number_asked
 from maild.web.language import catalogue
-from maild.web.people import day_end_ms, inboxes_managed, last_day, person_seen
+from maild.web.people import inboxes_managed, last_day, person_seen
 from maild.web.people_words import ROLES
 from maild.web.shell import shell_of, team_name
-from maild.web.times import moment
 from maild.web.visit import Visit
 
 
@@ -77,7 +77,7 @@ def _leaves_ms(visit: Visit) -> int | None:
     if not text:
         return visit.services.now_ms()
     try:
-        found = day_end_ms(visit, date.fromisoformat(text))
+        found = day_end_ms(date.fromisoformat(text), visit.zone)
     except (ValueError, OverflowError):
         return None
     return found if found > visit.now_ms else None
@@ -110,7 +110,7 @@ async def _show(visit: Visit, person: Person, fault: str = "") -> Response:
         closes=scope is None,
         own=person.user.id == visit.person.user_id,
         fault=fault,
-        today=moment(visit.now_ms, rules.organisation.timezone).date().isoformat(),
+        today=visit.today.isoformat(),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 
 from starlette.responses import Response
 
@@ -217,16 +216,4 @@ def _held(visit: Visit, person: Person, grant: Grant) -> Held:
 
 def last_day(visit: Visit, until_ms: int) -> str:
     """Say the last day on which something holds."""
-    zone = visit.services.rulebook.current.organisation.timezone
-    return times.day(times.moment(until_ms - 1, zone).date(), visit.language)
-
-
-def day_start_ms(visit: Visit, day: date) -> int:
-    """Return the first moment of a day, as the organisation's clocks show it."""
-    zone = visit.services.rulebook.current.organisation.timezone
-    return int(datetime.combine(day, time.min, zone).astimezone(UTC).timestamp() * 1000)
-
-
-def day_end_ms(visit: Visit, day: date) -> int:
-    """Return the first moment after a day."""
-    return day_start_ms(visit, day + timedelta(days=1))
+    return times.day(times.moment(until_ms - 1, visit.zone).date(), visit.language)

@@ -30,6 +30,7 @@ from maild.errors import AddressError, ForbiddenError, NotFoundError
 from maild.mail.acts import Act
 from maild.mail.address import parse_address
 from maild.mail.inbox import team_of
+from maild.mail.local_time import day_end_ms, day_start_ms
 from maild.policy.granting import may_grant, may_revoke
 from maild.policy.grants import Grant
 from maild.policy.roles import LENT, Permission, Role
@@ -40,8 +41,6 @@ from maild.web.people import (
     Sure,
     Typed,
     asker,
-    day_end_ms,
-    day_start_ms,
     inboxes_managed,
     person_seen,
     show_all,
@@ -168,8 +167,8 @@ def _may_give(visit: Visit, login: str, role: Role, team: str | None) -> bool:
 def _dates(visit: Visit, typed: Typed) -> tuple[int, int | None] | None:
     """Return from when and until when a role shall hold; None where that is no time to come."""
     try:
-        first = day_start_ms(visit, date.fromisoformat(typed.first)) if typed.first else visit.now_ms
-        last = day_end_ms(visit, date.fromisoformat(typed.last)) if typed.last else None
+        first = day_start_ms(date.fromisoformat(typed.first), visit.zone) if typed.first else visit.now_ms
+        last = day_end_ms(date.fromisoformat(typed.last), visit.zone) if typed.last else None
     except (ValueError, OverflowError):
         return None
     if last is not None and last <= max(first, visit.now_ms):

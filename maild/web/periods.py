@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 
 from babel.dates import format_date
 
 from maild.errors import NotFoundError
+from maild.mail.local_time import day_start_ms
 from maild.web.times import day
 
 STEPS = {"day": 28, "week": 13, "month": 12}  # and how many a page shows
@@ -27,7 +28,7 @@ class Calendar:
     @property
     def edges_ms(self) -> tuple[int, ...]:
         """When each period begins."""
-        return tuple(start_ms(each, self.zone) for each in self.starts)
+        return tuple(day_start_ms(each, self.zone) for each in self.starts)
 
     @property
     def until(self) -> date:
@@ -50,11 +51,6 @@ class Calendar:
             _name(self.step, first, until - timedelta(days=1), language)
             for first, until in zip(self.starts, self.starts[1:], strict=False)
         )
-
-
-def start_ms(of: date, zone: tzinfo) -> int:
-    """Return when a day begins."""
-    return int(datetime.combine(of, time(), zone).timestamp() * 1000)
 
 
 def calendar(step: str, until: str, today: date, zone: tzinfo) -> Calendar:
@@ -98,4 +94,4 @@ def _name(step: str, first: date, last: date, language: str) -> str:
 def weeks_ms(monday: date, numbers: Sequence[int], zone: tzinfo) -> list[tuple[int, int]]:
     """Return the weeks that begin so many weeks from a Monday, as spans."""
     starts = [monday + timedelta(weeks=number) for number in numbers]
-    return [(start_ms(each, zone), start_ms(each + timedelta(weeks=1), zone)) for each in starts]
+    return [(day_start_ms(each, zone), day_start_ms(each + timedelta(weeks=1), zone)) for each in starts]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, datetime, time
 from typing import Any
 
 import structlog
@@ -17,7 +16,7 @@ from maild.archive.audit import Record, note_acts
 from maild.archive.queries import Conversation, Message
 from maild.archive.readings import Reading, note_readings
 from maild.mail.acts import Act
-from maild.web import times
+from maild.mail.local_time import day_start_ms
 from maild.web.visit import Visit
 
 _log = structlog.get_logger()
@@ -39,15 +38,9 @@ def _remember(visit: Visit, conversation_id: int, teams: Iterable[str]) -> None:
         conversation_id=conversation_id,
         teams=tuple(sorted(teams)),
         at_ms=visit.now_ms,
-        day_ms=_day_ms(visit),
+        day_ms=day_start_ms(visit.today, visit.zone),
     )
     _watch(visit.services.database.writer.run(note_readings, reading))
-
-
-def _day_ms(visit: Visit) -> int:
-    zone = visit.services.rulebook.current.organisation.timezone
-    begins = datetime.combine(times.moment(visit.now_ms, zone).date(), time.min, zone)
-    return int(begins.astimezone(UTC).timestamp() * 1000)
 
 
 def remember_search(visit: Visit, query: str) -> None:

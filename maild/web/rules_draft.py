@@ -7,7 +7,6 @@ person wrote is lost by an error, and a reload changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -103,9 +102,7 @@ def is_stale(visit: Visit, draft: Draft) -> bool:
 
 async def check(visit: Visit, text: str, *, by_hand: bool = False) -> Checked:
     """Check a text as if it were the rules file, with its tests; `by_hand` when it comes from the disk itself."""
-    rulebook = visit.services.rulebook
-    zone = rulebook.current.organisation.timezone
-    today = datetime.fromtimestamp(visit.now_ms / 1000, zone).date()
+    rulebook, today = visit.services.rulebook, visit.today
 
     known = by_hand or await visit.read(ever_served, text)
     may_read = None if known else partial(_may_read, rulebook.current)

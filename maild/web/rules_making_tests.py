@@ -11,19 +11,22 @@ import pickle
 from starlette.responses import Response
 
 from maild.archive import content
+from maild.archive.audit import Record
 from maild.archive.examinations import verdicts_between
 from maild.archive.provenance import provenance
+from maild.archive.queries import Message
 from maild.archive.replies import replies_between
 from maild.confinement import ConfinementError
 from maild.errors import NotFoundError
-from maild.mail.ids import parse_id
+from maild.mail.acts import Act
+from maild.mail.ids import format_id, parse_id
 from maild.policy.roles import Permission
 from maild.router.making_tests import MAKE, Wanted
 from maild.rules.in_worker import RulesWanted
 from maild.rules.making_tests import Written
 from maild.rules.tests_section import UnfitError, appended
 from maild.web.language import catalogue
-from maild.web.recording import remember_message
+from maild.web.recording import remember_act, remember_message
 from maild.web.rules_draft import Draft, fresh_draft
 from maild.web.shell import shell_of
 from maild.web.visit import Visit
@@ -61,6 +64,8 @@ async def page(visit: Visit) -> Response:
         reply=joined.get(number),
     )
     written = await _written(visit, wanted, await visit.read(content.read, message.digest))
+    if written.entry:
+        remember_act(visit, _made(visit, message))
     say = catalogue(visit.language).gettext
     return visit.page(
         "rules_test.html",
@@ -70,6 +75,13 @@ async def page(visit: Visit) -> Response:
         draft=None if not written.entry else _draft(visit, written.entry),
         kept=[(say(_PARTS.get(part, part)), looking) for part, looking in written.kept],
     )
+
+
+def _made(visit: Visit, message: Message) -> Record:
+    """Return the record of it: what stays in a test of a letter leaves the inbox for a file that others read."""
+    team, about = next(iter(message.teams), ""), format_id(message.id)
+    conversation_id = message.conversation_id or None
+    return visit.acted(Act.EXPORTED, team=team, conversation_id=conversation_id, about=about, what="made a test")
 
 
 def _draft(visit: Visit, entry: str) -> Draft | None:

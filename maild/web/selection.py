@@ -169,11 +169,10 @@ async def left_as_they_are(visit: Visit, team: str) -> list[Left]:
             shown[reference] = int(text)
     if not shown:
         return []
-    zone = visit.services.rulebook.current.organisation.timezone
     there = await visit.read(listed, visible=visit.visible, team=team, references=list(shown))
     found = []
     for reference, (number, subject) in there.items():
         told = await visit.read(since, conversation_id=number, team=team, revision=shown[reference])
-        lines = tuple((line(each, visit.language, zone), each.at_ms) for each in told)
+        lines = tuple((line(each, visit.language, visit.zone), each.at_ms) for each in told)
         found.append(Left(reference=reference, subject=subject, told=lines))
     return found

@@ -88,5 +88,5 @@ def _composition(visit: Visit, ready: Ready) -> Composition:
         message_id=f"{secrets.token_hex(12)}@{sender.address.domain}",
         in_reply_to=ready.said.in_reply_to,
         references=ready.said.references,
-        date=times.moment(visit.services.now_ms(), rules.organisation.timezone),
+        date=times.moment(visit.services.now_ms(), visit.zone),
     )

@@ -25,6 +25,5 @@ def session_of(connection: Connection, services: Services, token: str, now_ms: i
 def cover_in(connection: Connection, services: Services, inboxes: Iterable[str], now_ms: int) -> Cover:
     """Return who acts for whom in inboxes, and who may answer there, by the rules that serve now."""
     asked, rules = frozenset(inboxes), services.rulebook.current
-    parents = {team.id: team.parent for team in rules.teams.values()}
-    found = cover(connection, asked, parents, now_ms)
+    found = cover(connection, asked, rules.parents, now_ms)
     return replace(found, answering=answering(connection, asked, rules, now_ms))

@@ -7,8 +7,10 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +28,7 @@ from maild.policy.roles import Permission
 from maild.policy.visible import NOTHING, Visible
 from maild.web.pages import Pages, Surroundings
 from maild.web.services import Services
+from maild.web.times import moment
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +63,17 @@ class Visit:
     @property
     def parents(self) -> Mapping[str, str | None]:
         """The teams of the rules that serve now, with their parents."""
-        return {team.id: team.parent for team in self.services.rulebook.current.teams.values()}
+        return self.services.rulebook.current.parents
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the organisation."""
+        return self.services.rulebook.current.organisation.timezone
+
+    @property
+    def today(self) -> date:
+        """The day that it is there."""
+        return moment(self.now_ms, self.zone).date()
 
     @property
     def visible(self) -> Visible:

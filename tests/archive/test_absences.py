@@ -40,7 +40,7 @@ from tests.web.office import RULES as RULES_TEXT
 from tests.web.office import rules
 
 RULES = rules(RULES_TEXT.replace("kita:\n", "kita:\n    deputy: poststelle\n"))
-PARENTS = {team.id: team.parent for team in RULES.teams.values()}
+PARENTS = RULES.parents
 KITA = Visible(teams=frozenset({"kita"}))
 DAY_MS = 86_400_000
 

@@ -49,7 +49,7 @@ from tests.web.office import RULES as RULES_TEXT
 from tests.web.office import rules
 
 RULES = rules(RULES_TEXT + "  - id: an-anna\n    when: {subject: Anna}\n    then: {assign: anna}\n")
-PARENTS = {team.id: team.parent for team in RULES.teams.values()}
+PARENTS = RULES.parents
 DAY_MS = 86_400_000
 IDS = {"ada": 1, "anna": 2, "ben": 3, "dora": 4, "max": 5}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,15 @@ def test_the_doctor_looks_for_the_records_of_our_own_keys(
 def test_what_is_no_domain_selector_or_kind_makes_nothing(maild: Maild, site: Path, arguments: tuple[str, ...]) -> None:
     assert maild("dkim", *arguments).code in (1, 2)
     assert not (site / "var" / "dkim").exists()
+
+
+def test_who_made_and_retired_a_key_stands_in_the_audit_log(maild: Maild, site: Path) -> None:
+    maild("dkim", "new", D, "--selector", "s1", "--kind", "ed25519")
+    maild("dkim", "retire", D, "s1")
+    maild("dkim", "retire", D, "s1")  # it is none any more: nothing is done, and nothing said
+    log = [each for each in maild("audit", "export").objects if each.get("act") == "maintained"]
+    done = [(each["actor"], each["about"], json.loads(each["details"])) for each in log]
+    assert [(actor, about, told["what"], told["selector"]) for actor, about, told in done] == [
+        ("operator", D, "dkim key made", "s1"),
+        ("operator", D, "dkim key retired", "s1"),
+    ]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,34 @@ def test_a_grant_holds_from_its_first_day_through_its_last(maild: Maild, site: P
     today = maild("grant", "jan", "poststelle", "reader", "--until", "2099-12-31")
     assert today.err == "jan is reader in poststelle through 2099-12-31\n"
     assert grants(maild) == ["poststelle:reader"]
+
+
+def test_a_day_is_one_of_the_organisations_calendar_wherever_the_machine_stands(
+    maild: Maild, site: Path, tmp_path: Path
+) -> None:
+    add(maild, tmp_path)
+    rules = (site / "rules.yaml").read_text(encoding="utf-8")
+    there = rules.replace("timezone: Europe/Berlin", "timezone: Pacific/Auckland")
+    (site / "rules.yaml").write_text(there, encoding="utf-8")
+    assert maild("grant", "jan", "poststelle", "reader", "--from", "2099-01-01", "--until", "2099-01-31").code == 0
+    noted = maild("absent", "jan", "--from", "2099-07-01", "--until", "2099-07-14")
+    assert "from 2099-07-01 through 2099-07-14" in noted.err
+    assert maild("handover", "petra", "--until", "2099-06-30", "--yes").err.endswith("closes after 2099-06-30\n")
+    winter, summer = timezone(timedelta(hours=12)), timezone(timedelta(hours=13))
+    with closing(sqlite3.connect(site / "var" / "maild.sqlite3")) as store:
+        assert store.execute("SELECT from_ms, until_ms FROM grants WHERE role = 'reader'").fetchall() == [
+            (_ms(datetime(2099, 1, 1, tzinfo=summer)), _ms(datetime(2099, 2, 1, tzinfo=summer)))
+        ]
+        assert store.execute("SELECT from_ms, until_ms FROM absences").fetchall() == [
+            (_ms(datetime(2099, 7, 1, tzinfo=winter)), _ms(datetime(2099, 7, 15, tzinfo=winter)))
+        ]
+        assert store.execute("SELECT leaves_ms FROM leavings").fetchall() == [
+            (_ms(datetime(2099, 7, 1, tzinfo=winter)),)
+        ]
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
 
 
 def test_wrong_words_of_a_grant_are_told(maild: Maild, site: Path) -> None:

@@ -305,6 +305,8 @@ def test_archived_mail_is_filed_by_the_rules_of_today_beside_a_daemon_and_put_ba
         assert 'from: "a@example.org"\n' in made.out
         assert 'to: ["info@musterstadt.example"]\n    subject: "…"\n' in made.out
         assert "eheim" not in made.out
+        log = [(each["act"], each["about"], each["team"]) for each in maild("audit", "export").objects if "act" in each]
+        assert ("exported", number, "poststelle") in log
         done = maild("rules", "replay", "--query", "team:poststelle", "--yes", "--json")
         (form,) = done.objects
         assert [done.code, *(form[key] for key in ("replay", "messages", "changed", "kept", "unread"))] == [

@@ -109,13 +109,8 @@ def test_an_unknown_recipient_is_accepted_only_when_the_fallback_takes_it() -> N
     assert RULES.accepts(to("kita@a.example"))
 
 
-def test_descendants_are_all_teams_below() -> None:
-    assert RULES.descendants("jugendamt") == ("kita", "leitung")
-    assert RULES.descendants("leitung") == ()
-    assert RULES.descendants("gibt-es-nicht") == ()
-
-
 def test_ancestors_are_all_teams_above_nearest_first() -> None:
+    assert RULES.parents == {team: RULES.teams[team].parent for team in RULES.teams}
     assert RULES.ancestors("leitung") == ("kita", "jugendamt")
     assert RULES.ancestors("poststelle") == ()
     assert RULES.ancestors("gibt-es-nicht") == ()

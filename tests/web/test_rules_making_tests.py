@@ -78,3 +78,15 @@ def test_a_letter_that_no_rule_was_asked_about_makes_no_test(shared: Office) -> 
     assert "lässt sich kein Test machen" in entry_of(shared, shared.mail(letter("Hand"), team="kita"))[1]
     entry, _ = entry_of(shared, shared.mail(SOURCE_ONLY))
     assert entry.startswith("- name:")
+
+
+def test_that_a_test_was_made_is_recorded_and_an_auditor_reads_it_in_their_language(shared: Office) -> None:
+    shared.user("alex", (Role.AUDITOR, None))
+    number = shared.mail(letter("Dringend: Protokoll"))
+    assert entry_of(shared, number)[0]
+    with shared.client("alex", **{"accept-language": "de"}) as client:
+        page = client.get("/audit?person=beides&act=exported").text
+    row = re.sub(r"<[^>]+>", " ", page.partition("<tbody>")[2].partition("</tr>")[0])
+    said = " ".join(row.split())
+    assert f"beides hat ausgeleitet {shown_id(number)} · Kita-Platzvergabe" in said
+    assert said.endswith("was: einen Test daraus gemacht")

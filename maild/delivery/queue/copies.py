@@ -91,8 +91,7 @@ def _copy(connection: Connection, each: RecordedDuty, now_ms: int, rules: Rulese
     except NotFoundError:
         return None
     who = principal(connection, person.id)
-    parents = {each.id: each.parent for each in rules.teams.values()}
-    if who is None or not may(who, Permission.READ, team=each.team, teams=parents, now_ms=now_ms):
+    if who is None or not may(who, Permission.READ, team=each.team, teams=rules.parents, now_ms=now_ms):
         return None
     mailbox = mailbox_outside(person.mail, rules.domains)
     lies = select(filings.c.team).where(filings.c.message_id == each.message_id, filings.c.team == each.team)
