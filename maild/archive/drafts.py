@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, not_, or_, select, update
 
 from maild.archive.content import Content, store
-from maild.archive.covering import covered, is_covered, record_taking_over
+from maild.archive.covering import covered, is_covered, take_over
 from maild.archive.queries import allowed, missing
 from maild.archive.schema import users
 from maild.archive.schema_outgoing import draft_files, drafts
@@ -74,7 +74,7 @@ class Save:
     """A draft is written down. What it is about is of its first time; `team` and `fields` are of the newest.
 
     `seen_id` moves on only where the author was shown more. `why` given: it is to wait for a release (RELEASE), or its
-    author goes on with it ("").
+    author goes on with it (""). `note` is told to its author where somebody takes it over (`maild.archive.covering`).
     """
 
     id: int
@@ -87,6 +87,7 @@ class Save:
     fields: Mapping[str, str]
     at_ms: int
     why: str | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +238,7 @@ def _save(connection: Connection, asked: Save) -> str:
         return str(row["state"])
     if row["author"] != asked.by.login and is_covered(connection, asked.by.acts_for, asked.id):
         values["author"] = asked.by.login
-        record_taking_over(connection, row, asked.by.login, asked.at_ms)
+        take_over(connection, row, asked.by.login, asked.at_ms, asked.note)
     if asked.why is not None:
         values |= {"state": "held" if asked.why else "writing", "why": asked.why}
     connection.execute(update(drafts).where(drafts.c.id == asked.id).values(values))

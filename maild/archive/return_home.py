@@ -29,7 +29,7 @@ from maild.policy.visible import Visible
 _MOST = 500
 _ROOM = 200
 # What is told, in this order, by the words of the log.
-TOLD = ("new", "answered", "closed", "handed-over")
+TOLD = ("new", "answered", "closed", "handed-over", "taken-over")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ def returned(connection: Connection, *, visible: Visible, user_id: int, parents:
     items = _items(connection, visible, absence, login)
     away = away_at(_all_absences(connection, absence.from_ms), until_ms - 1) | {user_id: absence}
     cover = cover_of(connection, away, {item.team for item in items}, parents, until_ms - 1)
-    told = _told(connection, items, absence.from_ms)
+    told = _told(connection, items, absence.from_ms, login)
     return Return(
         id=row.id, from_ms=absence.from_ms, until_ms=until_ms,
         marked_by="" if row.marked_by == login else row.marked_by,
@@ -160,7 +160,7 @@ def _is(key: tuple[int, str]) -> Any:
     return and_(entries.c.conversation_id == key[0], entries.c.team == key[1])
 
 
-def _told(connection: Connection, items: list[Any], from_ms: int) -> dict[tuple[int, str], set[str]]:
+def _told(connection: Connection, items: list[Any], from_ms: int, login: str) -> dict[tuple[int, str], set[str]]:
     told: dict[tuple[int, str], set[str]] = {}
     numbers = sorted({item.conversation_id for item in items})
     for at in range(0, len(numbers), _ROOM):
@@ -171,7 +171,7 @@ def _told(connection: Connection, items: list[Any], from_ms: int) -> dict[tuple[
             )
         )
         for row in rows:
-            word = _word(row.act, json.loads(row.details))
+            word = _word(row.act, json.loads(row.details), login)
             told.setdefault((row.conversation_id, row.team), set()).update({word} if word else ())
     for item in items:
         if item.newest_id >= message_id_at(from_ms, 0) and item.waiting_since_ms is not None:
@@ -179,15 +179,17 @@ def _told(connection: Connection, items: list[Any], from_ms: int) -> dict[tuple[
     return told
 
 
-_WORDS = ("answered", "state", "assigned", "handed-over", "handed-back")
+_WORDS = ("answered", "state", "assigned", "handed-over", "handed-back", "taken-over")
 
 
-def _word(act: str, details: dict[str, Any]) -> str:
+def _word(act: str, details: dict[str, Any], login: str) -> str:
     match act:
         case "answered":
             return "answered"
         case "state":
             return "closed" if details.get("to") == "closed" else ""
+        case "taken-over":  # a draft: of theirs, or of somebody else who was away
+            return act if details.get("from") == login else ""
         case _:
             return "handed-over"
 

@@ -36,6 +36,7 @@ from maild.web.desk import (
 )
 from maild.web.draft_form import check, typed_fields
 from maild.web.inserting import Occasion, Piece, inserted, piece, signed_as
+from maild.web.language import catalogue
 from maild.web.originals import answered, came_to, original, proposal
 from maild.web.own_addresses import writable
 from maild.web.presence import Present
@@ -118,7 +119,7 @@ async def _keep_and_act(visit: Visit, about: Draft) -> Response:
     save = Save(
         id=about.id, by=by, team=inbox, kind=about.kind, conversation_id=about.conversation_id,
         answers_id=about.answers_id, seen_id=max(about.seen_id or 0, seen) or None, fields=fields,
-        at_ms=visit.services.now_ms(), why=RELEASE if do == "release" else None,
+        at_ms=visit.services.now_ms(), why=RELEASE if do == "release" else None, note=_taken_over(visit),
     )  # fmt: skip
     needs, of, released = ((Permission.DRAFT, inbox),), talks_of(about), _released(visit, save)
     state = await visit.write(save_drafts, save, *released, needs=needs, of=of, narrowed=as_they_may)
@@ -138,6 +139,12 @@ async def _template(visit: Visit, desk: Desk, chosen: Sender) -> Piece | None:
 
 def _inserted(desk: Desk, chosen: Sender, fields: dict[str, str], new: Piece) -> dict[str, str]:
     return inserted(fields, new, signature=desk.signatures.get(str(chosen.address), ""), quoted=desk.quoted)
+
+
+def _taken_over(visit: Visit) -> str:
+    """Return what somebody is told of whose draft the visitor goes on with, while they are away."""
+    _ = catalogue(visit.services.rulebook.current.organisation.language).gettext
+    return _("The draft that {name} began, and could not finish, is taken over.")
 
 
 def _released(visit: Visit, save: Save) -> tuple[Record, ...]:

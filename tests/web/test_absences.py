@@ -162,6 +162,18 @@ def test_a_draft_of_who_is_away_is_open_to_the_deputy_and_theirs_once_they_go_on
         assert Form.of(page).press(karla, "save", text="Zu Ende").status_code == 303
         assert "zurzeit abwesend" not in karla.get(draft).text
         assert "Sie haben eine Antwort begonnen" in karla.get(path).text
+        again = Form.of(karla.get(draft)).press(karla, "save", text="Ganz zu Ende")
+        assert again.status_code == 303
+    with office.client("anna") as anna:
+        office.clock.ms += DAY_MS
+        sign_in(anna, "anna")
+        # Told as any mention is, once: above the list, in the conversation, by mail; and at the return.
+        said = "Der Entwurf, den Anna Auer begonnen hat und nicht beenden konnte, wurde übernommen."
+        assert 'class="mentions"' in anna.get("/inbox/kita").text
+        assert anna.get(path).text.count(said) == 1
+        assert "Angefangen" not in anna.get(path).text
+        back = anna.post("/absences/end", data=_form(anna.get("/absences").text, "/absences/end"))
+        assert "Ihr Entwurf wurde übernommen" in follow(anna, back).text
     with office.database.read() as connection:
         log = "SELECT actor, team, about, details FROM audit WHERE act = 'taken-over'"
         rows = [tuple(row) for row in connection.exec_driver_sql(log)]
