@@ -102,6 +102,10 @@ def pid() -> int:
     return os.getpid()
 
 
+def parent() -> int:
+    return os.getppid()
+
+
 def limits() -> dict[str, tuple[int, int]]:
     names = ("RLIMIT_CORE", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_NPROC")
     return {name: resource.getrlimit(getattr(resource, name)) for name in names}

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import resource
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker
+from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker, child
 from maild.mail.facts import Mailbox
 
 ROOT = Path(__file__).parent.parent
@@ -36,8 +38,10 @@ async def pool() -> AsyncIterator[Pool]:
     await pool.close()
 
 
-def gone(pid: int) -> bool:
+def gone(process: int | Worker) -> bool:
     """Tell whether a process has ended, waiting up to ten seconds for it."""
+    pid = process.pid if isinstance(process, Worker) else process
+    assert pid is not None, "it has never been ready"
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -92,7 +96,7 @@ class TestWorker:
     def test_a_stream_that_lies_about_its_size_ends_the_worker(self, worker: Worker, said: int) -> None:
         with pytest.raises(StreamError):
             worker.call("tests.confined:kind_of", stream_of(300, said=said))
-        assert gone(worker.pid)
+        assert gone(worker)
 
     @pytest.mark.parametrize(
         ("function", "kind"),
@@ -101,12 +105,12 @@ class TestWorker:
     def test_a_broken_bound_ends_the_worker(self, worker: Worker, function: str, kind: str) -> None:
         with pytest.raises(ConfinementError) as caught:
             worker.call(f"tests.confined:{function}")
-        assert (caught.value.kind, worker.dead, gone(worker.pid)) == (kind, True, True)
+        assert (caught.value.kind, worker.dead, gone(worker)) == (kind, True, True)
 
     def test_a_call_that_hangs_is_ended_by_the_wall_time(self, worker: Worker) -> None:
         with pytest.raises(ConfinementError) as caught:
             worker.call("tests.confined:hang", wall_s=0.3)
-        assert (caught.value.kind, gone(worker.pid)) == ("wall", True)
+        assert (caught.value.kind, gone(worker)) == ("wall", True)
 
     @pytest.mark.parametrize("function", ["refuse", "unpicklable", "no_such_function"])
     def test_an_error_leaves_the_worker_fit_for_the_next_call(self, worker: Worker, function: str) -> None:
@@ -177,6 +181,67 @@ print(worker.call("tests.confined:add", 1, 2))
         facts = worker.call("maild.mail.reading:facts_of", b"Subject: x\r\n\r\ny")
         assert facts.subject == "x"
         worker.kill()
+
+
+class TestNursery:
+    def test_workers_are_copies_of_one_process_and_have_no_way_to_each_other(self, worker: Worker) -> None:
+        assert worker.call("tests.confined:add", 1, 1) == 2
+        another = Worker(bounds=QUICK)
+        assert nursery_of(another) == nursery_of(worker) != os.getpid()
+        links = [link for link in another.call("tests.confined:descriptors") if link.startswith(("socket:", "pipe:"))]
+        assert len(links) == 1  # the one to us
+        another.kill()
+
+    def test_workers_go_with_it_and_the_next_begins_another(self) -> None:
+        workers = [Worker(bounds=QUICK) for _ in range(2)]
+        first = nursery_of(workers[0])
+        os.kill(first, signal.SIGKILL)
+        assert gone(first)
+        for worker in workers:
+            with pytest.raises(ConfinementError) as caught:
+                worker.call("tests.confined:add", 1, 1)
+            assert (caught.value.kind, worker.dead) == ("crash", True)
+        third = Worker(bounds=QUICK)
+        assert nursery_of(third) != first
+        third.kill()
+
+    def test_it_ends_with_its_parent(self) -> None:
+        program = "from maild.confinement import Worker\nprint(Worker().call('tests.confined:parent'), flush=True)\n"
+        for end in ("", "import os\nos._exit(0)"):
+            done = subprocess.run(
+                [sys.executable, "-c", program + end], cwd=ROOT, capture_output=True, text=True, check=True
+            )
+            assert gone(int(done.stdout))
+            assert done.stderr == ""
+
+    def test_a_module_that_cannot_be_imported_is_the_trouble_of_who_wants_it(self, worker: Worker) -> None:
+        wanting = Worker(bounds=QUICK, preload=("tests.no_such_module",))
+        with pytest.raises(ConfinementError, match="crash"):
+            wanting.call("tests.confined:add", 1, 1)
+        assert worker.call("tests.confined:add", 1, 1) == 2
+
+    def test_without_room_for_a_process_it_tries_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failing = [BlockingIOError("no process is left"), BlockingIOError("nor now")]
+
+        def fork() -> int:
+            if failing:
+                raise failing.pop()
+            return 7
+
+        monkeypatch.setattr(os, "fork", fork)
+        monkeypatch.setattr(child, "_AGAIN_S", 0.0)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            breeder = child.Breeder(theirs)
+            assert breeder._fork() == 7
+            breeder._died.close()
+            breeder._wake.close()
+
+
+def nursery_of(worker: Worker) -> int:
+    found = worker.call("tests.confined:parent")
+    assert isinstance(found, int)
+    return found
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from maild.dns.answer import Resolver
 
 def fetching_of(settings: Settings, resolver: Resolver) -> Fetching:
     """Return who fetches policies of MTA-STS."""
-    return Fetching(resolver, Contexts().verified, allowed=settings.outbound.allow_private)
+    return Fetching(resolver, Contexts(), allowed=settings.outbound.allow_private)
 
 
 def make_promises(settings: Settings, *, database: Database, resolver: Resolver, now_ms: Callable[[], int]) -> Promises:

@@ -60,8 +60,9 @@ def make_worker(
 
     sign = Signer(keys, now_s=now_s)
     promises = make_promises(settings, database=database, resolver=resolver, now_ms=now_ms)
+    contexts = Contexts()
     by_smtp = SmtpCourier(
-        hosts, helo=helo, contexts=Contexts(), policy=Protection(resolver, promises), smarthost=smarthost
+        hosts, helo=helo, contexts=contexts, policy=Protection(resolver, promises), smarthost=smarthost
     )
     worker = Worker(
         database=database,
@@ -70,9 +71,7 @@ def make_worker(
             COPY: by_smtp,
             LMTP: LmtpCourier(helo=helo),
             MAILDIR: MaildirCourier(hostname=hostname),
-            IMAP: ImapCourier(
-                hostname=hostname, passwords=settings.server.data_dir / "imap", context=Contexts().verified
-            ),
+            IMAP: ImapCourier(hostname=hostname, passwords=settings.server.data_dir / "imap", contexts=contexts),
         },
         hostname=hostname,
         now_ms=now_ms,

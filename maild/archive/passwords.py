@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 import unicodedata
+from binascii import b2a_base64
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidKey
@@ -48,18 +49,24 @@ class Cost:
 
 
 STANDARD = Cost()
+_SALT_BYTES, _HASH_BYTES = 16, 32
 
 
 def _octets(password: str) -> bytes:
     return unicodedata.normalize("NFKC", password[:MAX_LENGTH]).encode("utf-8", "surrogatepass")
 
 
+def _base64(octets: bytes) -> str:
+    """Return base64 as PHC strings have it: without padding."""
+    return b2a_base64(octets, newline=False).decode().rstrip("=")
+
+
 def hash_password(password: str, cost: Cost = STANDARD) -> str:
     """Return the PHC string to store."""
     with _AT_ONCE:
         return Argon2id(
-            salt=secrets.token_bytes(16),
-            length=32,
+            salt=secrets.token_bytes(_SALT_BYTES),
+            length=_HASH_BYTES,
             iterations=cost.iterations,
             lanes=1,
             memory_cost=cost.memory_kib,
@@ -80,7 +87,9 @@ class Verifier:
 
     def __init__(self, cost: Cost = STANDARD) -> None:
         """Prepare the hash that stands in for the missing ones."""
-        self._nobody = hash_password(secrets.token_urlsafe(32), cost)
+        # Not computed: no password has this hash, and to find that out is the same work.
+        salt, tag = (_base64(secrets.token_bytes(size)) for size in (_SALT_BYTES, _HASH_BYTES))
+        self._nobody = f"$argon2id$v=19$m={cost.memory_kib},t={cost.iterations},p=1${salt}${tag}"
 
     def verify(self, stored: str | None, password: str) -> bool:
         """Tell whether `password` is the one stored; with nothing stored do the same work and say no."""

@@ -6,9 +6,11 @@ may not exceed its bounds, and whose death costs that one call.
     pool = Pool(2, preload=("maild.mail.reading",))
     facts = await pool.run("maild.mail.reading:facts_of", content)
 
-Promises: a worker that broke a bound never runs another call; a worker outlives its parent by no more than the
-wall time of one call; what a worker answers is data (plain values, dataclasses and enumerations of maild), never
-code. Only the standard library is used, and a worker imports only what its targets need.
+Workers are copies of one process that has imported what they need (`nursery`), so that another costs milliseconds.
+
+Promises: a worker that broke a bound never runs another call; a worker does not outlive its parent; what a worker
+answers is data (plain values, dataclasses and enumerations of maild), never code. Only the standard library is used,
+and workers import only what the targets of their program need.
 
 Source: getrlimit(2), prctl(2), PEP 574 (large arguments travel beside the pickle, not in it).
 """

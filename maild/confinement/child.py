@@ -1,4 +1,6 @@
-"""What runs inside a worker process, started as a script so that it imports nothing of maild by itself.
+"""What runs inside a worker process, and inside the one that workers are copies of.
+
+Started as a script, so that it imports nothing of maild by itself.
 
 A frame on the socket: the size of its meta block and the number of its buffers; the meta block (the size of each
 buffer, then the pickle); the buffers, which are large octets that no side copies into a pickle. What the caller gives
@@ -14,6 +16,7 @@ import importlib
 import os
 import pickle
 import resource
+import select
 import signal
 import socket
 import struct
@@ -23,7 +26,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 HEAD = struct.Struct("<QQ")
-READY = b"R"
+READY = struct.Struct("<I")  # the first octets of a worker: its process id
+EXIT = struct.Struct("<i")  # how it ended, as its status descriptor tells: an exit code, or less than 0 for a signal
 OUT_OF_MEMORY = 17  # exit code of a worker that could not even say so
 _BESIDE_BYTES = 64 * 1024
 _MOST_BUFFERS = 64
@@ -33,6 +37,7 @@ _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 # Measured: what reads a mail gives way to what takes the next one in, or both would wait for each other's turn.
 _YIELDING = 5
+_AGAIN_S = 0.5
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
@@ -136,30 +141,39 @@ def give_back_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
-def confine(parent: int, *, die_with_parent: bool) -> None:
-    """Give up what a reader of untrusted octets never needs."""
+def prepare() -> None:
+    """Give up what neither a reader of untrusted octets nor the process that they are copies of ever needs."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # The parent decides when a worker ends; a signal to the whole group must not take what is in hand.
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(OSError, AttributeError):
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-        if die_with_parent:
-            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
     os.nice(_YIELDING)
+    # Before anything is given up: then this file is root's, and the daemon's user may not write it any more.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 - import cost
         score.write("1000")
-    for limit, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_NOFILE, 64),
-    ):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(limit, (most, most))
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+    give_back_memory()
+
+
+def confine(parent: int) -> None:
+    """Become a worker: end with `parent`, and have no files, no processes and no room to write."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
+    _limit(resource.RLIMIT_NOFILE, 64)
+
+
+def _prctl(option: int, value: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _limit(limit: int, most: int) -> None:
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(limit, (most, most))
 
 
 def _limit_memory(memory_bytes: int) -> None:
@@ -190,10 +204,8 @@ def serve(fd: int, cpu_s: int, memory_bytes: int, preload: list[str]) -> None:
     sock = socket.socket(fileno=fd)
     for module in preload:
         importlib.import_module(module)
-    gc.freeze()
-    give_back_memory()
     _limit_memory(memory_bytes)
-    sock.sendall(READY)
+    sock.sendall(READY.pack(os.getpid()))
     known: dict[str, Callable[..., Any]] = {}
     cpu_limit = 0
     while True:
@@ -218,18 +230,97 @@ def serve(fd: int, cpu_s: int, memory_bytes: int, preload: list[str]) -> None:
             _send(sock, ("error", f"the answer cannot be pickled: {error}"[:1000]))
 
 
+class Breeder:
+    """The process that workers are copies of: it imports what they need before it makes them."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._parent, self._pid = os.getppid(), os.getpid()
+        self._born: dict[int, tuple[int, int]] = {}  # number → process id, status descriptor
+        self._died, self._wake = socket.socketpair()
+
+    def run(self) -> None:
+        """Start and end workers as the parent asks, until it is gone."""
+        self._wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+        while True:
+            ready, _, _ = select.select([self._died, self._control], (), ())
+            if self._died in ready:
+                self._died.recv(4096)
+                self._reap()
+            if self._control not in ready:
+                continue
+            request, descriptors, _, _ = socket.recv_fds(self._control, 4096, 2)
+            if not request:
+                os._exit(0)  # the parent is gone
+            act, number, *words = request.decode().split(" ")
+            if act == "start":
+                cpu_s, memory_bytes, preload = words
+                bounds = int(cpu_s), int(memory_bytes)
+                self._start(int(number), descriptors, bounds, [module for module in preload.split(",") if module])
+            elif int(number) in self._born:
+                # No other process can have this id: who has ended keeps it until `_reap` forgets it.
+                os.kill(self._born[int(number)][0], signal.SIGKILL)
+
+    def _start(self, number: int, descriptors: list[int], bounds: tuple[int, int], preload: list[str]) -> None:
+        sock, status = descriptors
+        for module in preload:
+            with contextlib.suppress(Exception):  # the worker itself fails by it, and says so
+                importlib.import_module(module)
+        gc.freeze()
+        if (pid := self._fork()) == 0:
+            code = 1
+            try:
+                self._become(status)
+                serve(sock, *bounds, preload)
+            except MemoryError:
+                code = OUT_OF_MEMORY
+            except OSError:
+                code = 0  # the parent is gone
+            finally:
+                os._exit(code)
+        os.close(sock)
+        self._born[number] = (pid, status)
+
+    def _fork(self) -> int:
+        while True:
+            try:
+                return os.fork()
+            except OSError:
+                # No memory, or too many processes: who asked waits for a worker meanwhile, as for any that starts.
+                time.sleep(_AGAIN_S)
+                if os.getppid() != self._parent:
+                    os._exit(0)
+
+    def _become(self, status: int) -> None:
+        """Give up what a worker must not have: the way to its like, and to what is told of them."""
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in (self._control, self._died, self._wake):
+            each.close()
+        for descriptor in (status, *(kept for _, kept in self._born.values())):
+            os.close(descriptor)
+        confine(self._pid)
+        gc.enable()
+
+    def _reap(self) -> None:
+        for number, (pid, status) in tuple(self._born.items()):
+            ended, how = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                del self._born[number]
+                with contextlib.suppress(OSError):  # nobody wants to know
+                    os.write(status, EXIT.pack(os.waitstatus_to_exitcode(how)))
+                os.close(status)
+
+
 def main() -> None:
-    """Start from the command line: FD PARENT DIE CPU_S MEMORY_BYTES PRELOAD, with the import path in MAILD_PATH."""
-    fd, parent, die, cpu_s, memory_bytes = (int(word) for word in sys.argv[1:6])
-    preload = [word for word in sys.argv[6].split(",") if word]
-    sys.path[:] = [path for path in sys.argv[7].split(os.pathsep) if path]
-    confine(parent, die_with_parent=bool(die))
-    try:
-        serve(fd, cpu_s, memory_bytes, preload)
-    except MemoryError:
-        os._exit(OUT_OF_MEMORY)
-    except OSError:
-        os._exit(0)  # the parent is gone
+    """Start from the command line: the descriptor of the control socket, and the import path."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    sys.path[:] = [path for path in sys.argv[2].split(os.pathsep) if path]
+    prepare()
+    gc.disable()  # until there is a worker: what is imported is no garbage
+    Breeder(control).run()
 
 
 if __name__ == "__main__":

@@ -147,10 +147,7 @@ class Pool:
         return value
 
     async def _await_ready(self, worker: Worker) -> None:
-        loop = asyncio.get_running_loop()
-        if await loop.sock_recv(worker.sock, 1) != child.READY:
-            raise ConnectionResetError
-        worker.ready = True
+        worker.greeted(await asyncio.get_running_loop().sock_recv(worker.sock, child.READY.size))
 
     async def _exchange(self, worker: Worker, request: tuple[Any, ...]) -> Any:
         loop = asyncio.get_running_loop()

@@ -9,17 +9,15 @@ import importlib
 import io
 import os
 import pickle
+import select
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from maild.confinement import child
+from maild.confinement.nursery import Nursery
 
 Kind = Literal["cpu", "memory", "wall", "crash", "error"]
 _START_S = 30.0
@@ -45,6 +43,9 @@ class Bounds:
 
 
 BOUNDS = Bounds()
+
+
+_NURSERY = Nursery()  # one for this process: what its workers need is much the same
 
 
 class ConfinementError(Exception):
@@ -98,24 +99,19 @@ class Worker:
         self.calls = 0
         self.ready = False
         self.dead = False
+        self.pid: int | None = None  # known when it is ready
         self.sock, inner = socket.socketpair()
-        # PR_SET_PDEATHSIG is about the *thread* that starts the child, and only the main thread lives as long
-        # as the process. Elsewhere the closed socket and the timer of the call in hand end the worker.
-        main = threading.current_thread() is threading.main_thread()
-        path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-        words = [inner.fileno(), os.getpid(), int(main), bounds.cpu_s, bounds.memory_bytes, ",".join(preload), path]
-        with inner, contextlib.ExitStack() as failing:
+        with contextlib.ExitStack() as failing, inner:
             failing.callback(self.sock.close)
-            self._process = subprocess.Popen(  # noqa: S603 - our own file and numbers
-                [sys.executable, "-I", "-S", "-B", child.__file__, *(str(word) for word in words)],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                pass_fds=(inner.fileno(),), env={"LC_ALL": "C.UTF-8"}, cwd="/",
-            )  # fmt: skip
+            self._status, status = os.pipe()
+            failing.callback(os.close, self._status)
+            try:
+                self._number = _NURSERY.start(
+                    inner.fileno(), status, cpu_s=bounds.cpu_s, memory_bytes=bounds.memory_bytes, preload=preload
+                )
+            finally:
+                os.close(status)
             failing.pop_all()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
 
     def call(self, target: str, /, *args: Any, wall_s: float | None = None) -> Any:
         """Run a function and return what it returned.
@@ -150,8 +146,13 @@ class Worker:
 
     def _await_ready(self) -> None:
         self.sock.settimeout(_START_S)
-        if self.sock.recv(1) != child.READY:
+        self.greeted(self.sock.recv(child.READY.size))
+
+    def greeted(self, octets: bytes) -> None:
+        """Take the first octets of the worker: it is there."""
+        if len(octets) != child.READY.size:
             raise ConnectionResetError
+        (self.pid,) = child.READY.unpack(octets)
         self.ready = True
 
     def _answer(self, deadline: float) -> Any:
@@ -178,22 +179,25 @@ class Worker:
 
     def fail(self, kind: Kind | None = None) -> ConfinementError:
         """End the process and return the error to raise: of the kind given, or of the one its end tells."""
-        if kind is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_END_S)
+        code = self._exit_code() if kind is None else None
         self.kill()
-        return ConfinementError(kind or self._cause(), f"worker ended with {self._process.returncode}")
+        return ConfinementError(kind or _CAUSES.get(code, "crash"), f"worker ended with {code}")
 
-    def _cause(self) -> Kind:
-        return _CAUSES.get(self._process.returncode, "crash")
+    def _exit_code(self) -> int | None:
+        """Wait a moment for the process to end, and tell how it did; None: nobody knows."""
+        end = select.poll()
+        end.register(self._status, select.POLLIN)
+        octets = os.read(self._status, child.EXIT.size) if not self.dead and end.poll(_END_S * 1000) else b""
+        return child.EXIT.unpack(octets)[0] if octets else None
 
     def interrupt(self) -> None:
         """End the process; the call under way finds out by its closed socket."""
-        self._process.kill()
+        _NURSERY.end(self._number)
 
     def kill(self) -> None:
-        """End the process at once, and reap it."""
-        self.dead = True
-        self.sock.close()
-        self._process.kill()
-        self._process.wait()
+        """End the process; what it still does is heard by nobody."""
+        if not self.dead:
+            self.dead = True
+            _NURSERY.end(self._number)
+            self.sock.close()
+            os.close(self._status)

@@ -24,6 +24,7 @@ from pathlib import Path
 from maild.delivery.courier import Attempt, Load
 from maild.delivery.deliveries import Delivery
 from maild.delivery.outcome import Outcome, Result, shown
+from maild.delivery.tls import Contexts
 from maild.delivery.wire import Lines
 from maild.mail.imap_place import TLS_PORT, ImapPlace, parse_place, wire_folder
 
@@ -41,10 +42,10 @@ class _Unusable(Exception):  # noqa: N818 - what was found out about a place
 class ImapCourier:
     """Appends. `passwords` is the folder of their files; `hostname` is part of the field."""
 
-    def __init__(self, *, hostname: str, passwords: Path, context: ssl.SSLContext) -> None:
+    def __init__(self, *, hostname: str, passwords: Path, contexts: Contexts) -> None:
         self._hostname = hostname
         self._passwords = passwords
-        self._context = context
+        self._contexts = contexts
 
     async def deliver(self, load: Load, attempt: Attempt) -> dict[int, Outcome]:
         """See `Courier`."""
@@ -89,7 +90,7 @@ class ImapCourier:
         try:
             if place.port == TLS_PORT:
                 session: imaplib.IMAP4 = imaplib.IMAP4_SSL(
-                    place.host, place.port, ssl_context=self._context, timeout=_WITHIN_S
+                    place.host, place.port, ssl_context=self._contexts.verified, timeout=_WITHIN_S
                 )
             else:
                 session = imaplib.IMAP4(place.host, place.port, timeout=_WITHIN_S)
@@ -97,7 +98,7 @@ class ImapCourier:
             raise _Unusable("connect", shown(str(error)) or type(error).__name__) from error
         try:
             if place.port != TLS_PORT and not _is_here(session):
-                session.starttls(self._context)
+                session.starttls(self._contexts.verified)
             secret = f"\0{place.user}\0{password}".encode()
             session.authenticate("PLAIN", lambda _challenge: secret)
         except (imaplib.IMAP4.error, OSError) as error:

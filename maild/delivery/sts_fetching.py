@@ -9,11 +9,11 @@ Source: RFC 8461 §3.2 (media type), §3.3 (HTTPS, no redirects, limits); threat
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from maild.delivery.networks import Network, may_connect
+from maild.delivery.tls import Contexts
 from maild.dns.answer import DnsError, Kind, Resolver
 from maild.dns.names import plain_name
 from maild.mail.sts import MOST_OCTETS, url_of
@@ -27,18 +27,18 @@ _MOST_ADDRESSES = 4
 
 
 class Fetching:
-    """Fetches policies. `context` says whose certificates are believed; `allowed` networks may be private."""
+    """Fetches policies. `contexts` say whose certificates are believed; `allowed` networks may be private."""
 
     def __init__(
         self,
         resolver: Resolver,
-        context: ssl.SSLContext,
+        contexts: Contexts,
         *,
         allowed: Iterable[Network] = (),
         port: int = _HTTPS_PORT,
     ) -> None:
         self._resolver = resolver
-        self._context = context
+        self._contexts = contexts
         self._allowed = tuple(allowed)
         self._port = port
 
@@ -80,7 +80,7 @@ class Fetching:
         asked = {"Host": host, "Accept-Encoding": "identity"}
         try:
             async with (
-                httpx2.AsyncClient(verify=self._context, follow_redirects=False, trust_env=False) as client,
+                httpx2.AsyncClient(verify=self._contexts.verified, follow_redirects=False, trust_env=False) as client,
                 # Security: the certificate must be valid for the name, not for the address.
                 client.stream("GET", url, headers=asked, extensions={"sni_hostname": host}) as answer,
             ):

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from maild.delivery.dane import Tlsa, authenticates
@@ -100,15 +101,27 @@ async def opportunistic(_domain: str, _target: Target, /) -> Demand:
 
 
 class Contexts:
-    """The two contexts, made once. `authorities` are believed instead of the system's, as PEM."""
+    """The two contexts, each made when it is first wanted: to read the authorities of the system takes a while.
+
+    `authorities` are believed instead of the system's, as PEM.
+    """
 
     def __init__(self, authorities: str = "") -> None:
-        self.verified = ssl.create_default_context(cadata=authorities or None)
-        self.verified.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self.unverified.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.unverified.check_hostname = False
-        self.unverified.verify_mode = ssl.CERT_NONE
+        self._authorities = authorities
+
+    @cached_property
+    def verified(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self._authorities or None)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    @cached_property
+    def unverified(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
 
     def of(self, level: Level) -> ssl.SSLContext:
         return self.unverified if level in _UNVERIFIED else self.verified

@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from maild.archive.passwords import Cost, Verifier, hash_password, objection
@@ -98,3 +99,11 @@ def test_what_is_easy_to_guess_is_refused_with_a_reason(password: str, why: str 
 
 def test_a_name_is_recognised_in_every_spelling_of_unicode() -> None:
     assert objection("grötzingerj1", login="x", name="J. Gro\u0308tzinger") == "personal"
+
+
+def test_what_stands_in_for_a_missing_hash_is_read_and_computed_as_any_other() -> None:
+    stand_in, real = Verifier(CHEAP)._nobody.split("$"), hash_password(GOOD, CHEAP).split("$")
+    assert stand_in[:4] == real[:4]
+    assert [len(part) for part in stand_in] == [len(part) for part in real]
+    with pytest.raises(InvalidKey):  # and no ValueError, which costs nothing
+        Argon2id.verify_phc_encoded(GOOD.encode(), "$".join(stand_in))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import ssl
 import subprocess
 import tempfile
 import time
@@ -23,6 +22,7 @@ from maild.delivery.courier import Attempt, Courier, Load
 from maild.delivery.deliveries import IMAP
 from maild.delivery.imap_courier import ImapCourier
 from maild.delivery.outcome import Outcome
+from maild.delivery.tls import Contexts
 from maild.mail.imap_place import ImapPlace, parse_place, wire_folder
 from maild.rules.duties import Duty
 from tests.delivery.post import DAY_MS, LETTER, Post, letter, out
@@ -98,7 +98,7 @@ def dovecot(authority: trustme.CA) -> Iterator[Dovecot]:
     assert program is not None
     server = subprocess.Popen([program, "-F", "-c", str(configuration)])
     try:
-        courier = ImapCourier(hostname="x", passwords=_passwords(home), context=_context(authority))
+        courier = ImapCourier(hostname="x", passwords=_passwords(home), contexts=_contexts(authority))
         place = place_of(found.port)
         until = time.monotonic() + 20
         while True:
@@ -126,8 +126,8 @@ def _passwords(folder: Path, text: str = "geheim\n") -> Path:
     return made
 
 
-def _context(authority: trustme.CA) -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
+def _contexts(authority: trustme.CA) -> Contexts:
+    return Contexts(authority.cert_pem.bytes().decode())
 
 
 def place_of(port: int, folder: str = FOLDER, host: str = "127.0.0.1") -> ImapPlace:
@@ -135,7 +135,7 @@ def place_of(port: int, folder: str = FOLDER, host: str = "127.0.0.1") -> ImapPl
 
 
 def post_of(database: Database, authority: trustme.CA, folder: Path, password: str = "geheim\n") -> Post:
-    courier = ImapCourier(hostname="mx.x", passwords=_passwords(folder, password), context=_context(authority))
+    courier = ImapCourier(hostname="mx.x", passwords=_passwords(folder, password), contexts=_contexts(authority))
     return Post(database, couriers={IMAP: courier})
 
 
@@ -222,9 +222,9 @@ class TestDovecot:
     ) -> None:
         monkeypatch.setattr("maild.delivery.imap_courier.TLS_PORT", dovecot.tls_port)
         passwords = _passwords(tmp_path)
-        good = ImapCourier(hostname="x", passwords=passwords, context=_context(authority))
+        good = ImapCourier(hostname="x", passwords=passwords, contexts=_contexts(authority))
         good._session(place_of(dovecot.tls_port)).logout()
-        stranger = ImapCourier(hostname="x", passwords=passwords, context=ssl.create_default_context())
+        stranger = ImapCourier(hostname="x", passwords=passwords, contexts=Contexts())
         with pytest.raises(Exception, match="certificate verify failed"):
             stranger._session(place_of(dovecot.tls_port))
 

@@ -61,8 +61,8 @@ async def website(
 
 
 def fetching(authority: trustme.CA, port: int, allowed: str = "127.0.0.0/8") -> Fetching:
-    context = Contexts(authority.cert_pem.bytes().decode()).verified
-    return Fetching(ZONE, context, allowed=(ip_network(allowed),), port=port)
+    contexts = Contexts(authority.cert_pem.bytes().decode())
+    return Fetching(ZONE, contexts, allowed=(ip_network(allowed),), port=port)
 
 
 async def test_a_policy_is_fetched_from_the_host_that_the_name_leads_to(authority: trustme.CA) -> None:
@@ -104,7 +104,7 @@ async def test_the_certificate_must_be_for_the_name(authority: trustme.CA) -> No
         text, why = await fetching(authority, port)("there.example")
         assert (text, asked) == (None, [])
         assert "CERTIFICATE_VERIFY_FAILED" in why.upper()
-        stranger = Fetching(ZONE, Contexts().verified, allowed=(ip_network("127.0.0.0/8"),), port=port)
+        stranger = Fetching(ZONE, Contexts(), allowed=(ip_network("127.0.0.0/8"),), port=port)
         assert (await stranger("there.example"))[0] is None
 
 

@@ -131,6 +131,7 @@ async def test_a_worker_that_hangs_or_dies_is_a_doubt_and_is_replaced(tmp_path: 
     async with workers(1) as pool, asyncio.timeout(60):
         assert await answer(pool, tmp_path, OFFER, envelope()) != ""
         (worker,) = pool._free
+        assert worker.pid
         os.kill(worker.pid, number)
         assert await answer(pool, tmp_path, OFFER, envelope(), deadline_s=0.5) == ""
         assert await answer(pool, tmp_path, OFFER, envelope()) != ""

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -194,9 +191,7 @@ def test_workers_that_always_die_give_no_result(sqlite_database: Database) -> No
         running = thread.submit(run)
         while not ended.wait(0.001):
             for worker in tuple(rehearsal.workers):
-                if not worker.dead:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(worker.pid, signal.SIGKILL)
+                worker.interrupt()
         with pytest.raises(TemporaryError, match="nothing was compared"):
             running.result()
 

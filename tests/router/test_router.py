@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pickle
 import signal
@@ -130,9 +131,10 @@ async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(sqlit
     killed = set[int]()
     async with routing(sqlite_database) as index, asyncio.timeout(60):
         while _open_items(sqlite_database):
-            for worker in tuple(index.pool._busy):
-                os.kill(worker.pid, signal.SIGKILL)  # as if the mail itself had done it
-                killed.add(worker.pid)
+            for pid in [worker.pid for worker in index.pool._busy if worker.pid is not None]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)  # as if the mail itself had done it
+                killed.add(pid)
             await asyncio.sleep(0.001)
         good = _store(sqlite_database, 2, b"Subject: good\r\n\r\nx")
     assert len(killed) == 2
