@@ -23,7 +23,7 @@ def deciding() -> None:
     """The decision is made, and not committed."""
     from maild.web import rules_review
 
-    rules_review.decide = _uncommitted(rules_review.decide)  # type: ignore[assignment]  # the fault
+    rules_review.decide = _uncommitted(rules_review.decide)  # type: ignore[assignment, attr-defined]  # the fault
 
 
 def decided() -> None:
