@@ -34,6 +34,7 @@ class Receiver:
 
     chance: random.Random = field(default_factory=lambda: random.Random(7))
     slowest_s: float = 0.4
+    refuses: str = ""  # a domain at which nobody is known
     taken: list[Taken] = field(default_factory=list)
     busy: asyncio.Event = field(default_factory=asyncio.Event)  # somebody has connected since it was cleared
     connections: int = 0
@@ -76,7 +77,11 @@ class Receiver:
                 case b"EHLO":
                     await self._say(writer, b"250-receiver\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 DSN")
                 case b"RCPT":
-                    recipients.append(line.decode().partition("<")[2].partition(">")[0])
+                    address = line.decode().partition("<")[2].partition(">")[0]
+                    if self.refuses and address.endswith(f"@{self.refuses}"):
+                        await self._say(writer, b"550 5.1.1 no such user")
+                        continue
+                    recipients.append(address)
                     await self._say(writer, b"250 2.1.5 ok")
                 case b"DATA":
                     await self._say(writer, b"354 go on")
