@@ -9,6 +9,8 @@ from datetime import UTC, date
 import pytest
 
 from maild.archive.figures import Period
+from maild.archive.register import Registered
+from maild.archive.register import as_csv as as_table
 from maild.rules.directory import as_csv, listed
 from maild.web import figures
 from maild.web.periods import calendar
@@ -38,3 +40,13 @@ def test_no_cell_of_the_statistics_begins_as_a_formula(formula: str) -> None:
     written = figures.as_csv("kita", formula, week, (Period(received=1),))
     (row,) = list(csv.reader(io.StringIO(written, newline="")))[1:]
     assert row[1] == f"'{formula}"
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_cell_of_the_register_of_returned_mail_begins_as_a_formula(formula: str) -> None:
+    line = Registered(
+        team=formula, mailing=formula, recipient=f"{formula}@x.example", code=formula, reason=formula, hard=True,
+        first_ms=1, last_ms=2, count=1,
+    )  # fmt: skip
+    (row,) = list(csv.reader(io.StringIO(as_table([line]), newline="")))[1:]
+    assert {cell[0] for cell in row[:5]} == {"'"}
