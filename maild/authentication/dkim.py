@@ -8,13 +8,14 @@ Source: RFC 6376 §6.1; RFC 8601 §2.7.1 (the words).
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
 from maild.authentication.keys import Key, choose_key, is_signed
 from maild.authentication.signatures import KEY_KINDS, Claim
 from maild.dns.answer import Answer, DnsError, Kind, Resolver
+from maild.dns.recall import gathered
 from maild.mail.address import parse_domain
 from maild.mail.evidence import Dkim
 
@@ -45,12 +46,8 @@ async def ask_keys(resolver: Resolver, claims: Iterable[Claim]) -> dict[tuple[st
     """Ask for the keys of all claims that are not settled; each name is asked for once."""
     wanted = {key_name(claim) for claim in claims if not claim.result}
     names = sorted({name for name, _ in wanted})
-    if len(names) == 1:  # as nearly always: a group of tasks would be dearer than the rest
-        answers = {names[0]: await _ask(resolver, names[0])}
-    else:
-        async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(_ask(resolver, name)) for name in names}
-        answers = {name: task.result() for name, task in tasks.items()}
+    found = await gathered(resolver, [partial(_ask, resolver, name) for name in names])
+    answers = dict(zip(names, found, strict=True))
     return {(name, kind): _found(answers[name], kind) for name, kind in wanted}
 
 

@@ -14,13 +14,14 @@ Source: RFC 9989 §4.10 (tree walk), §4.10.1 (policy), §4.10.2 (alignment), §
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from maild.authentication.author import Author
 from maild.authentication.dmarc_record import Record, is_record, parse_record, softened, weaker
 from maild.dns.answer import DnsError, Kind, Resolver, Status
+from maild.dns.recall import gathered
 from maild.errors import AddressError
 from maild.mail.address import parse_domain
 from maild.mail.authentication import NONE, PASS, TEMPERROR
@@ -138,7 +139,7 @@ async def check(
     needed = undiscovered(discovered, spf, dkim)
     if not needed:
         return evaluate(author, discovered, _NOBODY, spf, dkim)
-    walks = await asyncio.gather(*[_walk(resolver, domain) for domain in needed])
+    walks = await gathered(resolver, [partial(_walk, resolver, domain) for domain in needed])
     return evaluate(author, discovered, {walk.domain: walk for walk in walks}, spf, dkim)
 
 

@@ -1,5 +1,7 @@
 """The examination of a sender: everything the DNS must be asked for one message, at once and within one limit.
 
+What is remembered of the DNS is used at once; only the rest is asked, side by side.
+
 Promises: never raises for what the DNS or the message says; what is not known at the end of the limit is `temperror`,
 and a temperror refuses nobody.
 """
@@ -23,6 +25,7 @@ from maild.authentication.dmarc import Discovered, check, policy_of
 from maild.authentication.reading import Read
 from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
+from maild.dns.recall import NotRememberedError, Recall
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.mail.networks import PRIVATE, Network, is_address, is_in
@@ -57,6 +60,7 @@ class Examiner:
 
     def __init__(self, resolver: Resolver, terms: Terms) -> None:
         self._resolver = resolver
+        self._recall = Recall(resolver)
         self._terms = terms
 
     def concerns(self, ip: str | None) -> bool:
@@ -74,11 +78,11 @@ class Examiner:
 
     def limit(self) -> Limit:
         """Return the limit for one message, which begins now."""
-        return Limit(self._terms.limit_s)
+        return Limit(self._terms.limit_s, self._resolver, self._recall)
 
     async def policy(self, author: Author, limit: Limit) -> Discovered:
         """Return what the domain of an author asks for, before anything is proven."""
-        return await limit.within(Question(partial(policy_of, self._resolver, author), _late_policy(author)))
+        return await limit.within(Question(lambda resolver: policy_of(resolver, author), partial(_late_policy, author)))
 
     async def examine(
         self, dialogue: Dialogue, read: Read, now_ms: int, limit: Limit, policy: Discovered | None = None
@@ -86,77 +90,100 @@ class Examiner:
         """Find out all there is to know; `policy` is what was said before."""
         author, claims = read
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
-        resolver = self._resolver
         signed, sealed = bool(claims.signatures), claims.chain.result != NONE
-        spf_of = partial(self._spf, dialogue, now)
-        asked: list[Question[Any]] = [Question(spf_of, _unknown_spf(dialogue, _LATE))]
+        spf_of = partial(_spf, dialogue=dialogue, now=now)
+        asked: list[Question[Any]] = [Question(spf_of, partial(_unknown_spf, dialogue, _LATE))]
         if signed:
-            verify = partial(dkim.verify, resolver, claims.signatures, now_ms // 1000)
-            asked.append(Question(verify, _late_dkim(claims)))
+            verify = partial(dkim.verify, signatures=claims.signatures, now_s=now_ms // 1000)
+            asked.append(Question(verify, partial(_late_dkim, claims)))
         if sealed:
-            asked.append(Question(partial(arc.validate, resolver, claims.chain, self._terms.sealers), _LATE_ARC))
+            validate = partial(arc.validate, chain=claims.chain, trusted=self._terms.sealers)
+            asked.append(Question(validate, lambda: _LATE_ARC))
         if policy is None:
-            asked.append(Question(partial(policy_of, resolver, author), _late_policy(author)))
+            asked.append(Question(partial(policy_of, author=author), partial(_late_policy, author)))
         answers = iter(await limit.together(asked))
         spf: Spf = next(answers)
         signatures: tuple[Dkim, ...] = next(answers) if signed else ()
         chain: Arc = next(answers) if sealed else Arc()
         policy = policy or next(answers)
-        dmarc_of = partial(check, resolver, author, spf, signatures, known=policy)
-        late = Dmarc(TEMPERROR, author.domain, reason=_LATE)
-        found = Evidence(
-            checked_ms=now_ms,
-            spf=spf,
-            dkim=signatures,
-            arc=chain,
-            dmarc=await limit.within(Question(dmarc_of, late)),
-        )
+        dmarc_of = partial(check, author=author, spf=spf, dkim=signatures, known=policy)
+        late = partial(Dmarc, TEMPERROR, author.domain, reason=_LATE)
+        dmarc = await limit.within(Question(dmarc_of, late))
+        found = Evidence(checked_ms=now_ms, spf=spf, dkim=signatures, arc=chain, dmarc=dmarc)
         disposed = self.dispose(found)
         mark = "" if disposed.fate is Fate.ACCEPT else self._terms.mark()
         return found._replace(override=disposed.override, mark=mark)
 
-    async def _spf(self, dialogue: Dialogue, now: datetime) -> Spf:
-        """Ask whether the peer may send for the domain; of one inside nobody outside could know."""
-        if is_in(dialogue.ip, PRIVATE):
-            return _unknown_spf(dialogue, "the peer has a private address: it is not the machine that the sender used")
-        return await check_host(self._resolver, dialogue.ip, dialogue.reverse_path, dialogue.helo, now=now)
+
+async def _spf(resolver: Resolver, *, dialogue: Dialogue, now: datetime) -> Spf:
+    """Ask whether the peer may send for the domain; of one inside nobody outside could know."""
+    if is_in(dialogue.ip, PRIVATE):
+        return _unknown_spf(dialogue, "the peer has a private address: it is not the machine that the sender used")
+    return await check_host(resolver, dialogue.ip, dialogue.reverse_path, dialogue.helo, now=now)
 
 
 class Question(NamedTuple, Generic[_T]):
-    """What is asked, and what counts when there is no answer in time or the question failed."""
+    """What a resolver is asked, and what counts when there is no answer in time or the question failed."""
 
-    asking: Callable[[], Coroutine[Any, Any, _T]]
-    late: _T
+    asking: Callable[[Resolver], Coroutine[Any, Any, _T]]
+    late: Callable[[], _T]
 
 
 class Limit:
     """A time by which several questions are to be answered."""
 
-    def __init__(self, limit_s: float) -> None:
+    def __init__(self, limit_s: float, resolver: Resolver, recall: Recall) -> None:
         self._ends = asyncio.get_running_loop().time() + limit_s
+        self._resolver = resolver
+        self._recall = recall
 
     async def within(self, question: Question[_T]) -> _T:
         """Return the answer to one question."""
-        try:
-            async with asyncio.timeout_at(self._ends):
-                return await question.asking()
-        except TimeoutError:
-            return question.late
-        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, no letter waits for it
-            _log.error("sender.check_failed", error=type(error).__name__)
-            return question.late
+        (answer,) = await self.together((question,))
+        found: _T = answer
+        return found
 
     async def together(self, questions: Sequence[Question[Any]]) -> list[Any]:
         """Return the answers to several questions, asked at once."""
-        first, *others = questions
-        # The first needs no task of its own: where all is remembered, tasks are the dearest part.
-        begun = [asyncio.create_task(self.within(question)) for question in others]
+        answers = [await self._remembered(question) for question in questions]
+        if _UNKNOWN not in answers:
+            return answers
+        missing = [place for place, answer in enumerate(answers) if answer is _UNKNOWN]
+        begun = {place: asyncio.create_task(self._asked(questions[place])) for place in missing}
         try:
-            return [await self.within(first), *[await task for task in begun]]
+            for place, task in begun.items():
+                answers[place] = await task
         except asyncio.CancelledError:
-            for task in begun:
+            for task in begun.values():
                 task.cancel()
             raise
+        return answers
+
+    async def _remembered(self, question: Question[_T]) -> _T | object:
+        """Answer without waiting, if that can be done: tasks and deadlines are dearer than all the rest."""
+        try:
+            return await question.asking(self._recall)
+        except NotRememberedError:
+            return _UNKNOWN
+        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, no letter waits for it
+            return _failed(question, error)
+
+    async def _asked(self, question: Question[_T]) -> _T:
+        try:
+            async with asyncio.timeout_at(self._ends):
+                return await question.asking(self._resolver)
+        except TimeoutError:
+            return question.late()
+        except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, no letter waits for it
+            return _failed(question, error)
+
+
+_UNKNOWN = object()
+
+
+def _failed(question: Question[_T], error: Exception) -> _T:
+    _log.error("sender.check_failed", error=type(error).__name__)
+    return question.late()
 
 
 def _unknown_spf(dialogue: Dialogue, reason: str) -> Spf:

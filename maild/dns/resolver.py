@@ -98,12 +98,21 @@ class DnsResolver:
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return what the DNS has; see `Resolver`."""
+        answer = self.remembered(name, kind)
+        if answer is not None:
+            return answer
+        plain = name.removesuffix(".").lower()  # what can be asked for: the others are answered already
+        outcome = await self._join((plain, kind))
+        if isinstance(outcome, Failure):
+            raise DnsError(plain, kind, outcome.reason)
+        return outcome
+
+    def remembered(self, name: str, kind: Kind) -> Answer | None:
+        """Return what is known without asking; None: nothing, or no longer. Raises DnsError for a failure."""
         plain = plain_name(name)
         if plain is None:
             return Answer(Status.NO_NAME)
         outcome = self._cache.get((plain, kind), self._clock())
-        if outcome is None:
-            outcome = await self._join((plain, kind))
         if isinstance(outcome, Failure):
             raise DnsError(plain, kind, outcome.reason)
         return outcome

@@ -9,11 +9,19 @@ import pytest
 from maild.authentication.disposition import Setting
 from maild.authentication.examiner import Dialogue, Examiner, Terms
 from maild.authentication.reading import UNREADABLE, Read, read_sender, read_senders
+from maild.authentication.signing import sign
 from maild.dns.answer import Answer, Kind, Resolver
+from maild.dns.cache import Cache
+from maild.dns.exchange import Server
+from maild.dns.resolver import DnsResolver
 from maild.mail.evidence import Evidence
+from tests.authentication.letters import LETTER as SIGNABLE
+from tests.authentication.letters import key_of, zone_of
+from tests.authentication.test_arc import passed_on
 from tests.authentication.zone import Zone
 
 NOW_MS = 1_790_000_000_000
+NOW_S = NOW_MS // 1000
 DIALOGUE = Dialogue("192.0.2.1", "mx.stadtwerke.example", "post@stadtwerke.example")
 LETTER = b"From: post@stadtwerke.example\r\nSubject: x\r\n\r\nx\r\n"
 SIGNED = b"DKIM-Signature: v=1; a=rsa-sha256; d=stadtwerke.example; s=s; h=from; bh=eA==; b=eA==\r\n" + LETTER
@@ -118,3 +126,35 @@ async def test_of_a_peer_inside_nobody_outside_could_know() -> None:
     found = await examined(Zone(NAMES), dialogue=inside)
     assert found.verdicts == ("temperror", "none", "temperror")
     assert "private address" in found.spf.reason
+
+
+async def test_what_is_remembered_comes_to_the_same_and_nobody_waits_for_it() -> None:
+    key = key_of("rsa")
+    listed, other, third = (
+        key._replace(domain="list.example"),
+        key._replace(selector="s2", domain="mail.stadtwerke.example"),
+        key_of("ed25519")._replace(selector="s3"),
+    )
+    letter = await passed_on([listed], sign(SIGNABLE, key, now_s=NOW_S) + SIGNABLE)
+    for signer in (other, third):
+        letter = sign(letter, signer, now_s=NOW_S) + letter
+    records = zone_of(key, listed, other, third).records | {
+        "_dmarc.stadtwerke.example": {Kind.TXT: [b"v=DMARC1; p=reject; sp=none; np=reject"]},
+        "stadtwerke.example": {
+            Kind.TXT: [b"v=spf1 mx include:other.example -all"],
+            Kind.MX: [(1, "mx.stadtwerke.example")],
+        },
+        "mx.stadtwerke.example": {Kind.A: ["192.0.2.9"]},
+        "other.example": {Kind.TXT: [b"v=spf1 exists:%{i}.other.example ?all"]},
+    }
+    zone, cache = Zone(records), Cache()
+    asked = await examined(zone, letter)
+    assert [each.result for each in asked.dkim] == ["pass", "pass", "fail"]
+    assert (asked.arc.result, asked.spf.result, asked.dmarc.result) == ("pass", "fail", "pass")
+    for name, kind in set(zone.asked):
+        cache.put((name, kind), await zone.ask(name, kind), now_s=0, ttl_s=10)
+    resolver = DnsResolver((Server(host="192.0.2.255"),), cache=cache, clock=lambda: 1.0)
+    examination = examined(resolver, letter)
+    with pytest.raises(StopIteration) as ended:
+        examination.send(None)
+    assert ended.value.value == asked
