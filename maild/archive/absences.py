@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
-from maild.archive.accounts import find_user, grants_of, principal
+from maild.archive.accounts import find_user, grants_of, name_or, principal
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.schema import users
@@ -91,12 +91,13 @@ class Noted:
 
 def away_now(connection: Connection, now_ms: int) -> dict[int, Absence]:
     """Return who is away."""
-    where = (absences.c.from_ms <= now_ms, _not_over(now_ms))
+    where = (absences.c.from_ms <= now_ms, not_over(now_ms))
     rows = connection.execute(select(absences).where(*where).order_by(absences.c.id))
     return away_at((absence_of(row) for row in rows), now_ms)
 
 
-def _not_over(now_ms: int) -> ColumnElement[bool]:
+def not_over(now_ms: int) -> ColumnElement[bool]:
+    """Return the condition that an absence goes on, or is still to come."""
     return absences.c.ended_ms.is_(None) & or_(absences.c.until_ms.is_(None), absences.c.until_ms > now_ms)
 
 
@@ -118,7 +119,7 @@ def cover_of(connection: Connection, away: Away, inboxes: Iterable[str], parents
     """Return who acts for those who are away."""
     deputies = {absence.deputy_id for absence in away.values() if absence.deputy_id is not None}
     rows = connection.execute(
-        select(users.c.id, func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("name"),
+        select(users.c.id, name_or(users.c.login).label("name"),
                users.c.disabled_ms).where(users.c.id.in_(sorted(deputies)))
     ).all()  # fmt: skip
     closed = {row.id for row in rows if row.disabled_ms is not None}
@@ -136,13 +137,13 @@ def cover_of(connection: Connection, away: Away, inboxes: Iterable[str], parents
 def noted(connection: Connection, user_ids: Iterable[int], now_ms: int) -> list[Noted]:
     """Return the absences of people that are not over, by their beginning."""
     deputy = users.alias("deputy")
-    name = func.coalesce(func.nullif(users.c.name, ""), users.c.login)
-    stands_in = func.coalesce(func.nullif(deputy.c.name, ""), deputy.c.login)
+    name = name_or(users.c.login)
+    stands_in = name_or(deputy.c.login, deputy)
     rows = connection.execute(
         select(absences, users.c.login, name.label("name"), stands_in.label("deputy_name"))
         .join_from(absences, users, users.c.id == absences.c.user_id)
         .outerjoin(deputy, deputy.c.id == absences.c.deputy_id)
-        .where(absences.c.user_id.in_(sorted(set(user_ids))), _not_over(now_ms), users.c.disabled_ms.is_(None))
+        .where(absences.c.user_id.in_(sorted(set(user_ids))), not_over(now_ms), users.c.disabled_ms.is_(None))
         .order_by(absences.c.from_ms, absences.c.id)
     )
     return [
@@ -203,7 +204,7 @@ def _deputy(connection: Connection, asked: Marking, user_id: int) -> int:
 def _refuse_nonsense(connection: Connection, new: Absence, now_ms: int) -> None:
     if new.until_ms is not None and new.until_ms <= max(new.from_ms, now_ms):
         raise AbsenceError("past", "an absence ends after it has begun, and not before today")
-    rows = connection.execute(select(absences).where(absences.c.user_id == new.user_id, _not_over(now_ms)))
+    rows = connection.execute(select(absences).where(absences.c.user_id == new.user_id, not_over(now_ms)))
     # Who falls ill, until nobody knows when, may have planned a holiday beyond.
     told = replace(new, until_ms=new.from_ms + 1) if new.until_ms is None else new
     if any(told.overlaps(absence_of(row)) for row in rows):
@@ -227,7 +228,7 @@ def _end(connection: Connection, asked: Ending) -> int:
     if row is None or not (who is None or _may_end(connection, who, row, by)):
         raise NotFoundError("there is no such absence")
     changed: Any = connection.execute(
-        update(absences).where(absences.c.id == asked.id, _not_over(by.at_ms)).values(ended_ms=by.at_ms)
+        update(absences).where(absences.c.id == asked.id, not_over(by.at_ms)).values(ended_ms=by.at_ms)
     )
     if not changed.rowcount:
         return 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, delete, func, insert, or_, select, update
 
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import grants, sessions, users
@@ -196,6 +196,11 @@ def principal(connection: Connection, user_id: int) -> Principal | None:
 def last_path(connection: Connection, user_id: int) -> str | None:
     """Return where a person was last."""
     return connection.scalar(select(users.c.last_path).where(users.c.id == user_id))
+
+
+def name_or(otherwise: ColumnElement[str], person: FromClause = users) -> ColumnElement[str]:
+    """Return the name of a person as colleagues read it; where there is none, what is given, such as the login."""
+    return func.coalesce(func.nullif(person.c.name, ""), otherwise)
 
 
 def names(connection: Connection, user_ids: set[int]) -> dict[int, str]:
