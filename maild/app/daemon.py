@@ -12,7 +12,7 @@ import resource
 import secrets
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
-from maild.app.hearing import hearing_of_filed, hearing_of_sent
+from maild.app.mail_tasks import make_mail_tasks
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
@@ -29,11 +29,11 @@ from maild.app.resolving import resolver_of
 from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
-from maild.app.sending import make_copying, make_worker
+from maild.app.sending import make_worker
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
-from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
-from maild.app.telling import make_telling
+from maild.app.submission import make_mail_programs, make_submitter
 from maild.app.token_key import token_key
+from maild.app.waking import when_filed, when_sent
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -43,7 +43,6 @@ from maild.archive.versions import BY_HAND, Version, record
 from maild.archive.work import newest_revision
 from maild.config import Settings
 from maild.confinement import Pool, give_back_memory
-from maild.delivery.promises import Promises
 from maild.delivery.worker import Worker
 from maild.errors import StorageError
 from maild.intake.accept import Intake
@@ -53,7 +52,6 @@ from maild.intake.space import Space
 from maild.router.documents import DocumentReader
 from maild.router.reports import ReportReader
 from maild.router.router import Router
-from maild.router.teaching import Teacher
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 from maild.rules.rules_file import owner_of
@@ -123,15 +121,8 @@ class Daemon:
         """Build and start every part."""
         settings, stack = self._settings, self._stack
         data_dir = _prepare(settings.server.data_dir)
-        lock = StoreLock(data_dir)
-        stack.callback(lock.release)
-        space = Space(
-            data_dir,
-            min_free_bytes=settings.server.min_free_bytes,
-            reserve_bytes=settings.server.reserve_bytes,
-            now_ms=now_ms,
-        )
-        space.take_reserve()
+        stack.callback(StoreLock(data_dir).release)
+        space = self._space(data_dir)
         database = self._storage(data_dir)
         database.writer.on_full.append(space.give_up_reserve_if_full)
         rulebook = self._rules(database, data_dir)
@@ -141,7 +132,7 @@ class Daemon:
         index = self._index(database)
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
-        resolver = resolver_of(self._settings)
+        resolver = resolver_of(settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
         worker, promises = make_worker(
@@ -158,21 +149,25 @@ class Daemon:
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_sent=hearing_of_sent(feed.publish, worker),
+            on_sent=when_sent(feed.publish, worker),
             now_ms=now_ms,
         )
-        answers = make_answers(database, rulebook, pool, submitter, now_ms)
-        copying = make_copying(settings, database, rulebook, now_ms, worker)
-        member_answers = make_member_answers(
-            settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
+        tasks = make_mail_tasks(
+            settings,
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            submitter=submitter,
+            key=key,
+            now_ms=now_ms,
+            on_made=worker.wake,
         )
-
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=hearing_of_filed(feed.publish, (worker, answers, copying, member_answers)),
+            on_filed=when_filed(feed.publish, (worker, *tasks.on_filed)),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -182,19 +177,17 @@ class Daemon:
             token_key=key,
         )
         if "delivery" in only:
-            await self._run_worker(worker, promises)
-            beside = {
-                "answers": answers, "copies": copying, "member answers": member_answers,
-                **make_telling(settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms,
-                               on_sent=worker.wake),
-            }  # fmt: skip
-            for name, each in beside.items():
+            if not settings.outbound.smarthost:
+                self._beside(promises.keep_fresh(), "promises")
+            self._run(worker, "deliveries", self._worker_ended)
+            for name, each in tasks.by_name.items():
                 self._beside(each.run(), name)
         if "router" in only:
             self._beside(reports.run(), "reports")
             self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")
-            await self._run_router(router)
-            self._teach(make_teacher(settings, database, now_ms))
+            self._run(router, "router", self._router_ended)
+            if (teacher := make_teacher(settings, database, now_ms)) is not None:
+                self._beside(teacher.run(), "teacher")
         screen = make_screen(settings, database, resolver, now_ms)
         intake = Intake(
             writer=database.writer,
@@ -266,6 +259,14 @@ class Daemon:
         """Wait for SIGTERM or SIGINT."""
         await self._stop.wait()
 
+    def _space(self, data_dir: Path) -> Space:
+        server = self._settings.server
+        space = Space(
+            data_dir, min_free_bytes=server.min_free_bytes, reserve_bytes=server.reserve_bytes, now_ms=now_ms
+        )  # fmt: skip
+        space.take_reserve()
+        return space
+
     def _storage(self, data_dir: Path) -> Database:
         database = Database(self._settings.database.url, data_dir)
         upgrade(database.writing)
@@ -305,8 +306,7 @@ class Daemon:
         readers = Readers(database, rulebook, now_ms)
         readers.refresh()
         rulebook.on_change(readers.tell)
-        watching = asyncio.create_task(readers.watch(), name="readers")
-        self._stack.callback(watching.cancel)
+        self._beside(readers.watch(), "readers")
         return readers
 
     def _beside(self, work: Coroutine[object, object, None], name: str) -> None:
@@ -314,26 +314,14 @@ class Daemon:
         running = asyncio.create_task(work, name=name)
         self._stack.callback(running.cancel)
 
-    async def _run_router(self, router: Router) -> None:
-        running = asyncio.create_task(router.run(), name="router")
-        running.add_done_callback(self._router_ended)
+    def _run(self, works: Router | Worker, name: str, ended: Callable[[asyncio.Task[None]], None]) -> None:
+        """Run what the daemon is there for; at its end it finishes what it has in hand."""
+        running = asyncio.create_task(works.run(), name=name)
+        running.add_done_callback(ended)
 
         async def finish() -> None:
             self._stop.set()
-            router.stop()
-            await running
-
-        self._stack.push_async_callback(finish)
-
-    async def _run_worker(self, worker: Worker, promises: Promises) -> None:
-        if not self._settings.outbound.smarthost:
-            self._beside(promises.keep_fresh(), "promises")
-        running = asyncio.create_task(worker.run(), name="deliveries")
-        running.add_done_callback(self._worker_ended)
-
-        async def finish() -> None:
-            self._stop.set()
-            worker.stop()
+            works.stop()
             await running
 
         self._stack.push_async_callback(finish)
@@ -349,11 +337,6 @@ class Daemon:
             _log.error("router.ended", error=type(running.exception()).__name__)
             self._stop.set()
 
-    def _teach(self, teacher: Teacher | None) -> None:
-        if teacher is not None:
-            running = asyncio.create_task(teacher.run(), name="teacher")
-            self._stack.callback(running.cancel)
-
     def _signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -361,8 +344,7 @@ class Daemon:
 
     def _watch(self, rulebook: Rulebook) -> RulesWatch:
         watch = RulesWatch(rulebook)
-        running = asyncio.create_task(watch.run(), name="rules")
-        self._stack.callback(running.cancel)
+        self._beside(watch.run(), "rules")
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, watch.ask)
         return watch
 

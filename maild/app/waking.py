@@ -1,8 +1,8 @@
-"""Who hears of what: live pages of whatever changes, and those who carry out what is asked for only of that."""
+"""What follows when mail was handed in or filed: open pages show it, and whoever has to act looks at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from maild.archive.filing import Filed
@@ -10,29 +10,30 @@ from maild.archive.filing import Filed
 Publish = Callable[[frozenset[str]], None]  # takes the teams
 
 
-class Task(Protocol):
+class Wakes(Protocol):
     """Work that is looked for when somebody says so."""
 
     def wake(self) -> None: ...
 
 
-def hearing_of_sent(publish: Publish, worker: Task) -> Callable[[frozenset[str]], None]:
-    """Return what is told of mail that was handed in: it is to be sent."""
+def when_sent(publish: Publish, worker: Wakes) -> Callable[[frozenset[str]], None]:
+    """Return what is called with the teams of mail that was handed in: it is to be sent."""
 
-    def tell(teams: frozenset[str]) -> None:
+    def act(teams: frozenset[str]) -> None:
         publish(teams)
         worker.wake()
 
-    return tell
+    return act
 
 
-def hearing_of_filed(publish: Publish, tasks: Sequence[Task]) -> Callable[[Filed], None]:
-    """Return what is told of mail that was filed: most of it asks for nothing, and nobody need look."""
+def when_filed(publish: Publish, tasks: Iterable[Wakes]) -> Callable[[Filed], None]:
+    """Return what is called with mail that was filed: most of it asks for nothing, and nobody need look."""
+    asked = tuple(tasks)
 
-    def tell(filed: Filed) -> None:
+    def act(filed: Filed) -> None:
         publish(frozenset(filed.teams))
         if filed.asks:
-            for task in tasks:
+            for task in asked:
                 task.wake()
 
-    return tell
+    return act
