@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
-from maild.archive.accounts import find_user, grants_of, name_or, principal
+from maild.archive.accounts import acting_principal, find_user, grants_of, name_or
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.schema import users
@@ -168,7 +168,7 @@ def _mark(connection: Connection, asked: Marking) -> int:
     by = asked.by
     person = find_user(connection, asked.login)
     theirs = grants_of(connection, person.id)
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if who is not None and not may_plan_absence(who, person.id, theirs, by.parents, by.at_ms):
         if not may_mark_absent(who, theirs, by.parents, by.at_ms):
             # Security: as for somebody who is not there.
@@ -224,7 +224,7 @@ def _end(connection: Connection, asked: Ending) -> int:
         .join_from(absences, users, users.c.id == absences.c.user_id)
         .where(absences.c.id == asked.id)
     ).first()
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if row is None or not (who is None or _may_end(connection, who, row, by)):
         raise NotFoundError("there is no such absence")
     changed: Any = connection.execute(
@@ -244,12 +244,3 @@ def _may_end(connection: Connection, who: Principal, row: Any, by: By) -> bool:
 def _returned(by: By, row: Any) -> Record:
     details = {"absence": row.id, "begun": row.from_ms <= by.at_ms}
     return Record(at_ms=by.at_ms, actor=by.login, act=Act.RETURNED, about=row.login, details=details)
-
-
-def _asking(connection: Connection, by: By) -> Principal | None:
-    if by.user_id is None:
-        return None
-    who = principal(connection, by.user_id)
-    if who is None:
-        raise ForbiddenError("the account was closed")
-    return who

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Row, delete, func,
 
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.schema import grants, sessions, users
-from maild.errors import MaildError, NotFoundError
+from maild.errors import ForbiddenError, MaildError, NotFoundError
 from maild.mail.acts import Act
 from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
@@ -191,6 +191,14 @@ def principal(connection: Connection, user_id: int) -> Principal | None:
         language=row.language,
         grants=grants_of(connection, user_id),
     )
+
+
+def acting_principal(connection: Connection, user_id: int) -> Principal:
+    """Return who carries out an act, with their grants. Raises ForbiddenError for an account that was closed."""
+    who = principal(connection, user_id)
+    if who is None:
+        raise ForbiddenError("the account was closed")
+    return who
 
 
 def last_path(connection: Connection, user_id: int) -> str | None:

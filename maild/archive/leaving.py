@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from maild.archive.accounts import Disabling, disable_users, find_user, principal
+from maild.archive.accounts import Disabling, acting_principal, disable_users, find_user
 from maild.archive.app_passwords import Withdrawal, app_passwords_of, revoke_app_passwords
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
@@ -117,9 +117,7 @@ def _scope(connection: Connection, asked: HandingOver) -> Inboxes:
     """Return whose inboxes are theirs to clear: of an administrator all, of a manager those of the own teams."""
     if asked.by_id is None:
         return None
-    who = principal(connection, asked.by_id)
-    if who is None:
-        raise ForbiddenError("the account was closed")
+    who = acting_principal(connection, asked.by_id)
     if may(who, Permission.PEOPLE, now_ms=asked.at_ms):
         return None
     own = managed(who, teams_of(asked.rules), asked.at_ms)

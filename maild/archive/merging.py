@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.commit import lock_head
 from maild.archive.handling import Undo, Undone
@@ -40,6 +39,7 @@ from maild.archive.schema import conversations, entries, message_refs
 from maild.archive.schema_inbox import handed, seen
 from maild.archive.schema_outgoing import drafts, notes
 from maild.archive.threading import move
+from maild.archive.upserting import inserting
 from maild.mail.acts import Act
 from maild.mail.inbox import is_confidential
 from maild.policy.visible import Visible
@@ -143,8 +143,7 @@ def _join_readings(connection: Connection, from_id: int, into_id: int) -> None:
     read: dict[int, dict[int, int]] = {}
     for row in connection.execute(select(seen).where(seen.c.conversation_id.in_(newest))):
         read.setdefault(row.user_id, {})[row.conversation_id] = row.newest_id
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    put: Any = make(seen)
+    put = inserting(seen, connection.dialect.name)
     put = put.on_conflict_do_update(
         index_elements=["user_id", "conversation_id"], set_={"newest_id": put.excluded.newest_id}
     )
