@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
+
+from maild.errors import TemporaryError
+
+T = TypeVar("T")
 
 
 class Rounds:
@@ -31,3 +36,20 @@ class Rounds:
                     await self._awake.wait()
             except TimeoutError:
                 continue
+
+
+async def one_by_one(
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], failed: Callable[[T, Exception], None]
+) -> None:
+    """Do work for each; `failed` hears of those for which it failed, and the others are not kept waiting.
+
+    Raises:
+        TemporaryError: something is wanting that all of them need.
+    """
+    for item in items:
+        try:
+            await work(item)
+        except TemporaryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a worker's attempt: others go on, it is made again
+            failed(item, error)

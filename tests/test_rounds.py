@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 
-from maild.rounds import Rounds
+import pytest
+
+from maild.errors import TemporaryError
+from maild.rounds import Rounds, one_by_one
 
 
 async def test_a_round_that_fails_is_told_and_who_wakes_during_one_is_heard() -> None:
@@ -22,3 +25,20 @@ async def test_a_round_that_fails_is_told_and_who_wakes_during_one_is_heard() ->
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (len(looks), failures) == (2, ["ValueError"])
+
+
+async def test_what_fails_for_one_keeps_no_other_waiting_and_what_all_need_ends_the_round() -> None:
+    done, failed = list[str](), list[tuple[str, str]]()
+
+    async def work(item: str) -> None:
+        if item == "broken":
+            raise ValueError
+        if item == "disk":
+            raise TemporaryError("full")
+        done.append(item)
+
+    await one_by_one(["a", "broken", "b"], work, lambda item, error: failed.append((item, type(error).__name__)))
+    assert (done, failed) == (["a", "b"], [("broken", "ValueError")])
+    with pytest.raises(TemporaryError):
+        await one_by_one(["disk", "c"], work, lambda item, _error: failed.append((item, "")))
+    assert (done, len(failed)) == (["a", "b"], 1)

@@ -20,8 +20,8 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
-from maild.app.hearing import hearing_of_filed, hearing_of_release, hearing_of_sent
 from maild.app.living import Living, Part
+from maild.app.mail_tasks import make_mail_tasks
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.offering import leave_to_others, offer_to
@@ -30,12 +30,12 @@ from maild.app.resolving import resolver_of
 from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
 from maild.app.senders import examiner_of, inspector_of
-from maild.app.sending import make_copying, make_worker
+from maild.app.sending import make_worker
 from maild.app.settling import settle_approval
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
-from maild.app.submission import make_answers, make_mail_programs, make_member_answers, make_submitter
-from maild.app.telling import make_telling
+from maild.app.submission import make_mail_programs, make_submitter
 from maild.app.token_key import token_key
+from maild.app.waking import when_filed, when_released, when_sent
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
 from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
@@ -129,15 +129,8 @@ class Daemon:
         """Build and start every part."""
         settings, stack = self._settings, self._stack
         data_dir = _prepare(settings.server.data_dir)
-        lock = StoreLock(data_dir)
-        stack.callback(lock.release)
-        space = Space(
-            data_dir,
-            min_free_bytes=settings.server.min_free_bytes,
-            reserve_bytes=settings.server.reserve_bytes,
-            now_ms=now_ms,
-        )
-        space.take_reserve()
+        stack.callback(StoreLock(data_dir).release)
+        space = self._space(data_dir)
         database = self._storage(data_dir)
         database.writer.on_full.append(space.give_up_reserve_if_full)
         rulebook = self._rules(database, data_dir)
@@ -147,7 +140,7 @@ class Daemon:
         index = self._index(database)
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
-        resolver = resolver_of(self._settings)
+        resolver = resolver_of(settings)
         examiner = examiner_of(settings, resolver, rulebook)
         key = token_key(data_dir)
         worker, promises = make_worker(
@@ -164,22 +157,26 @@ class Daemon:
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_sent=hearing_of_sent(feed.publish, worker),
+            on_sent=when_sent(feed.publish, worker),
             now_ms=now_ms,
         )
-        answers = make_answers(database, rulebook, pool, submitter, now_ms)
-        copying = make_copying(settings, database, rulebook, now_ms, worker)
-        member_answers = make_member_answers(
-            settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
+        tasks = make_mail_tasks(
+            settings,
+            database=database,
+            rulebook=rulebook,
+            pool=pool,
+            submitter=submitter,
+            key=key,
+            now_ms=now_ms,
+            on_made=worker.wake,
         )
-        carrying_out = (worker, answers, copying, member_answers)
-        wake = hearing_of_release(carrying_out)
+        wake = when_released((worker, *tasks.on_filed))
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=hearing_of_filed(feed.publish, carrying_out),
+            on_filed=when_filed(feed.publish, wake),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -189,12 +186,7 @@ class Daemon:
             token_key=key,
         )
         if "delivery" in only:
-            beside = {
-                "answers": answers, "copies": copying, "member answers": member_answers,
-                **make_telling(settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms,
-                               on_sent=worker.wake),
-            }  # fmt: skip
-            self._deliver(worker, promises, beside)
+            self._deliver(worker, promises, tasks.by_name)
         if "router" in only:
             self._beside(reports.run(), "reports")
             self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")
@@ -268,6 +260,14 @@ class Daemon:
         for server in servers:
             self._stack.push_async_callback(server.drain, _DRAIN_S)
         return servers
+
+    def _space(self, data_dir: Path) -> Space:
+        server = self._settings.server
+        space = Space(
+            data_dir, min_free_bytes=server.min_free_bytes, reserve_bytes=server.reserve_bytes, now_ms=now_ms
+        )  # fmt: skip
+        space.take_reserve()
+        return space
 
     def _storage(self, data_dir: Path) -> Database:
         database = Database(self._settings.database.url, data_dir)

@@ -14,7 +14,6 @@ from maild.authentication.own_keys import OwnKeys
 from maild.config import Settings
 from maild.config.outbound import Outbound
 from maild.delivery.copy_loads import CopyHeads
-from maild.delivery.copying import Copying
 from maild.delivery.deliveries import COPY, IMAP, LMTP, MAILDIR, SMTP, Delivery
 from maild.delivery.hosts import Hosts
 from maild.delivery.imap_courier import ImapCourier
@@ -104,16 +103,6 @@ def make_hosts(settings: Settings, resolver: Resolver) -> Hosts:
         addresses=_own_addresses(settings),
         allowed=settings.outbound.allow_private,
     )
-
-
-def make_copying(
-    settings: Settings, database: Database, rulebook: Serving, now_ms: Callable[[], int], worker: Worker
-) -> Copying:
-    """Return the task that has copies for members made."""
-    return Copying(
-        database=database, rules=lambda: rulebook.current, lifetime_ms=settings.outbound.expire_days * _DAY_MS,
-        now_ms=now_ms, on_made=worker.wake,
-    )  # fmt: skip
 
 
 def with_token(key: bytes, rulebook: Serving) -> ReturnPath:

@@ -11,12 +11,8 @@ from maild.archive.database import Database
 from maild.archive.index_writer import IndexWriter
 from maild.config import Settings
 from maild.confinement import Pool
-from maild.intake.answers import Answers
 from maild.intake.mail_programs import MailPrograms
-from maild.intake.member_answers import MemberAnswers
 from maild.intake.submit import Submitter
-from maild.mail.answer_reading import Answer
-from maild.mail.facts import Facts
 from maild.router.outgoing import OutgoingReader
 from maild.rules.rulebook import Rulebook
 
@@ -61,37 +57,3 @@ def make_mail_programs(
         recipients_per_hour=settings.submission.recipients_per_hour,
         strip_client_headers=settings.submission.strip_client_headers,
     )
-
-
-def make_answers(
-    database: Database, rulebook: Rulebook, pool: Pool, submitter: Submitter, now_ms: Callable[[], int]
-) -> Answers:
-    """Return the task that answers automatically."""
-
-    async def read(octets: bytes) -> Facts:
-        facts: Facts = await pool.run("maild.mail.reading:facts_of", octets)
-        return facts
-
-    return Answers(
-        database=database, rules=lambda: rulebook.current, submitter=submitter, read=read, now_ms=now_ms
-    )  # fmt: skip
-
-
-def make_member_answers(
-    settings: Settings, *, database: Database, rulebook: Rulebook, pool: Pool, submitter: Submitter, key: bytes,
-    now_ms: Callable[[], int],
-) -> MemberAnswers:  # fmt: skip
-    """Return the task that sends what members answer to copies; `key` is that of the reply addresses."""
-
-    async def read_letter(octets: bytes) -> Facts:
-        facts: Facts = await pool.run("maild.mail.reading:facts_of", octets)
-        return facts
-
-    async def read_answer(octets: bytes, instead: str) -> Answer:
-        answer: Answer = await pool.run("maild.mail.answer_reading:read_answer", octets, instead)
-        return answer
-
-    return MemberAnswers(
-        database=database, rules=lambda: rulebook.current, submitter=submitter, read_letter=read_letter,
-        read_answer=read_answer, key=key, max_message_bytes=settings.smtp.max_message_bytes, now_ms=now_ms,
-    )  # fmt: skip

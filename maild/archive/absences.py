@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
 
-from maild.archive.accounts import find_user, grants_of, principal
+from maild.archive.accounts import acting_principal, find_user, grants_of, name_or
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.schema import users
@@ -91,12 +91,13 @@ class Noted:
 
 def away_now(connection: Connection, now_ms: int) -> dict[int, Absence]:
     """Return who is away."""
-    where = (absences.c.from_ms <= now_ms, _not_over(now_ms))
+    where = (absences.c.from_ms <= now_ms, not_over(now_ms))
     rows = connection.execute(select(absences).where(*where).order_by(absences.c.id))
     return away_at((absence_of(row) for row in rows), now_ms)
 
 
-def _not_over(now_ms: int) -> ColumnElement[bool]:
+def not_over(now_ms: int) -> ColumnElement[bool]:
+    """Return the condition that an absence goes on, or is still to come."""
     return absences.c.ended_ms.is_(None) & or_(absences.c.until_ms.is_(None), absences.c.until_ms > now_ms)
 
 
@@ -118,7 +119,7 @@ def cover_of(connection: Connection, away: Away, inboxes: Iterable[str], parents
     """Return who acts for those who are away."""
     deputies = {absence.deputy_id for absence in away.values() if absence.deputy_id is not None}
     rows = connection.execute(
-        select(users.c.id, func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("name"),
+        select(users.c.id, name_or(users.c.login).label("name"),
                users.c.disabled_ms).where(users.c.id.in_(sorted(deputies)))
     ).all()  # fmt: skip
     closed = {row.id for row in rows if row.disabled_ms is not None}
@@ -136,13 +137,13 @@ def cover_of(connection: Connection, away: Away, inboxes: Iterable[str], parents
 def noted(connection: Connection, user_ids: Iterable[int], now_ms: int) -> list[Noted]:
     """Return the absences of people that are not over, by their beginning."""
     deputy = users.alias("deputy")
-    name = func.coalesce(func.nullif(users.c.name, ""), users.c.login)
-    stands_in = func.coalesce(func.nullif(deputy.c.name, ""), deputy.c.login)
+    name = name_or(users.c.login)
+    stands_in = name_or(deputy.c.login, deputy)
     rows = connection.execute(
         select(absences, users.c.login, name.label("name"), stands_in.label("deputy_name"))
         .join_from(absences, users, users.c.id == absences.c.user_id)
         .outerjoin(deputy, deputy.c.id == absences.c.deputy_id)
-        .where(absences.c.user_id.in_(sorted(set(user_ids))), _not_over(now_ms), users.c.disabled_ms.is_(None))
+        .where(absences.c.user_id.in_(sorted(set(user_ids))), not_over(now_ms), users.c.disabled_ms.is_(None))
         .order_by(absences.c.from_ms, absences.c.id)
     )
     return [
@@ -167,7 +168,7 @@ def _mark(connection: Connection, asked: Marking) -> int:
     by = asked.by
     person = find_user(connection, asked.login)
     theirs = grants_of(connection, person.id)
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if who is not None and not may_plan_absence(who, person.id, theirs, by.parents, by.at_ms):
         if not may_mark_absent(who, theirs, by.parents, by.at_ms):
             # Security: as for somebody who is not there.
@@ -203,7 +204,7 @@ def _deputy(connection: Connection, asked: Marking, user_id: int) -> int:
 def _refuse_nonsense(connection: Connection, new: Absence, now_ms: int) -> None:
     if new.until_ms is not None and new.until_ms <= max(new.from_ms, now_ms):
         raise AbsenceError("past", "an absence ends after it has begun, and not before today")
-    rows = connection.execute(select(absences).where(absences.c.user_id == new.user_id, _not_over(now_ms)))
+    rows = connection.execute(select(absences).where(absences.c.user_id == new.user_id, not_over(now_ms)))
     # Who falls ill, until nobody knows when, may have planned a holiday beyond.
     told = replace(new, until_ms=new.from_ms + 1) if new.until_ms is None else new
     if any(told.overlaps(absence_of(row)) for row in rows):
@@ -223,11 +224,11 @@ def _end(connection: Connection, asked: Ending) -> int:
         .join_from(absences, users, users.c.id == absences.c.user_id)
         .where(absences.c.id == asked.id)
     ).first()
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if row is None or not (who is None or _may_end(connection, who, row, by)):
         raise NotFoundError("there is no such absence")
     changed: Any = connection.execute(
-        update(absences).where(absences.c.id == asked.id, _not_over(by.at_ms)).values(ended_ms=by.at_ms)
+        update(absences).where(absences.c.id == asked.id, not_over(by.at_ms)).values(ended_ms=by.at_ms)
     )
     if not changed.rowcount:
         return 0
@@ -243,12 +244,3 @@ def _may_end(connection: Connection, who: Principal, row: Any, by: By) -> bool:
 def _returned(by: By, row: Any) -> Record:
     details = {"absence": row.id, "begun": row.from_ms <= by.at_ms}
     return Record(at_ms=by.at_ms, actor=by.login, act=Act.RETURNED, about=row.login, details=details)
-
-
-def _asking(connection: Connection, by: By) -> Principal | None:
-    if by.user_id is None:
-        return None
-    who = principal(connection, by.user_id)
-    if who is None:
-        raise ForbiddenError("the account was closed")
-    return who

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, delete, func, insert, or_, select, update
 
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.commit import lock_head
 from maild.archive.schema import grants, sessions, users
-from maild.errors import MaildError, NotFoundError
+from maild.errors import ForbiddenError, MaildError, NotFoundError
 from maild.mail.acts import Act
 from maild.mail.address import fold
 from maild.policy.grants import Grant, Principal
@@ -194,9 +194,22 @@ def principal(connection: Connection, user_id: int) -> Principal | None:
     )
 
 
+def acting_principal(connection: Connection, user_id: int) -> Principal:
+    """Return who carries out an act, with their grants. Raises ForbiddenError for an account that was closed."""
+    who = principal(connection, user_id)
+    if who is None:
+        raise ForbiddenError("the account was closed")
+    return who
+
+
 def last_path(connection: Connection, user_id: int) -> str | None:
     """Return where a person was last."""
     return connection.scalar(select(users.c.last_path).where(users.c.id == user_id))
+
+
+def name_or(otherwise: ColumnElement[str], person: FromClause = users) -> ColumnElement[str]:
+    """Return the name of a person as colleagues read it; where there is none, what is given, such as the login."""
+    return func.coalesce(func.nullif(person.c.name, ""), otherwise)
 
 
 def names(connection: Connection, user_ids: set[int]) -> dict[int, str]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select, update
 
-from maild.archive.accounts import grants_of, principal
+from maild.archive.accounts import acting_principal, grants_of
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.invitations import person_of, waits_for_second
 from maild.archive.schema import users
 from maild.archive.schema_sign_in import invitations
-from maild.errors import ForbiddenError, NotFoundError
+from maild.errors import NotFoundError
 from maild.mail.acts import Act
 from maild.policy.credentials import may_agree
 from maild.policy.granting import Teams
@@ -81,9 +81,7 @@ def agree(connection: Connection, arguments: list[Agreement]) -> list[None]:
 
 
 def _agree(connection: Connection, said: Agreement) -> None:
-    second = principal(connection, said.by_id)
-    if second is None:
-        raise ForbiddenError("the account was closed")
+    second = acting_principal(connection, said.by_id)
     waiting = waiting_links(connection, second, said.teams, said.at_ms)
     link = next((each for each in waiting if (each.user_id, each.made_ms) == (said.user_id, said.made_ms)), None)
     if link is None:

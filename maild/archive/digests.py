@@ -31,7 +31,6 @@ from maild.policy.visible import Visible
 ASSIGNED, MENTIONED, FAILED, ANSWERED, HANDED, NEW = REASONS = (
     "assigned", "mentioned", "failed", "answered", "handed", "new",
 )  # fmt: skip
-PERSONAL = (ASSIGNED, MENTIONED, FAILED)
 _MOST_LOOKED_AT = 10_000
 _AT_A_TIME = 500
 _IN_WORK = ("open", "waiting")

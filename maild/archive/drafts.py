@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, not_, or_, select, update
 
+from maild.archive.accounts import name_or
 from maild.archive.content import Content, store
 from maild.archive.covering import covered, is_covered, take_over
 from maild.archive.queries import allowed, missing
@@ -165,7 +166,7 @@ def being_written(
 ) -> tuple[Writing, ...]:
     """Return what is being written in a conversation; without one, what `by` may open anywhere. Newest first."""
     which = _may_open(by) if conversation_id is None else drafts.c.conversation_id == conversation_id
-    name = func.coalesce(func.nullif(users.c.name, ""), drafts.c.author).label("author_name")
+    name = name_or(drafts.c.author).label("author_name")
     rows = connection.execute(
         select(
             drafts, name, _may_open(by).label("may_open"), and_(_is_others(by), covered(by.acts_for)).label("covered")

@@ -24,12 +24,12 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.accounts import find_user, principal
 from maild.archive.copies import members_wanting
 from maild.archive.queries import allowed, allowed_filing, allowed_of, missing
 from maild.archive.schema import duties, entries, filings, messages, summaries
+from maild.archive.upserting import inserting
 from maild.errors import MaildError, NotFoundError
 from maild.mail.inbox import team_of
 from maild.policy.grants import may
@@ -131,8 +131,7 @@ def _row(item: Dutiful, duty: Duty, state: str) -> dict[str, Any]:
 
 
 def _insert(dialect: str) -> Executable:
-    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return make(duties).on_conflict_do_nothing()
+    return inserting(duties, dialect).on_conflict_do_nothing()
 
 
 def _is_first(

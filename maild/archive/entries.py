@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.lessons import Taught, teach
 from maild.archive.schema import entries, filings, messages, summaries
 from maild.archive.schema_inbox import seen
 from maild.archive.schema_outgoing import outgoing
+from maild.archive.upserting import inserting
 from maild.mail.facts import Automatic
 from maild.mail.ids import id_ms, message_id_at
 
@@ -87,8 +87,7 @@ def has_read(connection: Connection, reading: Reading) -> bool:
 
 def note_readings(connection: Connection, arguments: list[Reading]) -> list[None]:
     """Note up to where people have read. A unit of work."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    put: Any = make(seen)
+    put = inserting(seen, connection.dialect.name)
     put = put.on_conflict_do_update(
         index_elements=["user_id", "conversation_id"],
         set_={"newest_id": put.excluded.newest_id},

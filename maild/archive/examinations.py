@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, Executable, bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.prepared import Prepared
 from maild.archive.schema_senders import examinations
+from maild.archive.upserting import inserting
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import Evidence, from_json
 
@@ -43,9 +43,7 @@ def verdicts_between(connection: Connection, first: int, last: int) -> dict[int,
 
 
 def _keep(dialect: str) -> Executable:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(examinations).values(
-        message_id=bindparam("message"), evidence=bindparam("found")
-    )
+    insert = inserting(examinations, dialect).values(message_id=bindparam("message"), evidence=bindparam("found"))
     return insert.on_conflict_do_update(
         index_elements=[examinations.c.message_id], set_={"evidence": insert.excluded.evidence}
     )

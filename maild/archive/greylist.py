@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, delete, func, or_, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.schema import messages, recipients
 from maild.archive.schema_senders import greylist
+from maild.archive.upserting import inserting
 
 PASS_MS = 35 * 24 * 3600 * 1000  # a month and a bit: senders of monthly letters stay known
 MOST_ROWS = 1_000_000
@@ -81,8 +81,7 @@ def _meet(connection: Connection, item: Meeting) -> int:
         }
         for key in item.keys
     ]
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    put: Any = make(greylist)
+    put = inserting(greylist, connection.dialect.name)
     fresh = {name: put.excluded[name] for name in ("first_ms", "last_ms", "passed")}
     connection.execute(put.on_conflict_do_update(index_elements=["key"], set_=fresh), values)
     return 0 if passed else max(1, item.delay_ms - max(waited, default=0))

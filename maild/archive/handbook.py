@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true
 
+from maild.archive.accounts import name_or
 from maild.archive.analysis import analyse
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
@@ -140,7 +141,7 @@ def _has(page: Version, words: list[str]) -> bool:
 
 
 def _versions(*conditions: ColumnElement[bool]) -> Select[Any]:
-    name = func.coalesce(func.nullif(users.c.name, ""), handbook.c.author).label("author_name")
+    name = name_or(handbook.c.author).label("author_name")
     return select(handbook, name).outerjoin(users, users.c.login == handbook.c.author).where(*conditions)
 
 
@@ -196,7 +197,7 @@ def model_answers(
     """
     if team is not None:
         require_team(team, visible)
-    name = func.coalesce(func.nullif(users.c.name, ""), models.c.author).label("author_name")
+    name = name_or(models.c.author).label("author_name")
     asked = (
         select(models, name)
         .select_from(models)

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from sqlalchemy import Connection, Executable, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.prepared import Prepared
 from maild.archive.schema import rule_hits
+from maild.archive.upserting import inserting
 from maild.mail.ids import id_ms
 
 _DAY_MS = 86_400_000
@@ -52,9 +52,7 @@ def last_hits(connection: Connection) -> dict[str, int]:
 
 
 def _add(dialect: str) -> Executable:
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(rule_hits).values(
-        rule=bindparam("rule"), day=bindparam("day"), hits=bindparam("hits")
-    )
+    insert = inserting(rule_hits, dialect).values(rule=bindparam("rule"), day=bindparam("day"), hits=bindparam("hits"))
     return insert.on_conflict_do_update(
         index_elements=[rule_hits.c.rule, rule_hits.c.day], set_={"hits": rule_hits.c.hits + insert.excluded.hits}
     )

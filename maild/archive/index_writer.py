@@ -87,11 +87,6 @@ class IndexWriter:
             if idle or self._urgent():
                 self._condition.notify_all()  # else it is collecting, and looks by itself when its time is over
 
-    def catch_up(self) -> None:
-        """Have everything that is missing read from the archive; returns at once."""
-        with self._condition:
-            self._want_reading()
-
     def rebuild(self) -> None:
         """Have the index emptied and filled again from the archive; returns at once."""
         with self._condition:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.schema import entries, filings, messages
 from maild.archive.schema_senders import lessons
+from maild.archive.upserting import inserting
 
 _SPAM = "spam"
 _MOST_LETTERS = 20  # of one conversation; the newest
@@ -59,9 +59,8 @@ def teach(connection: Connection, conversation_id: int, team: str, state: str, t
         .limit(_MOST_LETTERS)
     ).all()
     values = {"spam": int(state == _SPAM), "taught_by": taught.by, "made_ms": taught.at_ms, "done_ms": None}
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     if letters:
-        put: Any = make(lessons)
+        put = inserting(lessons, connection.dialect.name)
         connection.execute(
             put.on_conflict_do_update(
                 index_elements=["message_id"], set_={name: put.excluded[name] for name in values}

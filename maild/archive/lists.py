@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, not_, or_, select
 
+from maild.archive.accounts import name_or
 from maild.archive.duties import held_conversations
 from maild.archive.queries import allowed, allowed_entry, allowed_filing, missing, require_inbox, tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
@@ -201,7 +202,7 @@ def _rows(user_id: int | None) -> Select[Any]:
             summaries.c.source_only,
             messages.c.direction,
             messages.c.received_ms,
-            func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("assignee_name"),
+            name_or(users.c.login).label("assignee_name"),
         )
         .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)
         .join(summaries, summaries.c.message_id == entries.c.newest_id)

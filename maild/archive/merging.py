@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.commit import lock_head
 from maild.archive.handling import Undo, Undone
 from maild.archive.outgoing import survivor_of
 from maild.archive.parting import (
     Image,
+    both_references,
     copy_ways,
     decides,
     entry_images,
@@ -30,15 +30,16 @@ from maild.archive.parting import (
     note_acts,
     note_undo,
     put_entry,
-    reference_of,
     remove_entry,
     seen_inboxes,
     settle,
+    settle_both,
 )
 from maild.archive.schema import conversations, entries, message_refs
 from maild.archive.schema_inbox import handed, seen
 from maild.archive.schema_outgoing import drafts, notes
 from maild.archive.threading import move
+from maild.archive.upserting import inserting
 from maild.mail.acts import Act
 from maild.mail.inbox import is_confidential
 from maild.policy.visible import Visible
@@ -104,7 +105,7 @@ def _merge(connection: Connection, asked: Merging) -> Merged:
     there = {(into_id, team): revision for team, revision in revisions.items()}
     note_acts(
         connection, asked.by, asked.at_ms, Act.MERGED, there,
-        **_ends(connection, from_id, into_id), letters=len(image["letters"]),
+        **both_references(connection, from_id, into_id), letters=len(image["letters"]),
     )  # fmt: skip
     undo_id = note_undo(connection, asked.by, asked.at_ms, image)
     return Merged(into_id=into_id, undo_id=undo_id, teams=frozenset(revisions))
@@ -118,10 +119,6 @@ def _refusal(connection: Connection, asked: Merging, concerned: Mapping[int, fro
             return "rights"
     secret = {any(map(is_confidential, inboxes)) for inboxes in concerned.values()}
     return "confidential" if len(secret) > 1 else ""
-
-
-def _ends(connection: Connection, from_id: int, into_id: int) -> dict[str, str]:
-    return {"from": reference_of(connection, from_id), "into": reference_of(connection, into_id)}
 
 
 def _ids(connection: Connection, table: Any, conversation_id: int) -> list[int]:
@@ -146,8 +143,7 @@ def _join_readings(connection: Connection, from_id: int, into_id: int) -> None:
     read: dict[int, dict[int, int]] = {}
     for row in connection.execute(select(seen).where(seen.c.conversation_id.in_(newest))):
         read.setdefault(row.user_id, {})[row.conversation_id] = row.newest_id
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    put: Any = make(seen)
+    put = inserting(seen, connection.dialect.name)
     put = put.on_conflict_do_update(
         index_elements=["user_id", "conversation_id"], set_={"newest_id": put.excluded.newest_id}
     )
@@ -177,14 +173,16 @@ def part_again(connection: Connection, asked: Undo, image: Image) -> Undone:
         connection.execute(update(table).where(table.c.id.in_(ids)).values(conversation_id=from_id))
     copy_ways(connection, into_id, from_id, image["handed_before"])
     _restore(connection, image, now)
-    revisions = {
-        (number, team): revision
-        for number in (into_id, from_id)
-        for team, revision in settle(connection, number, now).items()
-    }
+    revisions = settle_both(connection, (into_id, from_id), now)
     journal(connection, "split", into_id, from_id, letters=letters, at_ms=asked.at_ms)
     note_acts(
-        connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, **_ends(connection, from_id, into_id)
+        connection,
+        asked.by,
+        asked.at_ms,
+        Act.UNDONE,
+        revisions,
+        what=KIND,
+        **both_references(connection, from_id, into_id),
     )
     return Undone(restored=tuple(sorted(revisions)))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
+from maild.archive.accounts import name_or
 from maild.archive.audit import Record, record
 from maild.archive.outgoing import survivor_of
 from maild.archive.queries import allowed, allowed_entry
@@ -70,7 +71,7 @@ class Mention:
 
 def mentions_of(connection: Connection, *, visible: Visible, user_id: int, limit: int = 20) -> tuple[Mention, ...]:
     """Return the mentions of a person that they have not looked at, where they may read, newest first."""
-    name = func.coalesce(func.nullif(users.c.name, ""), notes.c.author).label("author_name")
+    name = name_or(notes.c.author).label("author_name")
     rows = connection.execute(
         select(conversations.c.reference, summaries.c.subject, name, notes.c.at_ms)
         .join_from(mentions, notes, notes.c.id == mentions.c.note_id)
@@ -126,7 +127,7 @@ def notice_mentions(connection: Connection, arguments: list[Noticed]) -> list[No
 
 def notes_of(connection: Connection, *, visible: Visible, conversation_id: int) -> tuple[Note, ...]:
     """Return the notes of visible teams on a conversation, oldest first."""
-    name = func.coalesce(func.nullif(users.c.name, ""), notes.c.author).label("author_name")
+    name = name_or(notes.c.author).label("author_name")
     rows = connection.execute(
         select(notes, name)
         .outerjoin(users, users.c.login == notes.c.author)

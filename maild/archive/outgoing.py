@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select
 
+from maild.archive.accounts import name_or
 from maild.archive.queries import allowed_filing
 from maild.archive.schema import conversations, filings, message_refs, messages, recipients, users
 from maild.archive.schema_outgoing import outgoing
@@ -118,7 +119,7 @@ def survivor_of(connection: Connection, conversation_id: int) -> int:
 
 
 def _written(connection: Connection, visible: Visible, *conditions: object) -> tuple[Written, ...]:
-    name = func.coalesce(func.nullif(users.c.name, ""), outgoing.c.author, "")
+    name = func.coalesce(name_or(outgoing.c.author), "")
     columns = ("kind", "team", "author", "answers_id", "duty_id")
     rows = connection.execute(
         select(messages.c.id, messages.c.received_ms, name.label("author_name"), *(outgoing.c[c] for c in columns))

@@ -97,6 +97,11 @@ def settle(connection: Connection, conversation_id: int, like: Mapping[str, Imag
     return revisions
 
 
+def settle_both(connection: Connection, pair: tuple[int, int], like: Mapping[str, Image]) -> dict[tuple[int, str], int]:
+    """Let the entries of two conversations follow their letters; returns the entries with their revisions."""
+    return {(number, team): revision for number in pair for team, revision in settle(connection, number, like).items()}
+
+
 def copy_ways(connection: Connection, old_id: int, new_id: int, known: Iterable[int] = ()) -> list[int]:
     """Let what comes for a team that has handed letters over go on to who has them; returns the new rows.
 
@@ -122,6 +127,11 @@ def copy_ways(connection: Connection, old_id: int, new_id: int, known: Iterable[
 def reference_of(connection: Connection, conversation_id: int) -> str:
     """Return the reference of a conversation, also of one that was merged into another."""
     return connection.scalar(select(conversations.c.reference).where(conversations.c.id == conversation_id)) or ""
+
+
+def both_references(connection: Connection, from_id: int, into_id: int) -> dict[str, str]:
+    """Return the references of two conversations, as the audit log has them."""
+    return {"from": reference_of(connection, from_id), "into": reference_of(connection, into_id)}
 
 
 def decides(connection: Connection, conversation_id: int, inboxes: Iterable[str]) -> frozenset[str]:

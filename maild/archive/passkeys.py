@@ -11,16 +11,15 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
-from maild.archive.schema import sessions, users
+from maild.archive.schema import users
 from maild.archive.schema_sign_in import passkeys, spent_challenges
-from maild.archive.second_factors import factors_of, forget_unused_codes, put_codes
-from maild.archive.sessions import require_session
+from maild.archive.second_factors import factors_of, forget_unused_codes, note_credential, put_codes
+from maild.archive.sessions import require_session, strengthen
 from maild.archive.sign_in_notices import Told, tell
 from maild.mail.acts import Act
 
@@ -188,14 +187,10 @@ def _add(connection: Connection, new: NewPasskey) -> Added:
             created_ms=at_ms,
         )
     )
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.digest == new.session, sessions.c.user_id == new.user_id)
-        .values(way="passkey", confirmed_ms=at_ms)
-    )
+    strengthen(connection, new.session, new.user_id, "passkey", at_ms)
     if not before.any:
         put_codes(connection, new.user_id, new.codes)
-    _note(connection, new.login, new.login, at_ms, what="passkey", name=new.name[:_NAME_LENGTH])
+    note_credential(connection, new.login, new.login, at_ms, what="passkey", name=new.name[:_NAME_LENGTH])
     return Added.YES if before.any else Added.FIRST
 
 
@@ -246,9 +241,5 @@ def _remove(connection: Connection, asked: PasskeyRemoval) -> bool:
         return False
     connection.execute(delete(passkeys).where(*own))
     forget_unused_codes(connection, asked.user_id)
-    _note(connection, asked.login, asked.login, asked.at_ms, what="passkey removed", name=name)
+    note_credential(connection, asked.login, asked.login, asked.at_ms, what="passkey removed", name=name)
     return True
-
-
-def _note(connection: Connection, by: str, login: str, at_ms: int, **details: Any) -> None:
-    record(connection, [Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=login, details=details)])

@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, true
 
+from maild.archive.accounts import name_or
 from maild.archive.schema import (
     conversations,
     entries,
@@ -196,7 +197,7 @@ def _survivor(connection: Connection, reference: str) -> Any:
 
 
 def _entries(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Entry, ...]:
-    name = func.coalesce(func.nullif(users.c.name, ""), users.c.login).label("assignee_name")
+    name = name_or(users.c.login).label("assignee_name")
     found = connection.execute(
         select(entries, name)
         .outerjoin(users, users.c.id == entries.c.assignee)

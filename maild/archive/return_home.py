@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, func, or_, select, text, update
+from sqlalchemy import Connection, and_, false, or_, select, text, update
 
 from maild.archive.absences import Parents, absence_of, away_now, cover_of
+from maild.archive.accounts import name_or
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import NOBODY, Handling, Work, Worked, handle
@@ -143,7 +144,7 @@ def _items(connection: Connection, visible: Visible, absence: Absence, login: st
     own = and_(entries.c.assignee == absence.user_id, or_(
         entries.c.state.in_(("open", "waiting")), entries.c.newest_id >= message_id_at(absence.from_ms, 0),
     ))  # fmt: skip
-    name = func.coalesce(func.nullif(users.c.name, ""), users.c.login)
+    name = name_or(users.c.login)
     rows = connection.execute(
         select(entries, conversations.c.reference, summaries.c.subject, name.label("assignee_name"))
         .join_from(entries, conversations, conversations.c.id == entries.c.conversation_id)

@@ -16,11 +16,11 @@ from maild.archive.accounts import (
     NewGrant,
     Revocation,
     User,
+    acting_principal,
     add_grants,
     find_user,
     grants_of,
     list_users,
-    principal,
     revoke_grants,
 )
 from maild.archive.audit import Record, record
@@ -30,7 +30,7 @@ from maild.archive.schema_people import rights_notices
 from maild.errors import ForbiddenError
 from maild.mail.acts import Act
 from maild.policy.granting import Teams, ending, managed, may_grant, may_revoke
-from maild.policy.grants import Grant, Principal
+from maild.policy.grants import Grant
 from maild.policy.roles import Role
 
 _ROOM = 500  # of names in one condition
@@ -174,7 +174,7 @@ def _give(connection: Connection, giving: Giving) -> int:
     lock_head(connection)
     new, by = giving.grant, giving.by
     login = find_user(connection, new.login).login
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if who is not None and not may_grant(who, login, new.role, new.team, teams=by.teams, now_ms=by.at_ms):
         raise ForbiddenError("that role is not theirs to give")
     (number,) = add_grants(connection, [new])
@@ -195,22 +195,13 @@ def _take(connection: Connection, taking: Taking) -> int:
     lock_head(connection)
     old, by = taking.revocation, taking.by
     login = find_user(connection, old.login).login
-    who = _asking(connection, by)
+    who = None if by.user_id is None else acting_principal(connection, by.user_id)
     if who is not None and not may_revoke(who, old.role, old.team, teams=by.teams, now_ms=by.at_ms):
         raise ForbiddenError("that role is not theirs to take back")
     (ended,) = revoke_grants(connection, [old])
     if ended:
         record(connection, [_done(by, Act.REVOKED, login, old.team, role=str(old.role))])
     return ended
-
-
-def _asking(connection: Connection, by: Asker) -> Principal | None:
-    if by.user_id is None:
-        return None
-    who = principal(connection, by.user_id)
-    if who is None:
-        raise ForbiddenError("the account was closed")
-    return who
 
 
 def _done(by: Asker, act: Act, login: str, team: str | None, **details: Any) -> Record:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
-from maild.archive.schema import sessions
 from maild.archive.schema_sign_in import passkeys, recovery_codes, totp
-from maild.archive.sessions import require_session
+from maild.archive.sessions import require_session, strengthen
 from maild.archive.sign_in_notices import Told, tell
 from maild.mail.acts import Act
 
@@ -155,12 +155,9 @@ def set_totp(connection: Connection, arguments: list[NewTotp]) -> list[None]:
             insert(totp).values(user_id=new.user_id, secret=new.secret, created_ms=new.at_ms, last_step=new.step)
         )
         put_codes(connection, new.user_id, new.codes)
-        connection.execute(
-            update(sessions)
-            .where(sessions.c.digest == new.session, sessions.c.user_id == new.user_id)
-            .values(way="totp", confirmed_ms=new.at_ms)
-        )
-        _note(connection, new.login, new.login, new.at_ms, "second factor replaced" if replaced else "second factor")
+        strengthen(connection, new.session, new.user_id, "totp", new.at_ms)
+        what = "second factor replaced" if replaced else "second factor"
+        note_credential(connection, new.login, new.login, new.at_ms, what=what)
     return [None] * len(arguments)
 
 
@@ -168,7 +165,7 @@ def renew_codes(connection: Connection, arguments: list[NewCodes]) -> list[None]
     """Put fresh codes in the place of the old ones."""
     for new in arguments:
         put_codes(connection, new.user_id, new.codes)
-        _note(connection, new.login, new.login, new.at_ms, "recovery codes")
+        note_credential(connection, new.login, new.login, new.at_ms, what="recovery codes")
     return [None] * len(arguments)
 
 
@@ -206,7 +203,7 @@ def _use_paper(connection: Connection, asked: Paper) -> bool:
     )
     if used.rowcount != 1:
         return False
-    _note(connection, asked.login, asked.login, asked.at_ms, "recovery code used")
+    note_credential(connection, asked.login, asked.login, asked.at_ms, what="recovery code used")
     return True
 
 
@@ -219,12 +216,12 @@ def _remove(connection: Connection, asked: Removal) -> bool:
     forget = forget_second_factor if asked.everything else _forget_app
     if not forget(connection, asked.user_id):
         return False
-    _note(connection, asked.by, asked.login, asked.at_ms, "second factor removed")
+    note_credential(connection, asked.by, asked.login, asked.at_ms, what="second factor removed")
     if asked.by != asked.login:
         tell(connection, asked.user_id, Told.SECOND_REMOVED, asked.by, asked.at_ms)
     return True
 
 
-def _note(connection: Connection, by: str, login: str, at_ms: int, what: str) -> None:
-    done = Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=login, details={"what": what})
-    record(connection, [done])
+def note_credential(connection: Connection, by: str, login: str, at_ms: int, **details: Any) -> None:
+    """Write into the audit log that a way in was changed, within the unit that changes it."""
+    record(connection, [Record(at_ms=at_ms, actor=by, act=Act.CREDENTIAL, about=login, details=details)])

@@ -242,6 +242,12 @@ def confirm_sessions(connection: Connection, arguments: list[Confirmation]) -> l
     return [None] * len(arguments)
 
 
+def strengthen(connection: Connection, digest: bytes, user_id: int, way: str, at_ms: int) -> None:
+    """Note what a session stands on from now on, within the unit in which its owner proved it."""
+    own = (sessions.c.digest == digest, sessions.c.user_id == user_id)
+    connection.execute(update(sessions).where(*own).values(way=way, confirmed_ms=at_ms))
+
+
 def end_sessions(connection: Connection, arguments: list[Ending]) -> list[int]:
     """End sessions; returns how many each argument ended."""
     return [_end(connection, ending) for ending in arguments]

@@ -16,6 +16,7 @@ from maild.archive.commit import lock_head
 from maild.archive.handling import Undo, Undone
 from maild.archive.parting import (
     Image,
+    both_references,
     copy_ways,
     decides,
     entry_images,
@@ -27,8 +28,8 @@ from maild.archive.parting import (
     note_acts,
     note_undo,
     put_entry,
-    reference_of,
     settle,
+    settle_both,
 )
 from maild.archive.queries import allowed
 from maild.archive.schema import conversations, filings, messages, summaries
@@ -91,14 +92,12 @@ def _split(connection: Connection, asked: Splitting) -> Split:
     connection.execute(update(drafts).where(*about).values(conversation_id=new_id))
     copied = copy_ways(connection, old_id, new_id)
     _copy_readings(connection, old_id, new_id)
-    revisions = {
-        (number, team): revision
-        for number in (old_id, new_id)
-        for team, revision in settle(connection, number, was).items()
-    }
+    revisions = settle_both(connection, (old_id, new_id), was)
     journal(connection, "split", old_id, new_id, letters=letters, at_ms=asked.at_ms)
-    details: dict[str, Any] = {"from": reference_of(connection, old_id), "into": reference, "letters": len(letters)}
-    note_acts(connection, asked.by, asked.at_ms, Act.SPLIT, revisions, **details)
+    note_acts(
+        connection, asked.by, asked.at_ms, Act.SPLIT, revisions,
+        **both_references(connection, old_id, new_id), letters=len(letters),
+    )  # fmt: skip
     image: Image = {
         "joined": KIND,
         "from": old_id,
@@ -190,6 +189,13 @@ def join_again(connection: Connection, asked: Undo, image: Image) -> Undone:
             put_entry(connection, old_id, team, was, top)
     revisions = {(old_id, team): revision for team, revision in settle(connection, old_id, {}).items()}
     journal(connection, "merged", new_id, old_id, letters=letters, at_ms=asked.at_ms)
-    ends = {"from": reference_of(connection, old_id), "into": reference_of(connection, new_id)}
-    note_acts(connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=KIND, **ends)
+    note_acts(
+        connection,
+        asked.by,
+        asked.at_ms,
+        Act.UNDONE,
+        revisions,
+        what=KIND,
+        **both_references(connection, old_id, new_id),
+    )
     return Undone(restored=tuple(sorted(revisions)))

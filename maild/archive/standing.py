@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from maild.archive.accounts import principal
+from maild.archive.accounts import acting_principal
 from maild.archive.commit import lock_head
 from maild.archive.outgoing import survivor_of
 from maild.archive.schema import entries
@@ -126,9 +126,7 @@ def require_standing(connection: Connection, by: Standing, needs: tuple[Need, ..
 def reach_of(connection: Connection, by: Standing) -> Reach:
     """Return what a person may at this moment, also where their team covers another. Raises ForbiddenError."""
     at_ms = by.now_ms()
-    who = principal(connection, by.user_id)
-    if who is None:
-        raise ForbiddenError("the account was closed")
+    who = acting_principal(connection, by.user_id)
     return Reach(who=with_cover(connection, who, by.rules, at_ms), parents=by.rules.parents, at_ms=at_ms)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, RowMapping, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.schema_sts import sts_policies
+from maild.archive.upserting import inserting
 from maild.mail.sts import Policy
 
 _MOST_DUE = 1_000
@@ -56,7 +56,6 @@ def promises_to_renew(connection: Connection, now_ms: int, used_since_ms: int) -
 
 def keep(connection: Connection, items: list[Promise]) -> Sequence[None]:
     """Keep what domains promise, each in place of what it had promised before. A unit of work."""
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for each in items:
         values = {
             "record": each.record,
@@ -67,7 +66,7 @@ def keep(connection: Connection, items: list[Promise]) -> Sequence[None]:
             "expires_ms": each.expires_ms,
             "used_ms": each.used_ms,
         }
-        put: Any = make(sts_policies).values(domain=each.domain, **values)
+        put = inserting(sts_policies, connection.dialect.name).values(domain=each.domain, **values)
         connection.execute(put.on_conflict_do_update(index_elements=["domain"], set_=values))
     return [None for _ in items]
 

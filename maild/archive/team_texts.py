@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, insert, select, true
 
+from maild.archive.accounts import name_or
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.schema import users
@@ -94,7 +95,7 @@ def texts_of(connection: Connection, *, visible: Visible, teams: Iterable[str]) 
         .subquery()
     )
     same = (team_texts.c.team == newest.c.team) & (team_texts.c.name == newest.c.name)
-    name = func.coalesce(func.nullif(users.c.name, ""), team_texts.c.author).label("author_name")
+    name = name_or(team_texts.c.author).label("author_name")
     columns = [c for c in team_texts.c if c.name != "author"]
     rows = connection.execute(
         select(*columns, name)

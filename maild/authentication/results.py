@@ -11,11 +11,10 @@ Source: RFC 8601 §2.2 (syntax), §2.7 (methods), §5 (fields that claim to be o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from maild.mail.authentication import NONE, parse_results
+from maild.mail.authentication import NONE
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
-from maild.mail.header import Field
 
 NAME = "Authentication-Results"
 _LINE = 78
@@ -97,33 +96,3 @@ def _value(value: str) -> str:
 def _quoted(text: str) -> str:
     # Security: a value of the sender's ends where its quotation mark does, whatever is in it.
     return '"' + _SPECIAL.sub(r"\\\1", _UNPRINTABLE.sub("?", text)) + '"'
-
-
-def forged_fields(fields: Sequence[Field], authserv_ids: Iterable[str]) -> tuple[int, ...]:
-    """Return the places of fields that a stranger has written in our name; they are not believed, and shown as such.
-
-    Those are `Authentication-Results` that bear one of our names, or cannot be read and mention one, and all of
-    `X-Maild-*`.
-
-    Args:
-        fields: of a received header, in order.
-        authserv_ids: ours; not those of relays that are trusted.
-    """
-    ours = frozenset(_plain_id(name) for name in authserv_ids)
-    return tuple([number for number, field in enumerate(fields) if _is_forged(field, ours)])
-
-
-def _is_forged(field: Field, ours: frozenset[str]) -> bool:
-    if field.key.startswith("x-maild-"):
-        return True
-    if field.key != NAME.lower():
-        return False
-    raw = field.raw
-    read = parse_results(raw)
-    if read is not None:
-        return _plain_id(read.authserv_id) in ours
-    return any(name in raw.lower() for name in ours)
-
-
-def _plain_id(name: str) -> str:
-    return name.strip().lower().removesuffix(".")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from maild.authentication.canonical import RELAXED, BodyHash, Mail, SignedField, body_hash, read_mail
+from maild.authentication.canonical import RELAXED, BodyHash, Mail, SignedField
 from maild.authentication.chain import INSTANCES, ArcSet, BrokenChainError, read_sets
 from maild.authentication.signing import SigningKey, UnsignableError, names_to_sign, signature_tags, signed_field
 from maild.authentication.tags import emptied, read_tags, write_field
@@ -20,7 +20,8 @@ _CANNOT_STAND = re.compile(r"\r\n(?![ \t])|\r(?!\n)|(?<!\r)\n|[\x00-\x08\x0b\x0c
 
 
 def seal(
-    content: bytes,
+    mail: Mail,
+    body: BodyHash,
     key: SigningKey,
     *,
     authserv_id: str,
@@ -35,7 +36,8 @@ def seal(
     sets, when the sets cannot be counted, and when the DNS has not told what the chain is worth.
 
     Args:
-        content: the mail as it goes out, with CRLF.
+        mail: its header as it goes out, with CRLF.
+        body: of its body, hashed in the relaxed form.
         key: who seals.
         authserv_id: the name under which the results are given.
         results: what was found when the mail came, without that name, folded as it is to stand:
@@ -48,24 +50,6 @@ def seal(
         UnsignableError: its header has line ends that are no CRLF, or lines that are no field.
         ValueError: the results are not the text of a field.
     """
-    mail = read_mail(content)
-    body = body_hash(content, mail.body_start, _FORMS[1])
-    return seal_hashed(mail, body, key, authserv_id=authserv_id, results=results, status=status, now_s=now_s,
-                       names=names)  # fmt: skip
-
-
-def seal_hashed(
-    mail: Mail,
-    body: BodyHash,
-    key: SigningKey,
-    *,
-    authserv_id: str,
-    results: str,
-    status: str,
-    now_s: int,
-    names: Sequence[str] | None = None,
-) -> bytes:
-    """Return the next set of a mail whose body was hashed, in the relaxed form, as it was read; else as `seal`."""
     if _CANNOT_STAND.search(authserv_id + results):
         raise ValueError("these results are not the text of a field")
     if mail.flaw:
@@ -88,19 +72,6 @@ def seal_hashed(
     before = [mail.fields[place] for each in sets for place in each] if status == "pass" else []
     tags["cv"] = "none" if not sets else "pass" if status == "pass" else "fail"
     return _sealed([*before, signed, _field(message)], _sorted(tags), key) + message + found
-
-
-def results_of(content: bytes, authserv_id: str) -> str:
-    """Return what the Authentication-Results under a name say, all of them in one text (RFC 8617 §5.1, step 2).
-
-    Security: whoever is not `authserv_id` can write such fields, too; those of strangers must be gone.
-    """
-    found = []
-    for field in read_mail(content).fields:
-        name, _, text = field.value.decode("utf-8", "replace").partition(";")
-        if field.key == b"authentication-results" and name.strip().lower() == authserv_id.lower():
-            found.append(text.strip().removesuffix(";"))
-    return "; ".join(found)
 
 
 def _may_be_sealed(mail: Mail, sets: list[ArcSet], status: str) -> bool:

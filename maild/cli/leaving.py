@@ -8,7 +8,8 @@ import click
 
 from maild.archive.accounts import find_user
 from maild.archive.audit import OPERATOR
-from maild.archive.leaving import HandingOver, Holdings, Staying, hand_all_over, holdings, stay
+from maild.archive.holdings import Holdings, holdings
+from maild.archive.leaving import HandingOver, Staying, hand_all_over, stay
 from maild.cli import times
 from maild.cli.rules import load_rules
 from maild.cli.store import carry_out, reading

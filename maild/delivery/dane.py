@@ -33,7 +33,6 @@ from cryptography.x509.verification import (
 ANCHOR, END_ENTITY = 2, 3
 _WHOLE, _KEY = 0, 1
 _DIGESTS = {1: ("sha256", 32), 2: ("sha512", 64)}
-_SERVERS = frozenset({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
 _ANY = Criticality.AGNOSTIC
 _ANYBODY = ec.derive_private_key(1, ec.SECP256R1())
 _MOST_CERTIFICATES = 10

@@ -21,7 +21,7 @@ from maild.archive.examinations import evidence_of
 from maild.authentication.canonical import read_mail, relaxed_body
 from maild.authentication.own_keys import OwnKeys
 from maild.authentication.results import write_results
-from maild.authentication.sealing import seal_hashed
+from maild.authentication.sealing import seal
 from maild.authentication.signing import SigningKey, UnsignableError
 from maild.delivery.queue.leaving import Leaving
 from maild.delivery.signatures import Sign, chained, header_of
@@ -98,7 +98,7 @@ class SendingOn:
         head, body = header_of(pieces)
         hashed = relaxed_body(chained(body, pieces))
         try:
-            return seal_hashed(
+            return seal(
                 read_mail(head),
                 hashed,
                 key,

@@ -27,12 +27,12 @@ from maild.intake.submit import Submission, Submitter
 from maild.mail.address import Address, as_address
 from maild.mail.answering import answered_subject, chained
 from maild.mail.authentication import PASS
-from maild.mail.composing import Composition, compose
+from maild.mail.composing import Composition, automatic, compose
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.mail.local_time import local_time
-from maild.rounds import Rounds
+from maild.rounds import Rounds, one_by_one
 from maild.rules.filling import fill, values_of
 from maild.rules.model import FunctionAddress, Ruleset, Template
 
@@ -106,6 +106,10 @@ def _failed(error: Exception) -> None:
     _log.error("answer.failed", error=type(error).__name__)
 
 
+def _failed_for(letter: Letter, error: Exception) -> None:
+    _log.error("answer.failed", error=type(error).__name__, duty=letter.duty.id)
+
+
 class Answers:
     """The task that carries out duties of the kinds `reply` and `acknowledge`."""
 
@@ -133,13 +137,7 @@ class Answers:
         after: int | None = 0
         while after is not None:
             letters, after = await asyncio.to_thread(self._waiting, after)
-            for letter in letters:
-                try:
-                    await self._carry_out(letter)
-                except TemporaryError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a worker's attempt: the others are answered, it is tried again
-                    _log.error("answer.failed", error=type(error).__name__, duty=letter.duty.id)
+            await one_by_one(letters, self._carry_out, _failed_for)
 
     def _waiting(self, after: int) -> tuple[list[Letter], int | None]:
         with self._database.read() as connection:
@@ -228,5 +226,5 @@ def _composition(rules: Ruleset, ready: _Ready) -> Composition:
         references=chained(ready.facts.references, key),
         date=local_time(ready.now_ms, organisation.timezone),
         language=organisation.language,
-        fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
+        fields=automatic("auto-replied"),
     )

@@ -31,7 +31,7 @@ from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.intake.held_letter import held_letter
 from maild.intake.submit import Submission, Submitter
 from maild.mail.address import Address, as_address, parse_address
-from maild.mail.composing import Composition, compose
+from maild.mail.composing import Composition, automatic, compose
 from maild.mail.dsn import DELAYED
 from maild.mail.dsn_writing import Notice, Reported, compose_report
 from maild.mail.header import newline_of, read_header
@@ -40,7 +40,7 @@ from maild.mail.inbox import is_confidential
 from maild.mail.local_time import local_time
 from maild.policy.grants import may
 from maild.policy.roles import Permission
-from maild.rounds import Rounds
+from maild.rounds import Rounds, one_by_one
 from maild.rules.authorship import senders
 from maild.rules.model import Ruleset
 
@@ -62,6 +62,10 @@ class _Ready:
 
 def _failed(error: Exception) -> None:
     _log.error("author_report.failed", error=type(error).__name__)
+
+
+def _failed_for(letter: Letter, error: Exception) -> None:
+    _log.error("author_report.failed", error=type(error).__name__, id=format_id(letter.message_id))
 
 
 class AuthorReports:
@@ -88,13 +92,7 @@ class AuthorReports:
         after = 0
         while found := await asyncio.to_thread(self._waiting, after):
             after = found[-1].message_id
-            for letter in found:
-                try:
-                    await self._carry_out(letter)
-                except TemporaryError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a worker's attempt: others go on, it is tried again
-                    _log.error("author_report.failed", error=type(error).__name__, id=format_id(letter.message_id))
+            await one_by_one(found, self._carry_out, _failed_for)
 
     def _waiting(self, after: int) -> list[Letter]:
         with self._database.read() as connection:
@@ -171,7 +169,7 @@ class AuthorReports:
         composition = Composition(
             sender=(rules.organisation.name, ready.author), to=(("", ready.to),), subject=subject, text=text,
             message_id=_key(ready.author), date=local_time(self._now_ms(), rules.organisation.timezone),
-            language=ready.language, fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
+            language=ready.language, fields=automatic("auto-replied"),
         )  # fmt: skip
         return compose(composition, secrets.token_hex(16))
 

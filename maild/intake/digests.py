@@ -45,9 +45,9 @@ from maild.archive.outgoing import Written, keep_written
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.acts import Act, Change, change
 from maild.delivery.queue.working import enqueue
-from maild.errors import NotFoundError, TemporaryError
+from maild.errors import NotFoundError
 from maild.mail.address import Address
-from maild.mail.composing import Composition, compose
+from maild.mail.composing import Composition, automatic, compose
 from maild.mail.digest import Digest, Line, Standing, written
 from maild.mail.ids import format_id, message_id_at
 from maild.mail.inbox import is_confidential, team_of
@@ -55,7 +55,7 @@ from maild.mail.local_time import local_time
 from maild.policy.digests import AT_ONCE, DAILY, may_follow, news_since, slot_of
 from maild.policy.grants import Principal, visible
 from maild.policy.visible import Visible
-from maild.rounds import Rounds
+from maild.rounds import Rounds, one_by_one
 from maild.rules.authorship import senders
 from maild.rules.model import Ruleset
 
@@ -191,7 +191,7 @@ def _send(connection: Connection, asked: Telling, reader: _Reader, found: News, 
         message_id=f"{secrets.token_hex(12)}@{sender.domain}", language=language,
         date=local_time(asked.now_ms, rules.organisation.timezone),
         fields=(
-            ("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All"),
+            *automatic("auto-generated"),
             # A page, where one signs in: what a program fetches by itself turns nothing off (RFC 8058 is not used).
             ("List-Unsubscribe", f"<{settings}>"),
         ),
@@ -257,6 +257,10 @@ def _failed(error: Exception) -> None:
     _log.error("digest.failed", error=type(error).__name__)
 
 
+def _failed_for(user_id: int, error: Exception) -> None:
+    _log.error("digest.failed", error=type(error).__name__, user=user_id)
+
+
 class Digests:
     """The task that tells people. `on_sent` hears that there is something to be delivered."""
 
@@ -283,21 +287,17 @@ class Digests:
         for recalling in await asyncio.to_thread(self._outdated):
             if await self._database.writer.run(recall, recalling):
                 _log.info("digest.recalled", user=recalling.user_id)
-        for user_id in await asyncio.to_thread(self._due):
-            asked = Telling(
-                user_id=user_id, rules=self._rules(), base_url=self._base_url, hostname=self._hostname,
-                now_ms=self._now_ms(), chance=self._chance(),
-            )  # fmt: skip
-            try:
-                message_id = await self._database.writer.run(tell_people, asked)
-            except TemporaryError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a worker's attempt: the others are told, it is tried again
-                _log.error("digest.failed", error=type(error).__name__, user=user_id)
-                continue
-            if message_id is not None:
-                _log.info("digest.sent", user=user_id, id=format_id(message_id))
-                self._on_sent()
+        await one_by_one(await asyncio.to_thread(self._due), self._tell, _failed_for)
+
+    async def _tell(self, user_id: int) -> None:
+        asked = Telling(
+            user_id=user_id, rules=self._rules(), base_url=self._base_url, hostname=self._hostname,
+            now_ms=self._now_ms(), chance=self._chance(),
+        )  # fmt: skip
+        message_id = await self._database.writer.run(tell_people, asked)
+        if message_id is not None:
+            _log.info("digest.sent", user=user_id, id=format_id(message_id))
+            self._on_sent()
 
     def _outdated(self) -> list[Recall]:
         rules, now_ms = self._rules(), self._now_ms()

@@ -26,41 +26,37 @@ import structlog
 from sqlalchemy import Connection
 
 from maild.archive import content
-from maild.archive.accounts import User
 from maild.archive.audit import Record, record
 from maild.archive.content import DamagedError, held
 from maild.archive.database import Database
 from maild.archive.duties import OURSELVES, Ending, RecordedDuty, end, waiting_duties
-from maild.archive.member_answers import Asked, Came, asked, came, member, objection
+from maild.archive.member_answers import Asked, objection
 from maild.archive.member_drafts import MemberDraft, NewFile, Refusal, keep_drafts, refuse
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import written_to
 from maild.archive.team_texts import signatures
-from maild.authentication.author import author_of
-from maild.authentication.standing import StandingKind, standing_of
 from maild.confinement import ConfinementError
-from maild.errors import MaildError, NotFoundError, TemporaryError
+from maild.errors import MaildError, TemporaryError
+from maild.intake.member_proof import Case, UndecidedError, case_of, not_theirs
 from maild.intake.refusal_words import note_of_cut, refusal_letter
 from maild.intake.submit import Collision, Submission, Submitter
 from maild.mail.acts import Act
-from maild.mail.address import Address, as_address
+from maild.mail.address import as_address
 from maild.mail.answer_reading import Answer
 from maild.mail.answering import Kind, Proposal, propose
-from maild.mail.composing import Composition, compose
+from maild.mail.composing import Composition, automatic, compose
 from maild.mail.facts import Facts
 from maild.mail.ids import format_id
 from maild.mail.local_time import local_time
-from maild.mail.member_answer import UNANSWERED, Why, is_addressed
-from maild.mail.reply_token import Claim, claim_of
+from maild.mail.member_answer import UNANSWERED, Why
 from maild.mail.signing_off import ended
 from maild.policy.visible import OPERATOR
-from maild.rounds import Rounds
+from maild.rounds import Rounds, one_by_one
 from maild.rules.authorship import Sender, preset, senders
 from maild.rules.duties import MEMBER_ANSWER
 from maild.rules.filling import signature_of, with_parents
 from maild.rules.model import Ruleset
 
-_PATIENCE_MS = 15 * 60 * 1000  # for evidence that is not there yet
 _PAGE = 100
 _POLL_S = 10.0
 _log = structlog.get_logger()
@@ -78,23 +74,6 @@ class _RefusedError(MaildError):
         self.why = why
 
 
-class _LaterError(Exception):
-    """Nobody knows yet who sent it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """A mail to a reply address, whose it should be, and what it answers."""
-
-    duty: RecordedDuty
-    came: Came
-    address: Address  # the reply address, as it was given
-    claim: Claim
-    person: User | None
-    letter: Asked | None
-    alone: bool  # it came to one reply address only
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ready:
     """What goes out of it: the member's own words as `answer`, with the office's signature below them as `text`."""
@@ -108,6 +87,10 @@ class _Ready:
 
 def _failed(error: Exception) -> None:
     _log.error("member_answer.failed", error=type(error).__name__)
+
+
+def _failed_for(duty: RecordedDuty, error: Exception) -> None:
+    _log.error("member_answer.failed", error=type(error).__name__, duty=duty.id)
 
 
 class MemberAnswers:
@@ -140,13 +123,7 @@ class MemberAnswers:
         after = 0
         while found := await asyncio.to_thread(self._waiting, after):
             after = found[-1].id
-            for duty in found:
-                try:
-                    await self._carry_out(duty)
-                except TemporaryError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a worker's attempt: others go on, it is tried again
-                    _log.error("member_answer.failed", error=type(error).__name__, duty=duty.id)
+            await one_by_one(found, self._carry_out, _failed_for)
 
     def _waiting(self, after: int) -> list[RecordedDuty]:
         with self._database.read() as connection:
@@ -158,8 +135,8 @@ class MemberAnswers:
         case = await asyncio.to_thread(self._case, duty)
         octets = await asyncio.to_thread(self._octets, case.came.digest)
         try:
-            why = self._not_theirs(case, octets)
-        except _LaterError:
+            why = not_theirs(case, octets, self._rules().domains, self._now_ms())
+        except UndecidedError:
             return
         ready, letter = None, case.letter
         if letter is not None and why is not Why.AGAIN:
@@ -174,39 +151,15 @@ class MemberAnswers:
         except _RefusedError as refused:
             await self._refuse(case, ready, refused.why)
 
-    def _case(self, duty: RecordedDuty) -> _Case:
+    def _case(self, duty: RecordedDuty) -> Case:
         with self._database.read() as connection:
-            mail = came(connection, duty.message_id)
-            given = list(filter(None, map(as_address, mail.addressed)))
-            claims = [(each, c) for each in given if (c := claim_of(each, self._key)) is not None]
-            if not claims:
-                raise NotFoundError("the secret of the reply addresses is another one now")
-            return _Case(
-                duty=duty, came=mail, address=claims[0][0], claim=claims[0][1], person=member(connection, duty.target),
-                letter=asked(connection, claims[0][1]), alone=len(claims) == 1,
-            )  # fmt: skip
+            return case_of(connection, duty, self._key)
 
     def _octets(self, digest: bytes) -> bytes:
         with self._database.read(mapped=False) as connection:
             return content.read(connection, digest)
 
-    def _not_theirs(self, case: _Case, octets: bytes) -> Why | None:
-        """Return why a mail does not count as the member's. Raises _LaterError as long as nobody knows."""
-        author = author_of(octets)
-        if case.came.again:
-            return Why.AGAIN
-        if case.person is None or not author.verifiable or not _same(author.address, case.person.mail):
-            return Why.SENDER
-        if not is_addressed(octets, case.address):
-            return Why.UNPROVEN
-        standing = standing_of(case.came.evidence, author.domain, self._rules().domains)
-        if standing.kind is StandingKind.UNKNOWN and self._now_ms() - case.duty.made_ms < _PATIENCE_MS:
-            raise _LaterError
-        if standing.kind is not StandingKind.CONFIRMED:
-            return Why.UNPROVEN
-        return Why.SUSPICIOUS if case.came.filed else None
-
-    def _not_now(self, case: _Case) -> Why | None:
+    def _not_now(self, case: Case) -> Why | None:
         with self._database.read() as connection:
             return (
                 Why.SEVERAL
@@ -214,7 +167,7 @@ class MemberAnswers:
                 else objection(connection, case.claim, self._rules().parents, self._now_ms())
             )
 
-    async def _prepare(self, case: _Case, letter: Asked, octets: bytes) -> tuple[_Ready | None, Why | None]:
+    async def _prepare(self, case: Case, letter: Asked, octets: bytes) -> tuple[_Ready | None, Why | None]:
         """Read what goes out, and what of it speaks against that; None for a letter that cannot be answered at all."""
         sender = self._sender(letter)
         if sender is None:
@@ -237,14 +190,14 @@ class MemberAnswers:
         came_to = list(filter(None, map(as_address, letter.came_to)))
         return preset(self._rules(), senders(self._rules(), [letter.team], answering=True), came_to)
 
-    def _signature(self, case: _Case, sender: Sender) -> str:
+    def _signature(self, case: Case, sender: Sender) -> str:
         rules, name = self._rules(), "" if case.person is None else case.person.name
         with self._database.read() as connection:
             found = signatures(connection, with_parents(rules, sender.function.team)).items()
         texts = {team: each.text for team, each in found}
         return signature_of(rules, sender.function, sender.address, texts=texts, name=name)
 
-    def _unfit(self, case: _Case, letter: Asked, ready: _Ready) -> Why | None:
+    def _unfit(self, case: Case, letter: Asked, ready: _Ready) -> Why | None:
         answer = ready.answer
         if answer.unreadable or case.came.source_only:
             return Why.UNREADABLE
@@ -259,7 +212,7 @@ class MemberAnswers:
         strangers = [address for _, address in ready.said.to if address.key not in known]
         return Why.RECIPIENTS if strangers or not ready.said.to else None
 
-    def _draft(self, case: _Case, letter: Asked, answer: Answer, sender: Sender, said: Proposal) -> MemberDraft:
+    def _draft(self, case: Case, letter: Asked, answer: Answer, sender: Sender, said: Proposal) -> MemberDraft:
         return MemberDraft(
             message_id=case.came.message_id,
             author=case.duty.target,
@@ -278,7 +231,7 @@ class MemberAnswers:
 
     # --- the two ends
 
-    async def _send(self, case: _Case, letter: Asked, ready: _Ready) -> None:
+    async def _send(self, case: Case, letter: Asked, ready: _Ready) -> None:
         octets = await asyncio.to_thread(compose, self._composition(case, ready), secrets.token_hex(16))
         if len(octets) > self._max_bytes:
             raise _RefusedError(Why.LARGE)
@@ -303,7 +256,7 @@ class MemberAnswers:
             await self._database.writer.run(end, self._ending(case, "done", OURSELVES))
         _log.info("member_answer.sent", id=format_id(done.message_id), by=format_id(case.came.message_id))
 
-    def _sent(self, case: _Case, letter: Asked, ready: _Ready, connection: Connection) -> None:
+    def _sent(self, case: Case, letter: Asked, ready: _Ready, connection: Connection) -> None:
         """Ask once more, within the transaction that sends, and record what goes with it."""
         now_ms = self._now_ms()
         if why := objection(connection, case.claim, self._rules().parents, now_ms):
@@ -325,10 +278,10 @@ class MemberAnswers:
                                    conversation_id=letter.conversation_id, about=number,
                                    details={"by": "mail"})])  # fmt: skip
 
-    def _ending(self, case: _Case, state: str, by: str) -> Ending:
+    def _ending(self, case: Case, state: str, by: str) -> Ending:
         return Ending(duty_id=case.duty.id, state=state, by=by, at_ms=self._now_ms())
 
-    def _composition(self, case: _Case, ready: _Ready) -> Composition:
+    def _composition(self, case: Case, ready: _Ready) -> Composition:
         sender, said = ready.sender, ready.said
         # The same for a mail that is taken up again after a crash.
         name = hashlib.sha256(b"maild answer\0" + self._key + case.came.message_id.to_bytes(8, "big")).hexdigest()
@@ -341,7 +294,7 @@ class MemberAnswers:
     def _now(self) -> datetime:
         return local_time(self._now_ms(), self._rules().organisation.timezone)
 
-    async def _refuse(self, case: _Case, ready: _Ready | None, why: Why) -> None:
+    async def _refuse(self, case: Case, ready: _Ready | None, why: Why) -> None:
         refusal = Refusal(
             duty_id=case.duty.id, why=why, login=case.duty.target, team=case.duty.team,
             message_id=case.came.message_id, draft=None if ready is None else ready.draft, at_ms=self._now_ms(),
@@ -360,7 +313,7 @@ class MemberAnswers:
             await self._database.writer.run(refuse, refusal)
         _log.info("member_answer.refused", id=format_id(case.came.message_id), reason=str(why))
 
-    def _notice(self, case: _Case, why: Why) -> Submission | None:
+    def _notice(self, case: Case, why: Why) -> Submission | None:
         """Return the letter that tells the member; it goes to the mailbox that is known of them, and nowhere else."""
         mailbox = None if case.person is None else as_address(case.person.mail)
         rules = self._rules()
@@ -374,7 +327,7 @@ class MemberAnswers:
             sender=(sender.name, sender.address), to=(("", mailbox),), subject=subject, text=text,
             message_id=f"{secrets.token_hex(12)}@{sender.address.domain}", date=self._now(),
             language=rules.organisation.language,
-            fields=(("Auto-Submitted", "auto-replied"), ("X-Auto-Response-Suppress", "All")),
+            fields=automatic("auto-replied"),
         )  # fmt: skip
         return Submission(
             content=compose(letter, secrets.token_hex(16)), kind="notice", team=case.duty.team, author="",
@@ -386,8 +339,3 @@ class MemberAnswers:
 def _refused(refusal: Refusal, connection: Connection) -> None:
     if not refuse(connection, [refusal])[0]:
         raise MaildError("it was refused before")
-
-
-def _same(address: str, registered: str | None) -> bool:
-    mine, theirs = as_address(address), as_address(registered)
-    return mine is not None and theirs is not None and mine.key == theirs.key

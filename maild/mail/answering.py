@@ -102,11 +102,6 @@ def forwarded_subject(subject: str) -> str:
     return f"Fwd: {_bare(subject, _FORWARD)}".rstrip()
 
 
-def with_reference(subject: str, reference: str) -> str:
-    """Return a subject with the reference of its conversation at the end, once."""
-    return f"{_REFERENCE.sub('', subject).rstrip()} [{reference}]".lstrip()
-
-
 def _bare(subject: str, prefix: re.Pattern[str]) -> str:
     bare = _REFERENCE.sub("", subject)
     while (found := prefix.match(bare)) is not None:

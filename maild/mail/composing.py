@@ -39,7 +39,7 @@ class Composition:
     """A letter before it is written down. Mailboxes are (display name, address); ids are without brackets.
 
     `markup` is the text with formatting, as HTML that `maild.mail.markup` has made; "": there is none. `fields` are
-    further ones that maild itself says the values of, such as ("Auto-Submitted", "auto-replied").
+    further ones that maild itself says the values of, such as those of `automatic`.
     """
 
     sender: tuple[str, Address]
@@ -55,6 +55,15 @@ class Composition:
     date: datetime
     language: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+
+
+def automatic(how: str) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a letter that no person wrote, so that no program answers it.
+
+    Args:
+        how: auto-replied | auto-generated (RFC 3834 §5).
+    """
+    return ("Auto-Submitted", how), ("X-Auto-Response-Suppress", "All")
 
 
 def compose(letter: Composition, boundary: str) -> bytes:

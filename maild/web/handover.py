@@ -8,16 +8,11 @@ from sqlalchemy import Connection
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from maild.archive.leaving import (
-    HandingOver,
-    Staying,
-    hand_all_over,
-    holdings,
-    stay,
-)
+from maild.archive.holdings import holdings
+from maild.archive.leaving import HandingOver, Staying, hand_all_over, stay
 from maild.archive.rights import Person
 from maild.archive.standing import at_that_moment
-from maild.archive.succession import Letter, Read, letters_to, put_away
+from maild.archive.succession import Handover, PutAway, handovers_to, put_away
 from maild.errors import ForbiddenError, MaildError
 from maild.mail.local_time import day_end_ms
 from maild.policy.roles import Permission
@@ -114,18 +109,18 @@ async def _show(visit: Visit, person: Person, fault: str = "") -> Response:
     )
 
 
-async def letters(visit: Visit) -> list[tuple[Letter, list[tuple[str, str]]]]:
+async def handed_to(visit: Visit) -> list[tuple[Handover, list[tuple[str, str]]]]:
     """Return what the visitor got from people who leave, with the names of the inboxes."""
-    found = await visit.read(_letters, visit)
+    found = await visit.read(_handed_to, visit)
     return [(each, [(reference, team_name(visit, team)) for reference, team in each.got]) for each in found]
 
 
-def _letters(connection: Connection, visit: Visit) -> tuple[Letter, ...]:
-    return letters_to(connection, visit.person.user_id, visit.visible.inboxes)
+def _handed_to(connection: Connection, visit: Visit) -> tuple[Handover, ...]:
+    return handovers_to(connection, visit.person.user_id, visit.visible.inboxes)
 
 
 async def seen(visit: Visit) -> Response:
     """Put such a letter away."""
-    read = Read(id=number_asked(visit, "letter") or 0, user_id=visit.person.user_id, at_ms=visit.now_ms)
+    read = PutAway(id=number_asked(visit, "letter") or 0, user_id=visit.person.user_id, at_ms=visit.now_ms)
     await visit.write(put_away, read)
     return visit.go(own_path(visit.form.get("next", "/")))

@@ -12,7 +12,7 @@ from maild.policy.roles import Permission
 from maild.web.absences import absent_here, first_page
 from maild.web.after_sending import failures
 from maild.web.handing import tossed
-from maild.web.handover import letters
+from maild.web.handover import handed_to
 from maild.web.own_addresses import writable
 from maild.web.people_notices import people_notices
 from maild.web.selection import left_as_they_are, offered
@@ -52,7 +52,7 @@ async def inbox(visit: Visit) -> Response:
         failures=await failures(visit),
         rights=await people_notices(visit),
         absent=await absent_here(visit, team),
-        got=await letters(visit),
+        got=await handed_to(visit),
         tossed=await tossed(visit),
         mentions=await visit.read(mentions_of, visible=visible, user_id=visit.person.user_id),
         may_write=bool(writable(visit)),

@@ -108,8 +108,6 @@ def test_the_first_answer_alone_is_timed_from_the_first_letter(desk: _Desk) -> N
     assert first.first_answers_ms == (5 * HOUR_MS,)
     assert second.first_answers_ms == (24 * HOUR_MS,)
     assert (second.median_ms, second.slow_ms) == (24 * HOUR_MS, 24 * HOUR_MS)
-    whole = desk.ask(figures.usual_answer_ms, since_ms=desk.since_ms, until_ms=desk.since_ms + 2 * DAY_MS)
-    assert whole == 24 * HOUR_MS
 
 
 def test_what_another_team_answered_is_not_this_teams_answer(desk: _Desk) -> None:
@@ -190,7 +188,7 @@ def test_who_may_not_read_the_team_gets_no_figure(desk: _Desk, database: Databas
     span: dict[str, Any] = {"since_ms": 0, "until_ms": NOW_MS}
     asked: tuple[tuple[Any, dict[str, Any]], ...] = (
         (figures.periods, {"edges_ms": (0, NOW_MS)}), (figures.received, {"spans_ms": [(0, NOW_MS)]}),
-        (figures.first_answers, span), (figures.usual_answer_ms, span), (figures.by_tag, span),
+        (figures.first_answers, span), (figures.by_tag, span),
         (figures.by_address, span), (figures.open_by_age, {"now_ms": NOW_MS}),
     )  # fmt: skip
     with database.read() as connection:

@@ -25,6 +25,7 @@ from maild.archive.database import Database
 from maild.archive.drafts import Editor, Save, save_drafts
 from maild.archive.filing import file
 from maild.archive.handling import Handling, Work, handle
+from maild.archive.holdings import holdings
 from maild.archive.leaving import (
     HandedOver,
     HandingOver,
@@ -32,7 +33,6 @@ from maild.archive.leaving import (
     are_due,
     close_leavers,
     hand_all_over,
-    holdings,
     stay,
 )
 from maild.archive.proposals import NewProposal, proposal, propose
@@ -40,7 +40,7 @@ from maild.archive.schema import entries, sessions
 from maild.archive.schema_outgoing import drafts, notes
 from maild.archive.schema_people import audit
 from maild.archive.sessions import Lifetime, NewSession, open_sessions
-from maild.archive.succession import Read, letters_to, put_away
+from maild.archive.succession import PutAway, handovers_to, put_away
 from maild.errors import ForbiddenError, MaildError
 from maild.policy.grants import visible
 from maild.policy.roles import Role
@@ -155,15 +155,15 @@ def test_one_act_hands_all_over_tells_the_successors_and_closes_the_account_on_t
         rows = connection.execute(select(drafts.c.author, drafts.c.state).order_by(drafts.c.id)).all()
         assert [tuple(row) for row in rows] == [("ben", "writing"), ("anna", "held")]
         assert connection.scalar(select(func.count()).where(notes.c.text == "Anna geht.")) == 3
-        (letter,) = letters_to(connection, IDS["ben"], {"kita"})
-        assert (letter.from_name, len(letter.got)) == ("Anna", 2)
-        assert letters_to(connection, IDS["ben"], set())[0].got == ()
+        (handover,) = handovers_to(connection, IDS["ben"], {"kita"})
+        assert (handover.from_name, len(handover.got)) == ("Anna", 2)
+        assert handovers_to(connection, IDS["ben"], set())[0].got == ()
         (act,) = connection.execute(select(audit).where(audit.c.act == "left")).all()
         assert (act.actor, act.about, json.loads(act.details)["leaves_ms"]) == ("ada", "anna", leaves_ms)
         assert not are_due(connection, leaves_ms - 1)
         assert are_due(connection, leaves_ms)
-    staffed.writer.submit(put_away, Read(id=letter.id, user_id=IDS["dora"], at_ms=NOW_MS)).result()
-    staffed.writer.submit(put_away, Read(id=letter.id, user_id=IDS["ben"], at_ms=NOW_MS)).result()
+    staffed.writer.submit(put_away, PutAway(id=handover.id, user_id=IDS["dora"], at_ms=NOW_MS)).result()
+    staffed.writer.submit(put_away, PutAway(id=handover.id, user_id=IDS["ben"], at_ms=NOW_MS)).result()
     # A5: up to the last moment, and not a moment longer; whether the account is closed yet does not matter.
     assert "kita" in _seen(staffed, leaves_ms - 1)
     assert _seen(staffed, leaves_ms) == frozenset()
@@ -174,7 +174,7 @@ def test_one_act_hands_all_over_tells_the_successors_and_closes_the_account_on_t
         assert principal(connection, IDS["anna"]) is None
         assert app_passwords_of(connection, "anna") == ()
         assert connection.scalar(select(func.count()).select_from(sessions)) == 0
-        assert letters_to(connection, IDS["ben"], {"kita"}) == ()
+        assert handovers_to(connection, IDS["ben"], {"kita"}) == ()
 
 
 def test_it_ends_at_once_where_no_later_day_is_said(staffed: Database) -> None:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import MetaData, select, text
 
 from maild.archive import (
     schema,
@@ -65,7 +65,17 @@ def test_the_head_is_the_newest_script() -> None:
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
+    def looks() -> tuple[object, ...]:
+        with database.writing.connect() as connection:
+            tables = MetaData()
+            tables.reflect(connection)
+            columns = sorted(str(column) for table in tables.tables.values() for column in table.columns)
+            heads = connection.execute(select(schema.chain_head)).all()
+            return current_revision(connection), columns, heads
+
+    before = looks()
     upgrade(database.writing)
+    assert looks() == before
 
 
 def test_a_store_of_the_first_schema_keeps_what_it_holds(tmp_path: Path) -> None:

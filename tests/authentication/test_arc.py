@@ -11,7 +11,6 @@ from maild.authentication import arc
 from maild.authentication.canonical import RELAXED, read_mail
 from maild.authentication.claims import read_claims
 from maild.authentication.keys import is_signed, read_key
-from maild.authentication.sealing import results_of, seal
 from maild.authentication.signatures import read_seal
 from maild.authentication.signing import SigningKey, UnsignableError, sign
 from maild.authentication.tags import emptied
@@ -19,6 +18,7 @@ from maild.dns.answer import Kind
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import Arc
 from tests.authentication.letters import DOMAIN, LETTER, NAME, NOW_S, key_of, zone_of
+from tests.authentication.sealed import seal
 from tests.authentication.zone import Zone
 
 FOUND = "spf=fail smtp.mailfrom=stadtwerke.example; dkim=pass header.d=stadtwerke.example; dmarc=pass"
@@ -227,15 +227,6 @@ def test_results_cannot_begin_another_field(results: str) -> None:
         seal(LETTER, key_of("ed25519"), authserv_id="x", results=results, status="none", now_s=NOW_S)
     with pytest.raises(ValueError, match="not the text of a field"):
         seal(LETTER, key_of("ed25519"), authserv_id=results, results="none", status="none", now_s=NOW_S)
-
-
-def test_the_results_of_one_name_are_brought_together() -> None:
-    fields = (
-        b"Authentication-Results: mx.town.example; spf=pass;\r\n"
-        b"Authentication-Results: MX.town.example ;\r\n dkim=none\r\n"
-        b"Authentication-Results: mx.evil.example; dmarc=pass\r\n"
-    )
-    assert results_of(fields + LETTER, "mx.town.example") == "spf=pass; dkim=none"
 
 
 def test_a_chain_is_a_value_that_another_process_can_send() -> None:

@@ -15,11 +15,11 @@ from maild.authentication.arc import validate
 from maild.authentication.canonical import RELAXED, chosen, read_mail
 from maild.authentication.claims import read_claims
 from maild.authentication.keys import choose_key, is_signed
-from maild.authentication.sealing import results_of, seal
 from maild.authentication.signatures import Bodies, header_digest, read_message_signature, signed_names
 from maild.authentication.signing import SigningKey
 from maild.authentication.tags import read_tags
 from maild.dns.answer import Kind
+from tests.authentication.sealed import results_of, seal
 from tests.authentication.zone import Zone
 
 # Where RFC 8617 says otherwise than the draft: the case, what the RFC demands, and why.

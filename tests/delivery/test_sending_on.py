@@ -10,7 +10,6 @@ from maild.archive.database import Database
 from maild.authentication import arc
 from maild.authentication.claims import read_claims
 from maild.authentication.own_keys import OwnKeys
-from maild.authentication.sealing import seal
 from maild.authentication.signing import SigningKey
 from maild.delivery.above import has_circled
 from maild.delivery.sending_on import SendingOn, from_us
@@ -21,6 +20,7 @@ from maild.mail.header import Field
 from maild.rules.duties import Duty
 from tests.archive.samples import NOW_MS
 from tests.authentication.letters import LETTER, results_of, zone_of
+from tests.authentication.sealed import seal
 from tests.delivery.post import Post, letter, prove
 from tests.delivery.sink import Sink
 

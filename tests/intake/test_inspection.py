@@ -117,3 +117,10 @@ async def test_what_a_trusted_relay_hands_over_is_the_relays_to_judge(pool: Pool
 @pytest.mark.parametrize("ip", ["10.1.2.3", "172.17.0.1", "192.168.0.7", "100.64.1.1", "fd00::1", "::ffff:10.0.0.1"])
 async def test_what_a_machine_inside_hands_over_is_not_refused(pool: Pool, tmp_path: Path, ip: str) -> None:
     assert await refusal(begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example", ip=ip)) == ""
+
+
+async def test_a_fault_of_ours_in_reading_a_small_letter_keeps_none_out(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("maild.intake.inspection.read_sender", lambda octets: octets["no such thing"])
+    assert await refusal(begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example")) == ""

@@ -13,7 +13,6 @@ from maild.mail.answering import (
     forwarded_subject,
     propose,
     quotation,
-    with_reference,
 )
 from maild.mail.facts import Facts, Mailbox
 
@@ -91,10 +90,6 @@ def test_a_forward_answers_nobody() -> None:
 def test_a_subject_keeps_the_senders_words(subject: str, answered: str, forwarded: str) -> None:
     assert answered_subject(subject) == answered
     assert forwarded_subject(subject) == forwarded
-
-
-def test_a_reference_stands_at_the_end_once() -> None:
-    assert with_reference("Re: Frage [7K3F-9Q2A]", "7K3F-9Q2A") == "Re: Frage [7K3F-9Q2A]"
 
 
 def test_a_long_chain_keeps_its_beginning_and_its_end() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from maild.archive.digests import REASONS
 from maild.mail.digest import Digest, Line, Standing, written
 
 AT = datetime(2026, 9, 21, 14, 13, tzinfo=UTC)
@@ -57,7 +58,7 @@ def test_a_digest_is_set_for_any_mail_program() -> None:
 
 
 @pytest.mark.parametrize("language", ["de", "en"])
-@pytest.mark.parametrize("why", ["assigned", "mentioned", "failed", "answered", "handed", "new"])
+@pytest.mark.parametrize("why", REASONS)
 def test_each_reason_has_words_in_each_language(language: str, why: str) -> None:
     line = Line(reference="7K3F-9Q2A", team="Kita", why=why, since=AT, waiting=True)
     one = Digest(

@@ -64,4 +64,5 @@ def test_a_signature_is_not_quoted_back(text: str, left: str) -> None:
 
 @pytest.mark.parametrize("piece", ["-- \n", "> -- \n", ">", "> --\n> x\n", "-- \nschrieb\n"])
 def test_many_signatures_are_read_in_linear_time(piece: str) -> None:
-    assert without_signatures(piece * 20_000) is not None
+    text = piece * 20_000
+    assert len(without_signatures(text)) <= len(text)

@@ -19,11 +19,11 @@ from maild.authentication import arc, chain, dkim, signatures
 from maild.authentication.canonical import RELAXED, BodyHash, body_hash, read_mail
 from maild.authentication.claims import SIGNATURES, read_claims
 from maild.authentication.keys import Key, is_signed, read_key
-from maild.authentication.sealing import seal
 from maild.authentication.signing import SigningKey, names_to_sign, sign, signature_tags, signed_field
 from maild.dns.answer import Kind
 from maild.mail.evidence import Arc, Dkim
 from tests.authentication.letters import DOMAIN, LETTER, NAME, NOW_S, key_of, zone_of
+from tests.authentication.sealed import seal
 from tests.authentication.zone import Zone
 
 HEADER, _, TEXT = LETTER.partition(b"\r\n\r\n")

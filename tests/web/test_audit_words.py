@@ -11,7 +11,7 @@ from maild.mail.acts import Act
 from maild.web.audit_words import ACTS, VALUES
 
 PACKAGE = Path(maild.__file__).parent
-WRITERS = {"acted", "by_operator", "_note", "record"}
+WRITERS = {"acted", "by_operator", "note_acts", "note_credential", "record"}
 
 
 def _constants(node: ast.AST) -> Iterator[ast.expr]:

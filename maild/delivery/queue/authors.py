@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, exists, func, literal_column, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.schema import conversations, messages, summaries
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.archive.schema_telling import author_reports
+from maild.archive.upserting import inserting
 from maild.delivery.deliveries import ENDED_BADLY, SMTP, WAITING, Dsn
 from maild.delivery.queue.working import End, Recorded
 from maild.errors import MaildError
@@ -115,8 +115,7 @@ def _row(end: End, action: str) -> dict[str, Any]:
 
 
 def _note(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    put: Any = make(author_reports)
+    put = inserting(author_reports, connection.dialect.name)
     names = ("said", "remote", "made_ms", "state", "why")
     # What was never told because somebody had it tried again is told when it fails after all.
     put = put.on_conflict_do_update(
