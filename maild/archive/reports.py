@@ -1,7 +1,7 @@
 """Reports about our domains, as they are kept: each once, however often it comes.
 
-Security: the same report is one of the same number, from the same proven sender. A number can be guessed; what a stranger
-sends under it stands beside the true report, and does not keep it out.
+Security: the same report is one of the same number, from the same proven sender. A number can be guessed; what a
+stranger sends under it stands beside the true report, and does not keep it out.
 
 They are sums that others have made, and hold nothing of any letter of ours: who may see them is a matter of roles, and
 not of `visible`. The letter that brought one stays where the rules have put it.
