@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
@@ -42,6 +43,8 @@ class Web:
         self._feed.close()
         self._server.should_exit = True
         await asyncio.wait({self.task})
+        site: Any = self._server.config.app
+        await site.state.at_end()
 
 
 async def open_web(

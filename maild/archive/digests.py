@@ -53,11 +53,15 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnItsWay:
-    """A digest that no other server has yet. `inboxes` are those that it was allowed to tell of."""
+    """A digest that no other server has yet.
+
+    `inboxes` are those that it was allowed to tell of, `lent` those of which what was assigned to the person.
+    """
 
     user_id: int
     delivery_id: int
     inboxes: frozenset[str]
+    lent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,10 @@ class Choosing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Who asks for news, of which inboxes, and since when. `personal`: only what is for them alone."""
+    """Who asks for news, of which inboxes, and since when.
+
+    `personal`: only what is for them alone, and what was handed over to their teams and waits for somebody.
+    """
 
     user_id: int
     login: str
@@ -169,7 +176,7 @@ def note_told(
     """Write down how far a person has been told, and of which inboxes, in the unit of work that queues the mail."""
     sent: dict[str, Any] = {}
     if message_id is not None:
-        inboxes = json.dumps(sorted(visible.teams))
+        inboxes = json.dumps([sorted(visible.teams), sorted(visible.assigned)])
         sent = {"message_id": message_id, "sent_ms": told_ms, "inboxes": inboxes, "before_ms": digest_choices.c.told_ms}
     connection.execute(
         update(digest_choices)
@@ -187,10 +194,12 @@ def on_their_way(connection: Connection, user_id: int | None = None) -> tuple[On
         .join_from(digest_choices, deliveries, d.message_id == c.message_id)
         .where(d.state.in_(waiting), c.user_id == user_id if user_id is not None else c.user_id.is_not(None))
     )
-    return tuple(
-        OnItsWay(user_id=row.user_id, delivery_id=row.id, inboxes=frozenset(json.loads(row.inboxes or "[]")))
-        for row in rows
-    )
+    return tuple(_on_its_way(row.user_id, row.id, json.loads(row.inboxes or "[]")) for row in rows)
+
+
+def _on_its_way(user_id: int, delivery_id: int, told: list[Any]) -> OnItsWay:
+    whole, lent = (told, []) if not told or isinstance(told[0], str) else told  # one list: of a version before
+    return OnItsWay(user_id=user_id, delivery_id=delivery_id, inboxes=frozenset(whole), lent=frozenset(lent))
 
 
 def note_recalled(connection: Connection, user_id: int) -> None:
@@ -224,7 +233,7 @@ def _found(connection: Connection, asked: Asking) -> Iterator[tuple[str, Iterabl
     yield FAILED, _failed(connection, asked)
     if not asked.personal:
         yield from _came(connection, asked)
-        yield HANDED, _handed(connection, asked)
+    yield HANDED, _handed(connection, asked)
 
 
 def _assigned(connection: Connection, asked: Asking) -> list[Key]:
@@ -281,7 +290,7 @@ def _failed(connection: Connection, asked: Asking) -> list[Key]:
 def _came(connection: Connection, asked: Asking) -> list[tuple[str, list[Key]]]:
     """Return where letters came: in what is the person's, and in what is nobody's."""
     e = entries.c
-    gone = frozenset(connection.scalars(select(users.c.id).where(users.c.disabled_ms.is_not(None))))
+    gone = _gone(connection)
     rows = connection.execute(
         select(e.conversation_id, e.team, e.assignee)
         .join_from(entries, messages, messages.c.id == e.newest_id)
@@ -296,23 +305,41 @@ def _came(connection: Connection, asked: Asking) -> list[tuple[str, list[Key]]]:
     )  # fmt: skip
     found: dict[str, list[Key]] = {ANSWERED: [], NEW: []}
     for row in rows:
-        cover = asked.cover
-        if row.assignee == asked.user_id or row.assignee in cover.whom(row.team, asked.user_id):
-            found[ANSWERED].append((row.conversation_id, row.team))
-        elif row.assignee is None or row.assignee in gone or row.assignee in cover.whom(row.team, None):
-            found[NEW].append((row.conversation_id, row.team))
+        if why := _concern(asked, gone, row.team, row.assignee):
+            found[why].append((row.conversation_id, row.team))
     return list(found.items())
 
 
 def _handed(connection: Connection, asked: Asking) -> list[Key]:
-    h = handed.c
+    """Return what other teams handed over or gave back; at once only what nobody has looked at and nobody else has."""
+    h, e = handed.c, entries.c
     rows = connection.execute(
-        select(h.conversation_id, h.to_team).where(
-            h.at_ms > asked.since_ms, h.at_ms <= asked.until_ms, h.by != asked.login, h.ended_ms.is_(None),
-            allowed(h.to_team, asked.visible, h.conversation_id),
+        select(h.conversation_id, h.to_team, e.assignee, e.seen_ms)
+        .join(entries, and_(e.conversation_id == h.conversation_id, e.team == h.to_team))
+        .where(
+            h.at_ms > asked.since_ms, h.at_ms <= asked.until_ms, h.by != asked.login,
+            or_(h.ended_ms.is_(None), h.way == "back"), allowed(h.to_team, asked.visible, h.conversation_id),
         )
     )  # fmt: skip
-    return [(row.conversation_id, row.to_team) for row in rows]
+    if not asked.personal:
+        return [(row.conversation_id, row.to_team) for row in rows]
+    gone = _gone(connection)
+    return [
+        (row.conversation_id, row.to_team)
+        for row in rows
+        if row.seen_ms is None and _concern(asked, gone, row.to_team, row.assignee)
+    ]
+
+
+def _concern(asked: Asking, gone: frozenset[int], team: str, assignee: int | None) -> str:
+    """Return why letters in an entry are somebody's concern: it is theirs (ANSWERED), nobody's (NEW), or not ""."""
+    if assignee == asked.user_id or assignee in asked.cover.whom(team, asked.user_id):
+        return ANSWERED
+    return NEW if assignee is None or assignee in gone or assignee in asked.cover.whom(team, None) else ""
+
+
+def _gone(connection: Connection) -> frozenset[int]:
+    return frozenset(connection.scalars(select(users.c.id).where(users.c.disabled_ms.is_not(None))))
 
 
 def _items(connection: Connection, asked: Asking, why: Mapping[Key, str]) -> Iterator[Item]:

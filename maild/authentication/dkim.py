@@ -74,6 +74,7 @@ def settle(claim: Claim, found: Found | None) -> Dkim:
         algorithm=claim.algorithm,
         agent=claim.agent,
         uncovered=", ".join(claim.uncovered),
+        signs_reply_to=claim.signs_reply_to,
     )
     if claim.result or found is None:
         return dkim

@@ -55,6 +55,7 @@ class Claim(NamedTuple):
     reason: str = ""
     # Fields that change how the mail looks, and of which it has more than are signed; From also if none is.
     uncovered: tuple[str, ...] = ()
+    signs_reply_to: bool = False
 
 
 class Bodies:
@@ -221,8 +222,9 @@ def _hashed(mail: Mail, place: int, bodies: Bodies, tags: Tags, claim: Claim) ->
     names = signed_names(tags)
     places = list(chosen(mail.fields, names, place))
     return claim._replace(
-        digest=header_digest(mail, place, header_form, places), uncovered=_uncovered(mail, set(places))
-    )
+        digest=header_digest(mail, place, header_form, places), uncovered=_uncovered(mail, set(places)),
+        signs_reply_to=any(mail.fields[each].key == b"reply-to" for each in places),
+    )  # fmt: skip
 
 
 def _canonical_forms(tags: Tags) -> tuple[str, str]:

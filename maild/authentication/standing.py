@@ -102,6 +102,17 @@ def _signs_what_is_seen(evidence: Evidence, author: str) -> bool:
     return not passed or any(not each.uncovered for each in aligned)
 
 
+def signs_answers_away(evidence: Evidence, author: str) -> bool:
+    """Tell whether the author's own signature says where answers are to go.
+
+    Security: many do not sign Reply-To, and whoever hands such a letter on can add one: it stays the author's, and the
+    answer goes to somebody else.
+    """
+    organisation = evidence.dmarc.organisation or author
+    own = (each for each in evidence.dkim if _is_within(each.domain, organisation) or governs(each.domain, author))
+    return any(each.result == PASS and each.signs_reply_to and not each.uncovered for each in own)
+
+
 def _is_within(domain: str, organisation: str) -> bool:
     return domain == organisation or domain.endswith("." + organisation)
 

@@ -136,7 +136,10 @@ def _recall(connection: Connection, asked: Recall) -> int:
 
 def _tells_too_much(connection: Connection, sent: OnItsWay, asked: Recall) -> bool:
     who = principal(connection, sent.user_id)
-    return who is None or not sent.inboxes <= visible(who.grants, asked.rules.parents, asked.now_ms).teams
+    if who is None:
+        return True
+    seen = visible(who.grants, asked.rules.parents, asked.now_ms, sent.user_id)
+    return not (sent.inboxes <= seen.teams and sent.lent <= seen.inboxes)
 
 
 def _slot(choice: Choice, rules: Ruleset, now_ms: int) -> str | None:

@@ -44,6 +44,7 @@ class Dkim(NamedTuple):
     uncovered: str = (
         ""  # fields a reader sees of which there are more than it signs: whoever handed it on has added them
     )
+    signs_reply_to: bool = False  # that there is one, and where it leads
 
 
 class Arc(NamedTuple):

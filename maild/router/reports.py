@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,6 +17,8 @@ import structlog
 from maild.archive.content import DamagedError, chunks, read
 from maild.archive.database import Database
 from maild.archive.reports import Arrived, Candidate, candidate, candidates, newest, record
+from maild.authentication.noted import standing_noted
+from maild.authentication.standing import StandingKind
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id
@@ -82,7 +85,8 @@ class ReportReader:
         reports = await self._reports(found)
         if not any(reports):
             return 0
-        arrived = about_us(reports, message_id, self._rulebook.current, self._now_ms())
+        rules = self._rulebook.current
+        arrived = replace(about_us(reports, message_id, rules, self._now_ms()), sender=proven(found, rules))
         stored = await self._database.writer.run(record, arrived) if arrived.dmarc or arrived.tls else 0
         _log.info(
             "report.read",
@@ -133,6 +137,12 @@ def about_us(reports: Reports, message_id: int, rules: Ruleset, now_ms: int) -> 
         if each.end_ms <= latest_ms
     )
     return Arrived(message_id=message_id, dmarc=tuple(dmarc), tls=tuple(each for each in tls if each.policies))
+
+
+def proven(found: Candidate, rules: Ruleset) -> str:
+    """Return the domain that is proven of who sent a message; "" where none is."""
+    standing = standing_noted(found.evidence, found.from_mail, rules.domains)
+    return standing.domain if standing.kind is StandingKind.CONFIRMED else ""
 
 
 def _ours(rules: Ruleset, domain: str) -> bool:

@@ -27,6 +27,7 @@ from maild.web.inserting import offered, signatures_for
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
 from maild.web.own_addresses import writable
 from maild.web.recording import remember_conversation
+from maild.web.senders import says_where_answers_go
 from maild.web.shell import shell_of, team_name
 from maild.web.standing_in import cover_in
 from maild.web.team_texts import text_pages
@@ -125,7 +126,9 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
     choices = await answering_as(visit, talk)
     letter = await original(visit, answered(talk, found.answers_id))
     wrote = await visit.read(written_to, visible=visit.visible, conversation_id=talk.id)
-    strangers = () if found.kind == "forward" else newcomers(letter, proposal(visit, letter, Kind.ANSWER_ALL), wrote)
+    said = await visit.read(says_where_answers_go, letter.message) if letter.facts.reply_to else None
+    to_all = proposal(visit, letter, Kind.ANSWER_ALL)
+    strangers = () if found.kind == "forward" else newcomers(letter, to_all, wrote, unproven=said is False)
     others = await visit.read(
         answers_since, visible=visit.visible, conversation_id=talk.id, since_id=found.seen_id or 0
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 
 from starlette.responses import HTMLResponse, Response, StreamingResponse
@@ -16,13 +17,24 @@ from maild.web.after_sending import fates
 from maild.web.attachments import attachment_headers
 from maild.web.holding import duty_lines
 from maild.web.letter_html import letter_headers
-from maild.web.opening import consents, head, image_consent, open_letter, open_part, require_harmless, stream
+from maild.web.opening import (
+    consents,
+    has_virus,
+    head,
+    image_consent,
+    open_letter,
+    open_part,
+    require_harmless,
+    screening_of,
+    stream,
+)
 from maild.web.recording import remember_message
 from maild.web.sender_check import check_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
 _SOURCE_BYTES = 256 * 1024
+_HEADER = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r\n]*+(?:\r\n|[\r\n]|\Z))*+")
 
 
 async def _message(visit: Visit) -> queries.Message:
@@ -85,6 +97,10 @@ async def source(visit: Visit) -> Response:
     """Show the octets as text."""
     found = await _message(visit)
     octets = await head(visit, found.digest, _SOURCE_BYTES)
+    barred = has_virus(await screening_of(visit, found))
+    if barred:
+        # Security: what is copied from here, and decoded, would be the virus.
+        octets = octets[: _HEADER.match(octets).end()]  # type: ignore[union-attr]  # it matches nothing, too
     evidence = (await visit.read(evidence_of, [found.id])).get(found.id)
     return visit.page(
         "source.html",
@@ -93,6 +109,7 @@ async def source(visit: Visit) -> Response:
         added="" if evidence is None else _added(evidence, visit),
         text=_shown(octets),
         rest=max(found.size - len(octets), 0),
+        barred=barred,
     )
 
 

@@ -48,7 +48,7 @@ class Takeable:
 class Newcomer:
     """A recipient that the letter brings, and whom we did not write to last time.
 
-    `why` is `reply-to`, `sender` or `copy`.
+    `why` is `reply-to`, `reply-to-unproven`, `sender` or `copy`.
     """
 
     party: Party
@@ -110,17 +110,20 @@ def came_to(letter: Original) -> tuple[Address, ...]:
     return tuple(address for _, address in _parties((*own, *letter.facts.to, *letter.facts.cc)[:100]))
 
 
-def newcomers(letter: Original, said: Proposal, known: frozenset[str] | None) -> tuple[Newcomer, ...]:
+def newcomers(
+    letter: Original, said: Proposal, known: frozenset[str] | None, *, unproven: bool = False
+) -> tuple[Newcomer, ...]:
     """Return the recipients that a letter brings and that were not written to the last time.
 
     Security: whoever can write a letter can write a Cc or a Reply-To into it; an answer then tells them all that is
-    quoted. The first time, who is known is the author of the letter.
+    quoted. The first time, who is known is the author of the letter. `unproven`: that the author has written its
+    Reply-To is not.
     """
     if letter.ours:
         return ()
     if known is None:
         known = frozenset({letter.message.from_mail})
-    why = "reply-to" if letter.facts.reply_to else "sender"
+    why = ("reply-to-unproven" if unproven else "reply-to") if letter.facts.reply_to else "sender"
     first = [Newcomer(party=party, why=why) for party in said.to if party[1].key not in known]
     return (*first, *(Newcomer(party=party, why="copy") for party in said.cc if party[1].key not in known))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -19,16 +19,17 @@ from maild.archive.audit import Record, note_acts
 from maild.archive.passwords import Verifier, hash_password
 from maild.archive.sealed import Seal
 from maild.archive.second_factors import Factors, Paper, Step, factors_of, use_paper, use_step
+from maild.intake.refused_programs import Refusals
 from maild.mail.acts import Act
 from maild.policy.throttle import Throttle
 from maild.policy.totp import DIGITS, step_of
 from maild.web.devices import Devices
 from maild.web.edge import client_ip
 from maild.web.passkeys import Passkeys
-from maild.web.recording import remember_act
 from maild.web.services import Services
 from maild.web.visit import Visit, cookie_name
 
+_TOGETHER_S = 10.0  # refused passwords are recorded
 _WAITING = 40  # tries in hand at once; known browsers have as many of their own
 BUSY_RETRY_S = 10.0
 _log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Proofs:
         self._threads = CapacityLimiter(2)
         self._in_hand = {False: 0, True: 0}
         self._new_in_hand = 0
+        self._refusals = Refusals(services.database, services.now_ms, what="password", together_s=_TOGETHER_S)
         self.devices = Devices(services.key("devices"))
         self.seal = Seal(services.key("second factors"))
         self.passkeys = Passkeys(services, self._throttle, self.devices)
@@ -75,12 +77,16 @@ class Proofs:
             self._in_hand[bool(device)] -= 1
         if user_id is None or stored is None or not matched:
             _log.info("login.failed", client=ip)
-            if user_id is not None:  # of others nothing is kept: what is typed there by mistake may be a password
-                refused = visit.acted(Act.REFUSED, about=fold_login(login), client=ip)
-                remember_act(visit, replace(refused, actor=""))
+            # Of logins that nobody has nothing is kept: what is typed there by mistake may be a password.
+            self._refusals.add(fold_login(login) if user_id is not None else "", ip)
             return Tried()
+        await self._refusals.write(fold_login(login))  # before what the log says of who came in
         self._throttle.succeeded(ip, fold_login(login), time.monotonic(), device=device)
         return Tried(user_id=user_id, way="password", stored=stored)
+
+    async def record_refusals(self) -> None:
+        """Write down what has not been written yet of refused passwords: the site closes."""
+        await self._refusals.write()
 
     async def hashed(self, password: str) -> str:
         """Return the PHC string of a new password; "" where so many are in hand that nobody computes another.

@@ -42,6 +42,7 @@ _NOT_FROM_US = _(
     "Do not answer it; ask the sender in another way, such as by telephone."
 )
 _MISLEADING = _("Only the domain {0} is proven; what stands beside it misleads.")
+_ANSWERS_AWAY = _("Proven is only who wrote it, and not that answers are to go to another address.")
 # The author could not be read at all, or a notice says already that there is none.
 _SAID_OTHERWISE = frozenset({"", "none", "unread"})
 
@@ -58,7 +59,9 @@ class SenderLine:
     grave: bool = False
 
 
-def sender_line(standing: Standing, problem: str, language: str, *, misleading: bool = False) -> SenderLine:
+def sender_line(
+    standing: Standing, problem: str, language: str, *, misleading: bool = False, answers_away: bool = False
+) -> SenderLine:
     """Return what is said of a sender.
 
     Args:
@@ -66,6 +69,7 @@ def sender_line(standing: Standing, problem: str, language: str, *, misleading: 
         problem: why the letter has no author who can be verified, or "".
         language: of the reader.
         misleading: the name or the letters of the domain try to pass for somebody else.
+        answers_away: answers would go to another address, and nothing proves that the sender says so.
     """
     say = catalogue(language).gettext
     kind = standing.kind
@@ -80,13 +84,15 @@ def sender_line(standing: Standing, problem: str, language: str, *, misleading: 
     elif standing.by == "arc" and standing.domain:
         # Not `format`: the name is a stranger's.
         more = say(_VOUCHED).replace("{0}", safe_domain(standing.domain))
+    elif kind is StandingKind.CONFIRMED and answers_away:
+        more = say(_ANSWERS_AWAY)
     return SenderLine(
         kind=kind,
         mark=_MARKS[kind],
         word=say(_WORDS[kind]),
         domain=safe_domain(standing.domain) if kind is StandingKind.CONFIRMED else "",
         more=more,
-        grave=ambiguous or kind is StandingKind.FORGED,
+        grave=ambiguous or kind is StandingKind.FORGED or bool(more and answers_away),
     )
 
 

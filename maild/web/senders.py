@@ -12,7 +12,7 @@ from maild.archive.acquaintance import letters_before
 from maild.archive.examinations import evidence_of
 from maild.archive.queries import Message
 from maild.authentication.noted import standing_noted
-from maild.authentication.standing import NOT_LOOKED, Standing, StandingKind, standing_of
+from maild.authentication.standing import NOT_LOOKED, Standing, StandingKind, signs_answers_away, standing_of
 from maild.mail.evidence import Evidence
 from maild.policy.visible import Visible
 from maild.web.letter_view import LetterView
@@ -60,7 +60,10 @@ def sender_of(known: Known, view: LetterView, our_domains: Collection[str], lang
     author = view.header.author
     standing = standing_of(known.evidence, author.domain, our_domains)
     misleading = any(notice.code in _MISLEADING and notice.part is None for notice in view.notices)
-    line = sender_line(standing, author.problem, language, misleading=misleading)
+    own = {each.mail.lower() for each in view.header.senders}
+    away = any(each.mail.lower() not in own for each in view.header.reply_to)
+    unsigned = known.evidence is not None and not signs_answers_away(known.evidence, author.domain)
+    line = sender_line(standing, author.problem, language, misleading=misleading, answers_away=away and unsigned)
     # Security: how often an address was borrowed before makes no letter more trustworthy.
     told = known.before is not None and not author.problem and standing.kind is not StandingKind.FORGED
     return Sender(
@@ -77,6 +80,18 @@ def without_what_is_said(view: LetterView, standing: Standing) -> LetterView:
     if not settled:
         return view
     return replace(view, notices=tuple(notice for notice in view.notices if notice.code != "own-domain"))
+
+
+def says_where_answers_go(connection: Connection, message: Message) -> bool | None:
+    """Tell whether the sender of a letter is proven to want its answers elsewhere; None: nobody has looked.
+
+    The asker may read the letter.
+    """
+    evidence = evidence_of(connection, [message.id]).get(message.id) if is_from_outside(message) else None
+    if evidence is None:
+        return None
+    standing = standing_noted(evidence, message.from_mail, ())
+    return standing.kind is StandingKind.CONFIRMED and signs_answers_away(evidence, standing.domain)
 
 
 def forged_among(

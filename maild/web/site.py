@@ -41,6 +41,7 @@ def create_site(services: Services) -> Starlette:
     )
     # A path with a slash too many does not exist: redirecting would trust the Host header.
     site.router.redirect_slashes = False
+    site.state.at_end = proofs.record_refusals  # to be awaited when nobody comes any more
     return site
 
 

@@ -40,10 +40,11 @@ def tls_report(**policy: Any) -> TlsReport:
     return parse_tls(json.dumps(tls(**policy)).encode())
 
 
-def keep(database: Database, message_id: int, *found: DmarcReport | TlsReport) -> int:
+def keep(database: Database, message_id: int, *found: DmarcReport | TlsReport, sender: str = "") -> int:
     dmarc = tuple(each for each in found if isinstance(each, DmarcReport))
     others = tuple(each for each in found if isinstance(each, TlsReport))
-    return database.writer.submit(record, Arrived(message_id=message_id, dmarc=dmarc, tls=others)).result()
+    arrived = Arrived(message_id=message_id, sender=sender, dmarc=dmarc, tls=others)
+    return database.writer.submit(record, arrived).result()
 
 
 def uses(database: Database, days: int = 30) -> tuple[DomainUse, ...]:
@@ -65,6 +66,30 @@ def test_the_same_report_twice_is_kept_once(database: Database) -> None:
     assert (use.reports, use.passed, use.failed) == (3, 9, 0)
     assert use.reporters == ("grosse-post.example", "andere.example")
     assert [(each.reports, each.successes, each.failures) for each in sessions(database)] == [(1, 5326, 4)]
+
+
+def test_a_guessed_number_keeps_no_true_report_out(database: Database) -> None:
+    forged, guessed, true, again = (put(database, number) for number in range(1, 5))
+    lie, truth = report(row(number=99)), report(row(number=3))
+    nothing, sessions_of = tls_report()._replace(policies=()), tls_report()
+    lies = tuple(each._replace(successes=0, failures=0) for each in sessions_of.policies)
+    assert keep(database, forged, lie, nothing._replace(policies=lies)) == 2
+    assert keep(database, guessed, lie, nothing._replace(policies=lies), sender="böse.example") == 2
+    assert keep(database, true, truth, sessions_of, sender="grosse-post.example") == 2
+    assert keep(database, again, truth, sessions_of, sender="grosse-post.example") == 0
+    (use,) = uses(database)
+    assert (use.reports, use.passed, use.reporters) == (3, 99 + 99 + 3, ("grosse-post.example",))
+    (tls_use,) = sessions(database)
+    assert (tls_use.reports, tls_use.successes, tls_use.failures) == (3, 5326, 4)
+
+
+def test_a_report_that_is_read_again_when_its_sender_is_proven_is_still_one(database: Database) -> None:
+    message_id = put(database, 1)
+    assert keep(database, message_id, report(), tls_report()) == 2
+    for _ in range(2):
+        assert keep(database, message_id, report(), tls_report(), sender="grosse-post.example") == 0
+    assert [(use.reports, use.passed) for use in uses(database)] == [(1, 3)]
+    assert [(use.reports, use.successes) for use in sessions(database)] == [(1, 5326)]
 
 
 def test_who_sends_in_our_name_is_added_up_by_machine(database: Database) -> None:

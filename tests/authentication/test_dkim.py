@@ -24,7 +24,7 @@ from maild.authentication.signing import (
     signed_field,
 )
 from maild.dns.answer import Answer, Kind
-from maild.mail.evidence import Dkim
+from maild.mail.evidence import Dkim, Evidence, from_json, to_json
 from tests.authentication.letters import DOMAIN, LETTER, NAME, NOW_S, SELECTOR, key_of, result_of, results_of, zone_of
 from tests.authentication.zone import Zone
 
@@ -268,6 +268,24 @@ async def test_fields_that_are_signed_in_part_are_named() -> None:
     assert (found.result, found.uncovered) == ("pass", "subject")
     (claim,) = read_claims(sign(LETTER, key_of("rsa"), now_s=NOW_S) + LETTER).signatures
     assert claim.uncovered == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "above", "signs"),
+    [
+        ("from:subject:reply-to", b"", True),
+        ("from:subject", b"", False),
+        ("from:subject:reply-to", b"Reply-To: <x@evil.example>\r\n", True),  # the lower one; the upper is uncovered
+        ("from:subject", b"Reply-To: <x@evil.example>\r\n", False),
+    ],
+)
+async def test_whether_the_signature_says_where_answers_go_is_kept(names: str, above: bytes, signs: bool) -> None:
+    with_one = b"Reply-To: <amt@stadt.example>\r\n" + LETTER
+    signed = above + signed_with({}, names, with_one)
+    found = await result_of(signed, zone_of(key_of("rsa")))
+    assert (found.result, found.signs_reply_to) == ("pass", signs)
+    assert ("reply-to" in found.uncovered) is (signs and bool(above))
+    assert from_json(to_json(Evidence(1, dkim=(found,)))).dkim == (found,)
 
 
 def test_claims_are_values_that_another_process_can_send() -> None:

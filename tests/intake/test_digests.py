@@ -13,7 +13,7 @@ from maild.archive.absences import By, Marking, mark
 from maild.archive.database import Database
 from maild.archive.entries import Reading, note_readings
 from maild.archive.handing import Handing, hand
-from maild.archive.schema import filings, recipients, users
+from maild.archive.schema import entries, filings, recipients, users
 from maild.archive.schema_people import audit
 from maild.archive.schema_telling import digest_choices
 from maild.archive.verify import verify
@@ -150,6 +150,43 @@ async def test_what_was_looked_at_meanwhile_is_no_news(room: Newsroom) -> None:
     room.later(TUESDAY)
     await room.task().once()
     assert room.octets() == []
+
+
+async def test_what_is_handed_over_or_given_back_is_told_at_once_while_it_waits_for_somebody(room: Newsroom) -> None:
+    room.wishes(mode=AT_ONCE)
+    room.later(1_000)
+
+    def handed(talk: int, *, way: str = "over", by: str = "bert", here: str = "bauamt", to: str = "kita") -> None:
+        room.later(1_000)
+        handing = Handing(conversation_id=talk, team=here, to_team=to, way=way, by=by, at_ms=room.now_ms, shown=None)
+        assert room.database.writer.submit(hand, handing).result().inbox == to
+
+    def at_bauamt(subject: str) -> int:
+        return room.letter(subject, to="bauamt@musterstadt.example")
+
+    def have(talk: int, **values: int) -> None:
+        ours = (entries.c.conversation_id == talk, entries.c.team == "kita")
+        with room.database.writing.begin() as connection:
+            connection.execute(entries.update().where(*ours).values(**values))
+
+    free, taken, looked_at, own, ours = (at_bauamt(f"Brief {n}") for n in range(5))
+    returned = room.letter("Hin und zurück")
+    for talk in (free, taken, looked_at):
+        handed(talk)
+    handed(own, by="kira")
+    handed(returned, here="kita", to="bauamt")
+    handed(returned, way="back")
+    handed(ours)
+    have(taken, assignee=room.exchange.jonas)
+    have(looked_at, seen_ms=room.now_ms)
+    have(ours, assignee=room.exchange.kira)
+    await room.task().once()
+    (told,) = room.texts()
+    assert told.count("an das Team übergeben") == 3  # free, returned, ours
+    assert told.count(f"{URL}/c/") == 3
+    room.later(PAUSE_MS)
+    await room.task().once()
+    assert len(room.octets()) == 1
 
 
 QUIET = ("off", "silent", "no mailbox", "ours", "away", "closed", "holiday", "weekend")

@@ -13,8 +13,11 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from maild.archive.database import Database
+from maild.archive.examinations import keep_evidence
+from maild.archive.schema import summaries
 from maild.archive.schema_senders import dmarc_reports, dmarc_sources, tls_reports
 from maild.confinement import BOUNDS, Bounds, Pool
+from maild.mail.evidence import Dmarc, Evidence, to_json
 from maild.router.reports import ReportReader
 from tests.archive.samples import NOW_MS
 from tests.mail.dmarc_samples import BEGIN, END, NAME, dmarc_mail, feedback, mail, record, tls, tls_mail
@@ -48,6 +51,27 @@ async def test_reports_that_are_offered_are_read_and_the_letter_stays(sqlite_dat
     assert domains(sqlite_database) == (["musterstadt.example"], ["musterstadt.example"])
     with sqlite_database.read() as connection:
         assert connection.scalar(select(dmarc_sources.c.messages)) == 3
+
+
+async def test_a_stranger_who_guesses_the_number_of_a_report_does_not_keep_it_out(sqlite_database: Database) -> None:
+    forged, _ = file_mail(sqlite_database, 1, dmarc_mail(feedback(record(number=99))))
+    true, _ = file_mail(sqlite_database, 2, dmarc_mail())
+    reporter = author_domain(sqlite_database, true)
+    good = Evidence(NOW_MS, dmarc=Dmarc("pass", reporter, dkim_aligned=True))
+    bad = Evidence(NOW_MS, dmarc=Dmarc("fail", reporter))
+    with sqlite_database.writing.begin() as connection:
+        keep_evidence(connection, {forged: to_json(bad), true: to_json(good)})
+    async with reading(sqlite_database) as reader:
+        assert [await reader.attempt(each) for each in (forged, true, true)] == [1, 1, 0]
+    with sqlite_database.read() as connection:
+        assert sorted(connection.scalars(select(dmarc_sources.c.messages))) == [3, 99]
+
+
+def author_domain(database: Database, message_id: int) -> str:
+    """Return the domain of the author."""
+    with database.read() as connection:
+        asked = select(summaries.c.from_mail).where(summaries.c.message_id == message_id)
+        return str(connection.scalar(asked)).rpartition("@")[2]
 
 
 async def test_at_its_start_the_reader_finds_what_was_left(sqlite_database: Database) -> None:

@@ -150,6 +150,45 @@ async def test_a_right_that_ends_while_the_mail_waits_to_be_sent_takes_it_back(r
     assert len(room.octets()) == 2
 
 
+@pytest.mark.parametrize("mode", [DAILY, AT_ONCE])
+async def test_who_may_not_see_what_is_handed_over_is_told_nothing_of_it(room: Newsroom, mode: str) -> None:
+    room.wishes(mode=mode, subjects=True, slot="2026-09-21")
+    room.later(1_000)
+    elsewhere, secret = room.letter(f"{CANARY} Bauantrag", to=BAUAMT), room.letter(f"schutz {CANARY}", to=BAUAMT)
+    for talk, here, to in ((elsewhere, "bauamt", "poststelle"), (secret, confidential("bauamt"), "kita")):
+        away = Handing(
+            conversation_id=talk, team=here, to_team=to, way="over", by="bert", at_ms=room.now_ms, shown=None
+        )
+        assert room.database.writer.submit(hand, away).result().inbox is not None
+    assert await digest(room) == ""
+    # Who manages the team hears that there is something, and no word of what.
+    room.exchange.grant("kira", Role.MANAGER, "kita")
+    again = room.letter(f"schutz {CANARY} noch einer", to=BAUAMT)
+    room.later(8 * HOUR_MS)
+    away = Handing(conversation_id=again, team=confidential("bauamt"), to_team="kita", way="over", by="bert",
+                   at_ms=room.now_ms, shown=None)  # fmt: skip
+    assert room.database.writer.submit(hand, away).result().inbox == confidential("kita")
+    said = await digest(room)
+    assert "vertrauliche sache" in said
+    assert CANARY not in said
+
+
+async def test_a_loan_that_ends_while_the_mail_waits_to_be_sent_takes_it_back(room: Newsroom) -> None:
+    lent = NewGrant(login="kira", role=Role.RESPONDER, team="bauamt", from_ms=0, until_ms=None, granted_by="test",
+                    only_assigned=True)  # fmt: skip
+    room.database.writer.submit(add_grants, lent).result()
+    room.wishes(mode=AT_ONCE)
+    room.later(1_000)
+    talk = room.letter("Bauantrag", to=BAUAMT)
+    room.assign(talk, team="bauamt")
+    assert "ihnen zugewiesen" in await digest(room)
+    await room.task().once()
+    assert [way.state for way in room.ways()] == ["queued"]
+    revoke(room, Role.RESPONDER, "bauamt")
+    await room.task().once()
+    assert [way.state for way in room.ways()] == ["dropped"]
+
+
 async def test_the_canary_is_there_for_who_may_read_it(room: Newsroom) -> None:
     room.exchange.grant("kira", Role.RESPONDER, "bauamt")
     room.wishes(subjects=True, slot="2026-09-21")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import pytest
@@ -43,7 +44,12 @@ def test_of_a_letter_with_a_virus_only_the_text_is_shown_and_nothing_is_handed_o
                 assert f"/m/{shown_id(number)}/{gone}" not in page
         for path in ("part/2", "raw", "letter", "raw?images=x"):
             assert client.get(f"/m/{shown_id(number)}/{path}").status_code == 404
-        assert client.get(f"/m/{shown_id(number)}/source").status_code == 200
+        source = client.get(f"/m/{shown_id(number)}/source").text
+        assert "Content-Type: multipart/mixed" in source
+        assert "Nur der Kopf wird gezeigt" in source
+        body = VIRUS.partition(b"\r\n\r\n")[2].decode()
+        assert [line for line in body.split("\r\n") if len(line) > 20 and html.escape(line) in source] == []
+        assert "/raw" not in source
         assert "virus" in client.get("/inbox/kita?state=spam").text
     assert "weil ein Virus gefunden wurde: clamav (Eicar-Test-File)." in page_of(shared, number)
 

@@ -87,6 +87,33 @@ def test_each_standing_is_a_mark_and_a_word_at_the_sender(shared: Office, case: 
         )
 
 
+ANSWERS_AWAY = "Belegt ist nur, wer schreibt, und nicht, dass Antworten an eine andere Adresse gehen sollen."
+_SIGNED = Dkim("pass", AUTHOR)
+_AWAY: dict[str, tuple[str, Dkim, bool]] = {
+    "nobody signed it": ("eve@evil.example", _SIGNED, True),
+    "within the same domain": (f"eve@{AUTHOR}", _SIGNED, True),
+    "signed by the author": ("eve@evil.example", _SIGNED._replace(signs_reply_to=True), False),
+    "one signed, and one added": (
+        "eve@evil.example", _SIGNED._replace(signs_reply_to=True, uncovered="reply-to"), True,
+    ),
+    "signed by a stranger": ("eve@evil.example", Dkim("pass", "evil.example", signs_reply_to=True), True),
+    "to the author": ("Petra.Mustermann@citizen.example", _SIGNED, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", _AWAY)
+def test_a_confirmed_sender_whose_answers_go_elsewhere_is_not_believed_in_that(shared: Office, case: str) -> None:
+    address, signature, doubted = _AWAY[case]
+    number = shared.mail(letter(f"Antwort {case}", extra=f"Reply-To: {address}\n"))
+    signatures = (signature,) if signature.domain == AUTHOR else (_SIGNED, signature)
+    shared.examine(number, found(PASSED._replace(spf_aligned=True), dkim=signatures))
+    shown = line(page(shared, f"/m/{shown_id(number)}"))
+    assert f"Absender bestätigt ({AUTHOR})" in shown
+    assert (ANSWERS_AWAY in shown) is doubted
+    form = words(page(shared, f"/c/{shared.reference(number)}/reply?to={shown_id(number)}"))
+    assert ("dass das der Absender geschrieben hat, ist nicht belegt" in form) is doubted
+
+
 @pytest.mark.parametrize(("direction", "origin"), [("in", "smtp"), ("in", "import"), ("out", "submission")])
 def test_nothing_is_said_of_what_nobody_has_looked_at(shared: Office, direction: str, origin: str) -> None:
     number = shared.mail(letter(f"Still {direction} {origin}"), direction=direction, origin=origin, team="kita")
