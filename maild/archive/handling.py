@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
@@ -23,6 +23,8 @@ from maild.archive.schema_people import audit
 from maild.mail.acts import Act
 
 UNDO_MS = 10 * 60 * 1000  # the page offers it until the next act; this long it is believed
+JOIN_UNDO_MS = 30 * 86_400_000  # that two matters are not one shows when the next letter comes
+JOINED = '[{"joined":'  # how the image of a merge or a split begins
 _KEEP_MS = 24 * 3600 * 1000
 _MOST_TOLD = 5
 _MOST_TAGS = 30  # of an entry
@@ -226,7 +228,9 @@ def _journal(connection: Connection, work: Work, images: list[Image]) -> int:
 
 def undoable(connection: Connection, *, by: str, undo_id: int, now_ms: int) -> int:
     """Return how many entries a person's act has changed that can still be undone; 0: there is nothing to undo."""
-    where = (undos.c.id == undo_id, undos.c.by == by, undos.c.at_ms > now_ms - UNDO_MS, undos.c.undone_ms.is_(None))
+    lately = undos.c.at_ms > now_ms - UNDO_MS
+    joined = and_(undos.c.image.startswith(JOINED), undos.c.at_ms > now_ms - JOIN_UNDO_MS)
+    where = (undos.c.id == undo_id, undos.c.by == by, or_(lately, joined), undos.c.undone_ms.is_(None))
     image = connection.scalar(select(undos.c.image).where(*where))
     return 0 if image is None else len(json.loads(image))
 

@@ -18,7 +18,7 @@ from maild.app import run_daemon
 from maild.archive.sources import Item
 from maild.archive.transfer import Target, import_messages
 from maild.cli.demo_mail.build import Sample, samples
-from maild.cli.demo_site import DOMAIN, PEOPLE, prepare
+from maild.cli.demo_site import DOMAIN, PEOPLE, Person, prepare
 from maild.cli.serve import ROLES
 from maild.cli.store import writing
 from maild.cli.times import now_ms
@@ -26,6 +26,7 @@ from maild.cli.verb import note
 from maild.config import Endpoint, Settings
 from maild.errors import TemporaryError
 from maild.mail.address import parse_address
+from maild.policy.roles import Role
 
 _START_S = 30.0
 
@@ -96,19 +97,17 @@ def _archive_answer(settings: Settings, sample: Sample) -> None:
 
 def _tell(settings: Settings, folder: Path, passwords: dict[str, str]) -> None:
     listen = settings.smtp.listen[0]
-    recipient = f"kita.platzvergabe@{DOMAIN}"
+    recipient = f"info@{DOMAIN}"  # of the inbox that opens first
     lines = [
         "",
         f"  maild is running, in {folder}/",
         "",
         f"  Look:   {settings.base_url}/",
     ]
-    for person in PEOPLE:
-        teams = ", ".join(team for team, _ in person.grants if team)
-        lines.append(f"          login {person.login:6} password {passwords[person.login]:28} {teams}")
+    lines += [f"          login {who.login:6} password {passwords[who.login]:28} {_may(who)}" for who in PEOPLE]
     lines += [
         "",
-        "  Send:   (in another terminal; it appears in the open page by itself)",
+        "  Send:   (in another terminal; it appears by itself in the first page that petra sees)",
         f"  {_send_line(listen, recipient)}",
         "",
         f"  Ask:    {_program()} --config {folder / 'maild.toml'} search kitaplatz",
@@ -123,6 +122,14 @@ def _tell(settings: Settings, folder: Path, passwords: dict[str, str]) -> None:
             lines.append(f"  (Port {usual} is taken by another program: {what} on {endpoint.port}.)")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _may(person: Person) -> str:
+    """Say what somebody may do, in few words: the role is told where it is more than one's own desk."""
+    places: dict[Role, list[str]] = {}
+    for team, role in person.grants:
+        places.setdefault(role, []).extend([team] if team else [])
+    return "; ".join(f"{role.value} {', '.join(teams)}".rstrip() for role, teams in places.items())
 
 
 def _program() -> str:

@@ -13,6 +13,7 @@ from maild.cli.times import local, now_ms, rfc3339
 from maild.cli.verb import counted, note, plain, put_json, put_table
 from maild.cli.versions import Named, named_rules
 from maild.config import Settings
+from maild.errors import ConfigurationError
 from maild.mail.ids import format_id
 from maild.router.comparing import Fate
 from maild.router.rehearsal import Changes, Kind, Rehearsal, Report
@@ -22,7 +23,11 @@ _MOST_ADDRESSES = 20
 
 
 def run(settings: Settings, names: tuple[str, ...], since: int | None, *, as_json: bool) -> bool:
-    """Print what differs; return whether nothing does."""
+    """Print what differs; return whether nothing does.
+
+    Raises:
+        ConfigurationError: the new rules would be refused; for their tests alone, they are compared all the same.
+    """
     old, new = named_rules(settings, names)
     report = _rehearse(settings, old.ruleset, new.ruleset, since or 0)
     if as_json:
@@ -32,6 +37,10 @@ def run(settings: Settings, names: tuple[str, ...], since: int | None, *, as_jso
         _put_teams(report)
         _put_unmatched(report)
         _note_figures(old, new, since, report)
+    if new.failed:
+        if not as_json:
+            note(f"{new.name} would be refused: its tests fail")
+        raise ConfigurationError(new.failed)
     return not report.changed
 
 

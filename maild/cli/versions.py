@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from maild.cli.store import reading
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_bytes, put_json, put_table
 from maild.config import Settings
-from maild.errors import ConfigurationError, NotFoundError
+from maild.errors import ConfigurationError, Diagnostic, NotFoundError
 from maild.rules.difference import difference
 from maild.rules.findings import Code
 from maild.rules.model import Ruleset
@@ -38,6 +38,7 @@ class Named:
 
     name: str
     loaded: Loaded
+    failed: tuple[Diagnostic, ...] = ()  # tests: with nothing else wrong, the rules can be tried, though not serve
 
     @property
     def source(self) -> str:
@@ -147,10 +148,19 @@ def _named(settings: Settings, name: str) -> Named:
         loaded = read_rules(Path(name), shown=name, today=_today())
         if any(d.code == Code.UNREADABLE for d in loaded.diagnostics):
             raise ConfigurationError(loaded.diagnostics)
-        return Named(name=name, loaded=loaded)
+        return _to_try(Named(name=name, loaded=loaded), Path(name).parent)
     with reading(settings) as connection:
         _, source = find_version(connection, int(name))
-    return Named(name=f"version {name}", loaded=old_text(settings, int(name), source))
+    named = Named(name=f"version {name}", loaded=old_text(settings, int(name), source))
+    return _to_try(named, settings.server.rules.parent)
+
+
+def _to_try(named: Named, folder: Path) -> Named:
+    failed = errors_of(named.loaded.diagnostics)
+    if not failed or any(error.code != Code.FAILED_TEST for error in failed):
+        return named
+    loaded = read_text(named.source, folder, shown=named.name, tested=False)
+    return replace(named, loaded=loaded, failed=failed)
 
 
 def old_text(settings: Settings, number: int, source: str) -> Loaded:

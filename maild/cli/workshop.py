@@ -118,7 +118,8 @@ def diff(names: tuple[str, ...], *, since: int | None, as_text: bool, as_json: b
 
     OLD and NEW are files or numbers of versions; OLD is what serves now unless it is given. Each archived mail is
     routed by both, in memory: nothing is stored, moved or sent. Without --since all mail is read. Exits with 1 when
-    anything differs, with 0 when nothing does.
+    anything differs, with 0 when nothing does, with 78 when NEW would be refused; where that is for its tests alone, it
+    is compared all the same.
     """
     if len(names) not in {1, 2}:
         raise click.UsageError("say NEW, or OLD NEW: files or numbers of versions")

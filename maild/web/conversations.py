@@ -22,7 +22,7 @@ from maild.policy.visible import Visible
 from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked
 from maild.web.colleagues import assignable
-from maild.web.desk import editor
+from maild.web.desk import editor, there_now
 from maild.web.handbook import models_of
 from maild.web.handing import stories
 from maild.web.handling import tomorrow
@@ -30,7 +30,6 @@ from maild.web.holding import duty_lines
 from maild.web.noting import mentionable, notes_between, notice
 from maild.web.opening import Opened, image_consent, open_letter
 from maild.web.originals import answered
-from maild.web.presence import Here
 from maild.web.senders import forged_among, is_from_outside
 from maild.web.shell import Place, Shell, place_from, shell, team_name
 from maild.web.undoing import undo_offered
@@ -80,7 +79,7 @@ async def conversation(visit: Visit) -> Response:
         stories=await stories(visit, talk, opened.values()),
         undo=await undo_offered(visit),
         parted_from=parse_reference(visit.request.query_params.get("from", "")),
-        there=_there(visit, talk),
+        there=there_now(visit, talk),
         mentionable=await mentionable(visit, talk),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
@@ -106,13 +105,6 @@ def _around(connection: Connection, visit: Visit, talk: queries.Conversation) ->
         tags={team: known_tags(connection, {team}) for team in teams if visit.may(Permission.RESPOND, team)},
         forged=forged_among(connection, came, rules.domains),
     )
-
-
-def _there(visit: Visit, talk: queries.Conversation) -> Here:
-    """Return who of the colleagues is here right now."""
-    teams = frozenset(entry.team for entry in talk.entries)
-    found = visit.services.presence.here([talk.id], teams, visit.person.user_id, visit.now_ms)
-    return found.get(talk.id, Here())
 
 
 def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place | None:

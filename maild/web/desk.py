@@ -26,6 +26,7 @@ from maild.web.draft_form import AFTER, Beside, check, ticked, unfilled
 from maild.web.inserting import offered, signatures_for
 from maild.web.originals import Newcomer, Original, answered, newcomers, original, proposal, takeable
 from maild.web.own_addresses import writable
+from maild.web.presence import Here
 from maild.web.recording import remember_conversation
 from maild.web.senders import says_where_answers_go
 from maild.web.shell import shell_of, team_name
@@ -144,6 +145,13 @@ def conversation_of(connection: Connection, visit: Visit, found: Draft) -> queri
     return queries.conversation(connection, visible=visit.visible, reference=message.reference)
 
 
+def there_now(visit: Visit, talk: queries.Conversation) -> Here:
+    """Return who of the colleagues is at a conversation right now."""
+    teams = frozenset(entry.team for entry in talk.entries)
+    found = visit.services.presence.here([talk.id], teams, visit.person.user_id, visit.now_ms)
+    return found.get(talk.id, Here())
+
+
 def is_answer(draft: Draft) -> Kind:
     """Return what kind of letter a draft is; that of a reply to all is known by its recipients alone."""
     return Kind.FORWARD if draft.kind == "forward" else Kind.ANSWER_ALL
@@ -166,6 +174,8 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         action=action,
         fresh=fresh,
         reference=reference,
+        there=there_now(visit, desk.talk) if desk.talk else None,
+        newest=format_id(desk.talk.messages[-1].id) if desk.talk else "",
         letter=desk.letter.message if desk.letter else None,
         choices=[(str(c.address), c.name, desk.signatures.get(str(c.address), "")) for c in desk.choices],
         may_send=may_send(visit, desk),

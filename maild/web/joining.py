@@ -14,6 +14,7 @@ from maild.archive.acquaintance import others_from
 from maild.archive.merging import Merged, Merging, merge
 from maild.archive.splitting import Split, Splitting, split
 from maild.archive.standing import Reach
+from maild.archive.undoing import joined_here
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.ids import REFERENCE_BITS, parse_id, parse_reference
 from maild.policy.roles import Permission
@@ -80,6 +81,7 @@ async def _show(visit: Visit, talk: queries.Conversation, entry: queries.Entry, 
         letters=talk.messages[-MOST_LETTERS:],
         entry=entry,
         place=place_from({"state": query.get("place", "open")}, entry.team),
+        joined=await visit.read(joined_here, by=visit.person.login, conversation_id=talk.id, now_ms=visit.now_ms),
         wrong=_WRONG.get(said.wrong, ""),
         act=said.act,
         typed=said.typed,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from maild.archive.handling import Undo, Undone, undoable
 from maild.archive.standing import Reach
-from maild.archive.undoing import undo
+from maild.archive.undoing import kind_of, undo
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
 from maild.web.visit import Visit
@@ -16,10 +16,14 @@ from maild.web.visit import Visit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """An act that can be undone: `count` entries; `here` is where its page leads back to."""
+    """An act that can be undone: `count` entries; `here` is where its page leads back to.
+
+    `kind` is what was done to conversations as a whole, "" for acts on entries.
+    """
 
     id: int
     count: int
+    kind: str
     here: str
 
 
@@ -31,7 +35,9 @@ async def undo_offered(visit: Visit) -> Offer | None:
     count = await visit.read(undoable, by=visit.person.login, undo_id=int(text), now_ms=visit.now_ms)
     query = visit.request.url.include_query_params().remove_query_params("undo").query
     here = visit.request.url.path + (f"?{query}" if query else "")
-    return Offer(id=int(text), count=count, here=here) if count else None
+    if not count:
+        return None
+    return Offer(id=int(text), count=count, kind=await visit.read(kind_of, undo_id=int(text)), here=here)
 
 
 def _narrowed(asked: Undo, reach: Reach) -> Undo:

@@ -81,7 +81,7 @@ def test_a_demo_prints_where_to_look_and_a_command_that_sends_a_mail(
     subprocess.run(shlex.split(command.replace("python3", sys.executable, 1)), check=True, timeout=30)
     until(lambda: maild("search", "Mein erster Brief", "--json").code == 0, "found")
     (hit,) = maild("search", "subject:'Mein erster Brief'", "--json").objects
-    until(lambda: maild("show", hit["id"], "--json").objects[0]["teams"] == ["kita"], "routed")
+    until(lambda: maild("show", hit["id"], "--json").objects[0]["teams"] == ["poststelle"], "routed")
 
 
 def test_a_demo_has_its_mail_in_the_inboxes_and_an_answer_in_its_conversation(

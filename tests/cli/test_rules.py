@@ -158,6 +158,22 @@ def test_a_rehearsal_has_a_form_for_programs_and_an_exit_code(
     assert (same.code, same.objects[0]["changed"], same.objects[0]["changes"]) == (0, 0, [])
 
 
+def test_rules_whose_tests_fail_are_rehearsed_and_said_to_be_refused(
+    maild: Maild, site: Path, two_versions: tuple[str, str], tmp_path: Path
+) -> None:
+    import_letters(maild, tmp_path, 2)
+    fails = "tests: [{name: Alles eilt, mail: {to: info@musterstadt.example}, expect: {tags: [eilt]}}]\n"
+    (tmp_path / "draft.yaml").write_text(two_versions[0] + fails)
+    told = maild("rules", "diff", "draft.yaml")
+    assert told.code == 78
+    assert told.out.splitlines()[0] == "      2  kita → poststelle"
+    said, found = told.err.splitlines()[-2:]
+    assert said == "draft.yaml would be refused: its tests fail"
+    assert "error[failed-test]" in found
+    programs = maild("rules", "diff", "draft.yaml", "--json")
+    assert (programs.code, programs.objects[0]["changed"]) == (78, 2)
+
+
 def test_what_serves_is_compared_also_when_the_file_was_changed_since(
     maild: Maild, site: Path, two_versions: tuple[str, str], tmp_path: Path
 ) -> None:

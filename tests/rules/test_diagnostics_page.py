@@ -10,8 +10,12 @@ import pytest
 from maild.rules.findings import Code
 from tests.rules.samples import codes
 
-PAGE = (Path(__file__).parents[2] / "docs" / "diagnostics.md").read_text(encoding="utf-8")
-SECTIONS = dict(re.findall(r"^### (\S+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "diagnostics.md").read_text(encoding="utf-8")
+GERMAN = (DOCS / "diagnostics.de.md").read_text(encoding="utf-8")
+_SECTION = re.compile(r"^### (\S+)\n(.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_EXAMPLE = re.compile(r"^```yaml (wrong|right)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SECTIONS = dict(_SECTION.findall(PAGE))
 # A team without a reader is no mistake of the text: `maild check` asks the archive who may read what.
 WITHOUT_EXAMPLE = {Code.UNREADABLE, Code.TOO_LARGE, Code.TOO_DEEP, Code.UNREAD_TEAM}
 
@@ -42,3 +46,14 @@ def test_the_right_example_of_a_code_loads_without_a_finding(code: str) -> None:
     right = example(code, "right")
     assert right is not None
     assert codes(right) == []
+
+
+def test_the_german_page_has_the_same_codes_and_examples_in_the_same_order() -> None:
+    of_both = [[(code, _EXAMPLE.findall(text)) for code, text in _SECTION.findall(page)] for page in (PAGE, GERMAN)]
+    assert of_both[0] == of_both[1]
+
+
+def test_every_german_section_explains_in_a_sentence_at_least() -> None:
+    for code, text in _SECTION.findall(GERMAN):
+        assert len(text.split("```")[0].split()) >= 4, code
+        assert text.split("```")[0] != SECTIONS[code].split("```")[0], code

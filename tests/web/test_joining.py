@@ -7,6 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
+from maild.archive.handling import UNDO_MS
 from maild.policy.roles import Role
 from tests.web.office import Office, letter, shown_id, token_in
 from tests.web.writer import follow, reply
@@ -52,6 +53,24 @@ def test_a_coordinator_merges_what_is_offered_and_takes_it_back(staffed: Office)
         assert "Rückgängig gemacht" in _undo(petra, merged)
         assert "1 Brief" in petra.get(f"/c/{two}").text
         assert "1 Brief" in petra.get(f"/c/{one}").text
+
+
+def test_a_merge_is_taken_back_later_on_its_page_by_who_did_it(staffed: Office) -> None:
+    staffed.user("olga", (Role.COORDINATOR, "kita"))
+    one = staffed.reference(staffed.mail(letter(key="1@x")))
+    two = staffed.reference(staffed.mail(letter("Kitaplatz", sender=KARL, key="2@y")))
+    with staffed.client("petra") as petra, staffed.client("olga") as olga:
+        _, merged = _say(petra, two, "merge", **{"with": one})
+        assert "Die beiden Vorgänge sind jetzt einer." in merged
+        staffed.clock.ms += UNDO_MS
+        hers = olga.get(f"/c/{one}/join?team=kita").text
+        assert "Zusammenführen" in hers
+        assert 'action="/undo"' not in hers
+        page = petra.get(f"/c/{one}/join?team=kita").text
+        assert f"Zusammengeführt mit {two}" in page
+        assert "Rückgängig gemacht" in _undo(petra, page)
+        assert "1 Brief" in petra.get(f"/c/{two}").text
+        assert 'action="/undo"' not in petra.get(f"/c/{one}/join?team=kita").text
 
 
 def test_ticked_letters_become_a_conversation_that_names_the_other_and_go_back(staffed: Office) -> None:

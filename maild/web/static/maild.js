@@ -168,7 +168,7 @@ document.addEventListener("toggle", (event) => {
   if (event.target.open && event.target.parentElement?.matches(".letter")) unfold(event.target);
 }, true);
 
-document.getElementById("fresh")?.querySelector("a").addEventListener("click", (event) => {
+document.querySelector("#fresh a[href='']")?.addEventListener("click", (event) => {
   event.preventDefault();
   location.reload();
 });
