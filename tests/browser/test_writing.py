@@ -1,4 +1,7 @@
-"""Two people who answer the same letter, in two browsers, with the keyboard; the daemon is killed between."""
+"""Two people who answer the same letter, in two browsers, by the keyboard alone; the daemon is killed between.
+
+One of them reads German, the other English; what does not arrive is the first thing that is seen afterwards.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.database import Database
@@ -23,6 +26,7 @@ from tests.scenarios.wire import Peer
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 KITA = "kita.platzvergabe@musterstadt.example"
+NOBODY = "max@citizen.example"
 LETTER = (
     f"From: Lea Licht <lea@citizen.example>\r\nTo: {KITA}\r\nSubject: Frage zum Platz\r\n"
     "Message-ID: <frage@citizen.example>\r\n\r\nWann wird entschieden?\r\n"
@@ -32,7 +36,7 @@ LETTER = (
 @contextmanager
 def _listening() -> Iterator[Sink]:
     """Run a mail server in a thread of its own."""
-    sink, started, loop = Sink(), threading.Event(), asyncio.new_event_loop()
+    sink, started, loop = Sink(refused=frozenset({NOBODY})), threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def run() -> None:
@@ -63,8 +67,8 @@ def _settle(site: Site) -> None:
     database.close()
 
 
-def _signed_in(browser: Browser, site: Site, login: str, **options: object) -> Page:
-    context = browser.new_context(locale="de", **options)  # type: ignore[arg-type]  # Playwright's options by name
+def _signed_in(browser: Browser, site: Site, login: str, language: str = "de", **options: object) -> Page:
+    context = browser.new_context(locale=language, **options)  # type: ignore[arg-type]  # Playwright's options by name
     page = context.new_page()
     page.set_default_timeout(20_000)
     page.goto(f"{site.url}/login")
@@ -96,13 +100,22 @@ def _begin(page: Page, text: str) -> None:
     page.keyboard.type(text)
 
 
-def _send_by_keys(page: Page) -> None:
-    send = page.locator("button[value=send]")
-    for _ in range(20):
-        if send.evaluate("button => button === document.activeElement"):
-            break
+def _go_to(page: Page, place: Locator) -> None:
+    """Go to a link, a field or a button of a page, from one to the next."""
+    for _ in range(120):
+        if place.evaluate("element => element === document.activeElement"):
+            return
         page.keyboard.press("Tab")
+    raise AssertionError(f"the keyboard does not come to {place}")
+
+
+def _press(page: Page, place: Locator) -> None:
+    _go_to(page, place)
     page.keyboard.press("Enter")
+
+
+def _send_by_keys(page: Page) -> None:
+    _press(page, page.locator("button[value=send]"))
 
 
 def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
@@ -110,7 +123,7 @@ def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
 ) -> None:
     with _listening() as sink:
         monkeypatch.setenv("MAILD_OUTBOUND__SMARTHOST", f"127.0.0.1:{sink.port}")
-        monkeypatch.setenv("MAILD_WEB__UNDO_S", "10")
+        monkeypatch.setenv("MAILD_WEB__UNDO_S", "15")
         site = Site(tmp_path, read_by_admin=())
         _settle(site)
         site.start()
@@ -118,14 +131,16 @@ def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
             with Peer(site.smtp_port) as peer:
                 peer.send(LETTER.encode(), to=KITA, sender="lea@citizen.example")
             _answer_twice(chromium, site)
+            _write_to_nobody(chromium, site)
             _wait_for_mail(site, chromium, sink)
+            _see_what_failed(chromium, site)
         finally:
             site.stop()
 
 
 def _answer_twice(chromium: Browser, site: Site) -> None:
     petra = _signed_in(chromium, site, "petra")
-    jonas = _signed_in(chromium, site, "jonas", viewport={"width": 390, "height": 844}, color_scheme="dark")
+    jonas = _signed_in(chromium, site, "jonas", "en", viewport={"width": 390, "height": 844}, color_scheme="dark")
     for page in (petra, jonas):
         _reload_until(page, ".row")
     _begin(petra, "Von Petra: nächste Woche.")
@@ -133,7 +148,8 @@ def _answer_twice(chromium: Browser, site: Site) -> None:
     expect(jonas.locator("#there")).to_contain_text("Petra")
     violations = _violations(jonas)
     _send_by_keys(jonas)
-    expect(jonas.locator(".letter.out")).to_contain_text("gesendet an lea@citizen.example")
+    expect(jonas.locator(".letter.out")).to_contain_text("sent to lea@citizen.example")
+    violations += _violations(jonas)
     expect(petra.locator("#fresh")).to_contain_text("etwas gekommen oder gesendet")
     _send_by_keys(petra)
     expect(petra.locator("#collision")).to_have_text("Nicht gesendet: Jemand anderes hat schon geantwortet.")
@@ -149,17 +165,47 @@ def _answer_twice(chromium: Browser, site: Site) -> None:
     _kill(site)
     site.start()
     again.goto(f"{site.url}/drafts")
-    again.get_by_role("link", name="Re: Frage zum Platz").click()
-    assert "Nachtrag. " in again.input_value("#w-text")
-    again.get_by_role("button", name="Trotzdem senden").first.click()
+    _press(again, again.get_by_role("link", name="Re: Frage zum Platz"))
+    expect(again.locator("#w-text")).to_have_value(re.compile("Nachtrag. "))
+    _press(again, again.get_by_role("button", name="Trotzdem senden"))
     expect(again.locator(".letter.out")).to_have_count(2)
     violations += _violations(again)
-    again.get_by_role("button", name="Zurücknehmen").last.click()
+    _press(again, again.get_by_role("button", name="Zurücknehmen").last)
     expect(again.locator("main .notice.fine")).to_contain_text("Zurückgenommen: Es wurde nichts gesendet.")
     assert "Nachtrag. " in again.input_value("#w-text")
     jonas.context.close()
     again.context.close()
     assert violations == []
+
+
+def _write_to_nobody(chromium: Browser, site: Site) -> None:
+    page = _signed_in(chromium, site, "jonas", "en")
+    page.goto(f"{site.url}/inbox/kita")
+    expect(page.locator("#failures .alarm")).to_have_count(0)
+    _press(page, page.get_by_role("link", name="New letter"))
+    page.wait_for_url(re.compile("/write"))
+    for field, text in (("to", NOBODY), ("subject", "An invitation to the information evening"), ("text", "Dear Max")):
+        _go_to(page, page.locator(f"#w-{field}"))
+        page.keyboard.type(text)
+    _send_by_keys(page)
+    expect(page.locator(".letter.out")).to_contain_text(f"sent to {NOBODY}")
+    page.context.close()
+
+
+def _see_what_failed(chromium: Browser, site: Site) -> None:
+    """Whoever signs in sees it on the first page, and is led to the reason."""
+    for language, told, why in (
+        ("en", "1 letter was not delivered", f"Not delivered to {NOBODY}"),
+        ("de", "1 Brief wurde nicht zugestellt", f"Nicht zugestellt an {NOBODY}"),
+    ):
+        page = _signed_in(chromium, site, "petra", language)
+        if language == "en":
+            _reload_until(page, "#failures .alarm")
+        expect(page.locator("#failures")).to_contain_text(told)
+        assert _violations(page) == []
+        _press(page, page.locator("#failures a"))
+        expect(page.locator(".letter.out")).to_contain_text(why)
+        page.context.close()
 
 
 def _kill(site: Site) -> None:
@@ -171,7 +217,8 @@ def _kill(site: Site) -> None:
 def _wait_for_mail(site: Site, chromium: Browser, sink: Sink) -> None:
     page = _signed_in(chromium, site, "jonas")
     page.goto(f"{site.url}/inbox/kita?state=open")
-    page.locator("#list .row a.subject").click()
+    _press(page, page.locator("#list .row a.subject", has_text="Frage zum Platz"))
+    page.wait_for_url(re.compile("/c/"))
     _reload_until(page, "text=Zugestellt an lea@citizen.example.")
     expect(page.get_by_text("Zurückgenommen von petra")).to_have_count(1)
     page.context.close()

@@ -239,8 +239,10 @@ function keepWriting(form) {
     try {
       const answer = await saving;
       if (answer.status !== 204) throw new Error(String(answer.status));
-      kept.textContent = kept.dataset.kept;
-      form.dataset.kept = "yes";
+      if (!changed) {  // what was typed meanwhile is in the next one
+        kept.textContent = kept.dataset.kept;
+        form.dataset.kept = "yes";
+      }
     } catch {
       changed = true;
       kept.textContent = kept.dataset.lost;
