@@ -125,9 +125,12 @@ class _Tally:
             return
         if not body:
             letter, readings = letter_of(octets, asked), {}
-        old, new, _ = self._versions
-        pairs = (route_all(rules, letter, recipients, readings) for rules in (old, new))
-        for (text, address), was, would in zip(addresses, *pairs, strict=True):
+        old, new, known = self._versions
+        were = route_all(old, letter, recipients, readings)
+        would_be = None if known is None else known.routes(letter, recipients, were, readings)
+        if would_be is None:
+            would_be = route_all(new, letter, recipients, readings)
+        for (text, address), was, would in zip(addresses, were, would_be, strict=True):
             fates = _fate(old, address, was), _fate(new, address, would)
             self._count(fates[0].teams, fates[1].teams)
             if fates[0] != fates[1]:

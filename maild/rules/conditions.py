@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
-from typing import NamedTuple, assert_never
+from typing import NamedTuple, Self, assert_never
 
 from maild.errors import AddressError
 from maild.mail.address import Address, fold, parse_address
@@ -97,12 +97,13 @@ class View:
         self.body_whole = limit is None
         self.header_whole = limit is None or limit in _BODY_LIMITS
 
-    def turn_to(self, recipient: Address) -> None:
+    def turned_to(self, recipient: Address) -> Self:
         """Look at the letter as it came to `recipient`."""
         self.recipient = recipient
         if self.readings:
             for source in self.readings.keys() & _RECIPIENT_SOURCES:
                 del self.readings[source]
+        return self
 
     def read(self, source: str) -> Reading:
         """Make a reading and keep it."""

@@ -127,16 +127,26 @@ def route_all(
     `readings`: what was read of the same letter for other rules, to be used and added to.
     """
     view = View(ruleset, letter, readings=readings)
-    return tuple(_route(ruleset, view, recipient) for recipient in recipients)
+    return tuple(_route(ruleset, view.turned_to(recipient), recipient) for recipient in recipients)
 
 
-def _route(ruleset: Ruleset, view: View, recipient: Address) -> Route:
+def route_by(ruleset: Ruleset, view: View, matching: Iterable[Rule]) -> Route:
+    """Route the recipient that a view is turned to, when it is known which rules match: these, in their order.
+
+    What ends the rules is looked for among them. The steps of the route are those of the rules that were applied.
+    """
+    return _route(ruleset, view, view.recipient, matching)
+
+
+def _route(ruleset: Ruleset, view: View, recipient: Address, matching: Iterable[Rule] | None = None) -> Route:
     found = ruleset.find(recipient)
     name, team = (None, ruleset.fallback) if found is None else (found.name, found.team)
     draft = _Draft(place=(team,))
-    view.turn_to(recipient)
     try:
-        _try_rules(ruleset, view, draft)
+        if matching is None:
+            _try_rules(ruleset, view, draft)
+        else:
+            any(_take(rule, view, draft, ()) for rule in matching)  # until one ends the rules
     except Exception as error:  # noqa: BLE001  # never lost: a fault in a rule costs the rules, not the mail
         return Route(
             recipient=recipient,
@@ -221,11 +231,21 @@ def _try(rule: Rule, view: View, draft: _Draft) -> bool:
     """Try one rule; tell whether it is the last one."""
     seen: list[Seen] = []
     outcome = matches(rule, view, seen)
-    if outcome is not _YES or (rule.rejection is not None and is_implicit(view.recipient)):
+    if outcome is not _YES or not applies_to(rule, view.recipient):
         draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), (), rule.observe))
         return False
+    return _take(rule, view, draft, tuple(seen))
+
+
+def applies_to(rule: Rule, recipient: Address) -> bool:
+    """Tell whether a rule that matches may do what it says: nothing refuses what everybody must take."""
+    return rule.rejection is None or not is_implicit(recipient)
+
+
+def _take(rule: Rule, view: View, draft: _Draft, seen: tuple[Seen, ...]) -> bool:
+    """Do what a rule says that matches; tell whether it is the last one."""
     did = tuple([_describe(action, view) for action in rule.then])
-    draft.steps.append(Tried(rule.id, rule.line, outcome, tuple(seen), did, rule.observe))
+    draft.steps.append(Tried(rule.id, rule.line, _YES, seen, did, rule.observe))
     if rule.observe:
         return False
     draft.rules.append(rule.id)

@@ -72,7 +72,7 @@ def _judge(ruleset: Ruleset, view: View, recipient: Address) -> Judgement:
 def _try_rules(ruleset: Ruleset, view: View, recipient: Address) -> Judgement:
     if is_implicit(recipient):
         return Judgement(Outcome.NO)
-    view.turn_to(recipient)
+    view.turned_to(recipient)
     in_doubt = may_have_ended = False
     seen: list[Seen] = []
     for rule in ruleset.refusing:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from maild.mail.address import Address
+from maild.rules.alongside import Alongside, alongside
 from maild.rules.conditions import Reading
 from maild.rules.engine import Route, route_all
 from maild.rules.model import Copy, Deliver, Letter, Rule, Ruleset, Team
@@ -34,6 +35,16 @@ class Untouched:
     _deciding: Ruleset
     _same_addresses: bool
     _other_teams: frozenset[str]
+    _alongside: Alongside
+
+    def routes(
+        self, letter: Letter, recipients: Sequence[Address], old: Sequence[Route], readings: dict[str, Reading]
+    ) -> tuple[Route, ...] | None:
+        """Return what the new version does where the old one does this (`maild.rules.alongside`); None: not known."""
+        # The hours of a team are looked at by conditions, its places by what follows from them.
+        if self._other_teams or not all(map(self._is_known_alike, recipients)):
+            return None
+        return self._alongside.routes(letter, recipients, old, readings)
 
     def places(
         self, letter: Letter, recipients: Sequence[Address], readings: dict[str, Reading]
@@ -83,6 +94,7 @@ def untouched(old: Ruleset, new: Ruleset) -> Untouched | None:
         _old=old,
         _new=new,
         _deciding=replace(old, rules=rules),
+        _alongside=alongside(old, new, kept),
         _same_addresses=old.addresses == new.addresses,
         _other_teams=frozenset(
             name
