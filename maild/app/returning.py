@@ -8,52 +8,48 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
+from sqlalchemy import Connection
 
 from maild.archive.database import Database
 from maild.archive.handling import bring_back, is_due
 from maild.archive.leaving import are_due, close_leavers
 from maild.archive.team_cover import Covering, has_changed, note_covers
+from maild.rounds import Rounds
 from maild.rules.rulebook import Rulebook
 
-LOOK_S = 15.0
+A = TypeVar("A")
+_LOOK_S = 15.0
 _log = structlog.get_logger()
 
 
 async def bring_back_in_time(
-    database: Database,
-    rulebook: Rulebook,
-    publish: Callable[[frozenset[str]], None],
-    now_ms: Callable[[], int],
-    *,
-    look_s: float = LOOK_S,
+    database: Database, rulebook: Rulebook, publish: Callable[[frozenset[str]], None], now_ms: Callable[[], int]
 ) -> None:
     """Look until cancelled."""
-    while True:
-        try:
-            if await asyncio.to_thread(_is_due, database, now_ms()):
-                publish(await database.writer.run(bring_back, now_ms()))
-            if await asyncio.to_thread(_leavers_due, database, now_ms()):
-                await database.writer.run(close_leavers, now_ms())
-            covering = Covering(rules=rulebook.current, at_ms=now_ms())
-            if await asyncio.to_thread(_is_news, database, covering):
-                publish(await database.writer.run(note_covers, covering))
-        except Exception as error:  # noqa: BLE001 - a worker's attempt: the next look tries again
-            _log.error("returning.failed", error=type(error).__name__)
-        await asyncio.sleep(look_s)
+
+    async def asked(question: Callable[[Connection, A], bool], argument: A) -> bool:
+        """Ask before the writer is troubled: mostly there is nothing to do."""
+        return await asyncio.to_thread(_answer, database, question, argument)
+
+    async def look() -> None:
+        if await asked(is_due, now_ms()):
+            publish(await database.writer.run(bring_back, now_ms()))
+        if await asked(are_due, now_ms()):
+            await database.writer.run(close_leavers, now_ms())
+        covering = Covering(rules=rulebook.current, at_ms=now_ms())
+        if await asked(has_changed, covering):
+            publish(await database.writer.run(note_covers, covering))
+
+    await Rounds(_LOOK_S).run(look, _failed)
 
 
-def _is_due(database: Database, now_ms: int) -> bool:
+def _answer(database: Database, question: Callable[[Connection, A], bool], argument: A) -> bool:
     with database.read() as connection:
-        return is_due(connection, now_ms)
+        return question(connection, argument)
 
 
-def _leavers_due(database: Database, now_ms: int) -> bool:
-    with database.read() as connection:
-        return are_due(connection, now_ms)
-
-
-def _is_news(database: Database, covering: Covering) -> bool:
-    with database.read() as connection:
-        return has_changed(connection, covering)
+def _failed(error: Exception) -> None:
+    _log.error("returning.failed", error=type(error).__name__)
