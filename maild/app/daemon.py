@@ -7,6 +7,7 @@ first, so that what was accepted is still routed and filed before the storage cl
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import secrets
@@ -97,6 +98,7 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
         try:
             with storage_errors():
                 await daemon.start(only)
+            gc.freeze()  # what was built to stay is not looked through again at each collection of what mail leaves behind
             notify("READY=1")
             _log.info(
                 "daemon.ready",

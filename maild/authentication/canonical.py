@@ -25,6 +25,7 @@ _BLANK_LINE = b"\r\n\r\n"
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
 _NAME = re.compile(rb"[!-9;-~\x80-\xff]+")
 _PIECE = 1 << 17  # what a processor's cache holds
+_RELAXED_PIECE = 1 << 14  # small: most of a large mail is base64, where nothing is to be narrowed
 _LINES_AT_ONCE = 1 << 15
 _MANY_LINES = _CRLF * _LINES_AT_ONCE
 _MANY_SPACES = b" " * 16
@@ -109,6 +110,8 @@ def _narrowed(octets: bytes) -> bytes:
     """
     if b"\t" in octets:
         octets = octets.replace(b"\t", b" ")
+    if b" " not in octets or b"  " not in octets:
+        return octets
     while _MANY_SPACES in octets:
         octets = octets.replace(_MANY_SPACES, b" ")
     while b"  " in octets:
@@ -139,7 +142,8 @@ def body_hash(content: bytes, start: int, form: str) -> BodyHash:
     """Hash (SHA-256) the body that begins at `start`."""
     if form == SIMPLE:
         return _simple(content, start)
-    return relaxed_body(content[begin : begin + _PIECE] for begin in range(start, len(content), _PIECE))
+    pieces = range(start, len(content), _RELAXED_PIECE)
+    return relaxed_body(content[begin : begin + _RELAXED_PIECE] for begin in pieces)
 
 
 def _simple(content: bytes, start: int) -> BodyHash:
@@ -208,7 +212,7 @@ def _relaxed_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held = b""
     for each in pieces:
         piece = _narrowed(held + each)
-        if b" \r\n" in piece:
+        if b" " in piece and b" \r\n" in piece:
             piece = piece.replace(b" \r\n", _CRLF)
         spoken = len(piece) - piece.endswith(b"\r")
         spoken -= piece.endswith(b" ", 0, spoken)

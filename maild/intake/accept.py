@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -156,8 +156,7 @@ class Intake:
             return looked.reply
         evidence = None if inspection is None or inspection.evidence is None else evidence_json(inspection.evidence)
         screening = None if looked.screening is None else screening_json(looked.screening)
-        acceptance = self._acceptance(envelope, spool, received_ms)
-        acceptance = replace(acceptance, evidence=evidence, screening=screening)
+        acceptance = self._acceptance(envelope, spool, received_ms, evidence=evidence, screening=screening)
         accepted = await self._writer.run(accept, acceptance)
         self.accepted_count += 1
         self._report(accepted, envelope, spool)
@@ -174,7 +173,9 @@ class Intake:
             self._on_stored(stored)
         return Reply(code=250, enhanced="2.0.0", text=f"Ok: stored as {format_id(accepted.message_id)}")
 
-    def _acceptance(self, envelope: Envelope, spool: Spool, received_ms: int) -> Acceptance:
+    def _acceptance(
+        self, envelope: Envelope, spool: Spool, received_ms: int, *, evidence: str | None, screening: str | None
+    ) -> Acceptance:
         message_id = message_id_at(received_ms, self._chance())
         return Acceptance(
             message_id=message_id,
@@ -184,7 +185,9 @@ class Intake:
             received_ms=received_ms,
             reverse_path=None if envelope.reverse_path is None else str(envelope.reverse_path),
             envelope=_envelope_json(envelope, self._hostname),
-            addressees=tuple(_addressee(r) for r in envelope.recipients),
+            addressees=tuple([_addressee(r) for r in envelope.recipients]),
+            evidence=evidence,
+            screening=screening,
         )
 
     def _report(self, accepted: Accepted, envelope: Envelope, spool: Spool) -> None:
