@@ -21,11 +21,10 @@ from maild.archive.drafts import OPEN, RELEASE
 from maild.archive.handling import NOBODY, Handling, Work, handle
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.proposals import hand_on, waiting_of
-from maild.archive.readers import unread_inboxes
+from maild.archive.readers import teams_of, unread_inboxes
 from maild.archive.schema import conversations, entries, grants, users
 from maild.archive.schema_absences import absences, handovers, leavings
 from maild.archive.schema_outgoing import drafts
-from maild.archive.team_cover import teams_of
 from maild.errors import ForbiddenError, MaildError
 from maild.mail.acts import Act
 from maild.policy.granting import managed
