@@ -98,7 +98,8 @@ async def run_daemon(settings: Settings, only: frozenset[str]) -> None:
         try:
             with storage_errors():
                 await daemon.start(only)
-            gc.freeze()  # what was built to stay is not looked through again at each collection of what mail leaves behind
+            # Perf: what was built to stay is not looked through at each collection of what mail leaves behind.
+            gc.freeze()
             notify("READY=1")
             _log.info(
                 "daemon.ready",

@@ -89,7 +89,7 @@ class Gauges(Collector):
             "1 while the rules that serve would also serve after a restart",
             not self._rulebook.unkept,
         )
-        unread = self._readers.unread(self._rulebook.current)
+        unread = self._readers.alarm(self._rulebook.current)
         yield _gauge("maild_orphan_teams", "Teams that mail comes to and nobody can read", len(unread))
         yield _gauge(
             "maild_fallback_read",

@@ -14,7 +14,7 @@ import structlog
 from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.archive.database import Database
-from maild.archive.readers import Held, orphans
+from maild.archive.readers import Held, Orphan, orphans, stood_in_for
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -32,7 +32,9 @@ class Readers:
         self._now_ms = now_ms
         self._held: Held | None = None
         self._absent: frozenset[int] = frozenset()
-        self._answer: tuple[Held, str, frozenset[str]] | None = None  # for these grants and this version of the rules
+        self._answer: tuple[Held, str, tuple[Orphan, ...]] | None = (
+            None  # for these grants and this version of the rules
+        )
         self._told: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
@@ -43,19 +45,26 @@ class Readers:
         self.tell(self._rulebook.current)
 
     def unread(self, rules: Ruleset) -> frozenset[str]:
-        """Return the teams that mail comes to by these rules, and that nobody can read."""
+        """Return the inboxes that mail comes to by these rules and nobody can read: the fallback gets it as well."""
+        return stood_in_for(self._orphans(rules))
+
+    def alarm(self, rules: Ruleset) -> frozenset[str]:
+        """Return all that nobody can read, also where its mail waits for who comes back."""
+        return frozenset(orphan.inbox for orphan in self._orphans(rules))
+
+    def _orphans(self, rules: Ruleset) -> tuple[Orphan, ...]:
         held, answer = self._held, self._answer
         if held is None:
-            return frozenset()
+            return ()
         if answer is not None and answer[0] is held and answer[1] == rules.version:
             return answer[2]
-        found = frozenset(orphan.inbox for orphan in orphans(held, rules, self._now_ms(), self._absent))
+        found = orphans(held, rules, self._now_ms(), self._absent)
         self._answer = (held, rules.version, found)
         return found
 
     def tell(self, rules: Ruleset) -> None:
         """Say in the log which teams have lost their last reader, and that all are read again."""
-        found = self.unread(rules)
+        found = self.alarm(rules)
         if found == self._told:
             return
         self._told = found

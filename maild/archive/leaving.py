@@ -20,11 +20,11 @@ from maild.archive.handling import NOBODY, Handling, Work, handle
 from maild.archive.holdings import Holdings, Inboxes, holdings, standing_in, within
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.proposals import hand_on
+from maild.archive.readers import teams_of
 from maild.archive.schema import grants, users
 from maild.archive.schema_absences import absences, leavings
 from maild.archive.schema_outgoing import drafts
 from maild.archive.succession import tell_successors
-from maild.archive.team_cover import teams_of
 from maild.errors import ForbiddenError, MaildError
 from maild.mail.acts import Act
 from maild.policy.granting import managed

@@ -1,12 +1,14 @@
 """Changes of the rules that wait for a second person, where `[rules] approval` is two.
 
-Invariant: nobody decides on their own; an author may only withdraw. A proposal is decided once, and before it is
-carried out: what was withdrawn is never put in force. An approval that cannot be carried out is taken back, and so is
-one amid which maild was ended: the file is in no transaction.
+Invariant: nobody decides on their own, also when it has been handed on to somebody else since; an author may only
+withdraw. A proposal is decided once, and before it is carried out: what was withdrawn is never put in force. An
+approval that cannot be carried out is taken back, and so is one amid which maild was ended: the file is in no
+transaction.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from maild.archive.audit import Record, record
 from maild.archive.schema import rules_proposals, rules_versions
+from maild.archive.schema_people import audit
 from maild.archive.versions import BY_HAND, sign_found
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.acts import Act
@@ -86,8 +89,25 @@ def propose(connection: Connection, proposals: list[NewProposal]) -> Sequence[in
     numbers: list[int] = []
     for new in proposals:
         values = {name: getattr(new, name) for name in NewProposal.__dataclass_fields__}
-        numbers += connection.execute(insert(rules_proposals).returning(rules_proposals.c.id), values).scalars()
+        (number,) = connection.execute(insert(rules_proposals).returning(rules_proposals.c.id), values).scalars()
+        details = {"what": "proposed"}
+        record(connection, [
+            Record(at_ms=new.made_ms, actor=new.author, act=Act.RULES, about=_named(number), details=details)
+        ])  # fmt: skip
+        numbers.append(number)
     return numbers
+
+
+def _named(number: int) -> str:
+    return f"proposal {number}"
+
+
+def _has_made(connection: Connection, login: str, number: int) -> bool:
+    """Tell whether somebody made a proposal, whoever has it now."""
+    a = audit.c
+    theirs = (a.actor == login, a.act == str(Act.RULES), a.about == _named(number))
+    found = connection.scalars(select(a.details).where(*theirs))
+    return any(json.loads(details).get("what") == "proposed" for details in found)
 
 
 def decide(connection: Connection, verdicts: list[Verdict]) -> Sequence[None]:
@@ -104,6 +124,9 @@ def decide(connection: Connection, verdicts: list[Verdict]) -> Sequence[None]:
         # Security: the page asks the same; here it holds for two requests that come at the same time, too.
         if (verdict.by == waiting.author) is not (verdict.decision is Decision.WITHDRAWN):
             raise ForbiddenError("nobody approves or declines their own proposal, nor withdraws another's")
+        # Security: who leaves hands it on, and is there until the last day.
+        if verdict.by != waiting.author and _has_made(connection, verdict.by, verdict.proposal_id):
+            raise ForbiddenError("nobody decides on what they have proposed")
         connection.execute(
             update(rules_proposals)
             .where(rules_proposals.c.id == verdict.proposal_id, rules_proposals.c.decision.is_(None))
@@ -217,7 +240,7 @@ def hand_on(connection: Connection, numbers: Sequence[int], author: str, by: str
     waiting = (rules_proposals.c.id.in_(list(numbers)), rules_proposals.c.decision.is_(None))
     connection.execute(update(rules_proposals).where(*waiting).values(author=author))
     record(connection, [
-        Record(at_ms=at_ms, actor=by, act=Act.RULES, about=f"proposal {number}",
+        Record(at_ms=at_ms, actor=by, act=Act.RULES, about=_named(number),
                details={"what": "handed over", "to": author})
         for number in numbers
     ])  # fmt: skip

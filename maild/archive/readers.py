@@ -3,6 +3,9 @@
 A reader is an open account with a grant that holds now, on the team or on one above it. Of the alarm, who is absent is
 none; a team that another one covers has its readers. Where people ask who would be left to read a team, before they
 take a role back, the absent count: they return.
+
+Security: what is confidential, or closed to administrators, waits for those who come back. Else the works council's
+mail would lie in the inbox for everybody's while its one member is on holiday, or is noted to be.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ Held = Mapping[int, tuple[Grant, ...]]  # by the id of the person: see `open_gra
 class Orphan:
     """An inbox that mail comes to and nobody can read; `addresses` are the names of those that lead there.
 
-    `away`: there are people who could, and all of them are absent.
+    `away`: there are people who could, and all of them are absent. `waits`: its mail is put nowhere else meanwhile.
     """
 
     team: Team
@@ -36,6 +39,7 @@ class Orphan:
     is_fallback: bool
     confidential: bool = False
     away: bool = False
+    waits: bool = False
 
     @property
     def inbox(self) -> str:
@@ -64,14 +68,27 @@ def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = fr
         for team in rules.teams.values()
         if team.id in inner
     ]
-    return tuple(replace(orphan, away=orphan.inbox in staffed) for orphan in found)
+    teams = teams_of(rules)
+    return tuple(
+        replace(each, away=each.inbox in staffed, waits=each.inbox in staffed and teams.sealed(each.inbox))
+        for each in found
+    )
+
+
+def stood_in_for(found: Iterable[Orphan]) -> frozenset[str]:
+    """Return the inboxes whose mail the fallback gets as well, of those that nobody can read."""
+    return frozenset(orphan.inbox for orphan in found if not orphan.waits)
+
+
+def teams_of(rules: Ruleset) -> Teams:
+    """Return the teams of rules as policy asks for them."""
+    return Teams(parents=rules.parents, closed=rules.closed)
 
 
 def _covered(present: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return the teams that others cover, which have readers of their own."""
     deputies = {team.id: team.deputy for team in rules.teams.values()}
-    teams = Teams(parents=rules.parents, closed=rules.closed)
-    return frozenset(covers(deputies, _all(present.values()), teams, now_ms))
+    return frozenset(covers(deputies, _all(present.values()), teams_of(rules), now_ms))
 
 
 def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:

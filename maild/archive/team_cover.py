@@ -12,11 +12,10 @@ from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
-from maild.archive.readers import Held
+from maild.archive.readers import Held, teams_of
 from maild.archive.schema_absences import team_covers
 from maild.mail.acts import Act
 from maild.policy.deputies import covers, lent_by_cover
-from maild.policy.granting import Teams
 from maild.policy.grants import Grant, Principal, holders, teams_with
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
@@ -29,11 +28,6 @@ def covered_by(held: Held, absent: frozenset[int], rules: Ruleset, now_ms: int) 
         return {}
     present = [grant for user_id, grants in held.items() if user_id not in absent for grant in grants]
     return covers(deputies, present, teams_of(rules), now_ms)
-
-
-def teams_of(rules: Ruleset) -> Teams:
-    """Return the teams of rules as policy asks for them."""
-    return Teams(parents=rules.parents, closed=rules.closed)
 
 
 def covered_now(connection: Connection, rules: Ruleset, now_ms: int) -> dict[str, str]:

@@ -41,6 +41,11 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
 def sentence(orphan: Orphan) -> str:
     """Say that nobody can read a team, what becomes of its mail, and what to do."""
     team = orphan.team.id
+    if orphan.waits:
+        return (
+            f"all who can read '{orphan.inbox}' are absent, and nobody else may: its mail waits for them; `maild "
+            f"absent LOGIN --end` says that somebody is back"
+        )
     if orphan.away:
         return (
             f"all who can read '{orphan.inbox}' are absent, so its mail goes to the fallback, too; `maild absent LOGIN "

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from maild.archive.readers import find_orphans
+from maild.archive.readers import find_orphans, stood_in_for
 from maild.archive.replay import Beginning, Replay, Selection, all_replays, replay_to_undo
 from maild.archive.replayable import Chosen
 from maild.archive.search import search
@@ -42,7 +42,7 @@ def run(selection: Selection, since_ms: int | None, *, yes: bool, as_json: bool)
     with writing(here) if yes else opened(here) as database:
         with database.read() as connection:
             chosen = _chosen(connection, since_ms or 0, query)
-            unread = frozenset(orphan.inbox for orphan in find_orphans(connection, rules, now_ms()))
+            unread = stood_in_for(find_orphans(connection, rules, now_ms()))
         replaying = Replaying(database, rules, relays=here.trusted_relays, unread=unread)
         total = replaying.count(chosen)
         with Progress("replaying" if yes else "looking", total) as progress:

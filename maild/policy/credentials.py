@@ -43,15 +43,24 @@ def may_agree(
 ) -> bool:
     """Tell whether `second` may agree to a link that `maker` made for the person `user_id`.
 
-    Another administrator may, and a manager of a team that the person manages; who has been that for a week.
+    Another administrator may, and a manager of a team that the person manages; who has been that all through a week.
     """
     if second.user_id in {user_id, maker.user_id}:
         return False
-    before_ms = now_ms - AGREES_AFTER_MS
-    if all(may(second, Permission.PEOPLE, now_ms=at_ms) for at_ms in (before_ms, now_ms)):
+    moments = _moments(second, now_ms - AGREES_AFTER_MS, now_ms)
+    if all(may(second, Permission.PEOPLE, now_ms=at_ms) for at_ms in moments):
         return True
-    own = managed(second, teams, now_ms) & managed(second, teams, before_ms)
+    own = frozenset.intersection(*(managed(second, teams, at_ms) for at_ms in moments))
     return any(grant.team in own for grant in _weighty(maker, theirs, teams, now_ms))
+
+
+def _moments(who: Principal, from_ms: int, until_ms: int) -> list[int]:
+    """Return the moments of a time at which what somebody holds may have become another.
+
+    Security: who was an administrator a week ago, and has become one again just now, has not been one for a week.
+    """
+    ends = {at_ms for g in who.grants for at_ms in (g.from_ms, g.until_ms, g.revoked_ms) if at_ms is not None}
+    return sorted({from_ms, until_ms, *(at_ms for at_ms in ends if from_ms < at_ms <= until_ms)})
 
 
 def _weighty(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> list[Grant]:

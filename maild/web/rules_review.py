@@ -230,9 +230,7 @@ class Workshop:
         new = NewProposal(
             base_digest=draft.base, source=draft.text, author=visit.person.login, reason=reason, made_ms=visit.now_ms
         )
-        number = await visit.write(
-            propose, new, visit.acted(Act.RULES, about="proposal", what="proposed"), needs=_NEEDS
-        )
+        number = await visit.write(propose, new, needs=_NEEDS)
         return visit.go(f"/rules?proposed={number}")
 
     async def _place(

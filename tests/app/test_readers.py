@@ -6,6 +6,7 @@ from typing import Any
 from structlog.testing import capture_logs
 
 from maild.app.readers import Readers
+from maild.archive.absences import By, Marking, mark
 from maild.policy.roles import Role
 from tests.web.office import NOW_MS, RULES, Book, office_in, rules
 
@@ -37,3 +38,18 @@ def test_readers_are_known_anew_for_other_rules_at_once_and_for_other_grants_aft
         ("teams.unread", ["bauamt", "kreis"], False),
         ("teams.read_again", None, None),
     ]
+
+
+def test_what_is_closed_is_an_alarm_while_its_people_are_away_and_goes_nowhere_else(tmp_path: Path) -> None:
+    closed = rules(RULES.replace("{name: Bauamt, office: Amt 63}", "{name: Personalrat, closed: true}"))
+    with office_in(tmp_path / "office") as office:
+        office.user("petra", *((Role.READER, team) for team in ("poststelle", "kita", "mitglieder")))
+        office.user("karl", (Role.MANAGER, "bauamt"))
+        readers = Readers(office.database, Book(closed), lambda: NOW_MS)  # type: ignore[arg-type]
+        by = By(login="karl", user_id=None, parents={}, at_ms=NOW_MS)
+        office.database.writer.submit(mark, Marking(by=by, login="karl", from_ms=NOW_MS)).result()
+        with capture_logs() as logged:
+            readers.refresh()
+        assert readers.alarm(closed) == {"bauamt"}
+        assert readers.unread(closed) == frozenset()
+        assert [each["teams"] for each in logged] == [["bauamt"]]

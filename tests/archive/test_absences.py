@@ -25,12 +25,13 @@ from maild.archive.database import Database
 from maild.archive.filing import file
 from maild.archive.handling import Handling, Work, handle
 from maild.archive.lists import inbox, longest_free, team_counts
-from maild.archive.readers import find_orphans
+from maild.archive.readers import find_orphans, stood_in_for
 from maild.archive.return_home import Choice, Return, Settling, returned, settle
 from maild.archive.schema import entries
 from maild.archive.schema_people import audit
 from maild.archive.team_cover import Covering, answering, has_changed, note_covers, with_cover
 from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.inbox import confidential
 from maild.policy.deputies import Cover
 from maild.policy.grants import visible
 from maild.policy.roles import Role
@@ -281,6 +282,29 @@ def test_a_team_that_is_away_is_covered_by_its_deputy_team_for_so_long_and_the_l
         ("", "absent", "kita", {"deputy": "poststelle"}),
         ("", "returned", "kita", {"deputy": "poststelle"}),
     ]
+
+
+def test_what_is_closed_or_confidential_waits_for_those_who_are_away(staffed: Database) -> None:
+    text = RULES_TEXT.replace("{name: Bauamt, office: Amt 63}", "{name: Personalrat, closed: true}")
+    guarded = "  - {id: schutz, when: {subject: schutz}, then: {confidential: true}}\n"
+    council = rules(text.replace("rules:\n", f"rules:\n{guarded}"))
+
+    def found() -> dict[str, tuple[bool, bool]]:
+        with staffed.read() as connection:
+            orphans = find_orphans(connection, council, NOW_MS)
+        stands_in = stood_in_for(orphans)
+        return {each.inbox: (each.away, each.inbox in stands_in) for each in orphans}
+
+    for login, role, team in (("ben", Role.MANAGER, "bauamt"), ("anna", Role.MANAGER, "kita")):
+        given = NewGrant(login=login, role=role, team=team, from_ms=0, until_ms=None, granted_by="operator")
+        staffed.writer.submit(add_grants, given).result()
+    assert {"bauamt", "kita", confidential("kita"), confidential("bauamt")}.isdisjoint(found())
+    for login in ("anna", "ben", "dora", "carl"):
+        _mark(staffed, "operator", login, until_ms=NOW_MS + DAY_MS)
+    told = found()
+    assert (told["bauamt"], told[confidential("kita")], told[confidential("bauamt")]) == ((True, False),) * 3
+    assert told["kita"] == (True, True)  # any other team's mail is seen by somebody meanwhile
+    assert told["mitglieder.by"] == (False, True)
 
 
 def test_a_team_all_of_whose_readers_are_absent_is_an_orphan_unless_another_covers_it(staffed: Database) -> None:

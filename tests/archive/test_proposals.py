@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from maild.archive.database import Database
 from maild.archive.proposals import (
@@ -14,6 +14,7 @@ from maild.archive.proposals import (
     Verdict,
     decide,
     decided_proposals,
+    hand_on,
     proposal,
     propose,
     settle,
@@ -56,6 +57,24 @@ def test_another_decides_and_the_author_withdraws(
         found = proposal(connection, number)
         assert (found.decision, found.decided_by) == ((decision, by) if allowed else (None, None))
         assert [p.id for p in waiting_proposals(connection)] == ([] if allowed else [number])
+
+
+def test_who_made_a_proposal_does_not_decide_on_it_when_it_is_handed_on(database: Database) -> None:
+    number, other = ask(database), ask(database)
+
+    def hand(connection: Connection, arguments: list[int]) -> list[None]:
+        hand_on(connection, arguments, "karl", "chef", 1_500)
+        return [None] * len(arguments)
+
+    database.writer.submit(hand, number).result()
+    for by in ("petra", "karl"):  # who had the idea, and whose it is now
+        for decision in (Decision.APPROVED, Decision.REJECTED):
+            with pytest.raises(ForbiddenError):
+                database.writer.submit(decide, Verdict(proposal_id=number, decision=decision, by=by, at_ms=2)).result()
+    jonas = Verdict(proposal_id=number, decision=Decision.APPROVED, by="jonas", at_ms=2_000)
+    database.writer.submit(decide, jonas).result()
+    karl = Verdict(proposal_id=other, decision=Decision.APPROVED, by="karl", at_ms=2_000)
+    database.writer.submit(decide, karl).result()  # another one of hers is nothing of his
 
 
 def test_a_proposal_is_decided_once_and_keeps_the_answer(database: Database) -> None:

@@ -108,3 +108,17 @@ def test_another_one_who_has_been_that_for_a_week_agrees(number: int, grant: Gra
     second = Principal(user_id=number, login="zweite", name="", grants=(grant,))
     theirs = [_grant(Role.MANAGER, "kita")]
     assert may_agree(second, ADMINISTRATOR, 2, theirs, teams=TEAMS, now_ms=AGREES_AFTER_MS) is agrees
+
+
+@pytest.mark.parametrize(("role", "team"), [(Role.ADMINISTRATOR, None), (Role.MANAGER, "kita")])
+@pytest.mark.parametrize(
+    ("ended", "begun", "agrees"), [(50, 60, False), (50, 50, True), (60, 50, True), (None, 60, True)]
+)
+def test_who_was_that_a_week_ago_and_is_again_since_a_moment_does_not_agree(
+    role: Role, team: str | None, ended: int | None, begun: int, agrees: bool
+) -> None:
+    for early in (_grant(role, team, until=ended), _grant(role, team, revoked=ended)):
+        grants = (early, _grant(role, team, start=begun))
+        second = Principal(user_id=3, login="zweite", name="", grants=grants)
+        theirs = [_grant(Role.MANAGER, "kita")]
+        assert may_agree(second, ADMINISTRATOR, 2, theirs, teams=TEAMS, now_ms=AGREES_AFTER_MS) is agrees
