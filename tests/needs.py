@@ -18,6 +18,7 @@ PROGRAMS = {
     "clamav-daemon": ("clamd",),
     "dovecot-lmtpd": ("dovecot", "lmtp"),
     "dovecot-imapd": ("dovecot", "imap"),
+    "swaks": ("swaks",),
 }
 
 

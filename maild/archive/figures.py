@@ -239,6 +239,17 @@ def first_answers(
     ]
 
 
+def usual_answer_ms(
+    connection: Connection, *, visible: Visible, team: str, since_ms: int, until_ms: int, fewest: int = 1
+) -> int | None:
+    """Return within which time nine of ten first answers of a time came; None: there were fewer than `fewest`.
+
+    Raises NotFoundError.
+    """
+    took = first_answers(connection, visible=visible, team=team, since_ms=since_ms, until_ms=until_ms)
+    return rank(sorted(each for _, each in took), 90) if len(took) >= fewest else None
+
+
 def open_by_age(
     connection: Connection, *, visible: Visible, team: str, now_ms: int, keys: Collection[str] | None = None
 ) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from maild.authentication.standing import StandingKind, standing_of
 from maild.delivery.queue.leaving import piece
 from maild.errors import MaildError, TemporaryError
 from maild.intake.submit import Submission, Submitter
+from maild.intake.usual_answer import PLACEHOLDER, UsualAnswers
 from maild.mail.address import Address, as_address
 from maild.mail.answering import answered_subject, chained
 from maild.mail.authentication import PASS
@@ -33,7 +34,7 @@ from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.mail.local_time import local_time
 from maild.rounds import Rounds, one_by_one
-from maild.rules.filling import fill, values_of
+from maild.rules.filling import fill, placeholders_in, values_of
 from maild.rules.model import FunctionAddress, Ruleset, Template
 
 # Why a sender gets no automatic answer: who ended the duty, and what the pages have words for.
@@ -122,6 +123,7 @@ class Answers:
         self._submitter = submitter
         self._read = read
         self._now_ms = now_ms
+        self._usual = UsualAnswers(database, now_ms)
         self._rounds = Rounds(_POLL_S)
 
     def wake(self) -> None:
@@ -157,7 +159,12 @@ class Answers:
         if why is not None or path is None or template is None or sender is None:
             return
         facts = await self._read(await asyncio.to_thread(self._beginning, letter))
-        ready = _Ready(letter=letter, facts=facts, template=template, sender=sender, path=path, now_ms=now_ms)
+        usual = ""
+        if PLACEHOLDER in placeholders_in(template.text):
+            usual = await asyncio.to_thread(self._usual.of, sender.function.team, rules.organisation.language)
+        ready = _Ready(
+            letter=letter, facts=facts, template=template, sender=sender, path=path, now_ms=now_ms, usual=usual
+        )
         content = compose(_composition(rules, ready), secrets.token_hex(16))
         await self._submit(letter, content, path)
 
@@ -204,11 +211,13 @@ class _Ready:
     sender: _From
     path: Address
     now_ms: int
+    usual: str  # how long an answer takes
 
 
 def _composition(rules: Ruleset, ready: _Ready) -> Composition:
     organisation, letter, sender, key = rules.organisation, ready.letter, ready.sender, ready.facts.message_key
     about = {
+        PLACEHOLDER: ready.usual,
         "conversation.reference": letter.reference,
         "conversation.subject": letter.subject,
         "sender.name": letter.from_name,

@@ -24,6 +24,7 @@ PLACEHOLDERS = (
     "team.name",
     "team.office",
     "team.hours",
+    "team.usual_answer",
     "address.title",
     "address.mail",
     "conversation.reference",

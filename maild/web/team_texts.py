@@ -28,7 +28,8 @@ MAX_NAME = 80
 MAX_SUBJECT = 300
 MAX_TEXT = 20_000
 MAX_SIGNATURE = 1_500
-_OF_TEAMS = tuple(name for name in PLACEHOLDERS if not name.startswith(("conversation.", "sender.")))
+_ELSEWHERE = ("conversation.", "sender.", "team.usual_answer")  # what a signature cannot say
+_OF_TEAMS = tuple(name for name in PLACEHOLDERS if not name.startswith(_ELSEWHERE))
 
 
 def _(text: str) -> str:

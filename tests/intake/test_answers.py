@@ -20,6 +20,7 @@ from maild.archive.schema import messages
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.intake.answers import NO_TEMPLATE, NOBODY, OFTEN, SUSPECT, TOO_LATE, UNPROVEN, Answers
 from maild.intake.submit import Submission
+from maild.intake.usual_answer import FEWEST, sentence
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf, to_json
 from maild.mail.facts import Facts
 from maild.mail.reading import facts_of
@@ -33,7 +34,7 @@ BOOK = rules(
     RULES.replace(
         "rules:\n",
         'templates: {eingang: {subject: "Eingang {conversation.reference}", '
-        'text: "Guten Tag {sender.name}, Ihr Brief ist da. {address.mail}"}}\nrules:\n',
+        'text: "Guten Tag {sender.name}, Ihr Brief ist da. {address.mail} {team.usual_answer}"}}\nrules:\n',
     )
 )
 KITA = "kita.platzvergabe@musterstadt.example"
@@ -124,6 +125,44 @@ async def test_a_proven_sender_is_told_once_that_the_letter_has_come(office: Off
     assert facts.text.strip() == f"Guten Tag Petra, Ihr Brief ist da. {KITA}"
     assert facts.subject.startswith("Eingang ")
     assert b"Nur hier" not in content[0]
+
+
+async def test_an_acknowledgement_says_how_long_an_answer_usually_takes(office: Office) -> None:
+    content: list[bytes] = []
+    submit = office.door.submitter.submit
+
+    async def seen(asked: Submission) -> Any:
+        content.append(asked.content)
+        return await submit(asked)
+
+    async def acknowledged(number: int) -> str:
+        office.door.now_ms += 1
+        office.letter(number, proven(), sender=f"x{number}@citizen.example", author=f"x{number}@citizen.example")
+        await office.answers.once()
+        return facts_of(content[-1]).text.strip()
+
+    for number in range(FEWEST):
+        letter = office.letter(number, None, Duty("kita", "tag", "x", ""))
+        office.door.now_ms += 30 * HOUR_MS
+        await office.door.send(team="kita", conversation_id=letter, answers_id=letter)
+        if number == 1:
+            office.door.submitter.submit = seen  # type: ignore[method-assign]
+            assert "Meist" not in await acknowledged(100)  # of two nothing can be said
+            office.door.submitter.submit = submit  # type: ignore[method-assign]
+    office.door.submitter.submit = seen  # type: ignore[method-assign]
+    assert (await acknowledged(101)).endswith(f"{KITA} Meist antworten wir innerhalb von 2 Tagen.")
+
+
+SAID = {None: "", 1: "innerhalb eines Tages", DAY_MS: "eines Tages", DAY_MS + 1: "von 2 Tagen", 14 * DAY_MS: "14 Tagen",
+        15 * DAY_MS: "von 3 Wochen"}  # fmt: skip
+
+
+@pytest.mark.parametrize("took_ms", SAID)
+def test_how_long_it_takes_is_said_rounded_up(took_ms: int | None) -> None:
+    said = sentence(took_ms, "de")
+    assert SAID[took_ms] in said
+    assert bool(said) is (took_ms is not None)
+    assert bool(sentence(took_ms, "fr")) is (took_ms is not None)
 
 
 SPF_ONLY = Evidence(checked_ms=1, spf=Spf(result="pass", domain="citizen.example"))

@@ -23,6 +23,8 @@ from maild.intake.mail_programs import Account, Quota
 from maild.intake.spool import Spool
 from maild.mail.address import parse_address
 from maild.mail.envelope import Envelope, Peer, Recipient
+from maild.mail.letter import letter_parts
+from maild.mail.message import decoded, parse
 from maild.mail.reply import Reply
 from maild.policy.roles import Role
 from maild.smtp.tls import TlsFiles
@@ -239,6 +241,32 @@ async def test_smtplib_hands_a_letter_in_over_tls(
         await asyncio.to_thread(send, server.port)
     (delivery,) = programs.rows(deliveries)
     assert (delivery.recipient, delivery.reverse_path) == (PETRA, KITA)
+
+
+@pytest.mark.needs("swaks")
+@pytest.mark.parametrize(("how", "way"), [("--tls", "PLAIN"), ("--tls", "LOGIN"), ("--tlsc", "PLAIN")])
+async def test_swaks_hands_a_letter_with_a_file_in(
+    programs: Programs, tls_files: TlsFiles, tmp_path: Path, how: str, way: str
+) -> None:
+    password = programs.person("jonas", "kita")
+    plan = tmp_path / "plan.bin"
+    plan.write_bytes(bytes(range(256)) * 40)
+    async with programs.listening(tls_files, tls_first=how == "--tlsc") as server:
+        swaks = await asyncio.create_subprocess_exec(
+            "swaks", "--server", "127.0.0.1", "--port", str(server.port), how, "--auth", way, "--auth-user", "jonas",
+            "--auth-password", password, "--from", KITA, "--to", PETRA, "--header", "Subject: Der Plan",
+            "--body", "Guten Tag", "--attach", f"@{plan}", "--timeout", "30", "--hide-all",
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await swaks.communicate()
+    assert swaks.returncode == 0, said.decode()
+    (delivery,) = programs.rows(deliveries)
+    assert (delivery.recipient, delivery.reverse_path) == (PETRA, KITA)
+    (message,) = programs.rows(messages)
+    with programs.database.read() as connection:
+        octets = content.read(connection, message.digest)
+    (file,) = letter_parts(parse(octets)).attachments
+    assert decoded(octets, file) == plan.read_bytes()
 
 
 async def test_what_a_program_asks_for_about_reports_goes_with_each_delivery(programs: Programs) -> None:
