@@ -10,7 +10,7 @@ from maild.archive.handling import Undo, Undone, undoable
 from maild.archive.standing import Reach
 from maild.archive.undoing import undo
 from maild.policy.roles import Permission
-from maild.web.forms import own_path
+from maild.web.forms import own_path, whole_number
 from maild.web.visit import Visit
 
 
@@ -25,13 +25,13 @@ class Offer:
 
 async def undo_offered(visit: Visit) -> Offer | None:
     """Return what the address names of the visitor's own acts, as long as it can be undone."""
-    text = visit.request.query_params.get("undo", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
+    number = whole_number(visit.request.query_params.get("undo", ""))
+    if number is None:
         return None
-    count = await visit.read(undoable, by=visit.person.login, undo_id=int(text), now_ms=visit.now_ms)
+    count = await visit.read(undoable, by=visit.person.login, undo_id=number, now_ms=visit.now_ms)
     query = visit.request.url.include_query_params().remove_query_params("undo").query
     here = visit.request.url.path + (f"?{query}" if query else "")
-    return Offer(id=int(text), count=count, here=here) if count else None
+    return Offer(id=number, count=count, here=here) if count else None
 
 
 def _narrowed(asked: Undo, reach: Reach) -> Undo:
@@ -42,12 +42,10 @@ def _narrowed(asked: Undo, reach: Reach) -> Undo:
 
 async def undo_act(visit: Visit) -> Response:
     """Undo an act of one's own, where nobody has changed anything since."""
-    text = visit.form.get("undo", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
     teams |= visit.helps(Permission.RESPOND)
     asked = Undo(
-        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
+        id=visit.number("undo") or 0, by=visit.person.login, at_ms=visit.services.now_ms(), teams=teams,
         assigns=frozenset(team for team in teams if visit.may(Permission.ASSIGN, team)), learns=visit.services.learns,
     )  # fmt: skip
     done: Undone = await visit.write(undo, asked, narrowed=_narrowed)
