@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, select
 
-from maild.archive.queries import Related, allowed_filing
+from maild.archive.allowed import allowed_filing
+from maild.archive.queries import Related
 from maild.archive.schema import conversations, filings, messages, summaries
 from maild.policy.visible import Visible
 

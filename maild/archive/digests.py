@@ -13,8 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, literal_column, or_, select, update
 
+from maild.archive.allowed import allowed
 from maild.archive.audit import Record, record
-from maild.archive.queries import allowed
 from maild.archive.schema import conversations, duties, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import handed, mentions, seen
 from maild.archive.schema_outgoing import deliveries, notes, outgoing

@@ -16,9 +16,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, not_, or_, select, update
 
 from maild.archive.accounts import name_or
+from maild.archive.allowed import allowed, missing
 from maild.archive.content import Content, store
 from maild.archive.covering import covered, is_covered, take_over
-from maild.archive.queries import allowed, missing
 from maild.archive.schema import users
 from maild.archive.schema_outgoing import draft_files, drafts
 from maild.policy.visible import Visible

@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 
 from maild.archive.accounts import find_user, principal
+from maild.archive.allowed import allowed, allowed_filing, allowed_of, missing
 from maild.archive.copies import members_wanting
-from maild.archive.queries import allowed, allowed_filing, allowed_of, missing
 from maild.archive.schema import duties, entries, filings, messages, summaries
 from maild.archive.upserting import inserting
 from maild.errors import MaildError, NotFoundError

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from maild.archive.accounts import open_grants
-from maild.archive.queries import require_team
+from maild.archive.allowed import require_team
 from maild.archive.schema import entries, filings, messages, recipients, summaries, tags
 from maild.archive.schema_outgoing import outgoing, returns
 from maild.mail.dsn import FAILED

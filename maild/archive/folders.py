@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 
+from maild.archive.allowed import allowed
 from maild.archive.audit import Record, record
-from maild.archive.queries import allowed
 from maild.archive.schema_inbox import folders
 from maild.mail.acts import Act
 from maild.policy.visible import Visible

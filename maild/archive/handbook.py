@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true
 
 from maild.archive.accounts import name_or
+from maild.archive.allowed import allowed, missing, require_inbox, require_team
 from maild.archive.analysis import analyse
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.outgoing import survivor_of
-from maild.archive.queries import allowed, missing, require_inbox, require_team
 from maild.archive.schema import conversations, filings, summaries, users
 from maild.archive.schema_handbook import handbook, models, welcomed
 from maild.mail.acts import Act

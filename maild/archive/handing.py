@@ -15,11 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, func, insert, or_, select, text, update
 
+from maild.archive.allowed import allowed, allowed_filing
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import entry_row
 from maild.archive.notes import NewNote, add_notes
-from maild.archive.queries import allowed, allowed_filing
 from maild.archive.schema import conversations, entries, filings, summaries, tags
 from maild.archive.schema_inbox import handed
 from maild.archive.ways import end_of, forwards, open_ways

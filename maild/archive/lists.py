@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, not_, or_, select
 
 from maild.archive.accounts import name_or
+from maild.archive.allowed import allowed, allowed_entry, allowed_filing, missing, require_inbox
 from maild.archive.duties import held_conversations
-from maild.archive.queries import allowed, allowed_entry, allowed_filing, missing, require_inbox, tags_of
+from maild.archive.queries import tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
 from maild.archive.schema_outgoing import notes

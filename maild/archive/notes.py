@@ -8,9 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, insert, select, update
 
 from maild.archive.accounts import name_or
+from maild.archive.allowed import allowed, allowed_entry
 from maild.archive.audit import Record, record
 from maild.archive.outgoing import survivor_of
-from maild.archive.queries import allowed, allowed_entry
 from maild.archive.schema import conversations, entries, summaries, users
 from maild.archive.schema_inbox import mentions
 from maild.archive.schema_outgoing import notes

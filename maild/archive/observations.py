@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
+from maild.archive.allowed import allowed
 from maild.archive.prepared import Prepared
-from maild.archive.queries import allowed
 from maild.archive.schema import filings, messages, observations
 from maild.mail.ids import id_ms, message_id_at
 from maild.policy.visible import Visible

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select
 
 from maild.archive.accounts import name_or
-from maild.archive.queries import allowed_filing
+from maild.archive.allowed import allowed_filing
 from maild.archive.schema import conversations, filings, message_refs, messages, recipients, users
 from maild.archive.schema_outgoing import outgoing
 from maild.archive.threading import target_of

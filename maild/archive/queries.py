@@ -17,9 +17,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, exists, func, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
 
 from maild.archive.accounts import name_or
+from maild.archive.allowed import (
+    allowed_entry,
+    allowed_filing,
+    missing,
+)
 from maild.archive.schema import (
     conversations,
     entries,
@@ -31,7 +36,6 @@ from maild.archive.schema import (
     tags,
     users,
 )
-from maild.errors import NotFoundError
 from maild.policy.visible import Visible
 
 _NOWHERE = -1  # an id of nothing: so that what is not there costs the questions of what may not be seen
@@ -100,72 +104,6 @@ class Conversation:
     messages: tuple[Message, ...]
     entries: tuple[Entry, ...]
     related: tuple[Related, ...]
-
-
-def allowed(
-    column: ColumnElement[str], visible: Visible, conversation: ColumnElement[int] | None = None
-) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to a team that may be seen.
-
-    With the `conversation` that it belongs to, also what is seen because its entry is assigned to the asker.
-    """
-    if visible.everything:
-        return true()
-    whole = column.in_(sorted(visible.teams))
-    if conversation is None or not visible.assigned:
-        return whole
-    own = entries.alias("own_entry")
-    is_own = (
-        own.c.conversation_id == conversation,
-        own.c.team == column,
-        own.c.team.in_(sorted(visible.assigned)),
-        own.c.assignee == visible.user_id,
-    )
-    return or_(whole, exists().where(*is_own).correlate_except(own))
-
-
-def allowed_filing(visible: Visible) -> ColumnElement[bool]:
-    """Return the condition that a filing may be seen."""
-    return allowed(filings.c.team, visible, filings.c.conversation_id)
-
-
-def allowed_entry(visible: Visible) -> ColumnElement[bool]:
-    """Return the condition that an entry may be seen."""
-    return allowed(entries.c.team, visible, entries.c.conversation_id)
-
-
-def allowed_of(message_id: ColumnElement[int], team: ColumnElement[str], visible: Visible) -> ColumnElement[bool]:
-    """Return the condition that what belongs to a message in a team's inbox may be seen."""
-    if not visible.assigned:
-        return allowed(team, visible)
-    lies = filings.alias("lies_in")
-    conversation = select(lies.c.conversation_id).where(lies.c.message_id == message_id, lies.c.team == team)
-    return allowed(team, visible, conversation.correlate_except(lies).scalar_subquery())
-
-
-def missing() -> NotFoundError:
-    """Return the one answer to asking for what is not there, or not yours."""
-    return NotFoundError("there is nothing here that you may see")
-
-
-def readable(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> frozenset[int]:
-    """Return those of these messages that may be read."""
-    statement = select(filings.c.message_id).where(
-        filings.c.message_id.in_(sorted(set(message_ids))), allowed_filing(visible)
-    )
-    return frozenset(connection.scalars(statement))
-
-
-def require_team(team: str, visible: Visible) -> None:
-    """Refuse a team that may not be seen as a whole; raises NotFoundError."""
-    if not visible.everything and team not in visible.teams:
-        raise missing()
-
-
-def require_inbox(team: str, visible: Visible) -> None:
-    """Refuse a team of which nothing may be seen; raises NotFoundError. Which entries may is for `allowed_entry`."""
-    if not visible.everything and team not in visible.inboxes:
-        raise missing()
 
 
 # --- one conversation ---------------------------------------------------------------------------------------

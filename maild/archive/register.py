@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from maild.archive.queries import allowed, readable
+from maild.archive.allowed import allowed, readable
 from maild.archive.schema_outgoing import returns
 from maild.mail.dsn import FAILED
 from maild.policy.visible import Visible

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, and_, false, or_, select, text, update
 
 from maild.archive.absences import Parents, absence_of, away_now, cover_of
 from maild.archive.accounts import name_or
+from maild.archive.allowed import allowed_entry
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import NOBODY, Handling, Work, Worked, handle
-from maild.archive.queries import allowed_entry
 from maild.archive.schema import conversations, entries, summaries, users
 from maild.archive.schema_absences import absences
 from maild.archive.schema_people import audit

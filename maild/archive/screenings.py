@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, select
 
-from maild.archive.queries import Message, readable
+from maild.archive.allowed import readable
+from maild.archive.queries import Message
 from maild.archive.schema_senders import examinations
 from maild.mail.screening import NOT_LOOKED, VIRUS, Screening, from_json
 from maild.policy.visible import Visible

@@ -208,7 +208,7 @@ def _use_paper(connection: Connection, asked: Paper) -> bool:
 
 
 def remove_second_factors(connection: Connection, arguments: list[Removal]) -> list[bool]:
-    """Remove apps and codes; False where there was none."""
+    """Remove second factors; False where there was none to remove."""
     return [_remove(connection, asked) for asked in arguments]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, literal, select, update
 
+from maild.archive.allowed import allowed
 from maild.archive.commit import lock_head
 from maild.archive.handling import Undo, Undone
 from maild.archive.parting import (
@@ -31,7 +32,6 @@ from maild.archive.parting import (
     settle,
     settle_both,
 )
-from maild.archive.queries import allowed
 from maild.archive.schema import conversations, filings, messages, summaries
 from maild.archive.schema_inbox import handed, seen
 from maild.archive.schema_outgoing import drafts, notes

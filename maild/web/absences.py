@@ -20,7 +20,6 @@ from maild.policy.deputies import may_plan_absence
 from maild.policy.roles import Permission
 from maild.web.colleagues import colleagues, helpers
 from maild.web.forms import own_path
-from maild.web.handling import number_asked
 from maild.web.people import last_day
 from maild.web.people_words import ABSENCE_FAULTS
 from maild.web.shell import shell_of, team_name
@@ -105,7 +104,7 @@ async def mark_absent(visit: Visit) -> Response:
 
 async def end_absence(visit: Visit) -> Response:
     """End an absence, or call it off; who comes back is led to what happened meanwhile."""
-    ending = Ending(by=by(visit), id=number_asked(visit, "absence") or 0)
+    ending = Ending(by=by(visit), id=visit.number("absence") or 0)
     ended: int = await visit.write(end, ending, narrowed=by_whom_then)
     visit.services.feed.publish()
     if ended == visit.person.user_id and await visit.read(waiting_return, ended, visit.services.now_ms()):

@@ -76,10 +76,10 @@ async def request(visit: Visit) -> Response:
 
 async def decision(visit: Visit) -> Response:
     """Agree to what an auditor asks for, or decline: another auditor, or a manager whom it concerns."""
-    number = visit.form.get("request", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    number = visit.number("request")
+    if number is None:
         raise NotFoundError("there is no such request")
-    answer = Answer(by=asker(visit), request_id=int(number), agreed=visit.form.get("agreed") == "yes")
+    answer = Answer(by=asker(visit), request_id=number, agreed=visit.form.get("agreed") == "yes")
     await visit.write(decide, answer, narrowed=by_whom_then)
     return visit.go(own_path(visit.form.get("next", "/")))
 

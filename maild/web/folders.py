@@ -12,7 +12,6 @@ from maild.archive.folders import Dropping, Keeping, drop_folders, keep_folders
 from maild.archive.standing import Reach
 from maild.errors import NotFoundError
 from maild.policy.roles import Permission
-from maild.web.handling import number_asked
 from maild.web.visit import Visit
 
 _MAX_NAME = 40
@@ -44,7 +43,7 @@ def _narrowed(asked: Dropping, reach: Reach) -> Dropping:
 async def _drop(visit: Visit) -> Response:
     teams = frozenset(team for team in visit.visible.teams if visit.may(Permission.RESPOND, team))
     dropping = Dropping(
-        id=number_asked(visit, "folder") or 0, user_id=visit.person.user_id, login=visit.person.login, teams=teams,
+        id=visit.number("folder") or 0, user_id=visit.person.user_id, login=visit.person.login, teams=teams,
         at_ms=visit.now_ms,
     )  # fmt: skip
     await visit.write(drop_folders, dropping, narrowed=_narrowed)

@@ -84,3 +84,11 @@ def own_path(text: str) -> str:
     is_own = text.startswith("/") and not text.startswith(("//", "/\\"))
     is_plain = len(text) <= 1_000 and text.isprintable() and "\\" not in text and " " not in text
     return text if is_own and is_plain and not text.startswith(("/login", "/logout")) else "/"
+
+
+def whole_number(text: str, *, digits: int = 18) -> int | None:
+    """Return the number that a form or an address names; None for what is none, or has more digits.
+
+    Security: numbers of 18 digits fit into the columns of both databases.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

@@ -21,6 +21,7 @@ from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.inbox import team_of
 from maild.policy.roles import Permission
 from maild.web.asked import entry_asked
+from maild.web.forms import whole_number
 from maild.web.handbook_text import html_of
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
@@ -207,8 +208,8 @@ def _addresses(visit: Visit, name: str) -> list[tuple[str, str]]:
 
 
 def _typed(visit: Visit) -> _Form:
-    base, address = visit.form.get("base", "0"), visit.form.get("address", "")
-    if not (base.isascii() and base.isdigit() and len(base) < 10):
+    base, address = whole_number(visit.form.get("base", "0")), visit.form.get("address", "")
+    if base is None:
         raise HTTPException(400)
     text = visit.form.get("text", "").replace("\r\n", "\n").replace("\x00", " ").strip()[:MAX_TEXT]
     known = dict(_addresses(visit, _team_asked(visit)))
@@ -216,7 +217,7 @@ def _typed(visit: Visit) -> _Form:
         title=_line(visit.form.get("title", ""))[:MAX_TITLE],
         address=address if address in known else "",
         text=text,
-        base=int(base),
+        base=base,
     )
 
 

@@ -20,7 +20,7 @@ from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
 from maild.web.asked import conversation_asked, entry_asked, may_in
-from maild.web.handling import back_to, number_asked, overtaken
+from maild.web.handling import back_to, overtaken
 from maild.web.opening import Opened
 from maild.web.shell import Place, place_from, shell_of, team_name
 from maild.web.visit import Visit
@@ -152,7 +152,7 @@ async def hand_over(visit: Visit) -> Response:
         return await _form(visit, talk, entry, await _targets(visit, talk, entry.team), troubled="reason")
     handing = Handing(
         conversation_id=talk.id, team=entry.team, to_team=to_team, way=way, by=visit.person.login,
-        at_ms=visit.services.now_ms(), shown=number_asked(visit, "shown"), reason=reason,
+        at_ms=visit.services.now_ms(), shown=visit.number("shown"), reason=reason,
         keep="forget" not in visit.form,
     )  # fmt: skip
     needed = Permission.RESPOND if way == "back" else Permission.ASSIGN

@@ -130,17 +130,11 @@ def marks_asked(visit: Visit) -> Asked:
     return Asked(add_tags=frozenset({tag}))
 
 
-def number_asked(visit: Visit, name: str) -> int | None:
-    """Read a number of a form; None where there is none."""
-    text = visit.form.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
 # --- doing it -------------------------------------------------------------------------------------------------
 
 
 async def _carry_out(visit: Visit, talk: queries.Conversation, entry: queries.Entry, asked: Asked) -> Response:
-    shown = number_asked(visit, "shown")
+    shown = visit.number("shown")
     work = Work(
         by=visit.person.login, at_ms=visit.services.now_ms(), handlings=(asked.to(visit, talk.id, entry.team, shown),)
     )

@@ -17,7 +17,6 @@ from maild.errors import ForbiddenError, MaildError
 from maild.mail.local_time import day_end_ms
 from maild.policy.roles import Permission
 from maild.web.forms import own_path
-from maild.web.handling import number_asked
 from maild.web.language import catalogue
 from maild.web.people import inboxes_managed, last_day, person_seen
 from maild.web.people_words import ROLES
@@ -121,6 +120,6 @@ def _handed_to(connection: Connection, visit: Visit) -> tuple[Handover, ...]:
 
 async def seen(visit: Visit) -> Response:
     """Put such a letter away."""
-    read = PutAway(id=number_asked(visit, "letter") or 0, user_id=visit.person.user_id, at_ms=visit.now_ms)
+    read = PutAway(id=visit.number("letter") or 0, user_id=visit.person.user_id, at_ms=visit.now_ms)
     await visit.write(put_away, read)
     return visit.go(own_path(visit.form.get("next", "/")))

@@ -35,8 +35,6 @@ from maild.web.proofs import BUSY_RETRY_S, Proofs
 from maild.web.signing import Desk
 from maild.web.visit import Visit
 
-_MAX_DIGITS = 19
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitable:
@@ -72,12 +70,12 @@ async def overview(visit: Visit) -> Response:
 
 async def agreement(visit: Visit) -> Response:
     """Agree to a link that a colleague made, or refuse it."""
-    numbers = [visit.form.get(name, "") for name in ("number", "made")]
-    if not all(text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS for text in numbers):
+    number, made_ms = visit.number("number"), visit.number("made")
+    if number is None or made_ms is None:
         raise HTTPException(404)
     said = Agreement(
-        user_id=int(numbers[0]),
-        made_ms=int(numbers[1]),
+        user_id=number,
+        made_ms=made_ms,
         agrees=visit.form.get("do") == "agree",
         by_id=visit.person.user_id,
         teams=teams_of(visit),

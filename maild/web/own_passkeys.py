@@ -11,7 +11,6 @@ from maild.policy.credentials import second_factor_asked
 from maild.web.passkeys import Passkeys
 from maild.web.visit import Visit
 
-_MAX_DIGITS = 19
 _MAX_NAME = 60
 
 
@@ -28,11 +27,11 @@ class OwnPasskeys:
 
     async def change(self, visit: Visit) -> Response:
         """Take one up, or forget one."""
-        person, number = visit.person, visit.form.get("remove", "")
-        if not number:
+        if not visit.form.get("remove", ""):
             return await self._take_up(visit)
-        if number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS:
-            gone = PasskeyRemoval(user_id=person.user_id, login=person.login, id=int(number), at_ms=visit.now_ms)
+        person, number = visit.person, visit.number("remove")
+        if number is not None:
+            gone = PasskeyRemoval(user_id=person.user_id, login=person.login, id=number, at_ms=visit.now_ms)
             await visit.write(remove_passkeys, gone)  # pressed twice, it is gone, as was asked for
         return visit.go("/sessions/passkeys")
 

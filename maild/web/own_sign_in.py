@@ -22,8 +22,6 @@ from maild.web.problems import problem
 from maild.web.proofs import BUSY_RETRY_S, Proofs
 from maild.web.visit import Visit
 
-_MAX_DIGITS = 19
-
 
 async def overview(visit: Visit) -> Response:
     """List sessions, mail programs and what else opens the account."""
@@ -62,12 +60,12 @@ async def end(visit: Visit) -> Response:
 
 async def revoke(visit: Visit) -> Response:
     """Take back the password of one of one's own mail programs."""
-    number = visit.form.get("password", "")
-    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
+    number = visit.number("password")
+    if number is None:
         raise HTTPException(404)
     login = visit.person.login
     with suppress(NotFoundError):  # pressed twice: it is gone, as was asked for
-        await visit.write(revoke_app_passwords, Withdrawal(login=login, id=int(number), at_ms=visit.now_ms, by=login))
+        await visit.write(revoke_app_passwords, Withdrawal(login=login, id=number, at_ms=visit.now_ms, by=login))
     return visit.go("/sessions")
 
 
@@ -92,8 +90,8 @@ async def change_password(proofs: Proofs, visit: Visit) -> Response:
 
 async def put_notices_away(visit: Visit) -> Response:
     """Note that one has read what was told of one's own ways in."""
-    number = visit.form.get("up_to", "")
-    if not (number.isascii() and number.isdigit() and len(number) < _MAX_DIGITS):
+    number = visit.number("up_to")
+    if number is None:
         raise HTTPException(404)
-    await visit.write(put_away, PutAway(user_id=visit.person.user_id, up_to=int(number), at_ms=visit.now_ms))
+    await visit.write(put_away, PutAway(user_id=visit.person.user_id, up_to=number, at_ms=visit.now_ms))
     return visit.go(own_path(visit.form.get("next", "/")))

@@ -144,9 +144,9 @@ async def set_open(visit: Visit) -> Response:
 
 async def seen(visit: Visit) -> Response:
     """Take note of roles that others gave in one's teams."""
-    text = visit.form.get("up_to", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
-    noted = Noted(login=visit.person.login, inboxes=inboxes_managed(visit), up_to=number, at_ms=visit.now_ms)
+    noted = Noted(
+        login=visit.person.login, inboxes=inboxes_managed(visit), up_to=visit.number("up_to") or 0, at_ms=visit.now_ms
+    )
     await visit.write(take_note, noted)
     return visit.go(own_path(visit.form.get("next", "/")))
 

@@ -26,6 +26,7 @@ from maild.policy.visible import OPERATOR
 from maild.web import times
 from maild.web.delivery_words import waits
 from maild.web.duty_words import lines
+from maild.web.forms import whole_number
 from maild.web.language import catalogue
 from maild.web.queue_words import ACTS, DONE, LISTS, QUICKER, RESULTS, STATES, TOO_LATE
 from maild.web.shell import shell_of, team_name
@@ -145,7 +146,7 @@ async def _asked(visit: Visit) -> RecordedDelivery:
 
 def _number(text: str) -> int:
     """Return a number of the queue. Raises NotFoundError for what is none."""
-    digits = text.removeprefix("D")
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+    number = whole_number(text.removeprefix("D"))
+    if number is None:
         raise NotFoundError("not a number of the queue")
-    return int(digits)
+    return number

@@ -10,7 +10,7 @@ from maild.archive.return_home import Choice, Settling, returned, settle
 from maild.archive.standing import Reach
 from maild.errors import ForbiddenError
 from maild.policy.roles import Permission
-from maild.web.handling import number_asked
+from maild.web.forms import whole_number
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -41,14 +41,15 @@ async def choose(visit: Visit) -> Response:
     do = visit.form.get("do", "")
     choices = []
     for name, value in visit.form.items():
-        number, _, team = name.removeprefix("item-").partition(".")
-        if name.startswith("item-") and number.isascii() and number.isdigit() and len(number) < 20:
+        text, _, team = name.removeprefix("item-").partition(".")
+        number = whole_number(text, digits=19) if name.startswith("item-") else None  # the ids of letters have 19
+        if number is not None:
             wanted = {"all-back": "back", "all-stay": "stay"}.get(do, value)
-            choices.append(Choice(conversation_id=int(number), team=team, take_back=wanted == "back"))
+            choices.append(Choice(conversation_id=number, team=team, take_back=wanted == "back"))
     settling = Settling(
         user_id=visit.person.user_id,
         login=visit.person.login,
-        absence_id=number_asked(visit, "absence") or 0,
+        absence_id=visit.number("absence") or 0,
         choices=tuple(choices),
         inboxes=_answering(visit),
         visible=visit.visible,

@@ -20,6 +20,7 @@ from maild.rules.editing import (
     rules_in,
 )
 from maild.rules.rule_form import FLAGS, PRIORITIES, Operand, RuleForm
+from maild.web.forms import whole_number
 from maild.web.rules_draft import Draft, check, draft_of
 from maild.web.rules_review import Workshop
 from maild.web.rules_words import FAULTS
@@ -49,8 +50,7 @@ class Editor:
     async def text(self, visit: Visit) -> Response:
         """Show the text to be edited, with what is found in it."""
         draft = await draft_of(visit)
-        asked = visit.request.query_params.get("line", "")
-        line = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 8 else 0
+        line = whole_number(visit.request.query_params.get("line", "")) or 0
         return visit.page(
             "rules_edit.html",
             shell=await shell_of(visit),
@@ -105,8 +105,7 @@ class Editor:
         faults = form.faults()
         if faults:
             return await self._show(visit, draft, form, is_new=is_new, faults=faults)
-        at = visit.form.get("at", "")
-        place = int(at) if at.isascii() and at.isdigit() and len(at) < 6 else None
+        place = visit.number("at")
         try:
             if is_new:
                 text = await run_in_threadpool(add_rule, draft.text, form, place)

@@ -13,6 +13,7 @@ from maild.archive.proposals import Proposal, Unsettled, decided_proposals, unse
 from maild.archive.versions import Recorded, history, recorded, source_of
 from maild.errors import NotFoundError
 from maild.rules.difference import difference
+from maild.web.forms import whole_number
 from maild.web.rules_draft import findings_of
 from maild.web.rules_words import DECIDED, RuleWords
 from maild.web.shell import shell_of
@@ -89,10 +90,10 @@ async def version(visit: Visit) -> Response:
 
 def version_number(visit: Visit) -> int:
     """Return the number in the path; raises NotFoundError when it is none."""
-    text = visit.request.path_params["number"]
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    number = whole_number(visit.request.path_params["number"], digits=9)
+    if number is None:
         raise NotFoundError("no number")
-    return int(text)
+    return number
 
 
 def _version(connection: Connection, number: int) -> tuple[Recorded, str, str]:

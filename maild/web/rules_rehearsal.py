@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from maild.archive.queries import readable
+from maild.archive.allowed import readable
 from maild.errors import TemporaryError
 from maild.policy.visible import Visible
 from maild.router.comparing import Fate

@@ -19,6 +19,7 @@ from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.web.colleagues import assignable
+from maild.web.forms import whole_number
 from maild.web.handing import receivers
 from maild.web.handling import Asked, assignee_asked, marks_asked, needs_of, state_asked, tomorrow, whose_it_is
 from maild.web.handling_words import line
@@ -99,8 +100,8 @@ async def _picked(visit: Visit, team: str) -> _Picked:
     shown = {}
     for name, value in visit.form.items():
         reference = parse_reference(name.removeprefix(_PICK)) if name.startswith(_PICK) else None
-        if reference is not None and value.isascii() and value.isdigit() and len(value) < 10:
-            shown[reference] = int(value)
+        if reference is not None and (revision := whole_number(value)) is not None:
+            shown[reference] = revision
     there = await visit.read(listed, visible=visit.visible, team=team, references=list(shown)[:PAGE_SIZE])
     return {reference: (number, shown[reference]) for reference, (number, _) in there.items()}
 
@@ -165,8 +166,8 @@ async def left_as_they_are(visit: Visit, team: str) -> list[Left]:
     for each in visit.request.query_params.get("left", "").split(",")[:_MOST_LEFT]:
         name, _, text = each.partition(".")
         reference = parse_reference(name)
-        if reference is not None and text.isascii() and text.isdigit() and len(text) < 10:
-            shown[reference] = int(text)
+        if reference is not None and (revision := whole_number(text)) is not None:
+            shown[reference] = revision
     if not shown:
         return []
     there = await visit.read(listed, visible=visit.visible, team=team, references=list(shown))

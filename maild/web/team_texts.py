@@ -21,6 +21,7 @@ from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, senders
 from maild.rules.filling import fill_lines, placeholders_in, values_of
 from maild.rules.texts import PLACEHOLDERS
+from maild.web.forms import whole_number
 from maild.web.shell import shell_of, team_name
 from maild.web.visit import Visit
 
@@ -155,15 +156,15 @@ def _team_asked(visit: Visit) -> str:
 
 
 def _typed(visit: Visit) -> Typed:
-    form, base = visit.form, visit.form.get("base", "0")
-    if not (base.isascii() and base.isdigit() and len(base) < 10):
+    form, base = visit.form, whole_number(visit.form.get("base", "0"))
+    if base is None:
         raise HTTPException(400)
     is_signature = form.get("kind") == "signature"
     text = form.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
     text = "".join(c if c in "\n\t" or c.isprintable() else " " for c in text)
     return Typed(
         name=SIGNATURE if is_signature else _line(form.get("name", ""))[:MAX_NAME].strip(),
-        base=int(base),
+        base=base,
         subject="" if is_signature else _line(form.get("subject", ""))[:MAX_SUBJECT],
         text=text.strip("\n ")[: MAX_SIGNATURE if is_signature else MAX_TEXT],
         formatted=is_signature and bool(form.get("formatted")),

@@ -10,7 +10,7 @@ from maild.archive.handling import Undo, Undone, undoable
 from maild.archive.standing import Reach
 from maild.archive.undoing import kind_of, undo
 from maild.policy.roles import Permission
-from maild.web.forms import own_path
+from maild.web.forms import own_path, whole_number
 from maild.web.visit import Visit
 
 
@@ -29,15 +29,15 @@ class Offer:
 
 async def undo_offered(visit: Visit) -> Offer | None:
     """Return what the address names of the visitor's own acts, as long as it can be undone."""
-    text = visit.request.query_params.get("undo", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 18):
+    number = whole_number(visit.request.query_params.get("undo", ""))
+    if number is None:
         return None
-    count = await visit.read(undoable, by=visit.person.login, undo_id=int(text), now_ms=visit.now_ms)
+    count = await visit.read(undoable, by=visit.person.login, undo_id=number, now_ms=visit.now_ms)
     query = visit.request.url.include_query_params().remove_query_params("undo").query
     here = visit.request.url.path + (f"?{query}" if query else "")
     if not count:
         return None
-    return Offer(id=int(text), count=count, kind=await visit.read(kind_of, undo_id=int(text)), here=here)
+    return Offer(id=number, count=count, kind=await visit.read(kind_of, undo_id=number), here=here)
 
 
 def _narrowed(asked: Undo, reach: Reach) -> Undo:
@@ -49,10 +49,8 @@ def _narrowed(asked: Undo, reach: Reach) -> Undo:
 
 async def undo_act(visit: Visit) -> Response:
     """Undo an act of one's own, where nobody has changed anything since."""
-    text = visit.form.get("undo", "")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else 0
     asked = Undo(
-        id=number, by=visit.person.login, at_ms=visit.services.now_ms(), teams=frozenset(),
+        id=visit.number("undo") or 0, by=visit.person.login, at_ms=visit.services.now_ms(), teams=frozenset(),
         user_id=visit.person.user_id, learns=visit.services.learns,
     )  # fmt: skip
     done: Undone = await visit.write(undo, asked, narrowed=_narrowed)

@@ -26,6 +26,7 @@ from maild.mail.acts import Act
 from maild.policy.grants import Principal, assigned_with, may, may_with, teams_with, visible
 from maild.policy.roles import Permission
 from maild.policy.visible import NOTHING, Visible
+from maild.web.forms import whole_number
 from maild.web.pages import Pages, Surroundings
 from maild.web.services import Services
 from maild.web.times import moment
@@ -82,6 +83,10 @@ class Visit:
             return NOTHING
         who = self.session.principal
         return visible(who.grants, self.parents, self.now_ms, who.user_id)
+
+    def number(self, name: str) -> int | None:
+        """Return a number of the form; None where there is none."""
+        return whole_number(self.form.get(name, ""))
 
     def may(self, permission: Permission, team: str | None = None) -> bool:
         """Tell whether the visitor may do something."""

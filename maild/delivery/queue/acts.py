@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
-from maild.archive.queries import missing
+from maild.archive.allowed import missing
 from maild.archive.schema_outgoing import deliveries
 from maild.delivery.deliveries import OPEN, WAITING
 from maild.errors import MaildError

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, or_, select, true
 
-from maild.archive.queries import allowed_of, missing
+from maild.archive.allowed import allowed_of, missing
 from maild.archive.schema import duties
 from maild.archive.schema_outgoing import attempts, deliveries, outgoing
 from maild.delivery.deliveries import ENDED_BADLY, OPEN
