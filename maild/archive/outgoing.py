@@ -57,6 +57,14 @@ def written_of(connection: Connection, *, visible: Visible, message_ids: Iterabl
     }
 
 
+def answers_to(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, list[Written]]:
+    """Return what was written about messages, oldest first: answers, letters sent on, what maild sent by itself."""
+    found: dict[int, list[Written]] = {}
+    for each in _written(connection, visible, outgoing.c.answers_id.in_(sorted(set(message_ids)))):
+        found.setdefault(each.answers_id or 0, []).append(each)
+    return found
+
+
 def answers_since(
     connection: Connection, *, visible: Visible, conversation_id: int, since_id: int
 ) -> tuple[Written, ...]:

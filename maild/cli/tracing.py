@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from maild.archive.fates import LIMIT, Fate, Wanted, fates
+from maild.archive.outgoing import Written, answers_to
 from maild.authentication.noted import standing_noted
 from maild.authentication.standing import Standing
-from maild.cli import senders
+from maild.cli import outgoing, senders
 from maild.cli.store import by_operator, reading, remember_acts
 from maild.cli.times import local, rfc3339
 from maild.cli.verb import note, plain, put_json, read_address, settings
+from maild.delivery.queue.listing import RecordedDelivery, deliveries_of
 from maild.mail.acts import Act
 from maild.mail.ids import format_id, parse_id
 from maild.mail.screening import Screening, told
 from maild.policy.visible import OPERATOR
 from maild.rules.explain import render_route
 from maild.rules.recorded import read_recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onward:
+    """What went out because of a message: its own deliveries, and what was written about it."""
+
+    deliveries: tuple[RecordedDelivery, ...]
+    answers: tuple[Written, ...]
 
 
 def wanted(message_id: str | None, sender: str | None, recipient: str | None, since: int | None) -> Wanted:
@@ -47,14 +58,18 @@ def run(question: Wanted, *, as_json: bool) -> None:
     remember_acts(here, by_operator(Act.SEARCHED, words, what="trace"))
     with reading(here) as connection:
         found = fates(connection, visible=OPERATOR, wanted=question)
+        numbers = [fate.id for fate in found]
+        sent = deliveries_of(connection, visible=OPERATOR, message_ids=numbers)
+        answers = answers_to(connection, visible=OPERATOR, message_ids=numbers)
     examined = any(fate.evidence is not None for fate in found)
     ours = senders.our_domains(here) if examined else frozenset()
     for fate in found:
         standing = standing_noted(fate.evidence, fate.from_mail, ours)
+        onward = Onward(deliveries=sent.get(fate.id, ()), answers=tuple(answers.get(fate.id, ())))
         if as_json:
-            put_json(to_json(fate, standing))
+            put_json(to_json(fate, standing, onward))
         else:
-            put_text(fate, standing)
+            put_text(fate, standing, onward)
     if len(found) == LIMIT:
         note(f"the newest {LIMIT} only; narrow it with --since, --from or --to")
     if not found:
@@ -62,7 +77,7 @@ def run(question: Wanted, *, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def to_json(fate: Fate, standing: Standing) -> dict[str, Any]:
+def to_json(fate: Fate, standing: Standing, onward: Onward) -> dict[str, Any]:
     """Return the form for programs."""
     return {
         "id": format_id(fate.id),
@@ -92,6 +107,8 @@ def to_json(fate: Fate, standing: Standing) -> dict[str, Any]:
         "source_only": fate.source_only,
         "screening": None if fate.screening is None else _screening(fate.screening),
         "routes": list(fate.routes),
+        "deliveries": [outgoing.form(each) for each in onward.deliveries],
+        "answers": [{"id": format_id(each.message_id), "kind": each.kind} for each in onward.answers],
     }
 
 
@@ -104,7 +121,7 @@ def _reply(fate: Fate) -> str | None:
     return f"250 2.0.0 Ok: stored as {format_id(fate.id)}" if fate.origin == "smtp" else None
 
 
-def put_text(fate: Fate, standing: Standing) -> None:
+def put_text(fate: Fate, standing: Standing, onward: Onward) -> None:
     """Print the form for people."""
     sender = "<>" if fate.reverse_path is None else fate.reverse_path
     click.echo(plain(f"{format_id(fate.id)}  {local(fate.received_ms)}  {sender}  {fate.subject}"))
@@ -126,6 +143,11 @@ def put_text(fate: Fate, standing: Standing) -> None:
         put_route(route, "  ")
     for inbox in fate.inboxes:
         click.echo(plain(f"  in the inbox of {inbox.team}: {inbox.state}, conversation {fate.reference}"))
+    for each in onward.deliveries:
+        said = f" ({each.outcome})" if each.outcome else ""
+        click.echo(plain(f"  delivery D{each.id} to {each.recipient}: {each.state}{said}"))
+    for answer in onward.answers:
+        click.echo(f"  {answer.kind}: {format_id(answer.message_id)}")
     for label, value in (("problem", fate.problem), ("source only", fate.source_only)):
         if value:
             click.echo(plain(f"  {label}: {value}"))

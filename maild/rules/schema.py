@@ -119,7 +119,8 @@ _BOUNDS: dict[str, Schema] = {
     "smaller_than": _pattern(_SIZE, "Fewer octets than this: 200kB, 5MB."),
 }
 _LANGUAGE = _one_or_more({"enum": list(LANGUAGES)})
-_VERDICT = "by the relay in front: pass, fail, softfail, neutral, none, temperror, permerror."
+_VERDICT = "by maild itself, or a trusted relay in front: pass, fail, none, permerror"
+_OF = {"spf": "softfail, neutral, policy", "dkim": "neutral, policy"}
 _CONDITIONS: dict[str, Schema] = {
     "to": _ref("comparison", "Our address that the letter came by. A bare value: is."),
     "detail": _ref("comparison", "What stands behind the + of our address. A bare value: is."),
@@ -153,9 +154,9 @@ _CONDITIONS: dict[str, Schema] = {
     "bounce": _flag("It is a delivery report."),
     "reply": _flag("It belongs to a conversation that is here already."),
     "office_hours": _flag("It came while the recipient's team was at work."),
-    "spf": _ref("comparison", f"What was found of SPF {_VERDICT}"),
-    "dkim": _ref("comparison", f"What was found of DKIM {_VERDICT}"),
-    "dmarc": _ref("comparison", f"What was found of DMARC {_VERDICT}"),
+    "spf": _ref("comparison", f"What was found of SPF {_VERDICT}, {_OF['spf']}."),
+    "dkim": _ref("comparison", f"What was found of DKIM {_VERDICT}, {_OF['dkim']}."),
+    "dmarc": _ref("comparison", f"What was found of DMARC {_VERDICT}."),
     "all": _group("All of these hold."),
     "any": _group("At least one of these holds."),
     "none": _group("None of these holds."),
@@ -212,9 +213,9 @@ _MAIL: dict[str, Schema] = {
     "reply": _flag("It belongs to a conversation that is here already."),
     "received": _pattern(_MOMENT, "When it comes: 2026-12-24, or with its time 2026-12-24 09:30."),
     "file": _text("The letter itself: a file beside the rules or below them, such as samples/x.eml."),
-    "spf": _text(f"What was found of SPF {_VERDICT}"),
-    "dkim": _text(f"What was found of DKIM {_VERDICT}"),
-    "dmarc": _text(f"What was found of DMARC {_VERDICT}"),
+    "spf": _text(f"What was found of SPF {_VERDICT}, {_OF['spf']}."),
+    "dkim": _text(f"What was found of DKIM {_VERDICT}, {_OF['dkim']}."),
+    "dmarc": _text(f"What was found of DMARC {_VERDICT}."),
 }
 _NONE_OR_MORE: Schema = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}
 _EXPECT: dict[str, Schema] = {

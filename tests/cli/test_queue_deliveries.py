@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy import update
+
+from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.filing import file
+from maild.archive.schema_outgoing import outgoing
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.carrying import TakeUp, finish, own_postmaster, take_up
 from maild.delivery.queue.claiming import Claim, claim
 from maild.delivery.queue.working import End
+from maild.mail.ids import format_id
 from maild.rules.duties import Duty
-from tests.archive.samples import NOW_MS
+from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.cli.shell import Maild
 from tests.delivery.post import DAY_MS, letter, out
 
@@ -46,6 +52,20 @@ def test_deliveries_stand_beside_what_is_to_be_done(maild: Maild, site: Path) ->
     assert "a@b.example, by smtp to b.example" in shown.out
     assert "said      nothing yet" in shown.out
     assert maild("queue", "show", "D1", "--json").objects[0]["tries"] == []
+
+
+def test_a_trace_tells_of_the_deliveries_of_a_letter_and_of_what_was_written_about_it(maild: Maild, site: Path) -> None:
+    database = opened(site)
+    first = database.writer.submit(accept, acceptance(1)).result().message_id
+    sent = out(database, ("a@b.example",), number=2)
+    assert "  delivery D1 to a@b.example: queued\n" in maild("show", format_id(sent), "--trace").out
+    answers = update(outgoing).where(outgoing.c.message_id == sent).values(answers_id=first)
+    database.writer.submit(lambda connection, _: [connection.execute(answers)], None).result()
+    database.writer.submit(file, filing(sent, teams=("kita",))).result()
+    database.close()
+    (told,) = maild("show", format_id(first), "--trace", "--json").objects
+    assert told["answers"] == [{"id": format_id(sent), "kind": "answer"}]
+    assert told["deliveries"] == []
 
 
 def test_a_delivery_is_held_released_tried_and_given_up(maild: Maild, site: Path) -> None:
