@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from maild.app import logs
-from maild.app.hearing import hearing_of_filed, hearing_of_sent
+from maild.app.hearing import hearing_of_filed, hearing_of_sent, waking
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify
 from maild.app.offering import leave_to_others, offer_to
@@ -167,12 +167,13 @@ class Daemon:
             settings, database=database, rulebook=rulebook, pool=pool, submitter=submitter, key=key, now_ms=now_ms
         )
 
+        tasks = (worker, answers, copying, member_answers)
         router = Router(
             database=database,
             rulebook=rulebook,
             pool=pool,
             index=index,
-            on_filed=hearing_of_filed(feed.publish, (worker, answers, copying, member_answers)),
+            on_filed=hearing_of_filed(feed.publish, tasks),
             chance=secrets.randbits,
             unread=readers.unread,
             now_ms=now_ms,
@@ -235,6 +236,7 @@ class Daemon:
                 gauges=gauges,
                 now_ms=now_ms,
                 reload_rules=watch.reload,
+                on_released=waking(tasks),
                 submitter=submitter,
                 secret=key,
             )

@@ -36,3 +36,13 @@ def hearing_of_filed(publish: Publish, tasks: Sequence[Task]) -> Callable[[Filed
                 task.wake()
 
     return tell
+
+
+def waking(tasks: Sequence[Task]) -> Callable[[], None]:
+    """Return what is told that something held was let go: whoever carries it out looks at once."""
+
+    def tell() -> None:
+        for task in tasks:
+            task.wake()
+
+    return tell

@@ -54,6 +54,7 @@ async def open_web(
     gauges: Gauges,
     now_ms: Callable[[], int],
     reload_rules: Callable[[], Awaitable[None]],
+    on_released: Callable[[], None],
     submitter: Submitter,
     secret: bytes,
 ) -> Web:
@@ -83,6 +84,7 @@ async def open_web(
         relays=settings.trusted_relays,
         metrics=gauges.exposition,
         reload_rules=reload_rules,
+        on_released=on_released,
         learns=bool(settings.rspamd.controller),
         is_own_machine=lambda ip: is_in(ip, settings.authentication.own_networks),
         submitter=submitter,

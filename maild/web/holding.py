@@ -47,4 +47,5 @@ async def let_go(visit: Visit) -> Response:
     )
     if await visit.write(release, change, done, needs=((Permission.RESPOND, team),)):
         visit.services.feed.publish(frozenset({team}))
+        visit.services.on_released()
     return visit.go(own_path(visit.form.get("next", "")))

@@ -81,9 +81,10 @@ class Services:
 
     `now_ms` is the wall clock. `readiness` names what keeps maild from storing durably or from serving the newest
     rules, in single words; nothing when it is ready. `metrics` is the text of /metrics. `relays` are those in front
-    whose word on a sender is believed. `reload_rules` takes up the newest rules file. `learns`: a spam filter is
-    taught by what staff call spam. `is_own_machine` tells of a peer's address whether the machine is one of ours.
-    `submitter` takes what people write. `secret` is not in the database, and the same after a restart.
+    whose word on a sender is believed. `reload_rules` takes up the newest rules file. `on_released` hears that there is
+    something to carry out now. `learns`: a spam filter is taught by what staff call spam. `is_own_machine` tells of a
+    peer's address whether the machine is one of ours. `submitter` takes what people write. `secret` is not in the
+    database, and the same after a restart.
     """
 
     database: Database
@@ -98,6 +99,7 @@ class Services:
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS
     reload_rules: Callable[[], Awaitable[None]] = _reload_nothing
+    on_released: Callable[[], None] = lambda: None
     learns: bool = False
     is_own_machine: Callable[[str], bool] = lambda _: False
     secret: bytes = field(default_factory=lambda: token_bytes(32))
