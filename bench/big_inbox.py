@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Table, insert, update
 
 from bench.search import Vocabulary
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
-from maild.archive.content import compress
+from maild.archive.compression import compress
 from maild.archive.database import Database
-from maild.archive.index import IndexDocument
+from maild.archive.documents import IndexDocument
 from maild.archive.index_writer import open_index
 from maild.archive.passwords import Cost, hash_password
 from maild.archive.schema import (

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, text
 
-from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex, create_tables
+from maild.archive.documents import IndexDocument
+from maild.archive.index import PostgresIndex, SearchIndex, SqliteIndex, create_tables
 from maild.archive.metadata import metadata
 from maild.archive.schema import conversations, entries, filings, messages, summaries, tags
 from maild.archive.search import count, search

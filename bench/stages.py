@@ -17,10 +17,10 @@ from bench.load import Load
 from bench.material import SHAPES, Writer
 from bench.ranking import Functions, by_own_time, functions_of
 from bench.site import write_site
-from maild.archive import index as index_module
 from maild.archive.analysis import analyse
-from maild.archive.content import compress
-from maild.archive.index import IndexDocument, SqliteIndex, document_of
+from maild.archive.compression import compress
+from maild.archive.documents import BODY_CHARACTERS, IndexDocument, document_of
+from maild.archive.index import SqliteIndex
 from maild.cli.rules import load_rules
 from maild.config import load_settings
 from maild.confinement import child
@@ -129,7 +129,7 @@ def _read(stages: Stages, ruleset: Ruleset, order: Order, content: bytes) -> Fac
     with stages("of read_batch: document_of"):
         document_of(facts, (), order.message_id)
     with stages("of document_of: analyse the body"):
-        analyse(facts.text[: index_module.BODY_CHARACTERS])
+        analyse(facts.text[:BODY_CHARACTERS])
     return facts
 
 

@@ -8,8 +8,6 @@ Source: RFC 8878 (Zstandard)
 from __future__ import annotations
 
 import hashlib
-import sys
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,22 +15,13 @@ from typing import Protocol
 from sqlalchemy import Connection, Executable, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from maild.archive.compression import DamagedError, compress, decompress
 from maild.archive.prepared import Prepared
 from maild.archive.schema import content
-from maild.errors import MaildError, NotFoundError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from maild.errors import NotFoundError
 
 CHUNK_BYTES = 256 * 1024
-_LEVEL = 1  # measured: level 3 saves a further 4 % of mail and costs half as much again
 _ROWS = 8  # chunks bound at once: two megabytes
-
-
-class DamagedError(MaildError):
-    """What is stored is not what was written."""
 
 
 class Content(Protocol):
@@ -67,29 +56,6 @@ def held(octets: bytes) -> Held:
     pieces = range(0, max(len(octets), 1), CHUNK_BYTES)
     frames = tuple(compress(view[start : start + CHUNK_BYTES]) for start in pieces)
     return Held(hashlib.sha256(octets).digest(), len(octets), frames)
-
-
-_tools = threading.local()  # a compressor costs as much to make as it takes for a small mail
-
-
-def compress(octets: bytes | bytearray | memoryview) -> bytes:
-    """Compress one chunk."""
-    compressor: zstd.ZstdCompressor | None = getattr(_tools, "compressor", None)
-    if compressor is None:
-        compressor = _tools.compressor = zstd.ZstdCompressor(level=_LEVEL)
-    return compressor.compress(octets, compressor.FLUSH_FRAME)
-
-
-def decompress(frame: bytes) -> bytes:
-    """Undo `compress`; raises DamagedError for a frame that rotted."""
-    decompressor = zstd.ZstdDecompressor()  # outside: that there is no memory for one is no fault of the frame
-    try:
-        octets = decompressor.decompress(frame)
-    except zstd.ZstdError as error:
-        raise DamagedError("stored content cannot be decompressed") from error
-    if not decompressor.eof or decompressor.unused_data:
-        raise DamagedError("stored content is cut off, or something stands behind it")
-    return octets
 
 
 def _insert(dialect: str) -> Executable:

@@ -3,7 +3,7 @@
 The unit `file` is the only way a message reaches people. It does nothing for a message whose work items are no
 longer `accepted`, so a crash at any point, or two routers at once, route nothing twice.
 
-What comes from the worker process is made of named tuples: they pickle five times faster than frozen dataclasses.
+What comes from the worker process: `maild.archive.as_read`.
 """
 
 from __future__ import annotations
@@ -12,80 +12,26 @@ import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
+from maild.archive.as_read import Filing
 from maild.archive.commit import lock_head
 from maild.archive.duties import record
 from maild.archive.examinations import keep_evidence
 from maild.archive.hits import count
 from maild.archive.inboxes import Arrival, place
-from maild.archive.member_answers import Answering, beside_inboxes
-from maild.archive.observations import Observation, observe
+from maild.archive.member_answers import beside_inboxes
+from maild.archive.observations import observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.returns import Ties
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
 from maild.archive.threading import Threads
 from maild.archive.ways import forwards
-from maild.mail.dsn import Report
 from maild.mail.facts import Automatic
 from maild.mail.ids import REFERENCE_BITS, format_reference
 from maild.mail.inbox import confidential
-from maild.rules.duties import HOLD, Duty, confided, handed_on
-
-
-class Place(NamedTuple):
-    """Where the recipients' merged routes put a message: one team's inbox, or its confidential one."""
-
-    team: str
-    state: str  # open | closed | spam
-    priority: int  # 0 low, 1 normal, 2 high
-    tags: tuple[str, ...] = ()
-
-
-class Summary(NamedTuple):
-    """What list pages show of a message."""
-
-    date_ms: int | None
-    subject: str
-    from_name: str
-    from_mail: str
-    excerpt: str
-    attachments: int
-    automatic: int
-    source_only: str | None
-
-
-class Filing(NamedTuple):
-    """The router's decision about one message, ready to be written.
-
-    `parents` are the teams above those to which something is assigned, as (team, parent); `at_ms` is now, for what
-    depends on it: duties. `into` is the conversation that an answer of ours goes into, whatever it refers to.
-    """
-
-    message_id: int
-    direction: str
-    summary: Summary
-    author: str  # key of the From address, "" when it cannot be read
-    people: tuple[str, ...]
-    message_key: str | None
-    references: tuple[str, ...]
-    places: tuple[Place, ...]
-    reference_bits: int  # chance for the reference, should this open a conversation
-    rules_version: str
-    trace: bytes
-    problem: str | None = None
-    hits: tuple[str, ...] = ()  # the rules that matched, once for each recipient
-    duties: tuple[Duty, ...] = ()
-    parents: tuple[tuple[str, str], ...] = ()
-    at_ms: int = 0
-    observations: tuple[Observation, ...] = ()
-    evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
-    report: Report | None = None  # it is a delivery report
-    delivery_id: int | None = None  # it came to the envelope token of this delivery of ours
-    into: int | None = None
-    answering: Answering | None = None  # it came to the reply address of a copy of ours
+from maild.rules.duties import HOLD, confided, handed_on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

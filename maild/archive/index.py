@@ -19,38 +19,16 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, Index, Integer, MetaData, Table, delete, select, text
 from sqlalchemy.dialects.postgresql import TSVECTOR, insert
 
 from maild.archive import analysis
-from maild.mail.facts import Facts, Mailbox
+from maild.archive.documents import FIELDS, IndexDocument
 
-FIELDS = ("subject", "sender", "recipients", "cc", "envelope", "filenames", "body")
-# Characters that are analysed of each; what is beyond is not found. A PostgreSQL tsvector holds 1 MB.
-BODY_CHARACTERS = 200_000
-HEADER_CHARACTERS = 10_000
 VECTOR_BYTES = 1_000_000
 _FORMAT = 1_000 * 1 + analysis.VERSION  # an index written otherwise is emptied and filled again
-
-
-class IndexDocument(NamedTuple):
-    """The analysed text of one message, a field for each thing one can ask for.
-
-    `envelope` holds the recipients of the envelope: they may name teams that a reader does not know of, so only the
-    operator's search looks there. `revision` is 0 until the message is filed.
-    """
-
-    message_id: int
-    revision: int = 0
-    subject: str = ""
-    sender: str = ""
-    recipients: str = ""
-    cc: str = ""
-    envelope: str = ""
-    filenames: str = ""
-    body: str = ""
 
 
 class SearchIndex(Protocol):
@@ -70,31 +48,6 @@ class SearchIndex(Protocol):
 
     def close(self) -> None:
         """Let go of the database."""
-
-
-def _mailboxes(mailboxes: Iterable[Mailbox]) -> str:
-    return "\n".join([f"{m.name} {m.mail}" for m in mailboxes])
-
-
-def document_of(
-    facts: Facts, envelope_recipients: tuple[str, ...], message_id: int, revision: int = 0
-) -> IndexDocument:
-    """Analyse what a message is found by. Runs where the message was parsed: its text is not ours."""
-
-    def header(words: str) -> str:
-        return analysis.analyse(words[:HEADER_CHARACTERS])
-
-    return IndexDocument(
-        message_id=message_id,
-        revision=revision,
-        subject=header(facts.subject),
-        sender=header(_mailboxes(facts.senders + facts.reply_to)),
-        recipients=header(_mailboxes(facts.to)),
-        cc=header(_mailboxes(facts.cc)),
-        envelope=header("\n".join(envelope_recipients)),
-        filenames=header("\n".join([a.name for a in facts.attachments])),
-        body=analysis.analyse(facts.text[:BODY_CHARACTERS]),
-    )
 
 
 class SqliteIndex:

@@ -18,7 +18,8 @@ from pathlib import Path
 import structlog
 
 from maild.archive.database import Database
-from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex
+from maild.archive.documents import IndexDocument
+from maild.archive.index import PostgresIndex, SearchIndex, SqliteIndex
 
 # Read documents from the archive: those filed after a revision, in order of their revision, at most so many; none
 # when there are no more. Called on the index's thread; may take its time.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, select
 
 from maild.archive.accounts import User, find_user, principal
+from maild.archive.as_read import Answering, Filing
 from maild.archive.copies import Parents, copy_of
 from maild.archive.examinations import evidence_of
 from maild.archive.schema import conversations, filings, message_refs, messages, recipients, summaries, users
@@ -27,18 +27,6 @@ from maild.mail.screening import from_json
 from maild.policy.grants import may
 from maild.policy.roles import Permission
 from maild.rules.duties import MEMBER_ANSWER, Duty
-
-if TYPE_CHECKING:
-    from maild.archive.filing import Filing
-
-
-class Answering(NamedTuple):
-    """A message came to a reply address. `alone`: to no other address; `bounced`: with the null reverse-path."""
-
-    letter_id: int
-    user_id: int
-    alone: bool
-    bounced: bool
 
 
 def beside_inboxes(connection: Connection, work: Sequence[Filing]) -> list[Filing]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select
 
 from maild.archive.allowed import allowed
+from maild.archive.as_read import Observation
 from maild.archive.prepared import Prepared
 from maild.archive.schema import filings, messages, observations
 from maild.mail.ids import id_ms, message_id_at
@@ -21,14 +21,6 @@ from maild.policy.visible import Visible
 
 _EXAMPLES = 5
 _INSERT = Prepared(insert(observations))
-
-
-class Observation(NamedTuple):
-    """A rule that only observes has matched a message's recipient. `would`: actions as in a trace."""
-
-    rule: str
-    recipient: str
-    would: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from maild.archive.content import DamagedError, decompress
+from maild.archive.compression import DamagedError, decompress
 from maild.archive.queries import Message, message
 from maild.archive.replay import last_refiled
 from maild.archive.schema import messages, recipients, rules_versions, summaries

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
+from maild.archive.as_read import Place
 from maild.archive.commit import lock_head
-from maild.archive.filing import Place
 from maild.archive.inboxes import Arrival, entry_by_rules
 from maild.archive.replayable import IMPORT, Places, places_in
 from maild.archive.schema import entries, filings, messages, recipients, replayed, summaries, tags

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, exists, func, select
 
-from maild.archive.content import DamagedError, decompress
+from maild.archive.as_read import Place
+from maild.archive.compression import DamagedError, decompress
 from maild.archive.examinations import evidence_of
-from maild.archive.filing import Place
 from maild.archive.schema import messages, recipients, summaries
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import Evidence

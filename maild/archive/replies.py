@@ -9,24 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text
 
+from maild.archive.as_read import Question
 from maild.archive.prepared import PreparedIn
 from maild.archive.schema import message_refs, summaries
 from maild.archive.threading import target_of
 from maild.mail.conversation import takes_part
-
-
-class Question(NamedTuple):
-    """What of a message decides. `ours`: it was written here."""
-
-    message_id: int
-    author: str  # key of the From address, "" when it cannot be read
-    ours: bool
-    references: tuple[str, ...]
-
 
 _REFERRED = PreparedIn(
     lambda targets: (

@@ -12,7 +12,8 @@ from sqlalchemy import BigInteger, Column, ColumnElement, MetaData, Table, Text,
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.sql.selectable import Select
 
-from maild.archive.index import FIELDS, PREFIXES, postgres_index
+from maild.archive.documents import FIELDS
+from maild.archive.index import PREFIXES, postgres_index
 from maild.archive.search_filter import within
 from maild.archive.search_query import And, Not, Or, Query, Words
 

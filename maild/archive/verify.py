@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, exists, func, select
 from maild.archive import content as store
 from maild.archive.audit import broken_records
 from maild.archive.chain import GENESIS, Link, extend
+from maild.archive.compression import DamagedError
 from maild.archive.schema import chain_head, content, messages, recipients, summaries
 from maild.errors import NotFoundError
 
@@ -107,7 +108,7 @@ def _check_content(connection: Connection, row: Row[tuple[object, ...]], *, full
     except NotFoundError:
         yield Finding(message_id=row.id, sequence=row.sequence, text="content is missing")
         return
-    except store.DamagedError:
+    except DamagedError:
         yield Finding(message_id=row.id, sequence=row.sequence, text="content cannot be decompressed")
         return
     if state.digest() != bytes(row.digest) or size != row.size:

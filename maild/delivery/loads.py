@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from maild.archive.content import DamagedError
+from maild.archive.compression import DamagedError
 from maild.archive.database import Database
 from maild.delivery.above import CIRCLING, Arrival, above_copy, above_sent_on, has_circled
 from maild.delivery.copy_loads import HeadOfCopy, no_copies

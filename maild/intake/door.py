@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from maild.archive.content import DamagedError
+from maild.archive.compression import DamagedError
 from maild.confinement import ConfinementError, Pool
 from maild.intake.admit import refusal
 from maild.intake.inspection import Inspection

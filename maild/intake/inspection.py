@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import structlog
 
-from maild.archive.content import DamagedError
+from maild.archive.compression import DamagedError
 from maild.authentication.disposition import Fate
 from maild.authentication.dmarc import Discovered
 from maild.authentication.examiner import Dialogue, Examiner, Limit

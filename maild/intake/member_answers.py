@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from maild.archive import content
 from maild.archive.audit import Record, record
-from maild.archive.content import DamagedError, held
+from maild.archive.compression import DamagedError
 from maild.archive.database import Database
 from maild.archive.duties import OURSELVES, Ending, RecordedDuty, end, waiting_duties
 from maild.archive.member_answers import Asked, objection
@@ -224,7 +224,7 @@ class MemberAnswers:
                 "bcc": "", "subject": said.subject, "text": answer.text, "after": "waiting",
             },
             files=tuple(
-                NewFile(name=file.name, media_type=file.media_type, content=held(file.octets)) for file in answer.files
+                NewFile(name=f.name, media_type=f.media_type, content=content.held(f.octets)) for f in answer.files
             ),
             at_ms=self._now_ms(),
         )  # fmt: skip

@@ -11,7 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from maild.archive.content import CHUNK_BYTES, compress, decompress
+from maild.archive.compression import compress, decompress
+from maild.archive.content import CHUNK_BYTES
 
 _PIECE = 64 * 1024
 

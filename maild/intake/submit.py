@@ -17,15 +17,16 @@ from typing import Protocol
 import structlog
 from sqlalchemy import Connection
 
+from maild.archive.as_read import Filing
 from maild.archive.audit import Record, record
 from maild.archive.automatic import require_due
 from maild.archive.commit import Acceptance, Addressee, accept, lock_head
 from maild.archive.content import Held, held
+from maild.archive.documents import IndexDocument
 from maild.archive.drafts import OPEN, draft_state, set_draft, stop_draft
 from maild.archive.duties import OURSELVES, Ending, end
 from maild.archive.entries import StateChange, set_states
-from maild.archive.filing import Filed, Filing, file
-from maild.archive.index import IndexDocument
+from maild.archive.filing import Filed, file
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
 from maild.archive.standing import Allowed, Need, Standing, Talks, while_allowed

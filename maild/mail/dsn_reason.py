@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 
 from maild.mail.dsn import DELAYED, FAILED, PASSING
-from maild.mail.dsn_phrases import WORDS
+from maild.mail.dsn_phrases import words
 
 _LONGEST = 4_000
 _LONGEST_SAID = 1_500
@@ -71,7 +71,7 @@ def reply_in(text: str) -> str:
 def reason_in(text: str) -> str:
     """Return the reason that words give, "" where they give none."""
     said = text[:_LONGEST_SAID].replace("\u2019", "'").replace("_", " ")
-    return next((reason for reason, words in WORDS if words.search(said)), "")
+    return next((reason for reason, phrases in words() if phrases.search(said)), "")
 
 
 def allowance(number: int) -> int:

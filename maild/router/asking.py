@@ -6,8 +6,9 @@ import asyncio
 import pickle
 from collections.abc import Callable, Sequence
 
+from maild.archive.as_read import Question
 from maild.archive.database import Database
-from maild.archive.replies import Question, replies
+from maild.archive.replies import replies
 from maild.confinement import Pool, Streamed
 from maild.router.reading import Order, Reading
 from maild.rules.in_worker import RulesWanted

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Row, select
 
-from maild.archive.content import DamagedError, chunks, read
+from maild.archive.compression import DamagedError
+from maild.archive.content import chunks, read
 from maild.archive.database import Database
-from maild.archive.index import IndexDocument, document_of
+from maild.archive.documents import IndexDocument, document_of
 from maild.archive.schema import messages, recipients, summaries
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError

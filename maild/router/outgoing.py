@@ -9,8 +9,8 @@ import pickle
 from collections.abc import Callable
 from typing import Protocol
 
-from maild.archive.filing import Filing
-from maild.archive.index import IndexDocument
+from maild.archive.as_read import Filing
+from maild.archive.documents import IndexDocument
 from maild.confinement import ConfinementError, Pool
 from maild.router.reading import Addressed, Order, Reading, read_one
 from maild.rules.in_worker import RulesWanted

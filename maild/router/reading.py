@@ -8,11 +8,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-from maild.archive.content import compress
-from maild.archive.filing import Filing, Place, Summary
-from maild.archive.index import IndexDocument, document_of
-from maild.archive.observations import Observation
-from maild.archive.replies import Question
+from maild.archive.as_read import Filing, Observation, Place, Question, Summary
+from maild.archive.compression import compress
+from maild.archive.documents import IndexDocument, document_of
 from maild.authentication.relayed import evidence_of
 from maild.mail.address import fold
 from maild.mail.authentication import Verdicts

@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from maild.archive.content import DamagedError, chunks, read
+from maild.archive.compression import DamagedError
+from maild.archive.content import chunks, read
 from maild.archive.database import Database
 from maild.archive.reports import Arrived, Candidate, candidate, candidates, newest, record
 from maild.authentication.noted import standing_noted

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from maild.archive.content import compress
+from maild.archive.compression import compress
 from maild.archive.replayable import Places, kept_routes, places_of
 from maild.mail.authentication import Verdicts
 from maild.router.comparing import Fate

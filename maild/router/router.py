@@ -14,10 +14,11 @@ from functools import partial
 
 import structlog
 
-from maild.archive.content import DamagedError
+from maild.archive.as_read import Filing
+from maild.archive.compression import DamagedError
 from maild.archive.database import Database
-from maild.archive.filing import Filed, Filing, file
-from maild.archive.index import IndexDocument
+from maild.archive.documents import IndexDocument
+from maild.archive.filing import Filed, file
 from maild.archive.index_writer import IndexWriter
 from maild.archive.work import Waiting, waiting, waiting_ids
 from maild.authentication.examiner import Dialogue, Examiner

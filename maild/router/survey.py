@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from threading import local
 from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
-from maild.archive.content import DamagedError, chunks, read_many
+from maild.archive.compression import DamagedError
+from maild.archive.content import chunks, read_many
 from maild.archive.database import Database
 from maild.confinement import ConfinementError, Streamed, StreamError, Worker
 from maild.errors import NotFoundError, TemporaryError

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from maild.archive import content
-from maild.archive.content import DamagedError
+from maild.archive.compression import DamagedError
 from maild.archive.database import Database
 from maild.archive.lessons import Learnt, Lesson, learnt, waiting_lessons
 from maild.errors import NotFoundError

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from maild.archive.filing import Filing
-from maild.archive.member_answers import Answering
+from maild.archive.as_read import Answering, Filing
 from maild.mail.envelope_token import delivery_among, delivery_of
 from maild.mail.reply_token import claim_of
 from maild.router.reading import Order, Reading

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from maild.archive.as_read import Filing, Place, Summary
 from maild.archive.commit import Acceptance, Addressee
 from maild.archive.content import held
-from maild.archive.filing import Filing, Place, Summary
 from maild.mail.ids import message_id_at
 from maild.rules.duties import Duty
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert
 
-from maild.archive.index import IndexDocument, PostgresIndex, SearchIndex, SqliteIndex, create_tables, document_of
+from maild.archive.documents import IndexDocument, document_of
+from maild.archive.index import PostgresIndex, SearchIndex, SqliteIndex, create_tables
 from maild.archive.metadata import metadata
 from maild.archive.schema import (
     conversations,

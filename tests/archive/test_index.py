@@ -11,17 +11,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from maild.archive import index_writer
-from maild.archive.index import (
-    BODY_CHARACTERS,
-    VECTOR_BYTES,
-    IndexDocument,
-    PostgresIndex,
-    SearchIndex,
-    SqliteIndex,
-    create_tables,
-    document_of,
-    vector_of,
-)
+from maild.archive.documents import BODY_CHARACTERS, IndexDocument, document_of
+from maild.archive.index import VECTOR_BYTES, PostgresIndex, SearchIndex, SqliteIndex, create_tables, vector_of
 from maild.archive.index_writer import IndexWriter
 from maild.mail.facts import Attachment, Facts, Mailbox
 

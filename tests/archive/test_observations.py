@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from maild.archive.as_read import Observation
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
-from maild.archive.observations import Example, Observation, Observed, mail_count, observed
+from maild.archive.observations import Example, Observed, mail_count, observed
 from maild.mail.address import Address
 from maild.policy.visible import NOTHING, OPERATOR, Visible
 from maild.router.reading import Addressed, Order, read_one

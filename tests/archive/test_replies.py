@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
+from maild.archive.as_read import Question
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
 from maild.archive.received import received
-from maild.archive.replies import Question, replies
+from maild.archive.replies import replies
 from maild.archive.schema import messages
 from tests.archive.samples import NOW_MS, acceptance, filing
 

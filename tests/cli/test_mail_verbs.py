@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maild.archive.content import compress
+from maild.archive.compression import compress
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
 from maild.cli.store import writing

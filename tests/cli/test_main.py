@@ -102,3 +102,17 @@ def test_a_reader_that_has_enough_is_no_error(site: Path) -> None:
 
 def test_the_version_is_told(maild: Maild) -> None:
     assert re.fullmatch(r"maild \d+\.\d+\.\d+\n", maild("--version").out)
+
+
+def test_what_cannot_be_printed_is_an_error(site: Path) -> None:
+    environ = os.environ | {"MAILD_CONFIG": str(site / "maild.toml")}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "maild", "user", "list"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environ,
+            cwd=ROOT,
+        )
+    assert (done.returncode, done.stderr) == (75, b"maild: the disk is full; make room, then try again\n")

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from maild.archive.as_read import Observation
 from maild.archive.commit import accept
 from maild.archive.filing import file
-from maild.archive.observations import Observation
 from maild.archive.versions import BY_HAND, Version, record
 from maild.cli.store import carry_out
 from maild.config import load_settings

@@ -39,10 +39,8 @@ async def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, call: str
     point, quick, whole = POINTS[call]
     step, died, points = scaled(quick, whole), True, 0
     seed = Daemon(tmp_path)
-    seed.start()
-    seed.stop()
     while died and points < scaled(3, 400):
-        shutil.rmtree(seed.data_dir)
+        shutil.rmtree(seed.data_dir, ignore_errors=True)
         ledger = Ledger()
         injection = f"{call}:signal=SIGKILL:when={point}"
         try:
@@ -61,4 +59,4 @@ async def test_a_kill_at_any_system_call_loses_nothing(tmp_path: Path, call: str
         assert verdict.clean, f"{call} {point}: {verdict}"
         point, points = point + step, points + 1
     print(f"{call}: {points} points, last {point - step}")
-    assert points > 0
+    assert died or points > 1, "the slice's point is past the end"

@@ -14,10 +14,11 @@ from sqlalchemy import Table, select
 
 from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.app_passwords import NewAppPassword, add_app_passwords, new_secret, shown
+from maild.archive.as_read import Filing
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.filing import Filing, file
-from maild.archive.index import IndexDocument
+from maild.archive.documents import IndexDocument
+from maild.archive.filing import file
 from maild.archive.passwords import Cost, hash_password
 from maild.intake.mail_programs import MailPrograms
 from maild.intake.spool import Spool

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import Table, func, select, update
 
 from maild.archive import content, queries
+from maild.archive.as_read import Filing, Place, Summary
 from maild.archive.commit import accept
-from maild.archive.content import compress
+from maild.archive.compression import compress
 from maild.archive.database import Database
+from maild.archive.documents import IndexDocument
 from maild.archive.drafts import Draft, Editor, Save, draft, save_drafts
-from maild.archive.filing import Filing, Place, Summary, file
-from maild.archive.index import IndexDocument
+from maild.archive.filing import file
 from maild.archive.lists import inbox
 from maild.archive.outgoing import answers_since, written_of, written_to
 from maild.archive.schema import conversations, entries, filings, messages, recipients, summaries

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from maild.archive.as_read import Question
 from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.documents import IndexDocument
 from maild.archive.examinations import evidence_of
 from maild.archive.filing import file
-from maild.archive.index import IndexDocument
-from maild.archive.replies import Question
 from maild.archive.schema import content, entries, filings, recipients, summaries, tags
 from maild.archive.schema_outgoing import deliveries, returns
 from maild.authentication.examiner import Examiner, Terms

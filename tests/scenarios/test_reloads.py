@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from maild.archive.content import decompress
+from maild.archive.compression import decompress
 from maild.mail.ids import parse_id
 from maild.rules.recorded import each_rule
 from tests.scenarios.site import RULES, Site

@@ -11,7 +11,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from maild.archive.content import decompress
+from maild.archive.compression import decompress
 from maild.mail.authentication import TrustedRelays
 from maild.router.reading import Addressed, Order, read_one
 from maild.rules.recorded import each_rule

@@ -201,7 +201,7 @@ def test_a_trace_that_cannot_be_read_is_a_sentence_and_no_error(office: Office) 
             )
         return [None] * len(_items)
 
-    from maild.archive.content import compress
+    from maild.archive.compression import compress
 
     for octets in (b"", b"rot", compress(b"{"), compress(b"{}"), compress(b"7")):
         office.database.writer.submit(spoil, octets).result()

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from maild.archive.content import decompress
+from maild.archive.compression import decompress
 from maild.archive.prepared import Prepared
 from maild.archive.schema import content, messages, recipients
 from maild.errors import NotFoundError
