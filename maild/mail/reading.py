@@ -69,6 +69,31 @@ def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False
     )  # fmt: skip
 
 
+def facts_for_rules(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False) -> Facts:
+    """Read of a message what rules may ask for, as `facts_of` does, and leave out what they cannot.
+
+    Left out are its date, key, excerpt and report, and to whom it says that it goes and would be answered.
+    """
+    message = parse(content, limits)
+    letter = letter_parts(message)
+    head = _Head(message.fields, limits)
+    body, related_names = _text_of(content, letter)
+    shown = letter.attachments + tuple(p for p in letter.related if p.content_id not in related_names)
+    senders = head.mailboxes("from")
+    for key in ("reply-to", "to", "cc"):
+        head.look_at(key)
+    automatic, auto_submitted, list_id = _automatic(head, message.root)
+    is_report = automatic is Automatic.REPORT or report_of(content, message, null_path=null_path) is not None
+    return Facts(
+        subject=head.value("subject"), senders=senders,
+        references=references_of(head.raw("references"), head.raw("in-reply-to"), _first_key(head.raw("message-id"))),
+        automatic=Automatic.REPORT if is_report else automatic, auto_submitted=auto_submitted, list_id=list_id,
+        attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
+        text=body, fields=message.fields, size_bytes=len(content),
+        source_only=message.source_only or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
+    )  # fmt: skip
+
+
 def head_facts_of(content: bytes, limits: Limits = LIMITS) -> Facts:
     """Read what the header of a message says; of its body, no more than whether it keeps within the limits.
 
@@ -120,6 +145,12 @@ class _Head:
                 self.over = self.over or "addresses"
                 break
         return mailboxes
+
+    def look_at(self, key: str) -> None:
+        """Note the limit that reading the addresses of a field would break."""
+        # Not one more address than characters: most lists need not be read to know.
+        if sum(len(field.written) + 1 for field in self.by_key.get(key, ())) >= self.limits.addresses:
+            self.mailboxes(key)
 
 
 def _text_of(content: bytes, letter: Letter) -> tuple[str, frozenset[str]]:

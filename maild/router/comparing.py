@@ -115,7 +115,7 @@ class _Tally:
         self.recipients += len(recipients)
         untouched = self._versions.untouched if self._is_worth_it() else None
         body = untouched is None or untouched.reads_body
-        letter, readings = letter_of(octets, asked, body=body), dict[str, Reading]()
+        letter, readings = letter_of(octets, asked, body=body, filed=False), dict[str, Reading]()
         places = None if untouched is None else untouched.places(letter, recipients, readings)
         self._looked += untouched is not None
         if places is not None:
@@ -124,7 +124,7 @@ class _Tally:
                 self._count(teams, teams)
             return
         if not body:
-            letter, readings = letter_of(octets, asked), {}
+            letter, readings = letter_of(octets, asked, filed=False), {}
         old, new, known = self._versions
         were = route_all(old, letter, recipients, readings)
         would_be = None if known is None else known.routes(letter, recipients, were, readings)

@@ -15,7 +15,7 @@ from maild.errors import AddressError
 from maild.mail.address import Address, parse_path
 from maild.mail.authentication import UNREAD, Verdicts, verdicts_of
 from maild.mail.facts import Facts
-from maild.mail.reading import facts_of, head_facts_of
+from maild.mail.reading import facts_for_rules, facts_of, head_facts_of
 from maild.rules.model import Letter
 
 
@@ -76,16 +76,17 @@ def addresses_of(texts: Iterable[str]) -> list[Address]:
     return [address for text in texts if (address := address_of(text)) is not None]
 
 
-def letter_of(octets: bytes | None, about: Circumstances, *, body: bool = True) -> Letter:
+def letter_of(octets: bytes | None, about: Circumstances, *, body: bool = True, filed: bool = True) -> Letter:
     """Return a message as the rules see it; without octets, by its envelope alone. Never raises for mail.
 
-    Without `body` it is read for rules that ask for nothing of that.
+    Without `body` it is read for rules that ask for nothing of that; if it is not to be `filed`, for rules alone.
     """
     unread = octets is None or about.source_only is not None
     if octets is None or unread:
         facts = Facts(source_only=about.source_only or "crash", size_bytes=about.size)
     elif body:
-        facts = facts_of(octets, null_path=not about.reverse_path)
+        read = facts_of if filed else facts_for_rules
+        facts = read(octets, null_path=not about.reverse_path)
     else:
         facts = head_facts_of(octets)
     # What refers to nothing is no reply, and nobody need be asked.

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.accounts import User
-from maild.archive.drafts import being_written
+from maild.archive.drafts import Writing, being_written
 from maild.archive.entries import Look, Reading, has_read, mark_seen, note_readings
+from maild.archive.handing import also_in
 from maild.archive.handling import known_tags
 from maild.archive.lists import FILTERS
 from maild.mail.ids import parse_id, parse_reference
@@ -66,9 +67,9 @@ async def conversation(visit: Visit) -> Response:
         may_respond={e.team for e in talk.entries if visit.may_with(Permission.RESPOND, e)},
         may_write=[(e.team, team_name(visit, e.team)) for e in talk.entries if visit.may_with(Permission.DRAFT, e)],
         answer_to=answered(talk, None).id,
-        notes=await notes_between(visit, talk),
-        fates=await fates(visit, talk.messages),
-        drafts=await visit.read(being_written, visible=visit.visible, by=await editor(visit), conversation_id=talk.id),
+        notes={} if visit.is_live else await notes_between(visit, talk),
+        fates={} if visit.is_live else await fates(visit, talk.messages),
+        drafts=() if visit.is_live else await _drafts(visit, talk),
         said=visit.request.query_params.get("said", ""),
         models=await models_of(visit, talk.id),
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
@@ -80,7 +81,7 @@ async def conversation(visit: Visit) -> Response:
         undo=await undo_offered(visit),
         parted_from=parse_reference(visit.request.query_params.get("from", "")),
         there=there_now(visit, talk),
-        mentionable=await mentionable(visit, talk),
+        mentionable=[] if visit.is_live else await mentionable(visit, talk),
         consent={number: image_consent(visit, number) for number in opened},
         duty_lines=await duty_lines(visit, talk.messages),
         duty_team=partial(team_name, visit),
@@ -88,6 +89,11 @@ async def conversation(visit: Visit) -> Response:
         older_open=bool(asked),
         here_url=_here_url(visit, talk.reference),
     )
+
+
+async def _drafts(visit: Visit, talk: queries.Conversation) -> tuple[Writing, ...]:
+    by = await editor(visit)
+    return await visit.read(being_written, visible=visit.visible, by=by, conversation_id=talk.id)
 
 
 def _around(connection: Connection, visit: Visit, talk: queries.Conversation) -> _Around:
@@ -119,6 +125,9 @@ def _place(visit: Visit, talk: queries.Conversation, visible: Visible) -> Place 
 
 
 async def _open(visit: Visit, talk: queries.Conversation) -> dict[int, Opened]:
+    # To whom a letter was written is told only where other teams have it, too (`stories`).
+    if visit.is_live and not await visit.read(also_in, visible=visit.visible, conversation_id=talk.id):
+        return {}
     asked = {parse_id(text) for text in visit.request.query_params.getlist("open")[:_MAX_ASKED]}
     newest = talk.messages[-1]
     recent = {m.id for m in talk.messages[-_EAGER:] if m.size <= _EAGER_BYTES} | {newest.id}

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
@@ -28,6 +30,7 @@ from maild.web.visit import Visit, cookie_name
 
 LOOK_S = 1.0  # how often the archive is asked for what another process filed
 _BEAT = 15  # looks between two signs of life
+_ASKS = 5  # looks between two questions whether the session holds, when nothing is to be told; _BEAT is a multiple
 _MAX_STREAMS = 500
 _MAX_OF_ONE = 12
 
@@ -83,37 +86,56 @@ async def _be_there(visit: Visit, there: contextlib.ExitStack) -> None:
     feed.publish(teams)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """How far an open page has been told; `own`: what is theirs of inboxes in which they see nothing else."""
+
+    revision: int
+    step: tuple[int, int]
+    own: dict[str, tuple[int, ...]]
+
+
 async def _events(visit: Visit) -> AsyncIterator[str]:
     feed = visit.services.feed
-    seen, moved = await visit.read(newest_revision), await visit.read(newest_step)
-    own = await visit.read(own_marks, visible=visit.visible)
+    may_see = visit.visible
+    known = await visit.read(_known, may_see)
     looks = 0
     with feed.subscribe() as subscription:
         yield "retry: 3000\n: listening\n\n"
         while not feed.closed:
             teams = await subscription.wait(LOOK_S)
-            may_see = await run_in_threadpool(_still_visible, visit)
-            if may_see is None:
+            looks += 1
+            if not teams and looks % _ASKS and await visit.read(_known, may_see) == known:
+                continue
+            # Security: what the reader may see is found out before anything is told, and every few seconds.
+            now_sees = await run_in_threadpool(_still_visible, visit)
+            if now_sees is None:
                 yield "event: end\ndata: {}\n\n"
                 return
-            newest = await visit.read(newest_revision)
-            changed = teams & may_see.teams
-            if newest > seen:
-                changed |= await visit.read(changes, visible=may_see, after=seen)
-                seen = newest
-            if (step := await visit.read(newest_step)) != moved:
-                # Mail was filed anew. Which inboxes it left is not told; each page asks for its own.
-                changed |= may_see.teams
-                moved = step
-            # Security: of an inbox in which only what is assigned to them is seen, nobody is told when others work.
-            marks = await visit.read(own_marks, visible=may_see)
-            changed |= {team for team in own.keys() | marks.keys() if own.get(team) != marks.get(team)}
-            own = marks
-            looks += 1
+            may_see = now_sees
+            before, known = known, await visit.read(_known, may_see)
+            changed = (teams & may_see.teams) | await visit.read(_changed, may_see, before, known)
             if changed:
                 yield f"event: inbox\ndata: {json.dumps({'teams': sorted(changed)})}\n\n"
             elif looks % _BEAT == 0:
                 yield ": still here\n\n"
+
+
+def _known(connection: Connection, may_see: Visible) -> _Known:
+    return _Known(
+        revision=newest_revision(connection), step=newest_step(connection), own=own_marks(connection, visible=may_see)
+    )  # fmt: skip
+
+
+def _changed(connection: Connection, may_see: Visible, before: _Known, now: _Known) -> frozenset[str]:
+    """Return the teams whose inboxes changed, of what is found in the archive alone."""
+    # Mail that was filed anew: which inboxes it left is not told; each page asks for its own.
+    found = may_see.teams if now.step != before.step else frozenset()
+    if now.revision > before.revision:
+        found |= changes(connection, visible=may_see, after=before.revision)
+    # Security: of an inbox in which only what is assigned to them is seen, nobody is told when others work.
+    marks = before.own.keys() | now.own.keys()
+    return found | {team for team in marks if before.own.get(team) != now.own.get(team)}
 
 
 def _still_visible(visit: Visit) -> Visible | None:

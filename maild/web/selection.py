@@ -54,6 +54,8 @@ async def offered(visit: Visit, team: str) -> Offered | None:
     """Return what can be done with a selection of a team's list; None: nothing by this visitor."""
     if not _may_act(visit, team):
         return None
+    if visit.is_live:  # what is picked from is on the open page
+        return Offered(colleagues=(), tags=(), receivers=(), tomorrow=tomorrow(visit))
     rules, assigns = visit.services.rulebook.current, visit.may(Permission.ASSIGN, team)
     people = await visit.read(assignable, rules, team, visit.now_ms) if assigns else []
     places = await receivers(visit, team) if assigns else []

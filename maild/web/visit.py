@@ -173,6 +173,11 @@ class Visit:
             "sec-purpose", ""
         )
 
+    @property
+    def is_live(self) -> bool:
+        """Tell whether an open page asks anew for what of it may have changed: letters are not among that."""
+        return self.request.headers.get("x-maild-live") == "1"
+
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
         """Answer with a page."""
         return HTMLResponse(self.pages.render(template, self.surroundings(), **context), status_code=status)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maild.mail.facts import Automatic, Facts, Mailbox
 from maild.mail.header import Limits
-from maild.mail.reading import facts_of
+from maild.mail.reading import facts_for_rules, facts_of
 
 MESSAGES = Path(__file__).parent.parent / "messages"
 
@@ -166,3 +166,40 @@ def test_any_octets_have_facts_that_can_be_stored(content: bytes) -> None:
         texts.encode()
         assert pickle.loads(pickle.dumps(facts, 5)) == facts
         assert len(facts.excerpt) <= 160
+
+
+FOR_RULES = (
+    "subject", "senders", "references", "automatic", "auto_submitted", "list_id", "attachments", "text", "fields",
+    "size_bytes", "source_only",
+)  # fmt: skip
+_ADDRESSES = st.lists(
+    st.sampled_from(["a@b.example", '"x, y" <c@d.example>', ",", ";", "g: a@b;", "(", '"', "x"]), max_size=9
+)
+
+
+def _addressed(to: list[str], cc: list[str], rest: bytes) -> bytes:
+    return f"To: {' '.join(to)}\nCc: {','.join(cc)}\nReply-To: x@y.example\n".encode() + rest
+
+
+_LISTED = st.builds(_addressed, _ADDRESSES, _ADDRESSES, st.binary(max_size=200))
+
+
+def _same_for_rules(content: bytes, limits: Limits, *, null_path: bool) -> None:
+    whole = facts_of(content, limits, null_path=null_path)
+    brief = facts_for_rules(content, limits, null_path=null_path)
+    assert [getattr(brief, name) for name in FOR_RULES] == [getattr(whole, name) for name in FOR_RULES]
+
+
+@pytest.mark.parametrize("null_path", [False, True])
+def test_what_is_read_for_rules_alone_is_what_is_read_of_the_whole(null_path: bool) -> None:
+    files = sorted(MESSAGES.glob("*.eml"))
+    assert len(files) > 20
+    for path in files:
+        for limits in (Limits(), Limits(addresses=3, parts=2, depth=1)):
+            _same_for_rules(path.read_bytes(), limits, null_path=null_path)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.one_of(st.binary(max_size=500), _LISTED), addresses=st.integers(1, 5), null_path=st.booleans())
+def test_whatever_the_octets_rules_are_told_the_same(content: bytes, addresses: int, null_path: bool) -> None:
+    _same_for_rules(content, Limits(addresses=addresses), null_path=null_path)

@@ -2,8 +2,8 @@
 
 const rows = () => [...document.querySelectorAll("#list .row a.subject, .found .row a.subject")];
 const page = (text) => new DOMParser().parseFromString(text, "text/html");
-const get = async (url) => {
-  const answer = await fetch(url, { headers: { accept: "text/html" }, credentials: "same-origin" });
+const get = async (url, headers = {}) => {
+  const answer = await fetch(url, { headers: { accept: "text/html", ...headers }, credentials: "same-origin" });
   if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
   return page(await answer.text());
 };
@@ -62,17 +62,34 @@ function letterCame(fresh) {
   if (shown && now && now.dataset.newest !== shown.dataset.newest) shown.hidden = false;
 }
 
+// A crowd of changes costs one question a second, and a page that nobody looks at one in ten seconds.
+const PAUSE_MS = 1000;
+const ASIDE_MS = 10_000;
+let due = 0;
+let asked = -ASIDE_MS;
 let waiting = false;
 let again = false;
 
+function changed() {
+  again = waiting; // an older answer must not come after a newer one
+  if (due || waiting) return;
+  const pause = document.hidden && !wish.on ? ASIDE_MS : PAUSE_MS;
+  due = setTimeout(refresh, Math.max(0, asked + pause - performance.now()));
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden || !due) return;
+  clearTimeout(due);
+  due = 0;
+  changed();
+});
+
 async function refresh() {
-  if (waiting) {
-    again = true;
-    return;
-  }
+  due = 0;
+  asked = performance.now();
   waiting = true;
   try {
-    const fresh = await get(location.href);
+    const fresh = await get(location.href, { "x-maild-live": "1" });
     notify(fresh);
     document.title = fresh.title;
     const said = document.getElementById("said");
@@ -82,10 +99,7 @@ async function refresh() {
     // The next event, or the reader, tries again.
   }
   waiting = false;
-  if (again) {
-    again = false;
-    refresh();
-  }
+  if (again) changed();
 }
 
 // --- notifications, while a page is open: team and number; the wish is this browser's and this person's ---
@@ -136,12 +150,12 @@ function listen() {
   if (!document.querySelector("[data-live]")) return;
   const here = document.querySelector("[data-conversation]")?.dataset.conversation;
   const source = new EventSource(here ? `/events?c=${encodeURIComponent(here)}` : "/events");
-  source.addEventListener("inbox", refresh);
+  source.addEventListener("inbox", changed);
   source.addEventListener("end", () => source.close());
   let lost = false;
   source.addEventListener("error", () => { lost = true; });
   source.addEventListener("open", () => {
-    if (lost) refresh();
+    if (lost) changed();
     lost = false;
     document.documentElement.dataset.live = "yes";
   });
