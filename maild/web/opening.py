@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
 from tempfile import SpooledTemporaryFile
@@ -28,6 +29,7 @@ from maild.web.senders import Sender, known_of, sender_of, without_what_is_said
 from maild.web.visit import Visit
 
 _IN_MEMORY_BYTES = 1_000_000
+_HEADER = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r\n]*+(?:\r\n|[\r\n]|\Z))*+")
 _PIECE_BYTES = 64 * 1024
 
 
@@ -51,6 +53,15 @@ def has_virus(screening: Screening) -> bool:
     return any(finding.verdict == VIRUS for finding in screening.findings)
 
 
+def without_body(octets: bytes) -> bytes:
+    """Return the fields that octets begin with.
+
+    Security: of a letter with a virus nothing else is shown as it came: what is copied and decoded would be the virus.
+    """
+    found = _HEADER.match(octets)
+    return octets[: found.end()] if found is not None else b""
+
+
 async def screening_of(visit: Visit, message: Message) -> Screening:
     """Return what was said of a message before it was ours."""
     found = await visit.read(screenings, visible=visit.visible, found=[message])
@@ -69,14 +80,18 @@ async def open_letter(visit: Visit, message: Message, *, images: bool = False) -
     screening = await screening_of(visit, message)
     # Security: a letter from outside that claims an address of ours deserves a word; one that we sent does not.
     ours = visit.services.rulebook.current.domains if _is_strangers(visit, message) else frozenset()
-    opened = await _open(visit, message, ours, images=images and not has_virus(screening))
+    barred = has_virus(screening)
+    opened = await _open(visit, message, ours, images=images and not barred)
     known = await visit.read(known_of, visit.visible, message)
     sender = sender_of(known, opened, ours, visit.language)
     opened = without_what_is_said(opened, sender.standing)
     view = replace(opened, notices=(*_about(screening), *opened.notices))
-    if has_virus(screening):
+    if barred:
         view = replace(view, html_document=None, remote_images=False)
         view = replace(view, kind="text") if view.kind == "html" else view
+        if view.kind == "source":
+            begin = await head(visit, message.digest, _IN_MEMORY_BYTES)
+            view = replace(view, plain_html=source_html(without_body(begin)))
     return Opened(message=message, view=view, sender=sender, screening=screening)
 
 

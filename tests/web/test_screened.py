@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from maild.archive.lessons import waiting_lessons
 from maild.mail.screening import Finding, Screening
 from maild.policy.roles import Role
-from tests.screening.mails import VIRUS
+from tests.screening.mails import EICAR, VIRUS
 from tests.web.office import Office, letter, shown_id, token_in
 from tests.web.test_why import page_of
 
@@ -52,6 +53,18 @@ def test_of_a_letter_with_a_virus_only_the_text_is_shown_and_nothing_is_handed_o
         assert "/raw" not in source
         assert "virus" in client.get("/inbox/kita?state=spam").text
     assert "weil ein Virus gefunden wurde: clamav (Eicar-Test-File)." in page_of(shared, number)
+
+
+@pytest.mark.parametrize("octets", [VIRUS, b"\r\n" + VIRUS, VIRUS.replace(b"\r\n\r\n", b"\r\n")])
+def test_where_only_the_source_could_be_shown_nothing_of_a_virus_is(shared: Office, octets: bytes) -> None:
+    # More fields than are read: the letter is shown as source only.
+    deep = b"".join(b"X-%d: x\r\n" % n for n in range(3_000))
+    number = shared.mail(deep + octets, screening=HELD)
+    with shared.client("petra") as client:
+        for path in ("", "/source"):
+            page = client.get(f"/m/{shown_id(number)}{path}").text
+            assert "X-0: x" in page
+            assert base64.b64encode(EICAR).decode()[:20] not in page
 
 
 def test_the_same_letter_without_a_virus_is_handed_out(shared: Office) -> None:
