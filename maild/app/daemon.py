@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import resource
 import secrets
 import signal
@@ -16,56 +15,42 @@ import socket
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
 from maild.app import logs
+from maild.app.core import Core, start_core
 from maild.app.living import Living, Part
 from maild.app.mail_tasks import make_mail_tasks
 from maild.app.metrics import Gauges
 from maild.app.notify import inherited_sockets, notify, watchdog_interval_s
 from maild.app.offering import leave_to_others, offer_to
-from maild.app.readers import Readers
-from maild.app.resolving import resolver_of
 from maild.app.returning import bring_back_in_time
 from maild.app.screening import make_screen, make_teacher
-from maild.app.senders import examiner_of, inspector_of
+from maild.app.senders import inspector_of
 from maild.app.sending import make_worker
-from maild.app.settling import settle_approval
 from maild.app.smtp_door import has_submission, open_smtp, open_submission
 from maild.app.submission import make_mail_programs, make_submitter
-from maild.app.token_key import token_key
 from maild.app.waking import when_filed, when_released, when_sent
 from maild.app.watchdog import watchdog
 from maild.app.watching import RulesWatch
-from maild.archive.database import Database, StoreLock, make_data_dir, storage_errors
-from maild.archive.index_writer import IndexWriter, open_index
-from maild.archive.upgrade import upgrade
-from maild.archive.versions import BY_HAND, Version, record
-from maild.archive.work import newest_revision
+from maild.archive.database import Database, storage_errors
 from maild.config import Settings
-from maild.confinement import Pool, give_back_memory
+from maild.confinement import give_back_memory
 from maild.delivery.promises import Promises
 from maild.delivery.worker import Worker
-from maild.errors import StorageError
 from maild.intake.accept import Intake
 from maild.intake.door import Door
 from maild.intake.mail_programs import MailPrograms
-from maild.intake.space import Space
-from maild.router.documents import DocumentReader
+from maild.intake.submit import Submitter
 from maild.router.reports import ReportReader
 from maild.router.router import Router
-from maild.router.teaching import Teacher
-from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
-from maild.rules.rules_file import owner_of
+from maild.screening.screen import Screen
 from maild.smtp.server import Server as SmtpServer
-from maild.web.feed import Feed
 
 _DRAIN_S = 20.0
 _CHANCE_BITS = 21
-_PRELOAD = ("maild.router.reading", "maild.intake.judging", "maild.web.letter")
 _log = structlog.get_logger()
 
 
@@ -130,125 +115,129 @@ class Daemon:
 
     async def start(self, only: frozenset[str]) -> None:
         """Build and start every part."""
-        settings, stack = self._settings, self._stack
-        data_dir = _prepare(settings.server.data_dir)
-        stack.callback(StoreLock(data_dir).release)
-        space = self._space(data_dir)
-        database = self._storage(data_dir)
-        database.writer.on_full.append(space.give_up_reserve_if_full)
-        rulebook = self._rules(database, data_dir)
-        readers = self._readers(database, rulebook)
-        pool = Pool(_worker_count(), preload=_PRELOAD)
-        stack.push_async_callback(pool.close)
-        index = self._index(database)
-        feed = Feed()
-        reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
-        resolver = resolver_of(settings)
-        examiner = examiner_of(settings, resolver, rulebook)
-        key = token_key(data_dir)
+        settings = self._settings
+        core = start_core(settings, self._stack, self._living, now_ms)
         worker, promises = make_worker(
             settings,
-            database=database,
-            resolver=resolver,
+            database=core.database,
+            resolver=core.resolver,
             now_ms=now_ms,
-            key=key,
-            rulebook=rulebook,
+            key=core.key,
+            rulebook=core.rulebook,
         )
         submitter = make_submitter(
             settings,
-            database=database,
-            rulebook=rulebook,
-            pool=pool,
-            index=index,
-            on_sent=when_sent(feed.publish, worker),
+            database=core.database,
+            rulebook=core.rulebook,
+            pool=core.pool,
+            index=core.index,
+            on_sent=when_sent(core.feed.publish, worker),
             now_ms=now_ms,
         )
         tasks = make_mail_tasks(
             settings,
-            database=database,
-            rulebook=rulebook,
-            pool=pool,
+            database=core.database,
+            rulebook=core.rulebook,
+            pool=core.pool,
             submitter=submitter,
-            key=key,
+            key=core.key,
             now_ms=now_ms,
             on_made=worker.wake,
         )
         wake = when_released((worker, *tasks.on_filed))
-        router = Router(
-            database=database,
-            rulebook=rulebook,
-            pool=pool,
-            index=index,
-            on_filed=when_filed(feed.publish, wake),
-            chance=secrets.randbits,
-            unread=readers.unread,
-            now_ms=now_ms,
-            relays=settings.trusted_relays,
-            on_report=reports.offer,
-            examiner=examiner,
-            token_key=key,
-        )
+        reports = ReportReader(database=core.database, rulebook=core.rulebook, pool=core.pool, now_ms=now_ms)
+        router = self._router(core, reports, wake)
         if "delivery" in only:
             self._deliver(worker, promises, tasks.by_name)
         if "router" in only:
-            self._beside(reports.run(), "reports")
-            self._beside(bring_back_in_time(database, rulebook, feed.publish, now_ms), "returning")
-            self._finished(router.run(), "router", router.stop)
-            self._teach(make_teacher(settings, database, now_ms))
-        screen = make_screen(settings, database, resolver, now_ms)
-        intake = Intake(
-            writer=database.writer,
-            rulebook=rulebook,
-            door=Door(pool, settings.trusted_relays),
-            space=space,
-            spool_dir=data_dir,
-            hostname=settings.server.hostname or socket.getfqdn(),
-            now=now,
-            chance=lambda: secrets.randbits(_CHANCE_BITS),
-            on_stored=offer_to(router, settings.trusted_relays) if "router" in only else leave_to_others,
-            inspector=inspector_of(settings, pool, examiner),
-            token_key=key,
-            screen=screen,
-        )
+            self._start_routing(core, router, reports)
+        screen = make_screen(settings, core.database, core.resolver, now_ms)
+        intake = self._intake(core, screen, router if "router" in only else None)
         gauges = Gauges(
-            database=database,
-            rulebook=rulebook,
+            database=core.database,
+            rulebook=core.rulebook,
             router=router,
-            index=index,
+            index=core.index,
             intake=intake,
-            space=space,
-            readers=readers,
+            space=core.space,
+            readers=core.readers,
             screen=screen,
             worker=worker,
         )
-        watch = self._watch(rulebook)
+        watch = self._watch(core.rulebook)
         if "web" in only:
-            # A host that only receives mail neither loads nor needs the pages.
-            from maild.app.web_door import open_web  # noqa: PLC0415
-
-            web = await open_web(
-                settings,
-                database=database,
-                rulebook=rulebook,
-                pool=pool,
-                feed=feed,
-                gauges=gauges,
-                now_ms=now_ms,
-                reload_rules=watch.reload,
-                submitter=submitter,
-                secret=key,
-                wake=wake,
-            )
-            self._living.watch(web.task)
-            stack.push_async_callback(web.close)
-            self.web_port = web.port
+            await self._open_web(core, submitter, gauges, watch, wake)
         if "smtp" in only:
             programs = make_mail_programs(
-                settings, database=database, rulebook=rulebook, submitter=submitter, now_ms=now_ms
+                settings, database=core.database, rulebook=core.rulebook, submitter=submitter, now_ms=now_ms
             )
             gauges.servers.extend(await self._open_smtp(intake, programs))
         self._hear(wake)
-        self._say_alive(database)
+        self._say_alive(core.database)
+
+    def _router(self, core: Core, reports: ReportReader, wake: Callable[[], None]) -> Router:
+        return Router(
+            database=core.database,
+            rulebook=core.rulebook,
+            pool=core.pool,
+            index=core.index,
+            on_filed=when_filed(core.feed.publish, wake),
+            chance=secrets.randbits,
+            unread=core.readers.unread,
+            now_ms=now_ms,
+            relays=self._settings.trusted_relays,
+            on_report=reports.offer,
+            examiner=core.examiner,
+            token_key=core.key,
+        )
+
+    def _start_routing(self, core: Core, router: Router, reports: ReportReader) -> None:
+        self._beside(reports.run(), "reports")
+        self._beside(bring_back_in_time(core.database, core.rulebook, core.feed.publish, now_ms), "returning")
+        self._finished(router.run(), "router", router.stop)
+        if (teacher := make_teacher(self._settings, core.database, now_ms)) is not None:
+            self._beside(teacher.run(), "teacher")
+
+    def _intake(self, core: Core, screen: Screen | None, router: Router | None) -> Intake:
+        """Return who takes mail in; without a `router` here, another process finds it."""
+        settings = self._settings
+        return Intake(
+            writer=core.database.writer,
+            rulebook=core.rulebook,
+            door=Door(core.pool, settings.trusted_relays),
+            space=core.space,
+            spool_dir=core.data_dir,
+            hostname=settings.server.hostname or socket.getfqdn(),
+            now=now,
+            chance=lambda: secrets.randbits(_CHANCE_BITS),
+            on_stored=leave_to_others if router is None else offer_to(router, settings.trusted_relays),
+            inspector=inspector_of(settings, core.pool, core.examiner),
+            token_key=core.key,
+            screen=screen,
+        )
+
+    async def _open_web(
+        self, core: Core, submitter: Submitter, gauges: Gauges, watch: RulesWatch, wake: Callable[[], None]
+    ) -> None:
+        # A host that only receives mail neither loads nor needs the pages.
+        from maild.app.web_door import open_web  # noqa: PLC0415
+
+        web = await open_web(
+            self._settings,
+            database=core.database,
+            rulebook=core.rulebook,
+            pool=core.pool,
+            feed=core.feed,
+            gauges=gauges,
+            now_ms=now_ms,
+            reload_rules=watch.reload,
+            submitter=submitter,
+            secret=core.key,
+            wake=wake,
+        )
+        self._living.watch(web.task)
+        self._stack.push_async_callback(web.close)
+        self.web_port = web.port
 
     async def _open_smtp(self, intake: Intake, programs: MailPrograms) -> list[SmtpServer]:
         """Open the doors for mail servers, and those for mail programs when there are to be any."""
@@ -263,59 +252,6 @@ class Daemon:
         for server in servers:
             self._stack.push_async_callback(server.drain, _DRAIN_S)
         return servers
-
-    def _space(self, data_dir: Path) -> Space:
-        server = self._settings.server
-        space = Space(
-            data_dir, min_free_bytes=server.min_free_bytes, reserve_bytes=server.reserve_bytes, now_ms=now_ms
-        )  # fmt: skip
-        space.take_reserve()
-        return space
-
-    def _storage(self, data_dir: Path) -> Database:
-        database = Database(self._settings.database.url, data_dir)
-        database.writer.on_fault.append(self._living.thread("writer"))
-        upgrade(database.writing)
-        database.start()
-        self._stack.callback(database.close)
-        return database
-
-    def _index(self, database: Database) -> IndexWriter:
-        documents = DocumentReader(database)
-        self._stack.callback(documents.close)
-        index = IndexWriter(open_index(database), documents)
-        index.on_fault.append(self._living.thread("index"))
-        with database.read() as connection:
-            index.start(newest_revision(connection))
-        self._stack.callback(index.close)
-        return index
-
-    def _rules(self, database: Database, data_dir: Path) -> Rulebook:
-        rulebook = Rulebook(self._settings.server.rules, data_dir)
-        rulebook.load_at_start()
-
-        def keep(ruleset: Ruleset) -> None:
-            version = Version(
-                digest=ruleset.version,
-                source=rulebook.source,
-                loaded_ms=now_ms(),
-                author=BY_HAND,
-                reason="",
-                account=owner_of(rulebook.path),
-            )
-            database.writer.submit(record, version)
-
-        keep(rulebook.current)
-        rulebook.on_change(keep)
-        settle_approval(database, rulebook, now_ms)
-        return rulebook
-
-    def _readers(self, database: Database, rulebook: Rulebook) -> Readers:
-        readers = Readers(database, rulebook, now_ms)
-        readers.refresh()
-        rulebook.on_change(readers.tell)
-        self._beside(readers.watch(), "readers")
-        return readers
 
     def _beside(self, work: Coroutine[object, object, None], name: str) -> None:
         """Run what may be cut off at any moment."""
@@ -337,10 +273,6 @@ class Daemon:
         self._finished(worker.run(), "deliveries", worker.stop)
         for name, each in beside.items():
             self._beside(each.run(), name)
-
-    def _teach(self, teacher: Teacher | None) -> None:
-        if teacher is not None:
-            self._beside(teacher.run(), "teacher")
 
     def _say_alive(self, database: Database) -> None:
         interval_s = watchdog_interval_s()
@@ -365,14 +297,3 @@ def _raise_descriptor_limit() -> None:
     """Take all the descriptors that the system allows: a thousand peers need a thousand of them."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _prepare(data_dir: Path) -> Path:
-    make_data_dir(data_dir)
-    if not os.access(data_dir, os.W_OK):
-        raise StorageError(f"the data directory {data_dir} cannot be written")
-    return data_dir
-
-
-def _worker_count() -> int:
-    return max(2, min(4, os.cpu_count() or 2))

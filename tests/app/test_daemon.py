@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from maild.app.daemon import _PRELOAD
+from maild.app.core import _PRELOAD
 
 ROOT = Path(__file__).parent.parent.parent
 DEAR = {"sqlalchemy", "asyncio", "structlog", "cryptography", "jinja2", "starlette", "dns", "yaml", "nh3"}
