@@ -30,6 +30,7 @@ from maild.mail.ids import format_id
 from maild.router.asking import Asking
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
+from maild.router.pace import Pace
 from maild.router.reading import Addressed, Order, Reading, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
@@ -42,9 +43,6 @@ _CLAIM = 500
 _POLL_S = 2.0
 _PATIENCE_S = 0.2  # how long a batch waits for the slowest DNS of its senders
 _FLIGHTS = 3  # batches under way: one read, one filed, one waiting
-# A call of a worker and a commit cost as much for one message as for many. Under load a batch that is not full waits a
-# moment for company after the last one has left; who comes alone never waits, and no sender ever does.
-_APART_S = 0.02
 _log = structlog.get_logger()
 
 
@@ -120,7 +118,7 @@ class Router:
         # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
         self._large: asyncio.Queue[_Task] = asyncio.Queue()
         self._flights: set[asyncio.Task[None]] = set()
-        self._next_at = 0.0  # when the next batch may leave that is not full
+        self._pace = Pace()
         self._stopping = False
         self._asking = Asking(pool, database, unread)
         self.filed_count = 0
@@ -156,19 +154,13 @@ class Router:
                 await self._wake.wait()
                 continue
             await self._slots.acquire()
-            await self._gather()
+            if len(self._tasks) < _BATCH and not self._stopping:
+                await self._pace.keep()
             flight = asyncio.create_task(self._fly(self._take(), bulk=False))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
         await asyncio.gather(*self._flights, return_exceptions=True)
         await self._large.join()
-
-    async def _gather(self) -> None:
-        clock = asyncio.get_running_loop().time
-        missing_s = self._next_at - clock()
-        if missing_s > 0 and len(self._tasks) < _BATCH and not self._stopping:
-            await asyncio.sleep(missing_s)
-        self._next_at = clock() + _APART_S
 
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
