@@ -139,12 +139,12 @@ class Daemon:
         )
         space.take_reserve()
         database = self._storage(data_dir)
+        index = self._index(database)  # before anyone reads: readers attach it, and cannot undo what a kill left in it
         database.writer.on_full.append(space.give_up_reserve_if_full)
         rulebook = self._rules(database, data_dir)
         readers = self._readers(database, rulebook)
         pool = Pool(_worker_count(), preload=_PRELOAD)
         stack.push_async_callback(pool.close)
-        index = self._index(database)
         feed = Feed()
         reports = ReportReader(database=database, rulebook=rulebook, pool=pool, now_ms=now_ms)
         resolver = resolver_of(self._settings)
