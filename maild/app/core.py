@@ -69,6 +69,8 @@ def start_core(settings: Settings, stack: AsyncExitStack, living: Living, now_ms
     database.start()
     stack.callback(database.close)
     database.writer.on_full.append(space.give_up_reserve_if_full)
+    # Before anyone reads: readers attach it, and cannot undo what a kill left in it.
+    index = _index(stack, living, database)
     rulebook = _rules(settings, database, data_dir, now_ms)
     readers = _readers(stack, living, database, rulebook, now_ms)
     pool = Pool(max(2, min(4, os.cpu_count() or 2)), preload=_PRELOAD)
@@ -81,7 +83,7 @@ def start_core(settings: Settings, stack: AsyncExitStack, living: Living, now_ms
         rulebook=rulebook,
         readers=readers,
         pool=pool,
-        index=_index(stack, living, database),
+        index=index,
         feed=Feed(),
         resolver=resolver,
         examiner=examiner_of(settings, resolver, rulebook),

@@ -202,7 +202,7 @@ def _settle(connection: Connection, at_ms: int) -> tuple[int, Settled] | None:
         reopen(connection, [verdict])
         outcome, what = Settled.WAITS_AGAIN, "could not be put in force, waits again"
     details = {"what": what, "author": asked.author, "approved_by": by}
-    record(connection, [Record(at_ms=at_ms, actor="", act=Act.RULES, about=f"proposal {asked.id}", details=details)])
+    record(connection, [Record(at_ms=at_ms, actor="", act=Act.RULES, about=_named(asked.id), details=details)])
     return asked.id, outcome
 
 

@@ -106,7 +106,7 @@ def approved(database: Database, at_ms: int = 2_000, **change: str) -> int:
 
 def said(database: Database, about: str) -> list[str]:
     with database.read() as connection:
-        found = connection.execute(select(audit.c.details).where(audit.c.about == about))
+        found = connection.execute(select(audit.c.details).where(audit.c.about == about).order_by(audit.c.sequence))
         return [json.loads(row.details)["what"] for row in found]
 
 
@@ -123,7 +123,7 @@ def test_an_approval_that_never_took_effect_waits_again(database: Database, then
     assert database.writer.submit(settle, 4_000).result() == (number, Settled.WAITS_AGAIN)
     with database.read() as connection:
         assert [(p.id, p.decided_by) for p in waiting_proposals(connection)] == [(number, None)]
-    assert said(database, f"proposal {number}") == ["could not be put in force, waits again"]
+    assert said(database, f"proposal {number}") == ["proposed", "could not be put in force, waits again"]
     assert database.writer.submit(settle, 4_000).result() is None
 
 
@@ -138,7 +138,7 @@ def test_an_approval_that_took_effect_unsigned_is_signed(database: Database) -> 
             (3, BY_HAND, None), (2, "petra", "jonas"), (1, BY_HAND, None),
         ]  # fmt: skip
         assert waiting_proposals(connection) == []
-    assert said(database, f"proposal {number}") == ["put in force"]
+    assert said(database, f"proposal {number}") == ["proposed", "put in force"]
     assert database.writer.submit(settle, 4_000).result() is None
 
 

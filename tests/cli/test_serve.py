@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -149,6 +150,23 @@ def test_a_port_in_use_is_told_in_a_line(site: Path, section: str, free: str, mo
         examined = run(site, "doctor")
         assert examined.returncode == 1
         assert f"[{section}] listen {address}: another program listens there already" in examined.stdout
+
+
+def test_an_index_amid_whose_making_maild_was_killed_keeps_no_daemon_from_starting(maild: Maild, site: Path) -> None:
+    # As a kill leaves it: pages are in the file, and the journal that undoes them lies beside it.
+    half, index = site / "half.sqlite3", site / "var" / "index.sqlite3"
+    made = sqlite3.connect(half, isolation_level=None)
+    made.execute("CREATE TABLE search_state (id INTEGER PRIMARY KEY, revision)")
+    made.executemany("INSERT INTO search_state VALUES (?, ?)", [(number, "x" * 3_000) for number in range(300)])
+    made.execute("PRAGMA cache_size=1")
+    made.execute("BEGIN")
+    made.execute("UPDATE search_state SET revision = 'y' || revision")
+    for suffix in ("", "-journal"):
+        shutil.copy(f"{half}{suffix}", f"{index}{suffix}")
+    made.close()
+    with serving(site) as daemon:
+        daemon.send(INFO, LETTER)
+        until(lambda: maild("search", "subject:kitaplatz").code == 0, "found")
 
 
 def test_a_second_daemon_on_one_data_directory_is_refused(site: Path) -> None:
