@@ -23,7 +23,7 @@ SIMPLE, RELAXED = "simple", "relaxed"
 _CRLF = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
-_NAME = re.compile(rb"[!-9;-~\x80-\xff]+")
+_NAMED = re.compile(rb"([!-9;-~\x80-\xff]+)[ \t]*:")
 _PIECE = 1 << 17  # what a processor's cache holds
 _RELAXED_PIECE = 1 << 14  # small: most of a large mail is base64, where nothing is to be narrowed
 _LINES_AT_ONCE = 1 << 15
@@ -76,13 +76,12 @@ def read_mail(content: bytes) -> Mail:
         return Mail((), body_start, "too many fields")
     fields = []
     for octets in lines:
-        name, colon, _ = octets.partition(b":")
-        name = name.rstrip(b" \t")
-        if not colon or not _NAME.fullmatch(name):
+        named = _NAMED.match(octets)
+        if named is None:
             return Mail((), body_start, "a line in the header that is no field")
         if len(octets) > LIMITS.field_bytes:
             return Mail((), body_start, "a field is too long")
-        fields.append(SignedField(name.lower(), octets))
+        fields.append(SignedField(named[1].lower(), octets))
     return Mail(tuple(fields), body_start)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from maild.authentication.canonical import RELAXED, SIMPLE, BodyHash, Mail, body_hash, chosen
+from maild.authentication.canonical import RELAXED, SIMPLE, BodyHash, Mail, SignedField, body_hash, chosen
 from maild.authentication.tags import Tags, emptied, read_tags
 from maild.errors import AddressError
 from maild.mail.address import parse_domain
@@ -93,7 +93,7 @@ def read_signature(mail: Mail, place: int, bodies: Bodies) -> Claim:
         _check_agent(claim)
         if b"from" not in names:
             raise _FlawError("permerror", "From is not signed")  # RFC 6376 §6.1.1
-        return _hashed(mail, place, bodies, tags, claim)
+        return _hashed(mail, place, bodies, tags, claim, names=names)
     except _FlawError as flaw:
         return _settled(tags, flaw)
 
@@ -104,10 +104,11 @@ def read_message_signature(mail: Mail, place: int, bodies: Bodies) -> Claim:
     try:
         if tags.flaw:
             raise _FlawError("fail", tags.flaw)
-        if b"arc-seal" in signed_names(tags):
+        names = signed_names(tags)
+        if b"arc-seal" in names:
             raise _FlawError("fail", "ARC-Message-Signature signs ARC-Seal")  # RFC 8617 §4.1.2
         claim = _names_and_times(tags, required=_REQUIRED[1:])
-        return _hashed(mail, place, bodies, tags, claim._replace(agent=""))
+        return _hashed(mail, place, bodies, tags, claim._replace(agent=""), names=names)
     except _FlawError as flaw:
         return _settled(tags, flaw)
 
@@ -211,7 +212,7 @@ def _check_agent(claim: Claim) -> None:
         raise _FlawError("permerror", "i= is not within d=")
 
 
-def _hashed(mail: Mail, place: int, bodies: Bodies, tags: Tags, claim: Claim) -> Claim:
+def _hashed(mail: Mail, place: int, bodies: Bodies, tags: Tags, claim: Claim, *, names: list[bytes]) -> Claim:
     """Return the claim with the digest of the header, once the body is known to be the one that was signed."""
     header_form, body_form = _canonical_forms(tags)
     wanted = _decoded(tags, "bh")
@@ -219,7 +220,6 @@ def _hashed(mail: Mail, place: int, bodies: Bodies, tags: Tags, claim: Claim) ->
     _check_length(tags, body.size)
     if body.digest != wanted:
         raise _FlawError("fail", "the body is not the one that was signed")
-    names = signed_names(tags)
     places = list(chosen(mail.fields, names, place))
     return claim._replace(
         digest=header_digest(mail, place, header_form, places), uncovered=_uncovered(mail, set(places)),
@@ -253,7 +253,7 @@ def header_digest(mail: Mail, place: int, form: str, places: list[int]) -> bytes
     """Return what the signature at `place` signs: the fields at `places`, and itself without a signature."""
     own = mail.fields[place]
     name, colon, value = own.octets.partition(b":")
-    unsigned = own._replace(octets=name + colon + emptied(value, b"b"))
+    unsigned = SignedField(own.key, name + colon + emptied(value, b"b"))
     hashed = hashlib.sha256()
     for at in places:
         hashed.update(mail.fields[at].canonical(form))

@@ -112,9 +112,12 @@ def best(signatures: tuple[Dkim, ...]) -> str:
     return next((word for word in _WORTH if word in found), NONE)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def to_json(evidence: Evidence) -> str:
     """Write it for the archive. Members that say nothing are left out."""
-    return json.dumps(_written(evidence), ensure_ascii=False, separators=(",", ":"))
+    return _encode(_written(evidence))
 
 
 def from_json(text: str) -> Evidence:
@@ -138,11 +141,17 @@ def _arc(found: dict[str, Any]) -> Arc:
 
 
 def _written(value: Any) -> Any:
-    if hasattr(value, "_fields"):
-        left_out = value._field_defaults
-        pairs = zip(value._fields, value, strict=True)
-        return {name: _written(each) for name, each in pairs if name not in left_out or each != left_out[name]}
-    return [_written(each) for each in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    names = getattr(value, "_fields", None)
+    if names is None:
+        return [_written(each) for each in value]
+    left_out = value._field_defaults  # type: ignore[attr-defined]  # a named tuple has them
+    return {
+        name: _written(each) if isinstance(each, tuple) else each
+        for name, each in zip(names, value, strict=True)
+        if name not in left_out or each != left_out[name]
+    }
 
 
 def _read(kind: Any, found: dict[str, Any], **parts: object) -> Any:

@@ -16,6 +16,8 @@ def tied(order: Order, reading: Reading, key: bytes | None) -> Reading:
     """
     if key is None or order.direction != "in" or order.state is not None:
         return reading
+    if not any("+" in addressed.as_given for addressed in order.addressed):
+        return reading  # neither kind is made without one, and hardly any mail comes to an address that has it
     given = list(addresses_of(addressed.as_given for addressed in order.addressed))
     filing = _answering(order, reading.filing, [claim_of(each, key) is not None for each in given], key)
     if filing is not reading.filing:
