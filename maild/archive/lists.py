@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed, allowed_entry, allowed_filing, missing, require_inbox
 from maild.archive.duties import held_conversations
+from maild.archive.outgoing import sent_to
 from maild.archive.queries import tags_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
@@ -54,6 +55,7 @@ class InboxRow:
     tags: tuple[str, ...]
     held: bool  # something of it waits to be released
     assignee_id: int | None = None
+    to: tuple[str, ...] = ()  # whom a letter of ours went to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +110,15 @@ def inbox(
     ids = {row.conversation_id for row in shown}
     tagged = tags_of(connection, ids, {team})
     held = held_conversations(connection, visible=visible, team=team, conversation_ids=ids)
+    ours = [row.newest_id for row in shown if row.direction == "out"]
+    to = sent_to(connection, visible=visible, message_ids=ours) if ours else {}
     rows = tuple(
-        _inbox_row(row, tagged.get((row.conversation_id, team), ()), held=row.conversation_id in held) for row in shown
-    )
+        _inbox_row(
+            row, tagged.get((row.conversation_id, team), ()), to.get(row.newest_id, ()),
+            held=row.conversation_id in held,
+        )
+        for row in shown
+    )  # fmt: skip
     return InboxPage(rows=rows, older=_listed_at(shown[-1]) if len(found) > limit else None)
 
 
@@ -213,7 +221,7 @@ def _rows(user_id: int | None) -> Select[Any]:
     )
 
 
-def _inbox_row(row: Row[Any], names: tuple[str, ...], *, held: bool) -> InboxRow:
+def _inbox_row(row: Row[Any], names: tuple[str, ...], to: tuple[str, ...], *, held: bool) -> InboxRow:
     return InboxRow(
         conversation_id=row.conversation_id,
         reference=row.reference,
@@ -237,6 +245,7 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...], *, held: bool) -> InboxRow
         tags=names,
         held=held,
         assignee_id=row.assignee_id,
+        to=to,
     )
 
 

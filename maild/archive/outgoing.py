@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, select
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed_filing
@@ -55,6 +55,26 @@ def written_of(connection: Connection, *, visible: Visible, message_ids: Iterabl
         each.message_id: each
         for each in _written(connection, visible, outgoing.c.message_id.in_(sorted(set(message_ids))))
     }
+
+
+def sent_to(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, tuple[str, ...]]:
+    """Return whom letters of ours went to, of those that left in the name of an inbox that is seen.
+
+    Security: an envelope names blind copies, too. Who reads the author's inbox sees where they went, and nobody else.
+    """
+    r = recipients.c
+    own = and_(filings.c.message_id == outgoing.c.message_id, filings.c.team == outgoing.c.team)
+    rows = connection.execute(
+        select(r.message_id, r.address)
+        .join_from(recipients, outgoing, outgoing.c.message_id == r.message_id)
+        .join(filings, own)
+        .where(r.message_id.in_(sorted(set(message_ids))), allowed_filing(visible))
+        .order_by(r.message_id, r.position)
+    )
+    found: dict[int, tuple[str, ...]] = {}
+    for number, address in rows:
+        found[number] = (*found.get(number, ()), address)
+    return found
 
 
 def answers_to(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, list[Written]]:

@@ -25,6 +25,7 @@ from maild.cli.verb import note, read_address
 from maild.config import Settings
 from maild.mail.acts import Act
 from maild.rules.findings import nearest
+from maild.rules.nearby import Nearby
 
 
 def target_of(settings: Settings, address: str | None, team: str | None, sent_by: str | None) -> Target:
@@ -32,7 +33,9 @@ def target_of(settings: Settings, address: str | None, team: str | None, sent_by
     rules = load_rules(settings)
     goal = None if address is None else read_address(address)
     if goal is not None and not rules.accepts(goal):
-        raise click.UsageError(f"{goal} is no address of ours; `maild check` reads {settings.server.rules}")
+        meant = Nearby(rules).meant(goal)
+        hint = f"did you mean {meant}?" if meant is not None else f"`maild check` reads {settings.server.rules}"
+        raise click.UsageError(f"{goal} is no address of ours; {hint}")
     if team is not None and team not in rules.teams:
         raise click.UsageError(f"team '{team}' is not in the rules{nearest(team, rules.teams)}")
     return Target(address=goal, team=team, sent_by=None if sent_by is None else read_address(sent_by))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from maild.archive.outgoing import sent_to
 from maild.archive.search import Hit, search
 from maild.archive.search_language import QueryError, parse
 from maild.archive.search_query import Query
@@ -44,6 +45,7 @@ class Found:
     waiting_since_ms: int | None = None
     assignee: str | None = None
     source_only: str | None = None
+    to: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,9 @@ async def find(visit: Visit) -> Response:
         remember_search(visit, asked)
     around, hits = await visit.read(_ask, visit, query, before)
     older = hits[PAGE_SIZE - 1].message_id if len(hits) > PAGE_SIZE else None
-    shown = [_found(hit, visit) for hit in hits[:PAGE_SIZE]]
+    ours = [hit.message_id for hit in hits[:PAGE_SIZE] if hit.direction == "out"]
+    to = await visit.read(sent_to, visible=visit.visible, message_ids=ours) if ours else {}
+    shown = [_found(hit, visit, to.get(hit.message_id, ())) for hit in hits[:PAGE_SIZE]]
     return _page(visit, around, asked=asked, hits=shown, older=older, before=before)
 
 
@@ -142,7 +146,7 @@ def _before(visit: Visit) -> int | None:
     return number
 
 
-def _found(hit: Hit, visit: Visit) -> Found:
+def _found(hit: Hit, visit: Visit, to: tuple[str, ...]) -> Found:
     return Found(
         id=hit.message_id,
         reference=hit.reference or "",
@@ -155,6 +159,7 @@ def _found(hit: Hit, visit: Visit) -> Found:
         tags=hit.tags,
         attachments=hit.attachments,
         team_names=", ".join(team_name(visit, team) for team in hit.teams),
+        to=to,
     )
 
 

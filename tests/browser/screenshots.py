@@ -10,6 +10,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from maild.policy.roles import Role
 from tests.browser.samples import furnish
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD
@@ -74,6 +75,7 @@ def pages_of(references: dict[str, str]) -> dict[str, str]:
     }
 
 
+_WHOLE = ("sessions",)  # not what fits a screen alone
 _ALSO_DARK = ("login", "inbox", "conversation", "conversation-html", "search", "why")
 
 
@@ -92,7 +94,8 @@ def shoot(browser: Browser, base: str, references: dict[str, str], folder: Path)
                 continue
             elif scheme == "light" or name in _ALSO_DARK:
                 page.goto(base + path)
-                page.screenshot(path=folder / f"{name}-{language}-{width}{'-dark' * (scheme == 'dark')}.png")
+                picture = folder / f"{name}-{language}-{width}{'-dark' * (scheme == 'dark')}.png"
+                page.screenshot(path=picture, full_page=name in _WHOLE)
         if (width, scheme) == ("wide", "light"):
             _shoot_rules(page, base, folder, language)
         context.close()
@@ -133,8 +136,9 @@ def _scheme(name: str) -> Scheme:
 def main(folder: Path) -> None:
     """Serve an office, look at it, write the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as store, serving(Path(store)) as (base, office):
+    with tempfile.TemporaryDirectory() as store, serving(Path(store), "localhost") as (base, office):
         references = furnish(office)
+        office.user("ben", (Role.RESPONDER, "bauamt"), name="Ben Bauer")  # no alarm in every picture
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             shoot(browser, base, references, folder)

@@ -179,6 +179,7 @@ def test_an_mbox_that_is_not_one_is_told_in_a_line_and_nothing_is_imported(
         ((), "--to ADDR or --team TEAM"),
         (("--to", INFO, "--team", "poststelle"), "--to ADDR or --team TEAM"),
         (("--to", "x@b.example"), "x@b.example is no address of ours"),
+        (("--to", INFO.replace("info", "imfo")), f"did you mean {INFO}?"),
         (("--team", "postelle"), "team 'postelle' is not in the rules; did you mean 'poststelle'?"),
     ],
 )

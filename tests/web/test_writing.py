@@ -62,6 +62,7 @@ def test_an_answer_goes_to_who_wrote_under_the_address_it_came_to(kita: Office) 
         assert form.fields["subject"] == "Re: Frage zum Kitaplatz"
         assert "> wann wird entschieden?" in form.fields["text"]
         page = follow(client, form.press(client, "send", text="Nächste Woche.\n", after="closed")).text
+        assert f"An {PETRA}" in client.get("/inbox/kita?state=closed").text
     (sent,) = left(kita)
     facts = facts_of(sent.octets)
     assert [(m.name, m.mail) for m in facts.senders] == [
