@@ -10,11 +10,11 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.browser.chromium import launch
 from tests.browser.samples import furnish
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD
 
-CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"wide": (1280, 860), "narrow": (390, 844)}
 Scheme = Literal["light", "dark"]
 
@@ -136,7 +136,7 @@ def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as store, serving(Path(store)) as (base, office):
         references = furnish(office)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = launch(playwright)
             shoot(browser, base, references, folder)
             browser.close()
 
