@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from maild.archive.accounts import find_user
+from maild.archive.sessions import Lifetime, NewSession, digest_of, new_token, open_sessions
+from maild.web.visit import cookie_name
+from tests.browser.chromium import launch
 from tests.browser.samples import furnish
-from tests.browser.screenshots import CHROMIUM, sign_in
 from tests.browser.serving import serving
 from tests.web.office import Office
 
@@ -33,19 +36,30 @@ class Visited:
         )
 
     def page(self, login: str | None = "petra", *, width: int = 1280, language: str = "de", **options: object) -> Page:
-        """Open a page, signed in."""
+        """Open a page, whose visitor is signed in."""
         page = self.context(width=width, language=language, **options).new_page()
         page.set_default_timeout(20_000)
         if login is not None:
-            sign_in(page, self.base, login)
+            self.let_in(page, login)
         return page
+
+    def let_in(self, page: Page, login: str) -> None:
+        """Open a session in the store: signing in by the form, which has tests of its own, costs two pages."""
+        services, token = self.office.services, new_token()
+        with self.office.database.read() as connection:
+            user_id = find_user(connection, login).id
+        session = NewSession(
+            digest=digest_of(token), user_id=user_id, client="Chromium", at_ms=self.office.clock(), lifetime=Lifetime()
+        )
+        self.office.database.writer.submit(open_sessions, session).result()
+        page.context.add_cookies([{"name": cookie_name(services, "session"), "value": token, "url": self.base}])
 
 
 @pytest.fixture(scope="module")  # a driver that lives leaves an event loop running, which tests of others cannot bear
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launch(playwright)
         yield browser
         browser.close()
 

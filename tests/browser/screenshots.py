@@ -11,11 +11,11 @@ from typing import Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from maild.policy.roles import Role
+from tests.browser.chromium import launch
 from tests.browser.samples import furnish
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD
 
-CHROMIUM = "/usr/bin/chromium"
 WIDTHS = {"wide": (1280, 860), "narrow": (390, 844)}
 Scheme = Literal["light", "dark"]
 
@@ -140,7 +140,7 @@ def main(folder: Path) -> None:
         references = furnish(office)
         office.user("ben", (Role.RESPONDER, "bauamt"), name="Ben Bauer")  # no alarm in every picture
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            browser = launch(playwright)
             shoot(browser, base, references, folder)
             browser.close()
 

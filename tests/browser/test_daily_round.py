@@ -10,10 +10,10 @@ from playwright.sync_api import Page, expect
 from maild.archive.accounts import find_user
 from maild.archive.entries import Assignment, assign
 from maild.policy.roles import Role
+from tests.browser.accessible import faults_of
 from tests.browser.conftest import Visited
 from tests.browser.samples import plain
 from tests.browser.screenshots import sign_in
-from tests.browser.test_pages import _violations
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 SUBJECT = "Anbau am Kindergarten in der Rechtsanwaltsfachangestelltenstraße: wer ist zuständig?"
@@ -48,11 +48,11 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     jonas.locator("summary[data-key=m]").click()  # he has begun to fill in: his form stays as it is
     petra.keyboard.press("t")
     expect(petra.locator("#entries")).to_contain_text("Petra Maurer")
-    violations += _violations(petra) + _violations(jonas)
+    violations += faults_of(petra) + faults_of(jonas)
     jonas.locator("#tag-1").fill("anbau")
     jonas.keyboard.press("Enter")
     expect(jonas.locator("[role=alert]")).to_contain_text("Petra Maurer hat den Vorgang übernommen")
-    violations += _violations(jonas)
+    violations += faults_of(jonas)
     jonas.get_by_role("button", name="Trotzdem tun").click()
     expect(jonas.locator("#entries .tag")).to_have_text("anbau")
     expect(petra.locator("#entries .tag")).to_have_text("anbau", timeout=2_000)
@@ -62,7 +62,7 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     jonas.get_by_role("button", name="Notiz hinzufügen").click()
     _on_list(petra, visited)
     expect(petra.locator(".mentions")).to_contain_text(SUBJECT)
-    violations += _violations(petra)
+    violations += faults_of(petra)
 
     # A selection by keyboard: chosen, closed, undone.
     before = petra.locator("#list .row").count()
@@ -71,7 +71,7 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     petra.keyboard.press("j")
     petra.keyboard.press("c")
     expect(petra.locator("#picked")).to_have_text("2")
-    violations += _violations(petra)
+    violations += faults_of(petra)
     petra.get_by_role("button", name="Erledigt").click()
     expect(petra.locator(".undo")).to_contain_text("2 Vorgänge wurden geändert.")
     petra.keyboard.press("z")
@@ -83,7 +83,7 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     petra.keyboard.press("h")
     petra.locator("#hand-to").select_option("bauamt")
     petra.locator("#hand-reason").fill("Es geht um den Anbau")
-    violations += _violations(petra)
+    violations += faults_of(petra)
     petra.get_by_role("button", name="Übergeben").click()
     expect(petra.locator(".notice[role=status]")).to_contain_text("Übergeben.")
     jonas.goto(f"{visited.base}/c/{reference}?team=kita")
@@ -93,7 +93,7 @@ def test_a_morning_at_a_shared_inbox(visited: Visited) -> None:
     bert.goto(f"{visited.base}/c/{reference}")
     expect(bert.locator("main")).to_contain_text("Es geht um den Anbau")
     expect(bert.locator("#entries")).to_contain_text("Übergeben von Kita-Platzvergabe")
-    violations += _violations(bert)
+    violations += faults_of(bert)
     assert violations == []
     for page in (petra, jonas, bert):
         page.context.close()

@@ -6,27 +6,15 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessible import faults_of
 from tests.browser.conftest import Visited
 from tests.browser.samples import plain
 from tests.browser.screenshots import pages_of, sign_in
 from tests.web.office import PASSWORD
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
-
-
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-def _violations(page: Page) -> list[str]:
-    # Without the second option each element that is as it should be comes along: two thirds of the time.
-    found = Axe().run(page, options={"runOnly": _RULES, "resultTypes": ["violations"]})
-    return [
-        f"{page.url} {v['id']}: {v['help']} " + " | ".join(n["html"][:200] for n in v["nodes"][:3])
-        for v in found.response["violations"]
-    ]
 
 
 @dataclass
@@ -39,7 +27,7 @@ class Walk:
     said: list[str] = field(default_factory=list)
 
     def look(self, page: Page, widths: tuple[int, ...]) -> None:
-        self.violations += _violations(page)
+        self.violations += faults_of(page)
         for width in widths:
             page.set_viewport_size({"width": width, "height": 860})
             if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):

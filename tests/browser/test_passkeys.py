@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from maild.policy.roles import Role
+from tests.browser.accessible import faults_of
 from tests.browser.screenshots import sign_in
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD
@@ -26,7 +26,7 @@ _AUTHENTICATOR = {
 
 
 def _accessible(page: Page) -> None:
-    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
+    assert faults_of(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
 

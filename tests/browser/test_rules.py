@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from maild.policy.roles import Role
+from tests.browser.accessible import faults_of
 from tests.browser.conftest import Visited
 from tests.browser.serving import serving
-from tests.browser.test_pages import _violations
 from tests.web.office import letter
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
@@ -78,7 +78,7 @@ def test_with_the_keyboard_a_rule_is_made_refused_corrected_saved_and_taken_back
     expect(page.locator(".shifts > li")).to_have_count(1)
     expect(page.locator(".shifts > li")).to_contain_text("3 Briefe: Kita-Platzvergabe → Kita-Platzvergabe, Zentrale")
     expect(page.locator(".shifts a")).to_have_count(3)
-    assert _violations(page) == []
+    assert faults_of(page) == []
 
     # A test that contradicts the rule: told, and nothing to save with.
     keys.follow("button[formaction='/rules/edit']")
@@ -93,7 +93,7 @@ def test_with_the_keyboard_a_rule_is_made_refused_corrected_saved_and_taken_back
     expect(page.locator("#found .notice.grave")).to_contain_text("1 Fehler")
     expect(page.locator(".shifts > li")).to_contain_text("3 Briefe")
     expect(page.locator("#reason")).to_have_count(0)
-    assert _violations(page) == []
+    assert faults_of(page) == []
 
     # Corrected, with a link that leads to the line; then saved.
     keys.follow("button[formaction='/rules/edit']")
@@ -110,7 +110,7 @@ def test_with_the_keyboard_a_rule_is_made_refused_corrected_saved_and_taken_back
     expect(page.locator(".notice.fine")).to_contain_text("Gespeichert als Fassung 2. Sie gilt ab sofort.")
     expect(page.locator("#rule-beitrag")).to_contain_text("Kopie an: Zentrale Poststelle")
     assert "beitrag" in [rule.id for rule in town.office.services.rulebook.current.rules]
-    assert _violations(page) == []
+    assert faults_of(page) == []
 
     # And back.
     keys.follow('a[href="/rules/history"]')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from maild.archive.accounts import NewGrant, NewUser, add_grants, add_users
 from maild.archive.database import Database
 from maild.archive.passwords import Cost, hash_password
 from maild.policy.roles import Role
-from tests.browser.test_pages import _violations
+from tests.browser.accessible import faults_of
 from tests.delivery.sink import Sink
 from tests.scenarios.site import PASSWORD, Site
 from tests.scenarios.wire import Peer
@@ -146,15 +147,15 @@ def _answer_twice(chromium: Browser, site: Site) -> None:
     _begin(petra, "Von Petra: nächste Woche.")
     _begin(jonas, "Von Jonas: im Juni.")
     expect(jonas.locator("#there")).to_contain_text("Petra")
-    violations = _violations(jonas)
+    violations = faults_of(jonas)
     _send_by_keys(jonas)
     expect(jonas.locator(".letter.out")).to_contain_text("sent to lea@citizen.example")
-    violations += _violations(jonas)
+    violations += faults_of(jonas)
     expect(petra.locator("#fresh")).to_contain_text("etwas gekommen oder gesendet")
     _send_by_keys(petra)
     expect(petra.locator("#collision")).to_have_text("Nicht gesendet: Jemand anderes hat schon geantwortet.")
     expect(petra.locator("[aria-labelledby=collision]")).to_contain_text("Jonas Weiß hat geschrieben")
-    violations += _violations(petra)
+    violations += faults_of(petra)
     assert petra.input_value("#w-text").startswith("Von Petra: nächste Woche.")
     # She goes on writing; the tab is closed and the daemon killed as soon as the page says that it is kept.
     petra.locator("#w-text").focus()
@@ -169,7 +170,7 @@ def _answer_twice(chromium: Browser, site: Site) -> None:
     expect(again.locator("#w-text")).to_have_value(re.compile("Nachtrag. "))
     _press(again, again.get_by_role("button", name="Trotzdem senden"))
     expect(again.locator(".letter.out")).to_have_count(2)
-    violations += _violations(again)
+    violations += faults_of(again)
     _press(again, again.get_by_role("button", name="Zurücknehmen").last)
     expect(again.locator("main .notice.fine")).to_contain_text("Zurückgenommen: Es wurde nichts gesendet.")
     assert "Nachtrag. " in again.input_value("#w-text")
@@ -219,6 +220,10 @@ def _wait_for_mail(site: Site, chromium: Browser, sink: Sink) -> None:
     page.goto(f"{site.url}/inbox/kita?state=open")
     _press(page, page.locator("#list .row a.subject", has_text="Frage zum Platz"))
     page.wait_for_url(re.compile("/c/"))
+    deadline = time.monotonic() + 60
+    while not sink.mails:  # only then is the page worth asking again and again
+        assert time.monotonic() < deadline, "nothing was sent"
+        page.wait_for_timeout(200)
     _reload_until(page, "text=Zugestellt an lea@citizen.example.")
     expect(page.get_by_text("Zurückgenommen von petra")).to_have_count(1)
     page.context.close()

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
+from tests.browser.chromium import launch
+
 SCRIPT = "console.log(1337)"
 CANARY = "canary.example"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
@@ -168,18 +170,15 @@ def theatre(journal: Path | None = None) -> Iterator[Theatre]:
     thread.start()
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path="/usr/bin/chromium",
-                args=[
-                    "--no-sandbox",
-                    f"--host-resolver-rules=MAP *.example 127.0.0.1:{port}, MAP * ~NOTFOUND",
-                    # A process for each sandboxed frame costs minutes, and none of the layers on trial is one.
-                    "--disable-features=IsolateSandboxedIframes",
-                    "--disable-background-networking",
-                    "--disable-component-update",
-                    "--no-pings",
-                    *([f"--log-net-log={journal}"] if journal else []),
-                ],
+            browser = launch(
+                playwright,
+                f"--host-resolver-rules=MAP *.example 127.0.0.1:{port}, MAP * ~NOTFOUND",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--no-pings",
+                *([f"--log-net-log={journal}"] if journal else []),
+                # A process for each sandboxed frame costs minutes, and none of the layers on trial is one.
+                without=("IsolateSandboxedIframes",),
             )
             yield Theatre(browser=browser, port=port, documents=server.documents, asked=server.asked)
             browser.close()

@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, sync_playwright
 
 from maild.policy.roles import Role
-from tests.browser.screenshots import CHROMIUM, sign_in
+from tests.browser.chromium import launch
+from tests.browser.screenshots import sign_in
 from tests.browser.serving import serving
 from tests.web.office import Office, shown_id
 
@@ -91,7 +92,7 @@ def _views(office: Office, numbers: list[int]) -> list[str]:
 def test_nothing_that_a_header_holds_runs_loads_or_becomes_an_element(stage: tuple[str, Office, list[int]]) -> None:
     base, office, numbers = stage
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = launch(playwright)
         page = browser.new_page(locale="en")
         seen = _watched(page, base)
         sign_in(page, base)
