@@ -128,13 +128,16 @@ def test_the_daemon_answers_for_its_health_and_sounds_the_alarm_of_a_team_withou
                 assert answer.status == 200
 
 
-def the_last_line(result: subprocess.CompletedProcess[str]) -> str:
-    assert "Traceback" not in result.stderr
-    return [line for line in result.stderr.splitlines() if not line.startswith("{")][-1]
+def the_last_line(said: str | subprocess.CompletedProcess[str]) -> str:
+    told = said if isinstance(said, str) else said.stderr
+    assert "Traceback" not in told
+    return [line for line in told.splitlines() if not line.startswith("{")][-1]
 
 
 @pytest.mark.parametrize(("section", "free"), [("smtp", "web"), ("web", "smtp")])
-def test_a_port_in_use_is_told_in_a_line(site: Path, section: str, free: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_told_in_a_line(
+    maild: Maild, site: Path, section: str, free: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -147,9 +150,9 @@ def test_a_port_in_use_is_told_in_a_line(site: Path, section: str, free: str, mo
             f"maild: cannot listen on {address} ([{section}] listen): "
             "another program has it; stop that or choose another port"
         )
-        examined = run(site, "doctor")
-        assert examined.returncode == 1
-        assert f"[{section}] listen {address}: another program listens there already" in examined.stdout
+        examined = maild("doctor")
+        assert examined.code == 1
+        assert f"[{section}] listen {address}: another program listens there already" in examined.out
 
 
 def test_an_index_amid_whose_making_maild_was_killed_keeps_no_daemon_from_starting(maild: Maild, site: Path) -> None:
@@ -195,16 +198,18 @@ def test_a_data_directory_that_cannot_be_made_is_told_in_a_line(site: Path, monk
     assert the_last_line(result) == f"maild: {site}/maild.toml/var: it is not a directory"
 
 
-def test_a_database_of_a_newer_version_is_left_alone(site: Path) -> None:
+def test_a_database_of_a_newer_version_is_left_alone(maild: Maild, site: Path) -> None:
     with sqlite3.connect(site / "var" / "maild.sqlite3") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
     before = (site / "var" / "maild.sqlite3").read_bytes()
-    for arguments in (("serve",), ("search", "x"), ("verify",)):
-        result = run(site, *arguments)
-        assert result.returncode == 75
-        assert "was written by a newer maild" in the_last_line(result)
-        assert "install that version or a newer one" in the_last_line(result)
+    daemon = run(site, "serve")
+    told = [(daemon.returncode, daemon.stderr)]
+    told += [(result.code, result.err) for result in (maild("search", "x"), maild("verify"))]
+    for code, said in told:
+        assert code == 75
+        assert "was written by a newer maild" in the_last_line(said)
+        assert "install that version or a newer one" in the_last_line(said)
     assert (site / "var" / "maild.sqlite3").read_bytes() == before
 
 
@@ -216,15 +221,18 @@ def test_a_database_of_a_newer_version_is_left_alone(site: Path) -> None:
         ("postgresql+psycopg://nobody@127.0.0.1:1/x", "the database cannot be used: connection failed: "),
     ],
 )
-def test_a_database_that_cannot_be_used_is_told_in_a_line(site: Path, url: str, reason: str) -> None:
-    for verb in ("serve", "status"):
-        result = run(site, verb, environ={"MAILD_DATABASE__URL": url.format(here=site)})
-        assert result.returncode == 75
-        assert reason in the_last_line(result)
-        assert len(result.stderr.splitlines()) == 1
+def test_a_database_that_cannot_be_used_is_told_in_a_line(
+    maild: Maild, site: Path, url: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILD_DATABASE__URL", url.format(here=site))
+    daemon, status = run(site, "serve"), maild("status")
+    for code, said in ((daemon.returncode, daemon.stderr), (status.code, status.err)):
+        assert code == 75
+        assert reason in the_last_line(said)
+        assert len(said.splitlines()) == 1
 
 
-def test_a_damaged_database_is_told_in_a_line(site: Path) -> None:
+def test_a_damaged_database_is_told_in_a_line(maild: Maild, site: Path) -> None:
     with sqlite3.connect(site / "var" / "maild.sqlite3") as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'chain_head'").fetchone()
         (size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -232,16 +240,19 @@ def test_a_damaged_database_is_told_in_a_line(site: Path) -> None:
     with (site / "var" / "maild.sqlite3").open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xff" * size)
-    for verb in ("serve", "verify"):
-        result = run(site, verb)
-        assert result.returncode == 75
-        assert the_last_line(result) == "maild: the database cannot be used: database disk image is malformed"
+    daemon, verified = run(site, "serve"), maild("verify")
+    for code, said in ((daemon.returncode, daemon.stderr), (verified.code, verified.err)):
+        assert code == 75
+        assert the_last_line(said) == "maild: the database cannot be used: database disk image is malformed"
 
 
-def test_a_database_of_another_kind_is_refused_with_the_settings(site: Path) -> None:
-    result = run(site, "check", environ={"MAILD_DATABASE__URL": "mysql://x"})
-    assert result.returncode == 1
-    assert "error[bad-value]: 'url' wants" in result.stdout
+def test_a_database_of_another_kind_is_refused_with_the_settings(
+    maild: Maild, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILD_DATABASE__URL", "mysql://x")
+    result = maild("check")
+    assert result.code == 1
+    assert "error[bad-value]: 'url' wants" in result.out
 
 
 def test_an_address_that_is_not_this_machines_is_told_in_a_line(site: Path) -> None:
@@ -252,10 +263,10 @@ def test_an_address_that_is_not_this_machines_is_told_in_a_line(site: Path) -> N
     )
 
 
-def test_rules_that_never_loaded_keep_the_daemon_from_starting(site: Path) -> None:
+def test_rules_that_never_loaded_keep_the_daemon_from_starting(maild: Maild, site: Path) -> None:
     (site / "rules.yaml").write_text("version: 2\n", encoding="utf-8")
     result = run(site, "serve")
     assert result.returncode == 78
     assert "rules.yaml:1:10: error[unknown-value]" in result.stderr
-    status = run(site, "status")
-    assert "the rules file has 5 errors, and `maild serve` will not start; `maild check` lists them" in status.stdout
+    status = maild("status")
+    assert "the rules file has 5 errors, and `maild serve` will not start; `maild check` lists them" in status.out
