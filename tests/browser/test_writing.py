@@ -203,7 +203,7 @@ def _see_what_failed(chromium: Browser, site: Site) -> None:
         if language == "en":
             _reload_until(page, "#failures .alarm")
         expect(page.locator("#failures")).to_contain_text(told)
-        assert _violations(page) == []
+        assert faults_of(page) == []
         _press(page, page.locator("#failures a"))
         expect(page.locator(".letter.out")).to_contain_text(why)
         page.context.close()
