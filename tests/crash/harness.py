@@ -150,6 +150,13 @@ class Ledger:
     replies: Counter[str] = field(default_factory=Counter)
     sent: int = 0
 
+    async def more(self, count: int) -> None:
+        """Wait until as many more mails are acknowledged."""
+        enough = self.acknowledged.total() + count
+        async with asyncio.timeout(60):
+            while self.acknowledged.total() < enough:  # noqa: ASYNC110 - the connections tell nobody
+                await asyncio.sleep(0.01)
+
     def mail(self, chance: random.Random, largest: int) -> bytes:
         """Compose a mail that no other is equal to."""
         self.sent += 1

@@ -16,6 +16,7 @@ from tests.crash.test_power_cut import Disk, cut_power, disk
 
 __all__ = ["disk"]
 ROUNDS = 12
+MAILS = 20  # between two kills, at least
 
 
 async def _is_found(directory: Path, mutant: str, symptom: Callable[[Verdict], object]) -> bool:
@@ -27,7 +28,8 @@ async def _is_found(directory: Path, mutant: str, symptom: Callable[[Verdict], o
         daemon.start(program=program)
         load = Load(daemon.smtp_port, ledger, largest=20_000, seed=number)
         sending = asyncio.create_task(load.run())
-        await asyncio.sleep(chance.uniform(0.2, 0.8))
+        await ledger.more(MAILS)
+        await asyncio.sleep(chance.uniform(0, 0.3))
         load.stopping = True
         await asyncio.to_thread(daemon.kill)
         await sending

@@ -23,6 +23,7 @@ from tests.crash.scale import scaled
 
 FS_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
+MAILS = 25  # between two cuts, at least
 
 
 class Disk:
@@ -69,7 +70,8 @@ async def cut_power(disk: Disk, cuts: int, program: tuple[str, ...] = ("-m", "ma
         daemon.start(program=program)
         load = Load(daemon.smtp_port, ledger, largest=60_000, seed=number + 10)
         sending = asyncio.create_task(load.run())
-        await asyncio.sleep(chance.uniform(0.3, 1.5))
+        await ledger.more(MAILS)
+        await asyncio.sleep(chance.uniform(0, scaled(0.3, 1.5)))
         assert daemon.process is not None
         os.killpg(daemon.process.pid, signal.SIGSTOP)
         disk.cut()

@@ -13,12 +13,6 @@ from tests.crash.scale import scaled
 EACH = scaled(30, 0)  # mails between two kills of the slice: in as many seconds as the machine needs for them
 
 
-async def _taken(ledger: Ledger, count: int) -> None:
-    async with asyncio.timeout(60):
-        while sum(ledger.acknowledged.values()) < count:  # noqa: ASYNC110 - the ledger tells nobody
-            await asyncio.sleep(0.01)
-
-
 async def test_no_acknowledged_mail_is_lost_by_random_kills(tmp_path: Path) -> None:
     kills, least = scaled(5, 200), scaled(0, 10_000)
     chance = random.Random(4711)
@@ -29,7 +23,7 @@ async def test_no_acknowledged_mail_is_lost_by_random_kills(tmp_path: Path) -> N
     done = 0
     while done < kills or sum(ledger.acknowledged.values()) < least:
         if done % 4:  # and now and then as soon as it is there
-            await _taken(ledger, sum(ledger.acknowledged.values()) + EACH)
+            await ledger.more(EACH)
         await asyncio.sleep(chance.uniform(0, scaled(0.3, 3) if done % 4 else 0.3))
         await asyncio.to_thread(daemon.kill)
         await asyncio.to_thread(daemon.start)
