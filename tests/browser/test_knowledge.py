@@ -89,7 +89,7 @@ def test_the_signature_follows_the_address_and_a_template_comes_in_at_the_cursor
     page.get_by_role("button", name="Vorschau").click()
     expect(page.locator(".formatted strong")).to_have_text("Juni")
     expect(text).to_have_value(whole)
-    page.get_by_role("button", name="Senden", exact=True).click()
+    page.get_by_role("button", name="Senden", exact=True).last.click()
     page.get_by_label("{Kind}").check()
     violations = faults_of(page)
     page.goto(page.url.replace("check=1", "preview=1"))

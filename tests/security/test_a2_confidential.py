@@ -8,7 +8,7 @@ from httpx2 import Response
 from maild.mail.inbox import confidential
 from maild.policy.roles import Role
 from tests.security.crawling import FORMS, objects_of, pages
-from tests.web.office import RULES, Office, letter, rules, token_in
+from tests.web.office import RULES, Office, letter, own_token, rules
 
 CANARY = "kanarie9"
 INNER = confidential("kita")
@@ -70,8 +70,7 @@ def test_who_only_reads_the_team_meets_it_nowhere(guarded: tuple[Office, int, in
                 if "GET" in page.methods:
                     _clean(client.get(path))
                 elif page.path != "/logout":
-                    token = token_in(client.get("/sessions").text)
-                    form = {"token": token, "team": objects.team, **FORMS[page.path]}
+                    form = {"token": own_token(client), "team": objects.team, **FORMS[page.path]}
                     _clean(client.post(path, data=form, follow_redirects=True))
 
 

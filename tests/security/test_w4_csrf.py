@@ -10,7 +10,7 @@ from maild.archive.app_passwords import NewAppPassword, add_app_passwords
 from maild.policy.roles import Role
 from maild.web.gate import Access, Page
 from tests.security.crawling import FORMS, Objects, pages, small_office
-from tests.web.office import Office, token_in
+from tests.web.office import Office, own_token, token_in
 
 TABLES = ("entries", "users", "grants", "filings", "summaries", "tags", "joins", "conversations", "duties",
           "drafts", "draft_files", "notes",
@@ -99,11 +99,11 @@ def test_the_same_forms_from_our_own_pages_work(office: Office) -> None:
         {},
     ):
         with office.client("petra") as client:
+            assert own_token(client) == token_in(client.get("/sessions").text)
             for page in _posts(office):
                 if page.path in {"/logout", "/login"}:
                     continue
-                token = token_in(client.get("/sessions").text)
-                answer = client.post(kita.path(page), data=_form(page, kita, token), headers=headers)
+                answer = client.post(kita.path(page), data=_form(page, kita, own_token(client)), headers=headers)
                 # A manager of a team edits no rules: tests/security/test_r5_rules_pages.py has who may.
                 expected = OTHERWISE.get(
                     page.path, 403 if page.access is Access.RULES else _ANSWERED.get(page.path, 303)

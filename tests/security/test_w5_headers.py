@@ -14,6 +14,8 @@ from maild.policy.roles import Role
 from tests.security.crawling import NOWHERE, pages, small_office
 from tests.web.office import HTML_LETTER, Office, shown_id, token_in
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def _check(answer: Response, *, framed: bool = False) -> None:
     where = f"{answer.request.method} {answer.request.url} {answer.status_code}"

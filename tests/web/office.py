@@ -43,10 +43,13 @@ from maild.rules.model import Ruleset
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
+from maild.web.visit import form_token
+from tests.web.transport import Whole
 
 NOW_MS = 1_790_000_000_000
 PASSWORD = "korrekt pferd batterie"
 CHEAP = Cost(memory_kib=64, iterations=1)
+_VISITOR = ("203.0.113.9", 50000)
 
 RULES = """
 version: 1
@@ -255,14 +258,15 @@ class Office:
     def client(self, login: str | None = None, **headers: str) -> TestClient:
         """Return a browser, signed in when a login is given. All of an office share its loop, as in the daemon."""
         client = TestClient(
-            create_site(self.services),
+            site := create_site(self.services),
             base_url=self.services.settings.base_url,
             follow_redirects=False,
             raise_server_exceptions=False,
-            client=("203.0.113.9", 50000),
+            client=_VISITOR,
             headers={"accept-language": "de", **headers},
         )
         client.portal = self.loop  # else each request would start a loop, and threads for it
+        client._transport = Whole(site, self.loop, _VISITOR, client._transport)
         if login is not None:
             sign_in(client, login)
         return client
@@ -273,6 +277,11 @@ def token_in(page: str) -> str:
     found = re.search(r'name="token" value="([0-9a-f]{64})"', page)
     assert found is not None, page[:2000]
     return found[1]
+
+
+def own_token(client: TestClient) -> str:
+    """Return the token that the forms of who is signed in have now, without a page of theirs: where there are many."""
+    return form_token(next(value for name, value in client.cookies.items() if name.endswith("-session")))
 
 
 def sign_in(client: TestClient, login: str, password: str = PASSWORD) -> None:
