@@ -107,9 +107,10 @@ class Writer:
     def _work_through(self) -> None:
         busy = False
         while (job := self._jobs.get()) is not None:
+            self._in_hand = [job]
             if busy:
                 time.sleep(_LINGER_S)
-            self._in_hand, ends = self._drain(job)
+            ends = self._drain(self._in_hand)
             busy = len(self._in_hand) > 1
             self._work(self._in_hand)
             _resolve(self._in_hand)
@@ -129,17 +130,15 @@ class Writer:
             job.error = StorageError("the writer of the storage has ended")
         _resolve(left)
 
-    def _drain(self, job: _Job) -> tuple[list[_Job], bool]:
-        group = [job]
-        try:
+    def _drain(self, group: list[_Job]) -> bool:
+        """Take what else has come into a group; tell whether the end has come, too."""
+        with contextlib.suppress(queue.Empty):
             while len(group) < _GROUP:
                 following = self._jobs.get_nowait()
                 if following is None:
-                    return group, True
+                    return True
                 group.append(following)
-        except queue.Empty:
-            pass
-        return group, False
+        return False
 
     def _work(self, group: list[_Job]) -> None:
         try:

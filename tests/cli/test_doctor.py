@@ -110,6 +110,8 @@ def test_a_dns_server_that_does_not_answer_is_a_doubt(
         port = mute.getsockname()[1]
         monkeypatch.setenv("MAILD_DNS__RESOLVERS", f"127.0.0.1:{port}")
         monkeypatch.setenv("MAILD_DNS__TIMEOUT_S", "0.2")
+        for part in ("SMTP", "WEB"):  # another test may have the usual ports
+            monkeypatch.setenv(f"MAILD_{part}__LISTEN", "127.0.0.1:0")
         result = maild("doctor")
     assert f"doubt dns: 127.0.0.1:{port}: no answer about musterstadt.example (timeout)" in result.out
     assert result.code == 0
