@@ -13,8 +13,9 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
 UV_LOCK := uv pip compile pyproject.toml --extra postgresql --universal --python-version 3.11 \
 	--generate-hashes --no-annotate -q --custom-compile-command "make lock"
 
-# Tests of one file stay in one process: they share what is dear to start.
-WORKERS ?= 2
+# Tests of one file stay in one process: they share what is dear to start. Three for two cores: they wait, a sixth of the
+# time, for daemons and browsers.
+WORKERS ?= 3
 PYTEST := $(BIN)/python -m pytest
 PYTEST_FLAGS ?= -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
