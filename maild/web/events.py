@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +23,6 @@ from maild.errors import NotFoundError
 from maild.mail.ids import parse_reference
 from maild.policy.grants import visible
 from maild.policy.visible import Visible
-from maild.web.forms import whole_number
 from maild.web.presence import Present
 from maild.web.problems import problem
 from maild.web.standing_in import session_of
@@ -32,7 +31,6 @@ from maild.web.visit import Visit, cookie_name
 LOOK_S = 1.0  # how often the archive is asked for what another process filed
 _BEAT = 15  # looks between two signs of life
 _ASKS = 5  # looks between two questions whether the session holds, when nothing is to be told; _BEAT is a multiple
-_FURTHEST = 1_000  # mails back to which a page is told what has come since it was made
 _MAX_STREAMS = 500
 _MAX_OF_ONE = 12
 
@@ -100,7 +98,7 @@ class _Known:
 async def _events(visit: Visit) -> AsyncIterator[str]:
     feed = visit.services.feed
     may_see = visit.visible
-    known = _as_shown(await visit.read(_known, may_see), visit)
+    known = await visit.read(_known, may_see)
     looks = 0
     with feed.subscribe() as subscription:
         yield "retry: 3000\n: listening\n\n"
@@ -121,14 +119,6 @@ async def _events(visit: Visit) -> AsyncIterator[str]:
                 yield f"event: inbox\ndata: {json.dumps({'teams': sorted(changed)})}\n\n"
             elif looks % _BEAT == 0:
                 yield ": still here\n\n"
-
-
-def _as_shown(known: _Known, visit: Visit) -> _Known:
-    """Return what an open page knows: mail may have come between the page and its stream."""
-    since = whole_number(visit.request.query_params.get("since", ""))
-    if since is None or since >= known.revision:
-        return known
-    return replace(known, revision=max(since, known.revision - _FURTHEST))
 
 
 def _known(connection: Connection, may_see: Visible) -> _Known:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import Connection
 
 from maild.archive.folders import Folder, folders_of
-from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, newest_revision, own_unread, team_counts
+from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, own_unread, team_counts
 from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
@@ -153,13 +153,11 @@ class Shell:
     folders: tuple[Folder, ...] = ()
     cover: Cover = NO_COVER  # who acts for whom in the visible inboxes
     unread: int = 0  # conversations of the reader's own with something they have not read
-    revision: int = 0  # of the newest mail that the page can show: what comes later is told to it
 
 
 def shell(connection: Connection, visit: Visit, place: Place | None = None) -> Shell:
     """Ask the archive for what stands around a page. Raises NotFoundError for a list that may not be seen."""
     visible, user_id = visit.visible, visit.person.user_id
-    revision = newest_revision(connection)  # before anything else: rather told twice than not at all
     page, cover = None, cover_in(connection, visit.services, visible.inboxes, visit.now_ms)
     late_ms = overdue_ms(visit.services.rulebook.current, place.team if place is not None else None, visit.now_ms)
     if place is not None:
@@ -172,13 +170,13 @@ def shell(connection: Connection, visit: Visit, place: Place | None = None) -> S
     folders = folders_of(connection, visible=visible, user_id=user_id)
     unread = own_unread(connection, visible=visible, user_id=user_id)
     if place is None or page is None:
-        return Shell(teams=teams, listing=None, folders=folders, cover=cover, unread=unread, revision=revision)
+        return Shell(teams=teams, listing=None, folders=folders, cover=cover, unread=unread)
     listing = _listing(visit, place, page, counts.get(place.team, TeamCount()))
     here = visit.services.presence.here(
         (row.conversation_id for row in page.rows), frozenset({place.team}), user_id, visit.now_ms
     )
     listing = replace(listing, forged=_forged(connection, visit, page), here=here)
-    return Shell(teams=teams, listing=listing, folders=folders, cover=cover, unread=unread, revision=revision)
+    return Shell(teams=teams, listing=listing, folders=folders, cover=cover, unread=unread)
 
 
 def _forged(connection: Connection, visit: Visit, page: InboxPage) -> frozenset[int]:

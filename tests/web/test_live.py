@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 
-from starlette.requests import Request
-
 from maild.policy.roles import Role
-from maild.web.events import _events
-from maild.web.pages import Pages
-from maild.web.standing_in import session_of
-from maild.web.visit import Visit, cookie_name
-from tests.web.office import NOW_MS, Office, letter
+from tests.web.office import Office, letter
 
 LIVE = {"x-maild-live": "1"}
 BOTH = ("kita.platzvergabe@musterstadt.example", "bauamt@musterstadt.example")
@@ -57,28 +50,3 @@ def test_a_live_question_is_asked_by_who_may_see_the_page(office: Office) -> Non
     with office.client("petra") as client, office.client() as stranger:
         assert client.get(f"/c/{foreign}", headers=LIVE).status_code == 404
         assert stranger.get(f"/c/{foreign}", headers=LIVE).status_code == 303
-
-
-async def test_what_comes_between_a_page_and_its_stream_is_told(office: Office) -> None:
-    office.user("petra", (Role.READER, "kita"))
-    office.mail(letter("Spielplatz"))
-    with office.client("petra") as client:
-        page = client.get("/inbox/kita").text
-        name = cookie_name(office.services, "session")
-        token = client.cookies[name]
-    since = re.search(r'data-revision="(\d+)"', page)
-    assert since is not None
-    office.mail(letter("Noch ein Spielplatz"))
-    with office.database.read() as connection:
-        session = session_of(connection, office.services, token, NOW_MS)
-    scope = {
-        "type": "http", "path": "/events", "query_string": f"since={since[1]}".encode(),
-        "headers": [(b"cookie", f"{name}={token}".encode())],
-    }  # fmt: skip
-    stream = _events(Visit(
-        request=Request(scope), services=office.services, pages=Pages(), session=session, token=token, form={},
-        language="de", now_ms=NOW_MS,
-    ))  # fmt: skip
-    assert (await anext(stream)).startswith("retry")
-    assert "kita" in await asyncio.wait_for(anext(stream), 20)
-    await stream.aclose()  # type: ignore[attr-defined]  # it is a generator

@@ -149,8 +149,7 @@ if (wishing && "Notification" in window && isSecureContext) {
 function listen() {
   if (!document.querySelector("[data-live]")) return;
   const here = document.querySelector("[data-conversation]")?.dataset.conversation;
-  const since = document.querySelector("[data-revision]")?.dataset.revision ?? "";
-  const source = new EventSource(`/events?since=${since}` + (here ? `&c=${encodeURIComponent(here)}` : ""));
+  const source = new EventSource(here ? `/events?c=${encodeURIComponent(here)}` : "/events");
   source.addEventListener("inbox", changed);
   source.addEventListener("end", () => source.close());
   let lost = false;
