@@ -1,11 +1,14 @@
 # maild in a container: hash-locked, without root, its archive in the volume /var/lib/maild.
 #
 #   docker build -t maild .
-#   docker run -d -p 25:8025 -p 8080:8080 -v maild:/var/lib/maild -v ./rules.yaml:/etc/maild/rules.yaml:ro maild
+#   docker run -d -p 25:8025 -p 127.0.0.1:8080:8080 -v maild:/var/lib/maild -v ./conf:/etc/maild maild
+#
+# docs/install.md says more: what belongs into ./conf, and what maild must be told of the world outside.
 FROM python:3.11-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN useradd --system --uid 1025 --home-dir /var/lib/maild --shell /usr/sbin/nologin maild \
+RUN groupadd --gid 1025 maild \
+ && useradd --uid 1025 --gid 1025 --no-create-home --home-dir /var/lib/maild --shell /usr/sbin/nologin maild \
  && install -d -o maild -g maild -m 0700 /var/lib/maild /etc/maild
 
 WORKDIR /opt/maild

@@ -85,9 +85,17 @@ screenshots: .venv/dev.stamp ## pictures of every page into docs/screenshots (ne
 crash: .venv/dev.stamp ## the whole crash harness: some hours, root for the power cuts
 	MAILD_CRASH=whole $(PYTEST) tests/crash --timeout=0
 
+.PHONY: endure
+endure: .venv/dev.stamp ## the real daemon for an hour (MINUTES=60) under slow peers, mail and faults at once
+	$(BIN)/python -m tests.endurance $${MINUTES:-60}
+
 .PHONY: year
-year: .venv/dev.stamp ## a scripted year of a house, by the real daemon with a moved clock: some minutes
+year: .venv/dev.stamp ## a scripted year of a house, by the real daemon with a moved clock: some minutes (needs Chromium)
 	$(BIN)/python -m tests.year
+
+.PHONY: image
+image: .venv/dev.stamp ## build the Dockerfile and try it, without Docker: root, buildah, debootstrap
+	$(BIN)/python -m tests.image
 
 .PHONY: bench
 bench: .venv/dev.stamp ## measure against Postfix and Dovecot, side by side

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -50,11 +51,19 @@ class Town(Maild):
         super().start()
 
 
-def rate(town: Town, load: Load) -> float:
-    """Send one round; return messages a second from the first to the last that is found."""
-    before = town.arrived()
+class Round(NamedTuple):
+    """Messages a second from the first to the last that is found, and CPU of all of the daemon for each."""
+
+    rate: float
+    cpu_ms: float
+
+
+def send(town: Town, load: Load) -> Round:
+    """Send one round."""
+    before, cpu_s = town.arrived(), town.cpu_s()
     result = run_load(load, town.port)
-    return result.messages / (await_arrival(town, before + result.messages) - result.started_s)
+    took_s = await_arrival(town, before + result.messages) - result.started_s
+    return Round(result.messages / took_s, (town.cpu_s() - cpu_s) / result.messages * 1000)
 
 
 @contextmanager
@@ -105,14 +114,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def compare(title: str, load: Load, towns: tuple[Town, Town], rounds: int) -> float:
     """Measure one workload in turns; return the median ratio."""
-    found: list[tuple[float, float]] = []
+    found: list[tuple[Round, Round]] = []
     for number in range(rounds + 1):
-        found.append((rate(towns[0], replace(load, seed=number + 1)), rate(towns[1], replace(load, seed=number + 1))))
+        found.append((send(towns[0], replace(load, seed=number + 1)), send(towns[1], replace(load, seed=number + 1))))
         time.sleep(1)
     found = found[1:]  # the first warms
-    for word, rates in zip(("without", "with"), zip(*found, strict=True), strict=True):
-        print(f"{title}, {word:8} {statistics.median(rates):6.0f} /s ({min(rates):.0f} to {max(rates):.0f})")
-    ratios = [with_ / without for without, with_ in found]
+    for word, sent in zip(("without", "with"), zip(*found, strict=True), strict=True):
+        rates, cpu_ms = [each.rate for each in sent], statistics.median([each.cpu_ms for each in sent])
+        spread = f"({min(rates):.0f} to {max(rates):.0f})"
+        print(f"{title}, {word:8} {statistics.median(rates):6.0f} /s {spread}, {cpu_ms:.2f} ms of CPU each")
+    ratios = [with_.rate / without.rate for without, with_ in found]
     print(
         f"  ratio of each round: {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})", flush=True
     )

@@ -85,15 +85,16 @@ def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
     read_batch(ruleset.version, pickle.dumps(ruleset), *_arguments(batches[0]))  # as the daemon's first call leaves it
     for batch in batches:
         with stages("daemon: pickle the orders"):
-            asked = _meta(child.frame((15.0, "x", ruleset.version, None, *_arguments(batch))))
+            asked = child.frame((15.0, "x", ruleset.version, None, *_arguments(batch)))
         with stages("unpickle the orders"):
-            pickle.loads(asked)
+            _unpickle(asked)
         with stages("the whole of read_batch"):
             answer = read_batch(ruleset.version, None, *_arguments(batch))
         with stages("pickle the answer"):
-            answered = _meta(child.frame(("value", answer)))
+            answered = child.frame(("value", answer))
         with stages("daemon: unpickle the answer"):
-            read_answer(answered, 0, [])
+            meta, beside = _taken_apart(answered)
+            read_answer(meta, len(beside), beside)
     for order, content in orders:
         _read(stages, ruleset, order, content)
     profile = cProfile.Profile(time.thread_time)
@@ -108,10 +109,15 @@ def _arguments(batch: list[tuple[Order, bytes]]) -> tuple[Any, ...]:
     return (frozenset[str](), [order for order, _ in batch], *[content for _, content in batch])
 
 
-def _meta(frame: list[bytes | child.Streamed]) -> bytes:
-    meta = frame[0]
-    assert isinstance(meta, bytes)
-    return meta[child.HEAD.size :]
+def _taken_apart(frame: list[bytes | child.Streamed]) -> tuple[bytes, list[bytes]]:
+    """Return the meta block of a frame, and the octets beside it: those of a large mail."""
+    meta, *beside = [piece for piece in frame if isinstance(piece, bytes)]
+    return meta[child.HEAD.size :], beside
+
+
+def _unpickle(frame: list[bytes | child.Streamed]) -> None:
+    meta, beside = _taken_apart(frame)
+    pickle.loads(memoryview(meta)[8 * len(beside) :], buffers=beside)
 
 
 def _read(stages: Stages, ruleset: Ruleset, order: Order, content: bytes) -> Facts:

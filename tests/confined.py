@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from maild.mail.facts import Mailbox
+from maild.mail.facts import Automatic, Mailbox
 
 
 @dataclass
@@ -19,6 +19,21 @@ class Stranger:
     """A class that is not maild's."""
 
     value: int
+
+
+@dataclass
+class Attribute:
+    """Pickled as Python 3.11.2 pickles a member of an enumeration."""
+
+    of: object
+    name: str
+
+    def __reduce__(self) -> tuple[object, tuple[object, str]]:
+        return getattr, (self.of, self.name)
+
+
+def attribute_of(enumeration: bool, name: str) -> Attribute:
+    return Attribute(Automatic if enumeration else Mailbox, name)
 
 
 def add(left: int, right: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +47,27 @@ def pytest_configure() -> None:
     sys.dont_write_bytecode = False
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := place_in_memory()) is not None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = memory
+    gc.disable()  # until all is collected: nothing of it is garbage
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Have each process of a run import the tests' modules from another one on.
+
+    In a fresh clone their assertions are to be rewritten, which takes longer than all else of the collection. Whoever
+    comes to a module later finds what another process has written; side by side, each would do it all.
+    """
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if worker is None or workers == 1:
+        return
+    files = sorted(
+        file for name in session.config.args if Path(name).is_dir() for file in Path(name).rglob("test_*.py")
+    )
+    first = len(files) * int(worker.removeprefix("gw")) // workers
+    with warnings.catch_warnings(action="error"):
+        for file in files[first:] + files[:first]:
+            module = ".".join(file.resolve().relative_to(ROOT).with_suffix("").parts)
+            with contextlib.suppress(Exception, pytest.skip.Exception):  # the collection comes to it, and tells
+                importlib.import_module(module)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,6 +79,7 @@ def pytest_collection_finish() -> None:
 
     It would look through them each time it looks for what a test has left.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
 

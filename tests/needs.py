@@ -12,7 +12,7 @@ PROGRAMS = {
     "postgresql": ("initdb",),
     "chromium": ("chromium",),
     "strace": ("strace",),
-    "systemd": ("systemd-analyze",),
+    "systemd": ("systemd-analyze", "systemd-socket-activate"),
     "postfix": ("postconf",),
     "rspamd": ("rspamd",),
     "clamav-daemon": ("clamd",),

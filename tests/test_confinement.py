@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker, child
-from maild.mail.facts import Mailbox
+from maild.mail.facts import Automatic, Mailbox
 
 ROOT = Path(__file__).parent.parent
 QUICK = Bounds(cpu_s=1, memory_bytes=64 * 1024 * 1024, wall_s=10.0)
@@ -128,6 +128,22 @@ class TestWorker:
         with pytest.raises(ConfinementError, match="unreadable answer") as caught:
             worker.call(f"tests.confined:{function}")
         assert (caught.value.kind, worker.dead) == ("crash", True)
+
+    @pytest.mark.parametrize("member", list(Automatic))
+    def test_a_member_of_an_enumeration_arrives_as_older_pythons_name_it(
+        self, worker: Worker, member: Automatic
+    ) -> None:
+        assert worker.call("tests.confined:attribute_of", True, member.name) is member
+
+    @pytest.mark.parametrize(
+        ("enumeration", "name"),
+        [(True, "__init_subclass__"), (True, "mro"), (True, "real"), (False, "name"), (False, "__init__")],
+    )
+    def test_an_answer_reaches_no_other_attribute_by_the_name_of_a_member(
+        self, worker: Worker, enumeration: bool, name: str
+    ) -> None:
+        with pytest.raises(ConfinementError, match="unreadable answer"):
+            worker.call("tests.confined:attribute_of", enumeration, name)
 
     def test_the_bound_on_cpu_is_one_of_each_call(self) -> None:
         worker = Worker(bounds=Bounds(cpu_s=2))

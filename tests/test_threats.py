@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 _ROW = re.compile(r"^\| ([A-Z]\d+) \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
 _NAMED = re.compile(r"test_([a-z]\d+)_\w+\.py")
-ROWS = dict(_ROW.findall((ROOT / "docs" / "threats.md").read_text()))
+_FOUND = _ROW.findall((ROOT / "docs" / "threats.md").read_text())
+ROWS = dict(_FOUND)
+
+
+def test_each_threat_has_one_row_and_every_row_is_read() -> None:
+    lines = (ROOT / "docs" / "threats.md").read_text().splitlines()
+    written = [found[1] for line in lines if (found := re.match(r"\| ([A-Z]\d+) \|", line))]
+    assert written == [threat for threat, _ in _FOUND]
+    assert len(set(written)) == len(written)
 
 
 @pytest.mark.parametrize("threat", ROWS)

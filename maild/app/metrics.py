@@ -91,6 +91,10 @@ class Gauges(Collector):
         )
         unread = self._readers.alarm(self._rulebook.current)
         yield _gauge("maild_orphan_teams", "Teams that mail comes to and nobody can read", len(unread))
+        waiting = self._readers.waiting(self._rulebook.current)
+        yield _gauge(
+            "maild_waiting_teams", "Teams whose mail nobody sees until somebody is back or appointed", len(waiting)
+        )
         yield _gauge(
             "maild_fallback_read",
             "1 while somebody can read the fallback",

@@ -35,7 +35,7 @@ class Readers:
         self._answer: tuple[Held, str, tuple[Orphan, ...]] | None = (
             None  # for these grants and this version of the rules
         )
-        self._told: frozenset[str] = frozenset()
+        self._told: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def refresh(self) -> None:
         """Read the grants; say in the log what has changed."""
@@ -47,6 +47,10 @@ class Readers:
     def unread(self, rules: Ruleset) -> frozenset[str]:
         """Return the inboxes that mail comes to by these rules and nobody can read: the fallback gets it as well."""
         return stood_in_for(self._orphans(rules))
+
+    def waiting(self, rules: Ruleset) -> frozenset[str]:
+        """Return the inboxes whose mail nobody sees: it waits for who comes back, or is appointed."""
+        return frozenset(orphan.inbox for orphan in self._orphans(rules) if orphan.waits)
 
     def alarm(self, rules: Ruleset) -> frozenset[str]:
         """Return all that nobody can read, also where its mail waits for who comes back."""
@@ -64,12 +68,12 @@ class Readers:
 
     def tell(self, rules: Ruleset) -> None:
         """Say in the log which teams have lost their last reader, and that all are read again."""
-        found = self.alarm(rules)
-        if found == self._told:
+        found, waiting = self.alarm(rules), self.waiting(rules)
+        if (found, waiting) == self._told:
             return
-        self._told = found
+        self._told = found, waiting
         if found:
-            _log.warning("teams.unread", teams=sorted(found), fallback=rules.fallback in found)
+            _log.warning("teams.unread", teams=sorted(found), fallback=rules.fallback in found, waiting=sorted(waiting))
         else:
             _log.info("teams.read_again")
 

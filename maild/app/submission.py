@@ -12,6 +12,7 @@ from maild.archive.index_writer import IndexWriter
 from maild.config import Settings
 from maild.confinement import Pool
 from maild.intake.mail_programs import MailPrograms
+from maild.intake.subject_references import SubjectReferences
 from maild.intake.submit import Submitter
 from maild.router.outgoing import OutgoingReader
 from maild.rules.rulebook import Rulebook
@@ -41,6 +42,7 @@ def make_submitter(
         now_ms=now_ms,
         chance=lambda: secrets.randbits(_CHANCE_BITS),
         lifetime_ms=settings.outbound.expire_days * _DAY_MS,
+        references=SubjectReferences(database=database, rules=lambda: rulebook.current),
     )
 
 

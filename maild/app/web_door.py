@@ -16,9 +16,9 @@ from maild.archive.database import Database
 from maild.config import Settings
 from maild.confinement import Pool
 from maild.intake.submit import Submitter
-from maild.mail.networks import is_in
+from maild.mail.networks import Network, is_in
 from maild.rules.rulebook import Rulebook
-from maild.web.connection import Connection
+from maild.web.connection import THIS_MACHINE, Connection
 from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
@@ -93,7 +93,7 @@ async def open_web(
         secret=secret,
         wake=wake,
     )
-    server = make_server(services)
+    server = make_server(services, settings.web.trusted_proxies)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="web")
     while not server.started:
         if task.done():
@@ -102,11 +102,11 @@ async def open_web(
     return Web(server, task, feed, bound.getsockname()[1])
 
 
-def make_server(services: Services) -> uvicorn.Server:
-    """Return the site in its server, with the limits that stand before every page."""
+def make_server(services: Services, proxies: tuple[Network, ...] = THIS_MACHINE) -> uvicorn.Server:
+    """Return the site in its server, with the limits that stand before every page; `proxies` say who asks."""
     config = uvicorn.Config(
         create_site(services),
-        http=Connection,
+        http=Connection.behind(proxies),
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -116,9 +116,9 @@ def make_server(services: Services) -> uvicorn.Server:
         timeout_graceful_shutdown=_GRACE_S,
         h11_max_incomplete_event_size=32_768,
         limit_concurrency=_CONNECTIONS,
-        # Security: who signs in is counted by address; behind a proxy on this machine that is what the proxy says.
+        # Security: who signs in is counted by address; behind a proxy that is what the proxy says, and nobody else.
         proxy_headers=True,
-        forwarded_allow_ips=["127.0.0.1", "::1"],
+        forwarded_allow_ips=[str(each) for each in proxies],
         ws="none",
     )
     return _Server(config)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, bindparam, insert, or_, select, update
 
 from maild.archive.accounts import acting_principal, find_user, grants_of, name_or
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
+from maild.archive.questions import Question
 from maild.archive.schema import users
 from maild.archive.schema_absences import absences
 from maild.errors import ForbiddenError, MaildError, NotFoundError
@@ -76,7 +77,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """An absence as people read it; `deputy` is a name, "" for the team."""
+    """An absence as people read it; `deputy` is a name, "" for the team, and `noted_by` that of who noted it."""
 
     id: int
     absence: Absence
@@ -84,6 +85,7 @@ class Noted:
     name: str
     deputy: str
     marked_by: str
+    noted_by: str
 
 
 # --- who is away --------------------------------------------------------------------------------------------------
@@ -91,12 +93,19 @@ class Noted:
 
 def away_now(connection: Connection, now_ms: int) -> dict[int, Absence]:
     """Return who is away."""
-    where = (absences.c.from_ms <= now_ms, not_over(now_ms))
-    rows = connection.execute(select(absences).where(*where).order_by(absences.c.id))
-    return away_at((absence_of(row) for row in rows), now_ms)
+    return away_at(map(absence_of, _AWAY.rows(connection, now=now_ms)), now_ms)
 
 
-def not_over(now_ms: int) -> ColumnElement[bool]:
+_AWAY = Question(
+    lambda: (
+        select(absences)
+        .where(absences.c.from_ms <= bindparam("now"), not_over(bindparam("now")))
+        .order_by(absences.c.id)
+    )
+)
+
+
+def not_over(now_ms: int | BindParameter[int]) -> ColumnElement[bool]:
     """Return the condition that an absence goes on, or is still to come."""
     return absences.c.ended_ms.is_(None) & or_(absences.c.until_ms.is_(None), absences.c.until_ms > now_ms)
 
@@ -139,17 +148,20 @@ def noted(connection: Connection, user_ids: Iterable[int], now_ms: int) -> list[
     deputy = users.alias("deputy")
     name = name_or(users.c.login)
     stands_in = name_or(deputy.c.login, deputy)
+    marker = users.alias("marker")
+    who = name_or(marker.c.login, marker)
     rows = connection.execute(
-        select(absences, users.c.login, name.label("name"), stands_in.label("deputy_name"))
+        select(absences, users.c.login, name.label("name"), stands_in.label("deputy_name"), who.label("marker_name"))
         .join_from(absences, users, users.c.id == absences.c.user_id)
         .outerjoin(deputy, deputy.c.id == absences.c.deputy_id)
+        .outerjoin(marker, marker.c.login == absences.c.marked_by)
         .where(absences.c.user_id.in_(sorted(set(user_ids))), not_over(now_ms), users.c.disabled_ms.is_(None))
         .order_by(absences.c.from_ms, absences.c.id)
     )
     return [
         Noted(
             id=row.id, absence=absence_of(row), login=row.login, name=row.name, deputy=row.deputy_name or "",
-            marked_by=row.marked_by,
+            marked_by=row.marked_by, noted_by=row.marker_name or row.marked_by,
         )
         for row in rows
     ]  # fmt: skip

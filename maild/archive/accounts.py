@@ -11,10 +11,24 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.commit import lock_head
+from maild.archive.questions import Question
 from maild.archive.schema import grants, sessions, users
 from maild.errors import ForbiddenError, MaildError, NotFoundError
 from maild.mail.acts import Act
@@ -151,18 +165,25 @@ def stored_password(connection: Connection, login: str) -> tuple[int | None, str
 
 def open_grants(connection: Connection) -> dict[int, tuple[Grant, ...]]:
     """Return the grants that were not taken back of everybody whose account is open, by the id of the person."""
-    rows = connection.execute(
-        select(grants)
-        .join(users, users.c.id == grants.c.user_id)
-        .where(users.c.disabled_ms.is_(None), grants.c.revoked_ms.is_(None))
-        .order_by(grants.c.user_id, grants.c.id)
-    )
+    rows = _OPEN_GRANTS.rows(connection)
     return {user_id: _grants(held) for user_id, held in groupby(rows, key=lambda row: row.user_id)}
 
 
 def grants_of(connection: Connection, user_id: int) -> tuple[Grant, ...]:
     """Return every grant ever given to a person; roles that this version does not know are left out."""
-    return _grants(connection.execute(select(grants).where(grants.c.user_id == user_id).order_by(grants.c.id)))
+    return _grants(_GRANTS.rows(connection, user=user_id))
+
+
+_OPEN_GRANTS = Question(
+    lambda: (
+        select(grants)
+        .join(users, users.c.id == grants.c.user_id)
+        .where(users.c.disabled_ms.is_(None), grants.c.revoked_ms.is_(None))
+        .order_by(grants.c.user_id, grants.c.id)
+    )
+)
+_GRANTS = Question(lambda: select(grants).where(grants.c.user_id == bindparam("user")).order_by(grants.c.id))
+_ROLES = frozenset(map(str, Role))
 
 
 def _grants(rows: Iterable[Any]) -> tuple[Grant, ...]:
@@ -176,13 +197,13 @@ def _grants(rows: Iterable[Any]) -> tuple[Grant, ...]:
             only_assigned=bool(row.only_assigned),
         )
         for row in rows
-        if row.role in set(Role)
+        if row.role in _ROLES
     )
 
 
 def principal(connection: Connection, user_id: int) -> Principal | None:
     """Return a person with their grants; None when the account is gone or disabled."""
-    row = connection.execute(select(*_USER_COLUMNS).where(users.c.id == user_id, users.c.disabled_ms.is_(None))).first()
+    row = _OPEN_ACCOUNT.first(connection, user=user_id)
     if row is None:
         return None
     return Principal(
@@ -192,6 +213,11 @@ def principal(connection: Connection, user_id: int) -> Principal | None:
         language=row.language,
         grants=grants_of(connection, user_id),
     )
+
+
+_OPEN_ACCOUNT = Question(
+    lambda: select(*_USER_COLUMNS).where(users.c.id == bindparam("user"), users.c.disabled_ms.is_(None))
+)
 
 
 def acting_principal(connection: Connection, user_id: int) -> Principal:
@@ -204,7 +230,11 @@ def acting_principal(connection: Connection, user_id: int) -> Principal:
 
 def last_path(connection: Connection, user_id: int) -> str | None:
     """Return where a person was last."""
-    return connection.scalar(select(users.c.last_path).where(users.c.id == user_id))
+    path: str | None = _LAST_PATH.scalar(connection, user=user_id)
+    return path
+
+
+_LAST_PATH = Question(lambda: select(users.c.last_path).where(users.c.id == bindparam("user")))
 
 
 def name_or(otherwise: ColumnElement[str], person: FromClause = users) -> ColumnElement[str]:
@@ -222,24 +252,34 @@ def people_granted(
     connection: Connection, teams: set[str], roles: set[Role], now_ms: int, *, only_assigned: bool = False
 ) -> list[User]:
     """Return those who hold one of `roles` in one of `teams` now, by name; as a whole, or for assigned entries."""
+    found = _GRANTED.rows(
+        connection, teams=teams, roles=[str(role) for role in roles], now=now_ms, assigned=int(only_assigned)
+    )
+    return [User(**row._asdict()) for row in found]
+
+
+def _granted() -> Select[Any]:
+    now = bindparam("now", type_=grants.c.from_ms.type)
     holding = (
         select(grants.c.user_id)
         .where(
-            grants.c.team.in_(teams),
-            grants.c.role.in_([str(role) for role in roles]),
-            grants.c.only_assigned == int(only_assigned),
-            grants.c.from_ms <= now_ms,
-            or_(grants.c.until_ms.is_(None), grants.c.until_ms > now_ms),
-            or_(grants.c.revoked_ms.is_(None), grants.c.revoked_ms > now_ms),
+            grants.c.team.in_(bindparam("teams", expanding=True)),
+            grants.c.role.in_(bindparam("roles", expanding=True)),
+            grants.c.only_assigned == bindparam("assigned"),
+            grants.c.from_ms <= now,
+            or_(grants.c.until_ms.is_(None), grants.c.until_ms > now),
+            or_(grants.c.revoked_ms.is_(None), grants.c.revoked_ms > now),
         )
         .distinct()
     )
-    found = connection.execute(
+    return (
         select(*_USER_COLUMNS)
         .where(users.c.id.in_(holding), users.c.disabled_ms.is_(None))
         .order_by(users.c.name, users.c.login)
     )
-    return [_user(row) for row in found]
+
+
+_GRANTED = Question(_granted)
 
 
 # --- writes -------------------------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ Security: only letters that the asker may see are counted; a number must not tel
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from maild.archive.allowed import allowed_filing
 from maild.archive.queries import Related
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, filings, messages, summaries
 from maild.policy.visible import Visible
 
@@ -19,20 +21,27 @@ MOST = 100
 
 def letters_before(connection: Connection, *, visible: Visible, from_mail: str, message_id: int) -> int:
     """Return how many letters from outside bore an address (folded) before a message: MOST + 1 says "more"."""
-    seen = select(filings.c.message_id).where(filings.c.message_id == summaries.c.message_id, allowed_filing(visible))
+    return _BEFORE.scalar(connection, visible, mail=from_mail, message=message_id) or 0
+
+
+def _before(sight: Sight) -> Select[Any]:
+    seen = select(filings.c.message_id).where(filings.c.message_id == summaries.c.message_id, allowed_filing(sight))
     earlier = (
         select(summaries.c.message_id)
         .join_from(summaries, messages, messages.c.id == summaries.c.message_id)
         .where(
-            summaries.c.from_mail == from_mail,
-            summaries.c.message_id < message_id,
+            summaries.c.from_mail == bindparam("mail"),
+            summaries.c.message_id < bindparam("message"),
             messages.c.direction == "in",
             seen.exists(),
         )
         .order_by(summaries.c.message_id.desc())
         .limit(MOST + 1)
     )
-    return connection.scalar(select(func.count()).select_from(earlier.subquery())) or 0
+    return select(func.count()).select_from(earlier.subquery())
+
+
+_BEFORE = Question(_before)
 
 
 def others_from(

@@ -84,8 +84,6 @@ _LATIN_DROPPED = bytes(c for c in range(256) if not _FOLDING[c])
 _LATIN = bytes(ord((_FOLDING[c].strip() or " ")[0]) if c != _SHARP_S[0] else c for c in range(256))
 _ALIKE = str.maketrans("ou", "aa")
 _NOT_BEFORE = "aeiouq"  # Steuer, Bauer, Quelle: no umlaut written out
-# Jumps from space to space, as far each time as a token may reach.
-_WITHOUT_LONG = re.compile(rf"(?:.{{0,{MAX_TOKEN}}} )*+.{{0,{MAX_TOKEN}}}", re.DOTALL)
 _CAPPED = re.compile(rf"(\S{{{MAX_TOKEN}}})\S+")
 
 
@@ -137,4 +135,15 @@ def analyse(text: str) -> str:
     folded = _fold_pairs(_fold_characters(text))
     # Of a run of spaces, at most one is left on either side of a piece.
     folded = " ".join([words for piece in folded.split("  ") if (words := piece.strip(" "))])
-    return folded if _WITHOUT_LONG.fullmatch(folded) else _CAPPED.sub(r"\1", folded)
+    return _CAPPED.sub(r"\1", folded) if _has_long(folded) else folded
+
+
+def _has_long(text: str) -> bool:
+    """Jump from space to space, as far each time as a token may reach."""
+    at = 0
+    while len(text) - at > MAX_TOKEN:
+        space = text.rfind(" ", at, at + MAX_TOKEN + 1)
+        if space < 0:
+            return True
+        at = space + 1
+    return False

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, Executable, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from maild.archive.compression import DamagedError, compress, decompress
 from maild.archive.prepared import Prepared
+from maild.archive.questions import Question
 from maild.archive.schema import content
 from maild.errors import NotFoundError
 
@@ -96,12 +97,15 @@ def chunks(connection: Connection, digest: bytes) -> Iterator[bytes]:
 
 def read(connection: Connection, digest: bytes) -> bytes:
     """Return the octets whole."""
-    frames = connection.scalars(
-        select(content.c.octets).where(content.c.digest == digest).order_by(content.c.chunk)
-    ).all()
+    frames = _FRAMES.scalars(connection, digest=digest)
     if not frames:
         raise NotFoundError("the content is not in the archive")
     return b"".join(decompress(bytes(frame)) for frame in frames)
+
+
+_FRAMES = Question(
+    lambda: select(content.c.octets).where(content.c.digest == bindparam("digest")).order_by(content.c.chunk)
+)
 
 
 def read_many(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,7 @@ class Database:
 
     @contextmanager
     def read(self, *, mapped: bool = True) -> Iterator[Connection]:
-        """Lend a reading connection; on SQLite the full-text index is attached as `idx` where it exists.
+        """Lend a reading connection; on SQLite the full-text index is attached as `idx` where it can be read.
 
         Not `mapped`, for much that is read once: the pages it passes do not stay in this process's address space.
         """
@@ -93,11 +94,21 @@ class Database:
             raw.execute(f"PRAGMA busy_timeout={BUSY_MS}")
             raw.execute(_MAPPED)
             if self.index_path.exists():
-                raw.execute("ATTACH DATABASE ? AS idx", (f"file:{self.index_path}?mode=ro",))
-                raw.execute("PRAGMA idx.mmap_size=268435456")
+                _attach_index(raw, self.index_path)
             raw.execute("PRAGMA query_only=ON")
 
         return engine
+
+
+def _attach_index(raw: Any, path: Path) -> None:
+    try:
+        raw.execute("ATTACH DATABASE ? AS idx", (f"file:{path}?mode=ro",))
+    except sqlite3.OperationalError as error:
+        # Its making was cut off, and only who may write it can finish that: until the next start it is as not there.
+        if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+            raise
+    else:
+        raw.execute("PRAGMA idx.mmap_size=268435456")
 
 
 def writing_engine(url: str) -> Engine:

@@ -35,6 +35,7 @@ _MOST_LOOKED_AT = 10_000
 _AT_A_TIME = 500
 _IN_WORK = ("open", "waiting")
 Key = tuple[int, str]  # of an entry
+Named = tuple[str, str]  # an entry, by its reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +56,15 @@ class Choice:
 class OnItsWay:
     """A digest that no other server has yet.
 
-    `inboxes` are those that it was allowed to tell of, `lent` those of which what was assigned to the person.
+    `inboxes` are those that it was allowed to tell of, `lent` those of which what was assigned to the person, `named`
+    the entries that stand in it.
     """
 
     user_id: int
     delivery_id: int
     inboxes: frozenset[str]
     lent: frozenset[str] = frozenset()
+    named: frozenset[Named] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,12 +174,13 @@ def _choose(connection: Connection, asked: Choosing) -> None:
 
 
 def note_told(
-    connection: Connection, user_id: int, *, slot: str, told_ms: int, message_id: int | None, visible: Visible
-) -> None:
-    """Write down how far a person has been told, and of which inboxes, in the unit of work that queues the mail."""
+    connection: Connection, user_id: int, *, slot: str, told_ms: int, message_id: int | None, visible: Visible,
+    named: Iterable[Named],
+) -> None:  # fmt: skip
+    """Write down how far a person has been told, and of what, in the unit of work that queues the mail."""
     sent: dict[str, Any] = {}
     if message_id is not None:
-        inboxes = json.dumps([sorted(visible.teams), sorted(visible.assigned)])
+        inboxes = json.dumps([sorted(visible.teams), sorted(visible.assigned), sorted(named)])
         sent = {"message_id": message_id, "sent_ms": told_ms, "inboxes": inboxes, "before_ms": digest_choices.c.told_ms}
     connection.execute(
         update(digest_choices)
@@ -198,8 +202,13 @@ def on_their_way(connection: Connection, user_id: int | None = None) -> tuple[On
 
 
 def _on_its_way(user_id: int, delivery_id: int, told: list[Any]) -> OnItsWay:
-    whole, lent = (told, []) if not told or isinstance(told[0], str) else told  # one list: of a version before
-    return OnItsWay(user_id=user_id, delivery_id=delivery_id, inboxes=frozenset(whole), lent=frozenset(lent))
+    if not told or isinstance(told[0], str):  # one list, or two: of a version before
+        told = [told]
+    whole, lent, named = (*told, [], [])[:3]
+    return OnItsWay(
+        user_id=user_id, delivery_id=delivery_id, inboxes=frozenset(whole), lent=frozenset(lent),
+        named=frozenset((reference, inbox) for reference, inbox in named),
+    )  # fmt: skip
 
 
 def note_recalled(connection: Connection, user_id: int) -> None:

@@ -13,12 +13,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, insert, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed, missing
 from maild.archive.content import Content, store
 from maild.archive.covering import covered, is_covered, take_over
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import users
 from maild.archive.schema_outgoing import draft_files, drafts
 from maild.policy.visible import Visible
@@ -145,7 +159,7 @@ def _is_others(by: Editor) -> ColumnElement[bool]:
     return and_(drafts.c.author != by.login, not_(_GIVEN))
 
 
-def _seen(visible: Visible) -> ColumnElement[bool]:
+def _seen(visible: Visible | Sight) -> ColumnElement[bool]:
     return allowed(drafts.c.team, visible, drafts.c.conversation_id)
 
 
@@ -165,6 +179,8 @@ def being_written(
     connection: Connection, *, visible: Visible, by: Editor, conversation_id: int | None = None, limit: int = 50
 ) -> tuple[Writing, ...]:
     """Return what is being written in a conversation; without one, what `by` may open anywhere. Newest first."""
+    if conversation_id is not None and _ANY.first(connection, visible, conversation=conversation_id) is None:
+        return ()
     which = _may_open(by) if conversation_id is None else drafts.c.conversation_id == conversation_id
     name = name_or(drafts.c.author).label("author_name")
     rows = connection.execute(
@@ -185,6 +201,14 @@ def being_written(
         )
         for row in rows
     )
+
+
+def _any(sight: Sight) -> Select[Any]:
+    here = drafts.c.conversation_id == bindparam("conversation")
+    return select(drafts.c.id).where(here, drafts.c.state.in_(OPEN), _seen(sight)).limit(1)
+
+
+_ANY = Question(_any)
 
 
 def _files(connection: Connection, draft_id: int) -> tuple[DraftFile, ...]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     select,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from maild.archive.accounts import find_user, principal
 from maild.archive.allowed import allowed, allowed_filing, allowed_of, missing
 from maild.archive.copies import members_wanting
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import duties, entries, filings, messages, summaries
 from maild.archive.upserting import inserting
 from maild.errors import MaildError, NotFoundError
@@ -194,10 +196,18 @@ def duties_of(
 ) -> dict[int, tuple[RecordedDuty, ...]]:
     """Return the duties of messages, in any state, as far as they are of visible teams; none of a message: no key."""
     found: dict[int, tuple[RecordedDuty, ...]] = {}
-    where = (duties.c.message_id.in_(list(message_ids)), allowed_of(duties.c.message_id, duties.c.team, visible))
-    for duty in _read(connection, _query().where(*where).order_by(duties.c.id)):
+    for row in _DUTIES.rows(connection, visible, messages=tuple(message_ids)):
+        duty = _recorded(row._asdict())
         found[duty.message_id] = (*found.get(duty.message_id, ()), duty)
     return found
+
+
+def _duties(sight: Sight) -> Select[Any]:
+    asked = duties.c.message_id.in_(bindparam("messages", expanding=True))
+    return _query().where(asked, allowed_of(duties.c.message_id, duties.c.team, sight)).order_by(duties.c.id)
+
+
+_DUTIES = Question(_duties)
 
 
 def duty(connection: Connection, *, visible: Visible, duty_id: int) -> RecordedDuty:
@@ -235,18 +245,24 @@ def held_conversations(
     connection: Connection, *, visible: Visible, team: str, conversation_ids: Iterable[int]
 ) -> frozenset[int]:
     """Return those of the conversations of which something waits in the team's inbox to be released."""
-    found = connection.scalars(
+    return frozenset(_HELD.scalars(connection, visible, team=team, conversations=tuple(conversation_ids)))
+
+
+def _held(sight: Sight) -> Select[Any]:
+    return (
         select(filings.c.conversation_id)
         .join_from(duties, filings, and_(filings.c.message_id == duties.c.message_id, filings.c.team == duties.c.team))
         .where(
             duties.c.kind == HOLD,
             _WAITING,
-            duties.c.team == team,
-            allowed_filing(visible),
-            filings.c.conversation_id.in_(list(conversation_ids)),
+            duties.c.team == bindparam("team"),
+            allowed_filing(sight),
+            filings.c.conversation_id.in_(bindparam("conversations", expanding=True)),
         )
     )
-    return frozenset(found)
+
+
+_HELD = Question(_held)
 
 
 def _holding() -> ColumnElement[bool]:
@@ -268,7 +284,7 @@ def _read(connection: Connection, statement: Select[Any]) -> list[RecordedDuty]:
     return [_recorded(row) for row in connection.execute(statement).mappings()]
 
 
-def _recorded(row: RowMapping) -> RecordedDuty:
+def _recorded(row: RowMapping | dict[str, Any]) -> RecordedDuty:
     return RecordedDuty(**{**row, "held": bool(row["held"])})
 
 

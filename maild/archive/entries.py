@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from maild.archive.lessons import Taught, teach
+from maild.archive.questions import Question
 from maild.archive.schema import entries, filings, messages, summaries
 from maild.archive.schema_inbox import seen
 from maild.archive.schema_outgoing import outgoing
@@ -81,8 +82,15 @@ class Reading:
 
 def has_read(connection: Connection, reading: Reading) -> bool:
     """Tell whether the person has read so far before."""
-    where = (seen.c.user_id == reading.user_id, seen.c.conversation_id == reading.conversation_id)
-    return (connection.scalar(select(seen.c.newest_id).where(*where)) or 0) >= reading.newest_id
+    newest = _READ.scalar(connection, user=reading.user_id, conversation=reading.conversation_id)
+    return (newest or 0) >= reading.newest_id
+
+
+_READ = Question(
+    lambda: select(seen.c.newest_id).where(
+        seen.c.user_id == bindparam("user"), seen.c.conversation_id == bindparam("conversation")
+    )
+)
 
 
 def note_readings(connection: Connection, arguments: list[Reading]) -> list[None]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import Connection, Executable, bindparam, select
 
 from maild.archive.prepared import Prepared
+from maild.archive.questions import Question
 from maild.archive.schema_senders import examinations
 from maild.archive.upserting import inserting
 from maild.mail.authentication import Verdicts
@@ -24,11 +25,14 @@ def keep_evidence(connection: Connection, found: Mapping[int, str]) -> None:
 
 def evidence_of(connection: Connection, ids: Iterable[int]) -> dict[int, Evidence]:
     """Return the evidence of messages; nothing for those at which nobody has looked."""
-    table = examinations.c
-    rows = connection.execute(
-        select(table.message_id, table.evidence).where(table.message_id.in_(list(ids)), table.evidence.is_not(None))
+    return {message_id: from_json(text) for message_id, text in _EVIDENCE.rows(connection, ids=tuple(ids))}
+
+
+_EVIDENCE = Question(
+    lambda: select(examinations.c.message_id, examinations.c.evidence).where(
+        examinations.c.message_id.in_(bindparam("ids", expanding=True)), examinations.c.evidence.is_not(None)
     )
-    return {message_id: from_json(text) for message_id, text in rows}
+)
 
 
 def verdicts_between(connection: Connection, first: int, last: int) -> dict[int, Verdicts]:

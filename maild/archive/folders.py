@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, insert, or_, select
 
 from maild.archive.allowed import allowed
 from maild.archive.audit import Record, record
+from maild.archive.questions import Question, Sight
 from maild.archive.schema_inbox import folders
 from maild.mail.acts import Act
 from maild.policy.visible import Visible
@@ -54,13 +55,20 @@ class Dropping:
 
 def folders_of(connection: Connection, *, visible: Visible, user_id: int) -> tuple[Folder, ...]:
     """Return a person's own folders, and those of the teams they may read, by name."""
-    theirs = or_(folders.c.user_id == user_id, and_(folders.c.team.is_not(None), allowed(folders.c.team, visible)))
-    rows = connection.execute(
+    rows = _FOLDERS.rows(connection, visible, user=user_id)
+    return tuple(Folder(id=row.id, team=row.team, name=row.name, query=row.query) for row in rows)
+
+
+def _folders(sight: Sight) -> Select[Any]:
+    shared = and_(folders.c.team.is_not(None), allowed(folders.c.team, sight))
+    return (
         select(folders.c.id, folders.c.team, folders.c.name, folders.c.query)
-        .where(theirs)
+        .where(or_(folders.c.user_id == bindparam("user"), shared))
         .order_by(folders.c.team.is_not(None), folders.c.name, folders.c.id)
     )
-    return tuple(Folder(id=row.id, team=row.team, name=row.name, query=row.query) for row in rows)
+
+
+_FOLDERS = Question(_folders)
 
 
 def keep_folders(connection: Connection, arguments: list[Keeping]) -> list[bool]:

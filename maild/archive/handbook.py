@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, true
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, select, true
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed, missing, require_inbox, require_team
@@ -13,6 +13,7 @@ from maild.archive.analysis import analyse
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.outgoing import survivor_of
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, filings, summaries, users
 from maild.archive.schema_handbook import handbook, models, welcomed
 from maild.mail.acts import Act
@@ -183,7 +184,7 @@ def mark_models(connection: Connection, arguments: list[Marking]) -> list[None]:
     return [None] * len(arguments)
 
 
-def _survives_as(conversation_id: int) -> ColumnElement[bool]:
+def _survives_as(conversation_id: int | ColumnElement[int]) -> ColumnElement[bool]:
     """Return the condition that a model is this conversation, or was merged into it."""
     return func.coalesce(conversations.c.merged_into, conversations.c.id) == conversation_id
 
@@ -197,23 +198,30 @@ def model_answers(
     """
     if team is not None:
         require_team(team, visible)
-    name = name_or(models.c.author).label("author_name")
-    asked = (
-        select(models, name)
-        .select_from(models)
-        .outerjoin(users, users.c.login == models.c.author)
-        .where(allowed(models.c.team, visible))
-        .order_by(models.c.at_ms.desc(), models.c.conversation_id)
-    )
-    if team is not None:
-        asked = asked.where(models.c.team == team)
-    if conversation_id is not None:
-        asked = asked.join(conversations).where(_survives_as(conversation_id))
-    rows = connection.execute(asked.limit(_MOST_MODELS)).all()
+    given = {name: value for name, value in (("team", team), ("conversation", conversation_id)) if value is not None}
+    rows = _MODELS.rows(connection, visible, tuple(given), **given)
     return tuple(model for row in rows if (model := _model(connection, row)) is not None)
 
 
-def _model(connection: Connection, row: Row[Any]) -> Model | None:
+def _models(sight: Sight, given: tuple[str, ...]) -> Select[Any]:
+    asked = (
+        select(models, name_or(models.c.author).label("author_name"))
+        .select_from(models)
+        .outerjoin(users, users.c.login == models.c.author)
+        .where(allowed(models.c.team, sight))
+        .order_by(models.c.at_ms.desc(), models.c.conversation_id)
+    )
+    if "team" in given:
+        asked = asked.where(models.c.team == bindparam("team"))
+    if "conversation" in given:
+        asked = asked.join(conversations).where(_survives_as(bindparam("conversation")))
+    return asked.limit(_MOST_MODELS)
+
+
+_MODELS = Question(_models)
+
+
+def _model(connection: Connection, row: Any) -> Model | None:
     number = survivor_of(connection, row.conversation_id)
     first = connection.execute(
         select(summaries.c.subject, conversations.c.reference)

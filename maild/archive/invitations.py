@@ -17,13 +17,13 @@ from maild.archive.commit import lock_head
 from maild.archive.schema import sessions, users
 from maild.archive.schema_people import rights_notices
 from maild.archive.schema_sign_in import identities, invitations
-from maild.archive.second_factors import forget_second_factor
+from maild.archive.second_factors import factors_of, forget_second_factor
 from maild.archive.sessions import digest_of
 from maild.archive.sign_in_notices import Told, tell
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.acts import Act
-from maild.policy.credentials import may_agree, may_invite, takes_two
-from maild.policy.granting import Teams, managed
+from maild.policy.credentials import may_agree, may_invite, takes_two, told_of_link
+from maild.policy.granting import Teams
 from maild.policy.grants import Principal
 
 FIRST_MS = 7 * 86_400_000
@@ -71,6 +71,7 @@ class Invitation:
     expires_ms: int
     made_by: str
     forgets_second: bool
+    has_second: bool = False
 
 
 def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: int) -> Invitation | None:
@@ -96,6 +97,7 @@ def open_invitation(connection: Connection, token: str, teams: Teams, now_ms: in
         expires_ms=row.expires_ms,
         made_by=row.made_by,
         forgets_second=bool(row.forgets_second),
+        has_second=factors_of(connection, row.user_id).any,
     )
 
 
@@ -185,14 +187,12 @@ def _invite(connection: Connection, new: NewInvitation) -> int:
 
 
 def _require_maker(connection: Connection, new: NewInvitation, teams: Teams, person: User) -> None:
-    """Ask once more whether who makes a link may, and tell the managers of the person's teams who are not the maker."""
+    """Ask once more whether who makes a link may, and tell the managers whom it concerns."""
     lock_head(connection)
     maker, theirs = person_of(connection, new.by), grants_of(connection, person.id)
     if maker is None or not may_invite(maker, person.id, theirs, teams, new.at_ms):
         raise ForbiddenError("that link is not theirs to make")
-    own = managed(maker, teams, new.at_ms)
-    held = {grant.team for grant in theirs if grant.team is not None and grant.holds(new.at_ms)}
-    for team in sorted(held - own):
+    for team in sorted(told_of_link(maker, theirs, teams, new.at_ms)):
         told = {"team": team, "login": person.login, "role": LINK, "given_by": new.by, "at_ms": new.at_ms}
         connection.execute(insert(rights_notices).values(**told))
 

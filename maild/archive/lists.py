@@ -1,4 +1,4 @@
-"""A team's list of conversations, and how many there are. Every question carries what its asker may see.
+"""A team's list of conversations. Every question carries what its asker may see.
 
 Invariant: subject, sender and excerpt of a row are those of the newest letter in *this* team's inbox; the same
 conversation may hold letters that only another team may read.
@@ -6,18 +6,19 @@ conversation may hold letters that only another team may read.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, not_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Select, and_, bindparam, func, not_, or_, select
 
 from maild.archive.accounts import name_or
-from maild.archive.allowed import allowed, allowed_entry, allowed_filing, missing, require_inbox
+from maild.archive.allowed import allowed_entry, allowed_filing, missing, require_inbox
 from maild.archive.duties import held_conversations
 from maild.archive.outgoing import sent_to
 from maild.archive.queries import tags_of
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, entries, filings, messages, summaries, users
 from maild.archive.schema_inbox import mentions, seen
 from maild.archive.schema_outgoing import notes
@@ -26,7 +27,7 @@ from maild.policy.visible import Visible
 
 PAGE_SIZE = 50
 FILTERS = ("open", "waiting", "mine", "unassigned", "unanswered", "overdue", "unseen", "closed", "spam")
-_IN_WORK = ("open", "waiting")
+IN_WORK = ("open", "waiting")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +67,6 @@ class InboxPage:
     older: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamCount:
-    """How much lies in a team's inbox."""
-
-    open: int = 0
-    waiting: int = 0
-    unassigned: int = 0
-    mine: int = 0
-    unseen: int = 0
-    unanswered: int = 0
-    overdue: int = 0
-
-
 def inbox(
     connection: Connection,
     *,
@@ -98,11 +86,17 @@ def inbox(
     before `overdue_ms`. Raises NotFoundError.
     """
     require_inbox(team, visible)
-    # Of one inbox it is the same as `allowed_entry`, and asks each entry for no more than itself.
-    seen_here = entries.c.assignee == visible.user_id if team in visible.assigned else allowed_entry(visible)
-    where = [entries.c.team == team, seen_here, _filter(state, user_id, overdue_ms, team, cover)]
+    asked = _Asked(
+        state=state, own_only=team in visible.assigned, knows_answering=team in cover.answering,
+        begins=before is None, most=limit + 1,
+    )  # fmt: skip
+    values = {
+        "team": team, "user": user_id, "before": before, "overdue": overdue_ms,
+        "covered": () if user_id is None else (user_id, *cover.whom(team, user_id)),
+        "absent": cover.whom(team, None), "answering": cover.answering.get(team, frozenset()),
+    }  # fmt: skip
     found = sorted(
-        (row for part in _parts(user_id, before) for row in connection.execute(part.where(*where).limit(limit + 1))),
+        (row for part in _PARTS for row in part.rows(connection, visible, asked, **values)),
         key=_listed_at,
         reverse=True,
     )
@@ -122,14 +116,30 @@ def inbox(
     return InboxPage(rows=rows, older=_listed_at(shown[-1]) if len(found) > limit else None)
 
 
-def _parts(user_id: int | None, before: int | None) -> tuple[Select[Any], Select[Any]]:
-    """Return the queries for what lies where its newest message is, and for the few that have risen above it."""
-    risen = and_(entries.c.risen_id.is_not(None), entries.c.risen_id > entries.c.newest_id)
-    parts = []
-    for condition, column in ((not_(risen), entries.c.newest_id), (risen, entries.c.risen_id)):
-        where = [condition] if before is None else [condition, column < before]
-        parts.append(_rows(user_id).where(*where).order_by(column.desc()))
-    return parts[0], parts[1]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The shape of a list."""
+
+    state: str
+    own_only: bool
+    knows_answering: bool
+    begins: bool
+    most: int
+
+
+def _part(sight: Sight, asked: _Asked, *, risen: bool) -> Select[Any]:
+    """Return the query for what lies where its newest message is, or for the few that have risen above it."""
+    above = and_(entries.c.risen_id.is_not(None), entries.c.risen_id > entries.c.newest_id)
+    column = entries.c.risen_id if risen else entries.c.newest_id
+    # Of one inbox it is the same as `allowed_entry`, and asks each entry for no more than itself.
+    seen_here = entries.c.assignee == sight.user_id if asked.own_only else allowed_entry(sight)
+    where = [entries.c.team == bindparam("team"), seen_here, _filter(asked), above if risen else not_(above)]
+    if not asked.begins:
+        where.append(column < bindparam("before"))
+    return _rows().where(*where).order_by(column.desc()).limit(asked.most)
+
+
+_PARTS = (Question(partial(_part, risen=False)), Question(partial(_part, risen=True)))
 
 
 def _listed_at(row: Any) -> int:
@@ -137,58 +147,65 @@ def _listed_at(row: Any) -> int:
     return listed_at
 
 
-def _filter(state: str, user_id: int | None, overdue_ms: int, team: str, cover: Cover) -> ColumnElement[bool]:
+def _filter(asked: _Asked) -> ColumnElement[bool]:
     is_open = entries.c.state == "open"
-    match state:
+    match asked.state:
         case "mine":
-            return _mine(team, user_id, cover)
+            return _mine()
         case "unassigned":
-            return and_(_nobodys(cover, team), is_open)
+            answering: Any = bindparam("answering", expanding=True) if asked.knows_answering else None
+            return and_(_nobodys(bindparam("absent", expanding=True), answering), is_open)
         case "unanswered":
             return and_(entries.c.waiting_since_ms.is_not(None), is_open)
         case "overdue":
-            return and_(entries.c.waiting_since_ms < overdue_ms, is_open)
+            return and_(entries.c.waiting_since_ms < bindparam("overdue"), is_open)
         case "unseen":
             return and_(entries.c.seen_ms.is_(None), is_open)
         case "open" | "waiting" | "closed" | "spam":
-            return entries.c.state == state
+            return entries.c.state == asked.state
         case _:
             raise missing()
 
 
-def _mine(team: str, user_id: int | None, cover: Cover) -> ColumnElement[bool]:
+def _mine() -> ColumnElement[bool]:
     """Return the condition that an entry of a team is somebody's, or mentions them.
 
     Each of the two is asked by an index of its own. As one condition on entries they would be tried on all that the
     team ever had.
     """
     lies, m = entries.alias("of_mine"), mentions.c
-    people = [] if user_id is None else [user_id, *cover.whom(team, user_id)]
-    own = (lies.c.team == team, lies.c.assignee.in_(people), lies.c.state.in_(_IN_WORK))
-    called = (m.user_id == user_id, m.team == team, m.seen_ms.is_(None))
+    team: BindParameter[str] = bindparam("team")
+    own = (lies.c.team == team, lies.c.assignee.in_(bindparam("covered", expanding=True)), lies.c.state.in_(IN_WORK))
+    called = (m.user_id == bindparam("user"), m.team == team, m.seen_ms.is_(None))
     either = select(lies.c.conversation_id).where(*own).union(select(m.conversation_id).where(*called))
     return entries.c.conversation_id.in_(either)
 
 
-def _nobodys(cover: Cover, team: str) -> ColumnElement[bool]:
-    """Return the condition that nobody sees to a team's entry: who should is away, gone, or may not answer there."""
+def _nobodys(absent: Any, answering: Any) -> ColumnElement[bool]:
+    """Return the condition that nobody sees to a team's entry: who should is away, gone, or may not answer there.
+
+    `absent` are those for whom the team acts, `answering` those who may answer; None: that was not asked.
+    """
     gone = select(users.c.id).where(users.c.disabled_ms.is_not(None))
-    found = [entries.c.assignee.is_(None), entries.c.assignee.in_(gone)]
-    if absent := cover.whom(team, None):
-        found.append(entries.c.assignee.in_(absent))
-    if team in cover.answering:
-        found.append(entries.c.assignee.not_in(sorted(cover.answering[team])))
+    found = [entries.c.assignee.is_(None), entries.c.assignee.in_(gone), entries.c.assignee.in_(absent)]
+    if answering is not None:
+        found.append(entries.c.assignee.not_in(answering))
     return or_(*found)
+
+
+def _nobodys_of(cover: Cover, team: str) -> ColumnElement[bool]:
+    answering = sorted(cover.answering[team]) if team in cover.answering else None
+    return _nobodys(cover.whom(team, None), answering)
 
 
 def _nobodys_anywhere(cover: Cover) -> ColumnElement[bool]:
     """Return the same condition for the entries of all teams."""
     told = sorted({*cover.acting, *cover.answering})
-    others = and_(entries.c.team.not_in(told), _nobodys(NO_COVER, ""))
-    return or_(others, *(and_(entries.c.team == team, _nobodys(cover, team)) for team in told))
+    others = and_(entries.c.team.not_in(told), _nobodys((), None))
+    return or_(others, *(and_(entries.c.team == team, _nobodys_of(cover, team)) for team in told))
 
 
-def _rows(user_id: int | None) -> Select[Any]:
+def _rows() -> Select[Any]:
     return (
         select(
             entries.c.conversation_id,
@@ -217,11 +234,11 @@ def _rows(user_id: int | None) -> Select[Any]:
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
         .join(messages, messages.c.id == entries.c.newest_id)
         .outerjoin(users, users.c.id == entries.c.assignee)
-        .outerjoin(seen, and_(seen.c.conversation_id == entries.c.conversation_id, seen.c.user_id == user_id))
+        .outerjoin(seen, and_(seen.c.conversation_id == entries.c.conversation_id, seen.c.user_id == bindparam("user")))
     )
 
 
-def _inbox_row(row: Row[Any], names: tuple[str, ...], to: tuple[str, ...], *, held: bool) -> InboxRow:
+def _inbox_row(row: Any, names: tuple[str, ...], to: tuple[str, ...], *, held: bool) -> InboxRow:
     return InboxRow(
         conversation_id=row.conversation_id,
         reference=row.reference,
@@ -240,86 +257,13 @@ def _inbox_row(row: Row[Any], names: tuple[str, ...], to: tuple[str, ...], *, he
         assignee=row.assignee_name,
         waiting_since_ms=row.waiting_since_ms,
         unseen=row.seen_ms is None,
-        unread=row.state in _IN_WORK and (row.seen_id is None or row.seen_id < row.newest_id),
+        unread=row.state in IN_WORK and (row.seen_id is None or row.seen_id < row.newest_id),
         revision=row.revision,
         tags=names,
         held=held,
         assignee_id=row.assignee_id,
         to=to,
     )
-
-
-def team_counts(
-    connection: Connection,
-    *,
-    visible: Visible,
-    user_id: int | None = None,
-    overdue_ms: int = 0,
-    cover: Cover = NO_COVER,
-) -> dict[str, TeamCount]:
-    """Return how much is in work in each visible team's inbox; teams with nothing are left out."""
-    sums: dict[str, Counter[str]] = {}
-    rows = connection.execute(_by_assignee(visible, overdue_ms)).all()
-    named = sorted({row.assignee for row in rows if row.assignee is not None})
-    gone = set(connection.scalars(select(users.c.id).where(users.c.id.in_(named), users.c.disabled_ms.is_not(None))))
-    for row in rows:
-        sums.setdefault(row.team, Counter()).update(_counted(row, user_id, gone, cover))
-    return {team: TeamCount(**found) for team, found in sums.items()}
-
-
-def _by_assignee(visible: Visible, overdue_ms: int) -> Select[Any]:
-    """Count by who has it: whose it is at this moment is worked out for a few people, and not for each entry."""
-
-    def many(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.coalesce(func.sum(case((and_(*conditions), 1), else_=0)), 0)
-
-    is_open = entries.c.state == "open"
-    return (
-        select(
-            entries.c.team,
-            entries.c.assignee,
-            func.count().label("in_work"),
-            many(is_open).label("open"),
-            many(is_open, entries.c.seen_ms.is_(None)).label("unseen"),
-            many(is_open, entries.c.waiting_since_ms.is_not(None)).label("unanswered"),
-            many(is_open, entries.c.waiting_since_ms < overdue_ms).label("overdue"),
-        )
-        .where(allowed_entry(visible), entries.c.state.in_(_IN_WORK))
-        .group_by(entries.c.team, entries.c.assignee)
-    )
-
-
-def _counted(row: Row[Any], user_id: int | None, gone: Collection[int], cover: Cover) -> dict[str, int]:
-    has, team, opened = row.assignee, row.team, int(row.open)
-    lone = has is None or has in gone or cover.may_not(team, has) or has in cover.whom(team, None)
-    own = user_id is not None and (has == user_id or has in cover.whom(team, user_id))
-    in_work = int(row.in_work)
-    return {
-        "open": opened,
-        "waiting": in_work - opened,
-        "unassigned": opened if lone else 0,
-        "mine": in_work if own else 0,
-        "unseen": int(row.unseen),
-        "unanswered": int(row.unanswered),
-        "overdue": int(row.overdue),
-    }
-
-
-def own_unread(connection: Connection, *, visible: Visible, user_id: int) -> int:
-    """Return how many entries in work are a person's own, or mention them, and hold what they have not read."""
-    e, m = entries.c, mentions.c
-    newer = or_(seen.c.newest_id.is_(None), seen.c.newest_id < e.newest_id)
-    own = (
-        select(e.conversation_id, e.team)
-        .outerjoin(seen, and_(seen.c.conversation_id == e.conversation_id, seen.c.user_id == user_id))
-        .where(e.assignee == user_id, e.state.in_(_IN_WORK), newer, allowed(e.team, visible, e.conversation_id))
-    )
-    called = (
-        select(e.conversation_id, e.team)
-        .join_from(mentions, entries, and_(e.conversation_id == m.conversation_id, e.team == m.team))
-        .where(m.user_id == user_id, m.seen_ms.is_(None), allowed(e.team, visible, e.conversation_id))
-    )
-    return connection.scalar(select(func.count()).select_from(own.union(called).subquery())) or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,13 +310,16 @@ def listed(
 
 def changes(connection: Connection, *, visible: Visible, after: int) -> frozenset[str]:
     """Return the visible teams whose inboxes got mail after a revision."""
+    return frozenset(_CHANGES.scalars(connection, visible, after=after))
+
+
+def _changes(sight: Sight) -> Select[Any]:
     # Not joined: SQLite would begin with all that these teams ever got.
-    newer = select(summaries.c.message_id).where(summaries.c.revision > after)
-    return frozenset(
-        connection.scalars(
-            select(filings.c.team).where(filings.c.message_id.in_(newer), allowed_filing(visible)).distinct()
-        )
-    )
+    newer = select(summaries.c.message_id).where(summaries.c.revision > bindparam("after"))
+    return select(filings.c.team).where(filings.c.message_id.in_(newer), allowed_filing(sight)).distinct()
+
+
+_CHANGES = Question(_changes)
 
 
 def own_marks(connection: Connection, *, visible: Visible) -> dict[str, tuple[int, ...]]:
@@ -396,4 +343,7 @@ def own_marks(connection: Connection, *, visible: Visible) -> dict[str, tuple[in
 
 def newest_revision(connection: Connection) -> int:
     """Return the revision of the newest filing: a number that says nothing of anyone's mail."""
-    return connection.scalar(select(func.max(summaries.c.revision))) or 0
+    return _NEWEST_REVISION.scalar(connection) or 0
+
+
+_NEWEST_REVISION = Question(lambda: select(func.max(summaries.c.revision)))

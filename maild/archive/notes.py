@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, insert, select, update
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed, allowed_entry
 from maild.archive.audit import Record, record
 from maild.archive.outgoing import survivor_of
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, entries, summaries, users
 from maild.archive.schema_inbox import mentions
 from maild.archive.schema_outgoing import notes
@@ -71,8 +72,13 @@ class Mention:
 
 def mentions_of(connection: Connection, *, visible: Visible, user_id: int, limit: int = 20) -> tuple[Mention, ...]:
     """Return the mentions of a person that they have not looked at, where they may read, newest first."""
+    rows = _MENTIONS.rows(connection, visible, limit, user=user_id)
+    return tuple(Mention(**row._asdict()) for row in rows)
+
+
+def _mentioned(sight: Sight, limit: int) -> Select[Any]:
     name = name_or(notes.c.author).label("author_name")
-    rows = connection.execute(
+    return (
         select(conversations.c.reference, summaries.c.subject, name, notes.c.at_ms)
         .join_from(mentions, notes, notes.c.id == mentions.c.note_id)
         .join(conversations, conversations.c.id == mentions.c.conversation_id)
@@ -82,21 +88,31 @@ def mentions_of(connection: Connection, *, visible: Visible, user_id: int, limit
         )
         .join(summaries, summaries.c.message_id == entries.c.newest_id)
         .outerjoin(users, users.c.login == notes.c.author)
-        .where(mentions.c.user_id == user_id, mentions.c.seen_ms.is_(None), allowed_entry(visible))
+        .where(mentions.c.user_id == bindparam("user"), mentions.c.seen_ms.is_(None), allowed_entry(sight))
         .order_by(notes.c.id.desc())
         .limit(limit)
-    ).mappings()
-    return tuple(Mention(**row) for row in rows)
+    )
+
+
+_MENTIONS = Question(_mentioned)
 
 
 def mentions_in(connection: Connection, user_id: int, conversation_id: int) -> bool:
     """Tell whether a conversation has a mention of a person that they have not looked at."""
-    unseen = (
-        mentions.c.user_id == user_id,
-        mentions.c.conversation_id == conversation_id,
-        mentions.c.seen_ms.is_(None),
+    return _MENTION.first(connection, user=user_id, conversation=conversation_id) is not None
+
+
+_MENTION = Question(
+    lambda: (
+        select(mentions.c.note_id)
+        .where(
+            mentions.c.user_id == bindparam("user"),
+            mentions.c.conversation_id == bindparam("conversation"),
+            mentions.c.seen_ms.is_(None),
+        )
+        .limit(1)
     )
-    return connection.scalar(select(mentions.c.note_id).where(*unseen).limit(1)) is not None
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +143,17 @@ def notice_mentions(connection: Connection, arguments: list[Noticed]) -> list[No
 
 def notes_of(connection: Connection, *, visible: Visible, conversation_id: int) -> tuple[Note, ...]:
     """Return the notes of visible teams on a conversation, oldest first."""
-    name = name_or(notes.c.author).label("author_name")
-    rows = connection.execute(
-        select(notes, name)
-        .outerjoin(users, users.c.login == notes.c.author)
-        .where(notes.c.conversation_id == conversation_id, allowed(notes.c.team, visible, notes.c.conversation_id))
-        .order_by(notes.c.at_ms, notes.c.id)
-    ).mappings()
-    names = ("id", "team", "author", "author_name", "at_ms", "text")
-    return tuple(Note(**{name: row[name] for name in names}) for row in rows)
+    return tuple(Note(**row._asdict()) for row in _NOTES.rows(connection, visible, conversation=conversation_id))
+
+
+def _noted(sight: Sight) -> Select[Any]:
+    n = notes.c
+    return (
+        select(n.id, n.team, n.author, name_or(n.author).label("author_name"), n.at_ms, n.text)
+        .outerjoin(users, users.c.login == n.author)
+        .where(n.conversation_id == bindparam("conversation"), allowed(n.team, sight, n.conversation_id))
+        .order_by(n.at_ms, n.id)
+    )
+
+
+_NOTES = Question(_noted)

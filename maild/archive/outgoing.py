@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, insert, select
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import allowed_filing
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, filings, message_refs, messages, recipients, users
 from maild.archive.schema_outgoing import outgoing
 from maild.archive.threading import target_of
@@ -62,19 +64,26 @@ def sent_to(connection: Connection, *, visible: Visible, message_ids: Iterable[i
 
     Security: an envelope names blind copies, too. Who reads the author's inbox sees where they went, and nobody else.
     """
-    r = recipients.c
-    own = and_(filings.c.message_id == outgoing.c.message_id, filings.c.team == outgoing.c.team)
-    rows = connection.execute(
-        select(r.message_id, r.address)
-        .join_from(recipients, outgoing, outgoing.c.message_id == r.message_id)
-        .join(filings, own)
-        .where(r.message_id.in_(sorted(set(message_ids))), allowed_filing(visible))
-        .order_by(r.message_id, r.position)
-    )
+    rows = _SENT_TO.rows(connection, visible, messages=frozenset(message_ids))
     found: dict[int, tuple[str, ...]] = {}
     for number, address in rows:
         found[number] = (*found.get(number, ()), address)
     return found
+
+
+def _sent(sight: Sight) -> Select[Any]:
+    r = recipients.c
+    own = and_(filings.c.message_id == outgoing.c.message_id, filings.c.team == outgoing.c.team)
+    return (
+        select(r.message_id, r.address)
+        .join_from(recipients, outgoing, outgoing.c.message_id == r.message_id)
+        .join(filings, own)
+        .where(r.message_id.in_(bindparam("messages", expanding=True)), allowed_filing(sight))
+        .order_by(r.message_id, r.position)
+    )
+
+
+_SENT_TO = Question(_sent)
 
 
 def answers_to(connection: Connection, *, visible: Visible, message_ids: Iterable[int]) -> dict[int, list[Written]]:

@@ -13,13 +13,17 @@ from maild.archive.work import waiting_count
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """Counts and positions. `unindexed` counts filings that the full-text index does not have yet."""
+    """Counts and positions.
+
+    `unindexed` counts filings that the full-text index does not have yet; `has_index`: there is one that can be asked.
+    """
 
     messages: int
     newest_received_ms: int | None
     waiting: int
     problems: int
     unindexed: int
+    has_index: bool
     rules_number: int | None
     rules_digest: str | None
     people: int
@@ -33,13 +37,15 @@ def overview(connection: Connection) -> Overview:
     ).first()
     problems = select(func.count(recipients.c.message_id.distinct())).where(recipients.c.state == "problem")
     enabled = select(func.count()).select_from(users).where(users.c.disabled_ms.is_(None))
+    indexed = watermark(connection)
     newest = select(messages.c.received_ms).where(messages.c.sequence == head.sequence)
     return Overview(
         messages=head.sequence,
         newest_received_ms=connection.scalar(newest),
         waiting=waiting_count(connection),
         problems=connection.scalar(problems) or 0,
-        unindexed=max(0, head.revision - (watermark(connection) or 0)),
+        unindexed=max(0, head.revision - (indexed or 0)),
+        has_index=indexed is not None,
         rules_number=None if rules is None else rules.number,
         rules_digest=None if rules is None else rules.digest,
         people=connection.scalar(enabled) or 0,

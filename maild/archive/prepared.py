@@ -43,7 +43,7 @@ class Prepared:
     def rows(self, connection: Connection, values: Values | None = None) -> list[Any]:
         """Execute a query."""
         compiled = self._statement(connection)
-        return _rows(connection, compiled.text, compiled.pick(values or {}))
+        return ask(connection, compiled.text, compiled.pick(values or {}))
 
     def _statement(self, connection: Connection) -> _Compiled:
         name = connection.dialect.name
@@ -71,7 +71,7 @@ class PreparedIn:
                 size *= 4
             padded = (*part, *part[-1:] * (size - len(part)))
             text, before, after = self._statement(connection, size)
-            found.extend(_rows(connection, text, (*before(values or {}), *padded, *after(values or {}))))
+            found.extend(ask(connection, text, (*before(values or {}), *padded, *after(values or {}))))
         return found
 
     def _statement(self, connection: Connection, size: int) -> _Listing:
@@ -118,9 +118,12 @@ def _run(connection: Connection, compiled: _Compiled, values: Values | Sequence[
         cursor.close()
 
 
-def _rows(connection: Connection, text: str, values: tuple[Any, ...]) -> list[Any]:
+def ask(connection: Connection, text: str, values: tuple[Any, ...]) -> list[Any]:
+    """Execute a query in the driver's words. Who listens to what a connection is asked hears it, as of any other."""
     driver: Any = connection.connection.driver_connection
     cursor = driver.cursor()
+    for listener in connection.dispatch.before_cursor_execute:
+        listener(connection, cursor, text, values, None, False)
     try:
         rows: list[Any] = cursor.execute(text, values).fetchall()
     except _errors(connection) as error:
@@ -148,8 +151,13 @@ _DIALECTS: dict[str, Callable[[], Dialect]] = {
 }
 
 
+def dialect_of(name: str) -> Dialect:
+    """Return what compiles statements for the driver itself."""
+    return _DIALECTS[name]()
+
+
 def _compile(statement: Executable, dialect: str) -> _Compiled:
-    compiled = statement.compile(dialect=_DIALECTS[dialect]())  # type: ignore[attr-defined]  # every statement has it
+    compiled = statement.compile(dialect=dialect_of(dialect))  # type: ignore[attr-defined]  # every statement has it
     names = tuple(compiled.positiontup or ())
     return _Compiled(str(compiled), names, _picking(names))
 

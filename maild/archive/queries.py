@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, func, or_, select
 
 from maild.archive.accounts import name_or
 from maild.archive.allowed import (
@@ -25,6 +25,8 @@ from maild.archive.allowed import (
     allowed_filing,
     missing,
 )
+from maild.archive.questions import Question, Sight
+from maild.archive.references import survivor_named
 from maild.archive.schema import (
     conversations,
     entries,
@@ -111,8 +113,8 @@ class Conversation:
 
 def conversation(connection: Connection, *, visible: Visible, reference: str) -> Conversation:
     """Return a conversation by any reference it ever had (in its canonical form). Raises NotFoundError."""
-    row = _survivor(connection, reference)
-    found = _messages(connection, visible, filings.c.conversation_id == (_NOWHERE if row is None else row.id))
+    row = survivor_named(connection, reference)
+    found = _messages(connection, visible, "conversation_id", _NOWHERE if row is None else row.id)
     if row is None or not found:
         raise missing()
     return Conversation(
@@ -125,23 +127,8 @@ def conversation(connection: Connection, *, visible: Visible, reference: str) ->
     )
 
 
-def _survivor(connection: Connection, reference: str) -> Any:
-    """Return what a conversation was merged into, or itself; None where there is none."""
-    columns = (conversations.c.id, conversations.c.reference, conversations.c.merged_into)
-    # Of equal rows one is kept, which ends a circle, too.
-    chain = select(*columns).where(conversations.c.reference == reference).cte("chain", recursive=True)
-    chain = chain.union(select(*columns).where(conversations.c.id == chain.c.merged_into))
-    return connection.execute(select(chain.c.id, chain.c.reference).where(chain.c.merged_into.is_(None))).first()
-
-
 def _entries(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Entry, ...]:
-    name = name_or(users.c.login).label("assignee_name")
-    found = connection.execute(
-        select(entries, name)
-        .outerjoin(users, users.c.id == entries.c.assignee)
-        .where(entries.c.conversation_id == conversation_id, allowed_entry(visible))
-        .order_by(entries.c.team)
-    ).all()
+    found = _ENTRIES.rows(connection, visible, conversation=conversation_id)
     tagged = tags_of(connection, {conversation_id}, {row.team for row in found})
     return tuple(
         Entry(
@@ -161,21 +148,40 @@ def _entries(connection: Connection, visible: Visible, conversation_id: int) -> 
     )
 
 
-def _related(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Related, ...]:
-    suggested = connection.execute(
-        select(joins.c.from_id, joins.c.into_id).where(
-            joins.c.kind == "suggested",
-            or_(joins.c.from_id == conversation_id, joins.c.into_id == conversation_id),
-        )
+def _entries_of(sight: Sight) -> Select[Any]:
+    return (
+        select(entries, name_or(users.c.login).label("assignee_name"))
+        .outerjoin(users, users.c.id == entries.c.assignee)
+        .where(entries.c.conversation_id == bindparam("conversation"), allowed_entry(sight))
+        .order_by(entries.c.team)
     )
+
+
+_ENTRIES = Question(_entries_of)
+
+
+def _related(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Related, ...]:
+    suggested = _SUGGESTED.rows(connection, conversation=conversation_id)
     others = {other for pair in suggested for other in pair} - {conversation_id}
+    rows = _RELATED_TO.rows(connection, visible, others=others)
+    return tuple(Related(reference=row.reference, subject=row.subject) for row in rows)
+
+
+def _suggested() -> Select[Any]:
+    asked: BindParameter[int] = bindparam("conversation")
+    return select(joins.c.from_id, joins.c.into_id).where(
+        joins.c.kind == "suggested", or_(joins.c.from_id == asked, joins.c.into_id == asked)
+    )
+
+
+def _newest_of(sight: Sight) -> Select[Any]:
     newest = (
         select(filings.c.conversation_id, func.max(filings.c.message_id).label("message_id"))
-        .where(filings.c.conversation_id.in_(others), allowed_filing(visible))
+        .where(filings.c.conversation_id.in_(bindparam("others", expanding=True)), allowed_filing(sight))
         .group_by(filings.c.conversation_id)
         .subquery()
     )
-    rows = connection.execute(
+    return (
         select(conversations.c.reference, summaries.c.subject)
         .join_from(newest, conversations, conversations.c.id == newest.c.conversation_id)
         .join(summaries, summaries.c.message_id == newest.c.message_id)
@@ -183,7 +189,10 @@ def _related(connection: Connection, visible: Visible, conversation_id: int) -> 
         .order_by(newest.c.message_id.desc())
         .limit(_RELATED)
     )
-    return tuple(Related(reference=row.reference, subject=row.subject) for row in rows)
+
+
+_SUGGESTED = Question(_suggested)
+_RELATED_TO = Question(_newest_of)
 
 
 def tags_of(
@@ -191,14 +200,18 @@ def tags_of(
 ) -> dict[tuple[int, str], tuple[str, ...]]:
     """Return the tags by conversation and team; the caller has made sure that the teams are visible."""
     found: dict[tuple[int, str], tuple[str, ...]] = {}
-    for row in connection.execute(
-        select(tags)
-        .where(tags.c.conversation_id.in_(conversation_ids), tags.c.team.in_(sorted(teams)))
-        .order_by(tags.c.tag)
-    ):
+    for row in _TAGS.rows(connection, conversations=conversation_ids, teams=frozenset(teams)):
         key = (row.conversation_id, row.team)
         found[key] = (*found.get(key, ()), row.tag)
     return found
+
+
+def _tags() -> Select[Any]:
+    asked = tags.c.conversation_id.in_(bindparam("conversations", expanding=True))
+    return select(tags).where(asked, tags.c.team.in_(bindparam("teams", expanding=True))).order_by(tags.c.tag)
+
+
+_TAGS = Question(_tags)
 
 
 # --- messages -----------------------------------------------------------------------------------------------
@@ -209,7 +222,7 @@ def message(connection: Connection, *, visible: Visible, message_id: int) -> Mes
 
     The operator also gets a message that the router has not reached: without conversation, subject and teams.
     """
-    found = _messages(connection, visible, filings.c.message_id == message_id)
+    found = _messages(connection, visible, "message_id", message_id)
     if found:
         return found[0]
     original = connection.scalar(
@@ -217,7 +230,7 @@ def message(connection: Connection, *, visible: Visible, message_id: int) -> Mes
             recipients.c.message_id == message_id, recipients.c.duplicate_of.is_not(None)
         )
     )
-    first = _messages(connection, visible, filings.c.message_id == (_NOWHERE if original is None else original))
+    first = _messages(connection, visible, "message_id", _NOWHERE if original is None else original)
     if original is None or not first:
         return _unrouted(connection, visible, message_id, routed=original is not None)
     return _resend(connection, visible, message_id, first[0])
@@ -279,7 +292,7 @@ def _sees_all_places(connection: Connection, visible: Visible, message_id: int) 
 
 def duplicates(connection: Connection, *, visible: Visible, message_id: int) -> list[int]:
     """Return the ids of identical resends of a message, oldest first, as far as the asker may know of them."""
-    if not _messages(connection, visible, filings.c.message_id == message_id):
+    if not _messages(connection, visible, "message_id", message_id):
         raise missing()
     if not _sees_all_places(connection, visible, message_id):
         return []
@@ -293,15 +306,8 @@ def duplicates(connection: Connection, *, visible: Visible, message_id: int) -> 
     )
 
 
-def _messages(connection: Connection, visible: Visible, where: ColumnElement[bool]) -> tuple[Message, ...]:
-    rows = connection.execute(
-        select(messages, summaries, conversations.c.reference, filings.c.team)
-        .join_from(filings, messages, messages.c.id == filings.c.message_id)
-        .join(summaries, summaries.c.message_id == filings.c.message_id)
-        .join(conversations, conversations.c.id == filings.c.conversation_id)
-        .where(where, allowed_filing(visible))
-        .order_by(messages.c.id, filings.c.team)
-    ).all()
+def _messages(connection: Connection, visible: Visible, column: str, asked: int) -> tuple[Message, ...]:
+    rows = _MESSAGES.rows(connection, visible, column, asked=asked)
     places: dict[int, tuple[str, ...]] = {}
     for row in rows:
         places[row.id] = (*places.get(row.id, ()), row.team)
@@ -309,7 +315,21 @@ def _messages(connection: Connection, visible: Visible, where: ColumnElement[boo
     return tuple(_message(firsts[number], teams) for number, teams in places.items())
 
 
-def _message(row: Row[Any], teams: tuple[str, ...]) -> Message:
+def _filed(sight: Sight, column: str) -> Select[Any]:
+    return (
+        select(messages, summaries, conversations.c.reference, filings.c.team)
+        .join_from(filings, messages, messages.c.id == filings.c.message_id)
+        .join(summaries, summaries.c.message_id == filings.c.message_id)
+        .join(conversations, conversations.c.id == filings.c.conversation_id)
+        .where(filings.c[column] == bindparam("asked"), allowed_filing(sight))
+        .order_by(messages.c.id, filings.c.team)
+    )
+
+
+_MESSAGES = Question(_filed)
+
+
+def _message(row: Any, teams: tuple[str, ...]) -> Message:
     return Message(
         id=row.id,
         conversation_id=row.conversation_id,

@@ -5,7 +5,8 @@ none; a team that another one covers has its readers. Where people ask who would
 take a role back, the absent count: they return.
 
 Security: what is confidential, or closed to administrators, waits for those who come back. Else the works council's
-mail would lie in the inbox for everybody's while its one member is on holiday, or is noted to be.
+mail would lie in the inbox for everybody's while its one member is on holiday, or is noted to be. What comes to a
+closed team waits also where there is nobody who could come back: else who closes accounts would open it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ Held = Mapping[int, tuple[Grant, ...]]  # by the id of the person: see `open_gra
 class Orphan:
     """An inbox that mail comes to and nobody can read; `addresses` are the names of those that lead there.
 
-    `away`: there are people who could, and all of them are absent. `waits`: its mail is put nowhere else meanwhile.
+    `away`: there are people who could, and all of them are absent. `waits`: its mail is put nowhere else meanwhile, and
+    nobody sees it until they are back, or somebody is appointed. `sealed`: no administrator gives roles there.
     """
 
     team: Team
@@ -40,6 +42,7 @@ class Orphan:
     confidential: bool = False
     away: bool = False
     waits: bool = False
+    sealed: bool = False
 
     @property
     def inbox(self) -> str:
@@ -70,9 +73,18 @@ def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = fr
     ]
     teams = teams_of(rules)
     return tuple(
-        replace(each, away=each.inbox in staffed, waits=each.inbox in staffed and teams.sealed(each.inbox))
+        replace(
+            each,
+            away=each.inbox in staffed,
+            waits=_waits(each, teams, away=each.inbox in staffed),
+            sealed=teams.sealed(each.inbox),
+        )
         for each in found
     )
+
+
+def _waits(orphan: Orphan, teams: Teams, *, away: bool) -> bool:
+    return teams.is_closed(orphan.team.id) or (away and teams.sealed(orphan.inbox))
 
 
 def stood_in_for(found: Iterable[Orphan]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from maild.archive.audit import OPERATOR, Record, record
 from maild.archive.commit import lock_head
+from maild.archive.questions import Question
 from maild.archive.refiling import FIELDS, Image, write_entry, write_routes, write_tags, write_teams
 from maild.archive.schema import entries, filings, replayed, replays, rules_versions, summaries, tags
 from maild.errors import NotFoundError
@@ -172,12 +173,17 @@ def last_refiled(connection: Connection, message_id: int) -> int | None:
 
 def newest_step(connection: Connection) -> tuple[int, int]:
     """Return a mark that is another one after anything was filed anew or taken back; it says nothing of mail."""
-    row = connection.execute(
+    row = _NEWEST_STEP.first(connection)
+    return (0, 0) if row is None else (row.replay_id, row.message_id)
+
+
+_NEWEST_STEP = Question(
+    lambda: (
         select(replayed.c.replay_id, replayed.c.message_id)
         .order_by(replayed.c.replay_id.desc(), replayed.c.message_id.desc())
         .limit(1)
-    ).first()
-    return (0, 0) if row is None else (row.replay_id, row.message_id)
+    )
+)
 
 
 # --- the way back -------------------------------------------------------------------------------------------

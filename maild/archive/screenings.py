@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from maild.archive.allowed import readable
 from maild.archive.queries import Message
+from maild.archive.questions import Question
 from maild.archive.schema_senders import examinations
 from maild.mail.screening import NOT_LOOKED, VIRUS, Screening, from_json
 from maild.policy.visible import Visible
@@ -30,6 +31,13 @@ def screenings(connection: Connection, *, visible: Visible, found: Iterable[Mess
     }
 
 
+_SCREENINGS = Question(
+    lambda: select(examinations.c.message_id, examinations.c.screening).where(
+        examinations.c.message_id.in_(bindparam("ids", expanding=True)), examinations.c.screening.is_not(None)
+    )
+)
+
+
 def _joined(own: Screening | None, first: Screening | None) -> Screening:
     """Return what was found in either of two identical letters; the newer one has the word, but for a virus."""
     if own is None or first is None:
@@ -40,9 +48,5 @@ def _joined(own: Screening | None, first: Screening | None) -> Screening:
 
 
 def _known(connection: Connection, ids: Iterable[int]) -> dict[int, Screening]:
-    rows = connection.execute(
-        select(examinations.c.message_id, examinations.c.screening).where(
-            examinations.c.message_id.in_(sorted(ids)), examinations.c.screening.is_not(None)
-        )
-    )
+    rows = _SCREENINGS.rows(connection, ids=frozenset(ids))
     return {row.message_id: from_json(row.screening) for row in rows}

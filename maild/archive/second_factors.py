@@ -124,6 +124,18 @@ def factors_of(connection: Connection, user_id: int) -> Factors:
     )
 
 
+def who_has_factors(connection: Connection) -> dict[int, tuple[bool, int]]:
+    """Return who has a second factor: whether an app, and how many passkeys."""
+    apps = frozenset(connection.scalars(select(totp.c.user_id)))
+    keys: dict[int, int] = {
+        row.user_id: row.number
+        for row in connection.execute(
+            select(passkeys.c.user_id, func.count().label("number")).group_by(passkeys.c.user_id)
+        )
+    }
+    return {user_id: (user_id in apps, keys.get(user_id, 0)) for user_id in apps | keys.keys()}
+
+
 def forget_second_factor(connection: Connection, user_id: int) -> bool:
     """Remove app, passkeys and codes, within a unit that says so in the audit log; tells whether there was one."""
     keys = connection.execute(delete(passkeys).where(passkeys.c.user_id == user_id)).rowcount

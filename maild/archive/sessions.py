@@ -11,11 +11,12 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from maild.archive.accounts import principal
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
+from maild.archive.questions import Question
 from maild.archive.schema import sessions, users
 from maild.archive.schema_sign_in import passkeys
 from maild.errors import ForbiddenError
@@ -137,7 +138,7 @@ def handle_of(digest: bytes) -> str:
 def find_session(connection: Connection, token: str, lifetime: Lifetime, now_ms: int) -> Session | None:
     """Return the session that a token opens; None for every kind of no."""
     digest = digest_of(token)
-    row = connection.execute(select(sessions).where(sessions.c.digest == digest)).first()
+    row = _SESSION.first(connection, digest=digest)
     if row is None or not lifetime.holds(row.created_ms, row.seen_ms, now_ms):
         return None
     who = principal(connection, row.user_id)
@@ -151,6 +152,9 @@ def find_session(connection: Connection, token: str, lifetime: Lifetime, now_ms:
         way=row.way,
         confirmed_ms=row.confirmed_ms,
     )
+
+
+_SESSION = Question(lambda: select(sessions).where(sessions.c.digest == bindparam("digest")))
 
 
 def list_sessions(connection: Connection, user_id: int, lifetime: Lifetime, now_ms: int) -> list[OpenSession]:

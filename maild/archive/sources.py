@@ -31,6 +31,16 @@ _DATED = re.compile(
 )
 _FIELD = re.compile(rb"(?:\xef\xbb\xbf)?[!-9;-~]+[ \t]*:")
 
+# Interop: what people bring besides; each has a program that makes of it what can be read here.
+_OTHERS = {
+    b"\x1f\x8b": "it is packed; `gunzip` unpacks it",
+    b"BZh": "it is packed; `bunzip2` unpacks it",
+    b"\xfd7zXZ\0": "it is packed; `unxz` unpacks it",
+    b"!BDN": "it is an Outlook data file (.pst); `readpst -o DIR`, of the package pst-utils, makes mboxes of it",
+    b"\xd0\xcf\x11\xe0": "it may be a mail that Outlook saved (.msg); `msgconvert`, of libemail-outlook-message-perl, "
+    "makes an .eml of it",
+}
+
 # Security: what an archive may unpack to. Mail packs 20 times at most; base64 of zeros, the most that honest mail
 # holds, hundreds of times: hence what is free.
 _ZIP_RATIO = 50
@@ -94,6 +104,9 @@ def _kind(path: Path, start: bytes) -> str:
         return "mbox"  # an empty folder of a mail program
     if suffix not in {".mbox", ".mbx"} and _FIELD.match(start):
         return "eml"
+    other = next((what for magic, what in _OTHERS.items() if start.startswith(magic)), None)
+    if other is not None:
+        raise SourceError(f"{path}: {other}; nothing of it was imported")
     raise SourceError(
         f"{path}: not an mbox: its first line does not begin with 'From '"
         + ("" if suffix in {".mbox", ".mbx"} else ", nor a mail: it does not begin with a header field")

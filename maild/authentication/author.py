@@ -27,10 +27,12 @@ from maild.mail.address import LOCAL_OCTETS, parse_address
 from maild.mail.header import Field
 from maild.mail.words import decode_words
 
-_QUOTED = r'"(?:[^"\\]++|\\.)*+"'
+_QUOTED = r'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 _SPEC = r'[^\s<>"(),;:\\]++'
-_COMMENT = r"(?:[ \t]*+\([^()\\@<>]*+\))?+[ \t]*+"
-_ANGLE = re.compile(rf'[ \t]*+((?:[^"<>@,;:()\\]++|{_QUOTED})*+)<[ \t]*+({_SPEC})[ \t]*+>(.*+)', re.DOTALL)
+_COMMENT = r"(?:[ \t]*+\([^()\\@<>]*+\))?[ \t]*+"
+_ANGLE = re.compile(
+    rf'[ \t]*+([^"<>@,;:()\\]*+(?:{_QUOTED}[^"<>@,;:()\\]*+)*)<[ \t]*+({_SPEC})[ \t]*+>(.*+)', re.DOTALL
+)
 _BARE = re.compile(rf"[ \t]*+({_SPEC})(.*+)", re.DOTALL)
 # Interop: scripts repeat the address as the name without quotation marks, Exchange as a comment.
 _TWICE = re.compile(rf"[ \t]*+({_SPEC})[ \t]*+(?:<[ \t]*+({_SPEC})[ \t]*+>|\(({_SPEC})\))[ \t]*+")

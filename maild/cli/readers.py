@@ -17,7 +17,7 @@ from maild.rules.rulebook import read_kept
 
 
 def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, ...]:
-    """Return a warning for each team that mail comes to and nobody can read; an error when it is the fallback.
+    """Return a warning for each team that mail comes to and nobody can read; an error where nobody sees it at all.
 
     Raises:
         MaildError: there is no archive to ask, or it cannot be asked now.
@@ -30,7 +30,7 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
             path=path,
             line=orphan.team.line,
             column=orphan.team.column,
-            severity="error" if orphan.is_fallback and not orphan.confidential else "warning",
+            severity="error" if _is_unseen(orphan) else "warning",
             code=Code.UNREAD_TEAM.value,
             text=sentence(orphan),
         )
@@ -38,9 +38,19 @@ def unread_diagnostics(settings: Settings, rules: Ruleset) -> tuple[Diagnostic, 
     )
 
 
+def _is_unseen(orphan: Orphan) -> bool:
+    """Tell whether mail lies there that nobody sees, and nobody will be back for."""
+    return (orphan.is_fallback and not orphan.confidential) or (orphan.waits and not orphan.away)
+
+
 def sentence(orphan: Orphan) -> str:
     """Say that nobody can read a team, what becomes of its mail, and what to do."""
     team = orphan.team.id
+    if orphan.waits and not orphan.away:
+        return (
+            f"nobody can read '{orphan.inbox}', which is closed to administrators: its mail waits there, seen by "
+            f"nobody and put nowhere else; `maild grant LOGIN {team} manager` gives it a reader"
+        )
     if orphan.waits:
         return (
             f"all who can read '{orphan.inbox}' are absent, and nobody else may: its mail waits for them; `maild "

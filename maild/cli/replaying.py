@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ from maild.cli.account import account
 from maild.cli.progress import Progress
 from maild.cli.rehearsal import kinds_json, put_kinds
 from maild.cli.store import opened, reading, writing
-from maild.cli.times import local, now_ms, rfc3339
+from maild.cli.times import local, now_ms, rfc3339, zone
 from maild.cli.verb import counted, note, put_json, put_table, settings
 from maild.cli.versions import serving
 from maild.mail.ids import format_id
@@ -80,10 +79,11 @@ def _chosen(connection: Connection, since_ms: int, query: Query | None) -> Chose
 
 
 def _found(connection: Connection, query: Query) -> Iterator[int]:
-    zone = datetime.now(UTC).astimezone().tzinfo or UTC
     before: int | None = None
     at_ms = now_ms()
-    while hits := search(connection, OPERATOR, query, limit=_FOUND_AT_ONCE, before_id=before, now_ms=at_ms, zone=zone):
+    while hits := search(
+        connection, OPERATOR, query, limit=_FOUND_AT_ONCE, before_id=before, now_ms=at_ms, zone=zone()
+    ):
         yield from (hit.message_id for hit in hits)
         before = hits[-1].message_id
 

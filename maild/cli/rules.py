@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
+from maild.cli.times import today
 from maild.config import Settings
 from maild.errors import ConfigurationError, Diagnostic
 from maild.rules.model import Ruleset
@@ -15,8 +15,7 @@ from maild.rules.rulebook import read_rules as read_file
 
 def read_rules(settings: Settings) -> Loaded:
     """Return the rules on disk, with everything that was found."""
-    today = datetime.now(UTC).astimezone().date()
-    return read_file(settings.server.rules, shown=shown_path(settings.server.rules), today=today)
+    return read_file(settings.server.rules, shown=shown_path(settings.server.rules), today=today())
 
 
 def shown_path(path: Path) -> str:

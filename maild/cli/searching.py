@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from maild.archive.search import Hit, search
 from maild.archive.search_language import QueryError, parse
 from maild.cli.store import by_operator, reading, remember_acts
-from maild.cli.times import local, now_ms, rfc3339
+from maild.cli.times import local, now_ms, rfc3339, zone
 from maild.cli.verb import note, plain, put_json, settings
 from maild.mail.acts import Act
 from maild.mail.ids import format_id
@@ -24,11 +23,10 @@ def run(text: str, limit: int, *, as_json: bool) -> None:
     except QueryError as error:
         note(f"  {text}\n  {' ' * error.position}^")
         raise click.UsageError(f"the query cannot be read: {error}") from None
-    zone = datetime.now(UTC).astimezone().tzinfo or UTC
     here = settings()
     remember_acts(here, by_operator(Act.SEARCHED, text))
     with reading(here) as connection:
-        hits = search(connection, OPERATOR, query, limit=limit, now_ms=now_ms(), zone=zone)
+        hits = search(connection, OPERATOR, query, limit=limit, now_ms=now_ms(), zone=zone())
     for hit in hits:
         if as_json:
             put_json(to_json(hit))

@@ -89,6 +89,11 @@ def _state(settings: Settings) -> dict[str, Any]:
         wrong.append(f"{marked} need a look: the rules failed there, or meant to refuse what was accepted")
     if figures.waiting > _BACKLOG:
         wrong.append(f"{figures.waiting} messages wait to be routed")
+    if figures.unindexed and not figures.has_index:
+        wrong.append(
+            "there is no full-text index, or the making of it was cut off: a search finds the newest letters alone; "
+            "`maild serve` makes it when it starts"
+        )
     wrong += [sentence(orphan) for orphan in orphans]
     if free < settings.server.min_free_bytes:
         wrong.append(f"the disk has only {free // 1_000_000} MB left; new mail is refused for now")

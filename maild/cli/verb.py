@@ -28,6 +28,7 @@ config_option = click.option(
     "--config",
     metavar="FILE",
     expose_value=False,
+    is_eager=True,  # before dates: what a day is, the rules say, and where they are, the settings
     callback=_set_config,
     help="The settings; else $MAILD_CONFIG, ./maild.toml, /etc/maild/maild.toml.",
 )

@@ -7,7 +7,6 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from maild.archive.versions import history as read_history
 from maild.cli.rules import errors_of, shown_path
 from maild.cli.rules import read_rules as read_own
 from maild.cli.store import reading
-from maild.cli.times import local, rfc3339
+from maild.cli.times import local, rfc3339, today
 from maild.cli.verb import note, plain, put_bytes, put_json, put_table
 from maild.config import Settings
 from maild.errors import ConfigurationError, Diagnostic, NotFoundError
@@ -145,7 +144,7 @@ def named_rules(settings: Settings, names: tuple[str, ...]) -> tuple[Named, Name
 
 def _named(settings: Settings, name: str) -> Named:
     if not (name.isascii() and name.isdigit()):
-        loaded = read_rules(Path(name), shown=name, today=_today())
+        loaded = read_rules(Path(name), shown=name, today=today())
         if any(d.code == Code.UNREADABLE for d in loaded.diagnostics):
             raise ConfigurationError(loaded.diagnostics)
         return _to_try(Named(name=name, loaded=loaded), Path(name).parent)
@@ -182,7 +181,3 @@ def serving(settings: Settings) -> Named:
         # The copy could not be written (`maild status` says so): the archive knows what serves, but for its lists.
         return _named(settings, str(newest.number))
     return Named(name=shown_path(settings.server.rules), loaded=read_own(settings))
-
-
-def _today() -> date:
-    return datetime.now(UTC).astimezone().date()

@@ -87,6 +87,24 @@ def _nearest(word: str, words: Iterator[str] | list[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else ""
 
 
+def _no_section(name: str, *, is_table: bool) -> str:
+    """Say what is wrong with a name at the head of the file."""
+    homes = [] if is_table else [f"[{section}]" for section in SECTIONS if name in _names(section)]
+    if homes:
+        return f"'{name}' stands before any section; it is a setting of {' or '.join(homes)}"
+    kind = "section" if is_table else "setting outside of a section"
+    return f"'{name}' is not a {kind} that maild knows{_nearest(name, list(SECTIONS)) if is_table else ''}"
+
+
+def _with_one_underscore(variable: str) -> str | None:
+    """Return the variable that was meant; anything else under our name, such as another program's, is no mistake."""
+    _, _, rest = variable.partition("MAILD_")
+    section, _, key = rest.partition("_")
+    if section.lower() in SECTIONS and key.lower() in _names(section.lower()):
+        return f"MAILD_{section}__{key}"
+    return None
+
+
 def _declared(section: str) -> dict[str, Field[Any]]:
     return {f.name: f for f in fields(SECTIONS[section])}
 
@@ -149,9 +167,7 @@ class _Reader:
     def take_table(self, table: dict[str, Any]) -> None:
         for section, keys in table.items():
             if section not in SECTIONS:
-                kind = "section" if isinstance(keys, dict) else "setting outside of a section"
-                hint = _nearest(section, list(SECTIONS))
-                self.refuse("unknown-section", f"'{section}' is not a {kind} that maild knows{hint}", section)
+                self.refuse("unknown-section", _no_section(section, is_table=isinstance(keys, dict)), section)
             elif not isinstance(keys, dict):
                 text = f"'{section}' is a section: write [{section}], and its settings below"
                 self.refuse("bad-section", text, section)
@@ -171,6 +187,8 @@ class _Reader:
         for variable, text in environ.items():
             match = _VARIABLE.fullmatch(variable)
             if match is None:
+                if (meant := _with_one_underscore(variable)) is not None:
+                    self.refuse("unknown-key", f"write {meant}, with two underscores", variable=variable)
                 continue
             section, key = match[1].lower(), match[2].lower()
             if section not in SECTIONS:

@@ -6,6 +6,7 @@ A key whose name ends in `_s` is in seconds, in `_bytes` in octets. Paths are re
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ from maild.config.sign_in import Oidc
 from maild.config.submission import Submission
 from maild.mail.authentication import TrustedRelays
 from maild.mail.networks import Network
+
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +250,12 @@ class Web:
         "to it. "
         "Empty: `http://` and `listen`.",
     )
+    trusted_proxies: tuple[Network, ...] = setting(
+        (ip_network("127.0.0.1/32"), ip_network("::1/128")),
+        NETWORKS,
+        "Networks of the reverse proxies that say in `X-Forwarded-For` who asks: failed sign-ins are counted by that "
+        "address. In a container the proxy of the host comes from the container network's gateway.",
+    )
     undo_s: float = setting(
         15.0,
         seconds(0),
@@ -333,7 +342,9 @@ class Settings:
     @property
     def base_url(self) -> str:
         """The address of the pages, without a slash at its end."""
-        return self.web.base_url or f"http://{self.web.listen}"
+        # Nobody can type the address of all interfaces.
+        place = f"localhost:{self.web.listen.port}" if self.web.listen.host in _EVERYWHERE else self.web.listen
+        return self.web.base_url or f"http://{place}"
 
 
 # Section name → its class, in the order of the reference page.

@@ -13,6 +13,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -59,21 +60,32 @@ class ConfinementError(Exception):
 class _Data(pickle.Unpickler):
     """Reads answers. Security: a worker that was taken over must not reach its parent through a pickle."""
 
-    _known: dict[tuple[str, str], type] = {}  # noqa: RUF012 - one cache for all
+    _known: dict[tuple[str, str], Callable[..., Any]] = {}  # noqa: RUF012 - one cache for all
 
-    def find_class(self, module: str, name: str, /) -> type:
+    def find_class(self, module: str, name: str, /) -> Callable[..., Any]:
         found = self._known.get((module, name))
         if found is None:
             found = self._known[module, name] = _value_class(module, name)
         return found
 
 
-def _value_class(module: str, name: str) -> type:
+def _value_class(module: str, name: str) -> Callable[..., Any]:
+    # Interop: Python 3.11.2, which Debian 12 has, pickles the member of an enumeration as getattr(class, its name).
+    if (module, name) == ("builtins", "getattr"):
+        return _member
     if module.partition(".")[0] == "maild":
         found = getattr(importlib.import_module(module), name, None)
         if isinstance(found, type) and (dataclasses.is_dataclass(found) or issubclass(found, (enum.Enum, tuple))):
             return found
     raise pickle.UnpicklingError(f"an answer may not hold {module}.{name}")
+
+
+def _member(enumeration: object, name: object) -> enum.Enum:
+    # Security: getattr itself would give a worker that was taken over any attribute of a class, and all behind it.
+    if isinstance(enumeration, enum.EnumType) and isinstance(name, str) and name in enumeration.__members__:
+        member: enum.Enum = enumeration.__members__[name]
+        return member
+    raise pickle.UnpicklingError("an answer may name nothing but members of an enumeration")
 
 
 def read_answer(meta: bytes, count: int, buffers: list[bytes]) -> Any:

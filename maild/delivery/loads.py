@@ -40,8 +40,9 @@ class _Read:
     skipped: int = 0  # octets of the message before `first` that do not go along
 
 
-_TOGETHER = 20
+_TOGETHER = 16
 _READERS = 2
+_ENOUGH = 8
 
 # Where reports about a delivery come back to.
 ReturnPath = Callable[[Delivery], str | None]
@@ -92,7 +93,12 @@ class Loads:
         return load, outcomes
 
     def prepare(self, upcoming: Iterable[tuple[Delivery, ...]]) -> None:
-        """Begin to read what will soon be asked for; not copies: at the last moment it is asked whether they may go."""
+        """Begin to read what will soon be asked for; not copies: at the last moment it is asked whether they may go.
+
+        As long as enough is here it waits, so that many are read together.
+        """
+        if len(self._prepared) >= _ENOUGH:
+            return
         for deliveries in upcoming:
             if deliveries[0].kind != COPY and deliveries[0].id not in self._prepared:
                 self._prepared[deliveries[0].id] = self._ask(deliveries)
@@ -128,18 +134,20 @@ class Loads:
         found: list[_Read | Exception] = []
         try:
             with self._database.read(mapped=False) as connection:
+                messages = leaving(connection, [deliveries[0].message_id for deliveries in asked])
                 for deliveries in asked:
                     try:
-                        found.append(self._read(connection, deliveries))
+                        found.append(self._read(connection, messages.get(deliveries[0].message_id), deliveries))
                     except Exception as error:  # noqa: BLE001 - it goes to whoever waits for it
                         found.append(error)
         except Exception as error:  # noqa: BLE001 - there was no connection: all are tried again
             found += [error] * (len(asked) - len(found))
         return found
 
-    def _read(self, connection: Connection, deliveries: tuple[Delivery, ...]) -> _Read:
-        message = leaving(connection, deliveries[0].message_id)
-        first = piece(connection, message.digest, 0) or b""
+    def _read(self, connection: Connection, message: Leaving | None, deliveries: tuple[Delivery, ...]) -> _Read:
+        if message is None:
+            raise NotFoundError("the message is not in the archive")
+        first = message.first()
         circled = self._circled(message, first, deliveries)
         head, skipped = b"", 0
         if deliveries[0].kind == COPY:
@@ -222,6 +230,6 @@ class Loads:
 
 def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
     lines = Lines()
-    for each in pieces:
+    for each in filter(None, pieces):
         yield lines.feed(each)
     yield lines.close()

@@ -70,6 +70,7 @@ class Transaction:
         self._load = load
         self._attempt = attempt
         self._again = session.messages > 0
+        self._begun = False
         self._outcomes: dict[int, Outcome] = {}
         self._stage = "mail"
 
@@ -120,16 +121,38 @@ class Transaction:
         mail = f"MAIL FROM:<{self._load.reverse_path or ''}>{self._mail_parameters()}"
         named = self._named()
         if "PIPELINING" in self._session.extensions:
-            # Never DATA with them: an attempt is recorded before it, of those that were taken.
-            dialogue.put(mail, *(line for _, line in named))
+            data = ["DATA"] if await self._is_begun_at_once(named) else []
+            dialogue.put(mail, *(line for _, line in named), *data)
             mail, named = "", [(delivery, "") for delivery, _ in named]
         reply = await dialogue.say(mail, timeouts.mail_s)
         if reply.code == 421 and self._again:
             raise Stale
         if not reply.positive:
             raise _Stopped(self._answered(reply))
-        if taken := await self._recipients(named):
+        taken = await self._recipients(named)
+        if taken or self._begun:
             await self._content(taken)
+
+    async def _is_begun_at_once(self, named: list[tuple[Delivery, str]]) -> bool:
+        """Begin before the other side has heard of the message, so that DATA may go with MAIL and RCPT.
+
+        Where it has taken the message before, it mostly takes this one, and two waits are saved, one of them for the
+        disk: what became of the message before is recorded in the same commit. A try that was cut off is in doubt from
+        here on: what must not be sent twice is begun as late as can be.
+        """
+        if not self._again or not named or any(delivery.once for delivery, _ in named):
+            return False
+        await self._begin([delivery for delivery, _ in named])
+        return True
+
+    async def _begin(self, deliveries: list[Delivery]) -> None:
+        session = self._session
+        if not await self._attempt.begin(deliveries, session.host, session.tls):
+            raise _Stopped(self._outcome(Result.DEFERRED, "somebody changed the delivery meanwhile"))
+        if session.unrecorded:
+            # What became of the message before could not be recorded, and DATA would tell that it was (`connections`).
+            raise Stale
+        self._begun = True
 
     def _mail_parameters(self) -> str:
         offered, load = self._session.extensions, self._load
@@ -190,12 +213,19 @@ class Transaction:
 
     async def _content(self, taken: list[Delivery]) -> None:
         session = self._session
-        if not await self._attempt.begin(taken, session.host, session.tls):
-            raise _Stopped(self._outcome(Result.DEFERRED, "somebody changed the delivery meanwhile"))
+        line = ""
+        if not self._begun:
+            await self._begin(taken)
+            line = "DATA"
         self._stage = "data"
-        reply = await session.dialogue.say("DATA", session.timeouts.data_s)
+        reply = await session.dialogue.say(line, session.timeouts.data_s)
         if reply.code != 354:
             raise _Stopped(self._answered(reply))
+        if not taken:
+            # Interop: some go on with DATA although they took no recipient; then nothing is sent (RFC 2920 §3.1).
+            await session.dialogue.send(END, session.timeouts.block_s)
+            await session.dialogue.reply(session.timeouts.end_s)
+            return
         self._stage = "content"
         last = await self._all_but_the_last()
         self._stage = "end"

@@ -90,7 +90,7 @@ def measure(pieces: Iterable[bytes]) -> Shape:
     in_header, tail = True, b"\r\n"
     for piece in pieces:
         size += len(piece)
-        lengths = [len(part) for part in piece.split(b"\n")]
+        lengths = [*map(len, piece.split(b"\n"))]
         lengths[0] += line
         line = lengths.pop()
         longest = max(longest, *lengths, 0)

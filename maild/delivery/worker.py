@@ -31,7 +31,6 @@ from maild.delivery.queue.working import End, Recorded, Start, begin
 from maild.delivery.reporting import report, report_claimed
 from maild.delivery.sending_on import SendsOn
 from maild.delivery.signatures import Sign, unsigned
-from maild.errors import MaildError
 
 _log = structlog.get_logger()
 _RETRY_S = 1.0
@@ -300,7 +299,7 @@ class Worker:
         while True:
             try:
                 return await writing
-            except MaildError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is: what is not recorded is sent again
                 _log.error("delivery.record_failed", error=type(error).__name__, delivery=end.delivery.id)
                 await asyncio.sleep(_RETRY_S)
                 writing = self._database.writer.run(finish, end)

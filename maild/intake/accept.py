@@ -19,6 +19,7 @@ from maild.archive.commit import Acceptance, Accepted, Addressee, accept
 from maild.archive.writer import Writer
 from maild.errors import DiskFullError, TemporaryError
 from maild.intake.admit import admit
+from maild.intake.company import Company
 from maild.intake.door import Door
 from maild.intake.inspection import Inspection, Inspector
 from maild.intake.space import Space
@@ -105,6 +106,7 @@ class Intake:
         self._inspector = inspector
         self._screen = screen
         self._nearby: Nearby | None = None
+        self._company = Company()
         self.accepted_count = 0
         self.failed_count = 0
         self.refused_count = 0
@@ -157,6 +159,8 @@ class Intake:
         evidence = None if inspection is None or inspection.evidence is None else evidence_json(inspection.evidence)
         screening = None if looked.screening is None else screening_json(looked.screening)
         acceptance = self._acceptance(envelope, spool, received_ms, evidence=evidence, screening=screening)
+        if inspection is not None and inspection.read is not None:
+            await self._company.complete()
         accepted = await self._writer.run(accept, acceptance)
         self.accepted_count += 1
         self._report(accepted, envelope, spool)

@@ -26,13 +26,14 @@ from maild.errors import MaildError, TemporaryError
 from maild.intake.submit import Submission, Submitter
 from maild.intake.usual_answer import PLACEHOLDER, UsualAnswers
 from maild.mail.address import Address, as_address
-from maild.mail.answering import answered_subject, chained
+from maild.mail.answering import chained
 from maild.mail.authentication import PASS
 from maild.mail.composing import Composition, automatic, compose
 from maild.mail.evidence import Evidence
 from maild.mail.facts import Facts
 from maild.mail.inbox import team_of
 from maild.mail.local_time import local_time
+from maild.mail.subject import answered_subject, without
 from maild.rounds import Rounds, one_by_one
 from maild.rules.filling import fill, placeholders_in, values_of
 from maild.rules.model import FunctionAddress, Ruleset, Template
@@ -219,7 +220,7 @@ def _composition(rules: Ruleset, ready: _Ready) -> Composition:
     about = {
         PLACEHOLDER: ready.usual,
         "conversation.reference": letter.reference,
-        "conversation.subject": letter.subject,
+        "conversation.subject": without(letter.subject, [letter.reference]),
         "sender.name": letter.from_name,
         "sender.mail": letter.from_mail,
     }
@@ -228,7 +229,7 @@ def _composition(rules: Ruleset, ready: _Ready) -> Composition:
     return Composition(
         sender=(f"{title}, {organisation.name}", sender.address),
         to=(("", ready.path),),
-        subject=fill(ready.template.subject, values) or answered_subject(letter.subject),
+        subject=fill(ready.template.subject, values) or answered_subject(letter.subject, [letter.reference]),
         text=fill(ready.template.text, values),
         message_id=f"{secrets.token_hex(12)}@{sender.address.domain}",
         in_reply_to=key,

@@ -21,9 +21,11 @@ from sqlalchemy import Connection
 
 from maild.archive.absences import away_now, cover
 from maild.archive.accounts import User, find_user, principal
+from maild.archive.allowed import readable_entries
 from maild.archive.commit import Acceptance, accept, lock_head
 from maild.archive.content import held
 from maild.archive.copies import mailbox_outside
+from maild.archive.counts import team_counts
 from maild.archive.database import Database
 from maild.archive.digests import (
     Asking,
@@ -40,7 +42,6 @@ from maild.archive.digests import (
     wishes,
 )
 from maild.archive.duties import OURSELVES
-from maild.archive.lists import team_counts
 from maild.archive.outgoing import Written, keep_written
 from maild.delivery.deliveries import NewDelivery
 from maild.delivery.queue.acts import Act, Change, change
@@ -107,7 +108,8 @@ def _tell(connection: Connection, asked: Telling) -> int | None:
     sender = _sender(asked.rules)
     message_id = None if not found.count or sender is None else _send(connection, asked, reader, found, sender)
     note_told(
-        connection, asked.user_id, slot=slot, told_ms=asked.now_ms, message_id=message_id, visible=reader.visible
+        connection, asked.user_id, slot=slot, told_ms=asked.now_ms, message_id=message_id, visible=reader.visible,
+        named=[(each.reference, each.team) for each in found.items],
     )  # fmt: skip
     return message_id
 
@@ -139,7 +141,11 @@ def _tells_too_much(connection: Connection, sent: OnItsWay, asked: Recall) -> bo
     if who is None:
         return True
     seen = visible(who.grants, asked.rules.parents, asked.now_ms, sent.user_id)
-    return not (sent.inboxes <= seen.teams and sent.lent <= seen.inboxes)
+    if not (sent.inboxes <= seen.teams and sent.lent <= seen.inboxes):
+        return True
+    # Given to somebody else, handed on or narrowed since: what it says of that is not theirs to read any more.
+    references = [reference for reference, _ in sent.named]
+    return not sent.named <= readable_entries(connection, visible=seen, references=references)
 
 
 def _slot(choice: Choice, rules: Ruleset, now_ms: int) -> str | None:

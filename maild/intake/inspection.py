@@ -25,7 +25,8 @@ from maild.mail.networks import PRIVATE, is_in
 from maild.mail.reply import Reply
 
 # A call of a worker costs more than reading so little: the header's syntax and a hash, linear, and nothing of MIME.
-_READ_HERE_BYTES = 16_384
+# Of the body, too, as far as it is held in memory: to hand it over takes about as long as its hash.
+_HEADER_HERE_BYTES = 16_384
 _READ, _READ_SEVERAL = (f"maild.authentication.reading:{name}" for name in ("read_sender", "read_senders"))
 _log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class Inspection:
     async def _read(self) -> Read:
         octets = self._spool.octets
         try:
-            if octets is not None and len(octets) <= _READ_HERE_BYTES:
+            if octets is not None and _has_short_header(octets):
                 return _read_here(octets)
             if octets is not None:
                 read: Read = await self._inspector.batches.run(octets)
@@ -112,8 +113,13 @@ class Inspection:
         return read
 
 
+def _has_short_header(octets: bytes) -> bool:
+    # Security: each of ten signatures may sign the whole header, and what stands in it is a stranger's to choose.
+    return len(octets) <= _HEADER_HERE_BYTES or octets.find(b"\r\n\r\n", 0, _HEADER_HERE_BYTES) >= 0
+
+
 def _read_here(octets: bytes) -> Read:
-    """Read a small message; a fault of ours keeps none out, as one within a worker would not."""
+    """Read a message; a fault of ours keeps none out, as one within a worker would not."""
     try:
         return read_sender(octets)
     except Exception as error:  # noqa: BLE001 - whatever it is, the letter is taken in

@@ -34,6 +34,7 @@ from maild.archive.member_answers import Asked, objection
 from maild.archive.member_drafts import MemberDraft, NewFile, Refusal, keep_drafts, refuse
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import written_to
+from maild.archive.references import references_of
 from maild.archive.team_texts import signatures
 from maild.confinement import ConfinementError
 from maild.errors import MaildError, TemporaryError
@@ -178,13 +179,21 @@ class MemberAnswers:
             answer = Answer(text="", unreadable=True)
         try:
             facts = await self._read_letter(await asyncio.to_thread(self._octets, letter.digest))
-            said = propose(facts, Kind.ANSWER, ours=False, is_ours=lambda a: self._rules().serves(a.domain), said="")
+            known = await asyncio.to_thread(self._references, letter)
+            said = propose(
+                facts, Kind.ANSWER, ours=False, is_ours=lambda a: self._rules().serves(a.domain), said="",
+                references=known,
+            )  # fmt: skip
         except (ConfinementError, DamagedError):
             said = Proposal()
         text = ended(answer.text, await asyncio.to_thread(self._signature, case, sender))
         draft = await asyncio.to_thread(self._draft, case, letter, replace(answer, text=text), sender, said)
         ready = _Ready(answer=answer, text=text, sender=sender, said=said, draft=draft)
         return ready, await asyncio.to_thread(self._unfit, case, letter, ready)
+
+    def _references(self, letter: Asked) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return references_of(connection, letter.conversation_id)
 
     def _sender(self, letter: Asked) -> Sender | None:
         came_to = list(filter(None, map(as_address, letter.came_to)))

@@ -29,21 +29,25 @@ from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import Filed, file
 from maild.archive.notes import NewNote, add_notes
 from maild.archive.outgoing import Written, answers_since, keep_written, repeated_to, survivor_of
+from maild.archive.parting import reference_of
 from maild.archive.standing import Allowed, Need, Standing, Talks, while_allowed
 from maild.archive.writer import Writer
 from maild.delivery.deliveries import COLLISION as QUICKER
 from maild.delivery.deliveries import Dsn, NewDelivery
 from maild.delivery.queue.authors import note_held
 from maild.delivery.queue.working import enqueue
-from maild.errors import MaildError
+from maild.errors import MaildError, TemporaryError
+from maild.intake.subject_references import OtherReferenceError, SubjectReferences, bits_for
 from maild.mail.acts import Act
 from maild.mail.address import Address
 from maild.mail.ids import format_id, message_id_at
+from maild.mail.subject import marked_subject
 from maild.policy.visible import Visible
 
 LIFETIME_MS = 5 * 24 * 3600 * 1000
 _AUTOMATIC = frozenset({"automatic", "notice"})
 _UNWRITTEN = _AUTOMATIC | {"copy"}
+_TRIES = 3
 _log = structlog.get_logger()
 
 Also = Callable[[Connection], None]
@@ -135,13 +139,14 @@ def plain_reverse_path(reverse_path: Address | None, _message_id: int, _recipien
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """A submission that was read: the argument of the unit."""
+    """A submission that was read: the argument of the unit. `reference`: its subject bears it, "" none."""
 
     submission: Submission
     acceptance: Acceptance
     filing: Filing
     lifetime_ms: int
     reverse_path_of: ReversePathOf
+    reference: str = ""
 
 
 def leave(connection: Connection, arguments: list[Leaving]) -> Sequence[Sent | Collision]:
@@ -175,6 +180,8 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     if filed is None:
         # The same octets to the same recipients within a week: whoever sent them did not hear of the first time.
         return Sent(message_id=accepted.duplicate_of or message_id, filed=None, again=True)
+    if leaving.reference:
+        _require_reference(connection, leaving.reference, message_id, filed.conversation_id)
     _record(connection, asked, message_id, filed, now_ms)
     _queue(connection, leaving, message_id, held=held)
     if held:
@@ -189,6 +196,16 @@ def _leave(connection: Connection, leaving: Leaving) -> Sent | Collision:
     if asked.draft_id is not None:
         set_draft(connection, asked.draft_id, state="sent", at_ms=now_ms, message_id=message_id, was=OPEN)
     return Sent(message_id=message_id, filed=filed, held=held)
+
+
+def _require_reference(connection: Connection, reference: str, message_id: int, conversation_id: int) -> None:
+    """Raise OtherReferenceError where a conversation was merged meanwhile, or somebody else has its reference.
+
+    Who has is perhaps this very letter, when it went to others: then it goes to the rest as it went to those.
+    """
+    found = reference_of(connection, conversation_id)
+    if found != reference and not repeated_to(connection, message_id):
+        raise OtherReferenceError(found)
 
 
 def _others(connection: Connection, asked: Submission, into: int | None) -> tuple[Written, ...]:
@@ -261,6 +278,7 @@ class Submitter:
         chance: Callable[[], int],
         lifetime_ms: int = LIFETIME_MS,
         reverse_path_of: ReversePathOf = plain_reverse_path,
+        references: SubjectReferences | None = None,
     ) -> None:
         """Wire the door.
 
@@ -275,6 +293,7 @@ class Submitter:
             chance: gives random bits for ids.
             lifetime_ms: how long deliveries are tried.
             reverse_path_of: the reverse-path of each delivery.
+            references: knows what stands at the end of subjects; None: nothing ever does.
         """
         self._writer = writer
         self._read = read
@@ -286,6 +305,7 @@ class Submitter:
         self._chance = chance
         self._lifetime_ms = lifetime_ms
         self._reverse_path_of = reverse_path_of
+        self._references = references
 
     async def submit(self, asked: Submission) -> Sent | Collision:
         """Have a message leave; returns after the commit.
@@ -296,8 +316,22 @@ class Submitter:
         """
         if not asked.recipients or any(map(self._is_ours, asked.recipients)):
             raise MaildError("what leaves goes to somebody outside")
-        at_ms = self._now_ms()
-        content = await asyncio.to_thread(held, asked.content)
+        at_ms, references = self._now_ms(), await self._references_for(asked)
+        for _ in range(_TRIES):
+            try:
+                return await self._submit(asked, at_ms, references)
+            except OtherReferenceError as other:
+                references = (other.reference, *references)
+        raise TemporaryError("its conversation is being merged")
+
+    async def _references_for(self, asked: Submission) -> tuple[str, ...]:
+        if self._references is None:
+            return ()
+        return await self._references.of(asked.kind, asked.team, asked.conversation_id, asked.content)
+
+    async def _submit(self, asked: Submission, at_ms: int, references: tuple[str, ...]) -> Sent | Collision:
+        octets = marked_subject(asked.content, references) if references else asked.content
+        content = await asyncio.to_thread(held, octets)
         acceptance = self._acceptance(asked, content, at_ms)
         order = Order(
             message_id=acceptance.message_id,
@@ -305,15 +339,18 @@ class Submitter:
             reverse_path=acceptance.reverse_path,
             recipients=tuple(map(str, asked.recipients)),
             team=asked.team,
-            size=len(asked.content),
+            size=len(octets),
         )
-        filing, document = await self._read(order, asked.content)
+        filing, document = await self._read(order, octets)
+        if references and asked.conversation_id is None:
+            filing = filing._replace(reference_bits=bits_for(asked.content))
         leaving = Leaving(
             submission=replace(asked, content=b""),
             acceptance=acceptance,
             filing=filing,
             lifetime_ms=self._lifetime_ms,
             reverse_path_of=self._reverse_path_of,
+            reference=references[0] if references else "",
         )
         done: Sent | Collision
         if asked.by is None:
@@ -329,7 +366,7 @@ class Submitter:
                 id=format_id(done.message_id),
                 kind=asked.kind,
                 team=asked.team,
-                size=len(asked.content),
+                size=len(octets),
                 recipients=len(asked.recipients),
             )
         return done

@@ -2,23 +2,20 @@
 
 Promises: pure; nobody is proposed who does not stand in the letter; our own addresses are never proposed.
 
-Source: RFC 5322 §3.6.2 (Reply-To), §3.6.4 (References), §3.6.5 ("Re: "); RFC 5256 §2.1 for what prefixes are.
+Source: RFC 5322 §3.6.2 (Reply-To), §3.6.4 (References).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from maild.mail.address import Address, as_address
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.signing_off import without_signatures
+from maild.mail.subject import answered_subject, forwarded_subject
 
-_REPLY = re.compile(r"\s*(?:re|aw|antw|sv)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)
-_FORWARD = re.compile(r"\s*(?:fwd?|wg)\s*:", re.IGNORECASE)
-_REFERENCE = re.compile(r"\s*\[[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\]\s*$")
 _MAX_REFERENCES = 30
 _MAX_QUOTED = 100_000
 _MAX_RECIPIENTS = 100
@@ -46,7 +43,15 @@ class Proposal:
     references: tuple[str, ...] = ()
 
 
-def propose(facts: Facts, kind: Kind, *, ours: bool, is_ours: Callable[[Address], bool], said: str) -> Proposal:
+def propose(
+    facts: Facts,
+    kind: Kind,
+    *,
+    ours: bool,
+    is_ours: Callable[[Address], bool],
+    said: str,
+    references: Collection[str] = (),
+) -> Proposal:
     """Return what an answer to a letter begins with.
 
     Args:
@@ -55,9 +60,11 @@ def propose(facts: Facts, kind: Kind, *, ours: bool, is_ours: Callable[[Address]
         ours: we wrote the letter, so that an answer goes to whom it went.
         is_ours: tells whether an address is one of ours.
         said: the line above the quotation: who wrote this, and when.
+        references: those of the conversation: they stand in no proposed subject.
     """
     if kind is Kind.FORWARD:
-        return Proposal(subject=forwarded_subject(facts.subject), quoted=f"{said}\n\n{facts.text[:_MAX_QUOTED]}")
+        subject = forwarded_subject(facts.subject, references)
+        return Proposal(subject=subject, quoted=f"{said}\n\n{facts.text[:_MAX_QUOTED]}")
     to = _first_recipients(facts, ours=ours, is_ours=is_ours)
     cc: tuple[Party, ...] = ()
     if kind is Kind.ANSWER_ALL:
@@ -66,7 +73,7 @@ def propose(facts: Facts, kind: Kind, *, ours: bool, is_ours: Callable[[Address]
     return Proposal(
         to=to,
         cc=cc,
-        subject=answered_subject(facts.subject),
+        subject=answered_subject(facts.subject, references),
         quoted=f"{said}\n{quotation(without_signatures(facts.text[:_MAX_QUOTED]))}",
         in_reply_to=facts.message_key,
         references=chained(facts.references, facts.message_key),
@@ -90,23 +97,6 @@ def _parties(mailboxes: Iterable[Mailbox], is_ours: Callable[[Address], bool], k
         if len(found) == _MAX_RECIPIENTS:
             break
     return tuple(found.values())
-
-
-def answered_subject(subject: str) -> str:
-    """Return the sender's words with one `Re:` before them, without the reference that we had put at the end."""
-    return f"Re: {_bare(subject, _REPLY)}".rstrip()
-
-
-def forwarded_subject(subject: str) -> str:
-    """Return the sender's words with one `Fwd:` before them."""
-    return f"Fwd: {_bare(subject, _FORWARD)}".rstrip()
-
-
-def _bare(subject: str, prefix: re.Pattern[str]) -> str:
-    bare = _REFERENCE.sub("", subject)
-    while (found := prefix.match(bare)) is not None:
-        bare = bare[found.end() :]
-    return bare.strip()
 
 
 def quotation(text: str) -> str:

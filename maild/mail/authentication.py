@@ -38,7 +38,7 @@ RESULTS: dict[str, tuple[str, ...]] = {
 _OLD_WORDS = {"hardfail": "fail"}
 _NAME = "authentication-results"
 _BESIDE = frozenset({"received-spf", "dkim-filter", "arc-seal", "arc-message-signature", "arc-authentication-results"})
-_PIECE = re.compile(r'"((?:[^"\\]++|\\.)*+)"|([^\s"();=\\]++)|(\s++)|([(;=])', re.DOTALL)
+_PIECE = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*)"|([^\s"();=\\]++)|(\s++)|([(;=])', re.DOTALL)
 _IN_COMMENT = re.compile(r"[^()\\]++|\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 

@@ -15,18 +15,17 @@ Source: RFC 5321 §4.5.3.1.1; the idea is VERP.
 from __future__ import annotations
 
 import hmac
-from base64 import b32encode
 from collections.abc import Iterable
 
 from maild.errors import AddressError
 from maild.mail.address import LOCAL_OCTETS, Address, fold
+from maild.mail.ids import base32
 
 PREFIX = "bounces"
 MAC_BITS = 128
 _PURPOSE = b"maild envelope token 1\0"
 _MARK = "r1"
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_LETTERS = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _ALPHABET.encode("ascii"))
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
 _ID_LENGTH, _MAC_LENGTH = 13, 26
 _LEAST_KEY_BYTES = 16
@@ -88,10 +87,7 @@ def _mac(delivery_id: int, prefix: str, domain: str, key: bytes) -> str:
 
 def encoded(number: int, length: int) -> str:
     """Write a number in so many letters, five bits each."""
-    # The letters of RFC 4648 stand for the same bits; its groups have eight, and what is too much is zeros at the end.
-    groups = -(-length // 8)
-    octets = (number << 5 * (8 * groups - length)).to_bytes(5 * groups, "big")
-    return b32encode(octets)[:length].translate(_LETTERS).decode("ascii")
+    return base32(number, length).lower()
 
 
 def decoded(text: str) -> int | None:

@@ -9,7 +9,7 @@ Source: RFC 6409 §8 (what a submission server may change), RFC 5322 §3.6.3 (Bc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from email.utils import format_datetime
 
@@ -19,7 +19,7 @@ from maild.mail.header import LIMITS, read_header
 from maild.mail.header_writing import ids_field, token_field
 from maild.mail.mailboxes import parse_mailboxes
 
-_FIELD = re.compile(rb"([^\r\n:]*+):?[^\r\n]*+\r\n(?:[ \t][^\r\n]*+\r\n)*+")
+_LINE = re.compile(rb"([^\r\n:]*+):?[^\r\n]*+\r\n")
 # Who really wrote, whom nobody shall see, and what only servers write.
 _NEVER = frozenset({b"bcc", b"resent-bcc", b"sender", b"return-path", b"delivered-to", b"authentication-results"})
 _OURS = (b"maild-",)
@@ -48,16 +48,28 @@ def tidied(
     end = content.find(b"\r\n\r\n") + 2
     head, rest = (content[:end], content[end:]) if end > 1 else (content, b"\r\n")
     kept, names = [], set()
-    for match in _FIELD.finditer(head):
-        name = match[1].strip().lower()
-        if not _goes(name, strip_client=strip_client) and (name != b"reply-to" or _stays(match[0], is_ours)):
-            kept.append(match[0])
+    for name, field in _fields(head):
+        if not _goes(name, strip_client=strip_client) and (name != b"reply-to" or _stays(field, is_ours)):
+            kept.append(field)
             names.add(name)
     if b"date" not in names:
         kept.append(token_field("Date", format_datetime(date)))
     if b"message-id" not in names:
         kept.append(ids_field("Message-ID", [message_id]))
     return b"".join([*kept, rest])
+
+
+def _fields(head: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield each field, its name in lower case before it. Security: one pattern for many lines keeps a note of each."""
+    name, start, end = b"", 0, 0
+    for line in _LINE.finditer(head):
+        if start == end or line.start() != end or head[end : end + 1] not in (b" ", b"\t"):
+            if start != end:
+                yield name, head[start:end]
+            name, start = line[1].strip().lower(), line.start()
+        end = line.end()
+    if start != end:
+        yield name, head[start:end]
 
 
 def _goes(name: bytes, *, strip_client: bool) -> bool:

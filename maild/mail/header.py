@@ -70,7 +70,7 @@ class Header:
         return next((f for f in self.fields if f.key == key), None)
 
 
-_FIELD = re.compile(r"^([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~\x80-\xff]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*)", re.MULTILINE)
 _ODD_BLANK_LINE = re.compile(rb"\n\r*+\n")
 _FIRST_WINDOW = 4096
 

@@ -31,10 +31,19 @@ def plain(text: str) -> str:
 
 def text_field(name: str, text: str) -> bytes:
     """Write an unstructured field such as Subject."""
-    text = plain(text)
+    return _folded(name, _text_pieces(plain(text)))
+
+
+def _text_pieces(text: str) -> list[str]:
     if text.isascii() and "=?" not in text and all(len(word) < _LINE - 1 for word in text.split(" ")):
-        return _folded(name, text.split(" "))
-    return _folded(name, encoded_words(text))
+        return text.split(" ")
+    return encoded_words(text)
+
+
+def marked_text_field(name: str, text: str, mark: str) -> bytes:
+    """Write an unstructured field with an ASCII mark behind the text, beyond any encoded word; "" is none."""
+    text = plain(text)
+    return _folded(name, [*_text_pieces(text), *([mark] if mark else [])] if text else [mark])
 
 
 def mailboxes_field(name: str, mailboxes: Iterable[tuple[str, Address]]) -> bytes:

@@ -30,7 +30,8 @@ def id_ms(number: int) -> int:
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]  # two characters at once: every 250 names an id
 
 
-def _encode(number: int, length: int) -> str:
+def base32(number: int, length: int) -> str:
+    """Write a number in so many characters, five bits each."""
     text = "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * (length + length % 2) - 10, -1, -10)])
     return text[length % 2 :]
 
@@ -47,7 +48,7 @@ def _decode(text: str, length: int) -> int | None:
 
 def format_id(number: int) -> str:
     """Write a message id for people, URLs and logs."""
-    return _encode(number, ID_LENGTH)
+    return base32(number, ID_LENGTH)
 
 
 def parse_id(text: str) -> int | None:
@@ -58,7 +59,7 @@ def parse_id(text: str) -> int | None:
 
 def format_reference(number: int) -> str:
     """Write a conversation reference such as `7K3F-9Q2A` from 40 bits."""
-    text = _encode(number, 8)
+    text = base32(number, 8)
     return f"{text[:4]}-{text[4:]}"
 
 

@@ -17,7 +17,10 @@ from maild.mail.words import decode_words
 _ATOM = r"""[^\s<>"(),:;\\@\[\]\x00-\x1f\x7f\ud800-\udfff]"""
 _SIMPLE = re.compile(rf'(?:"([^"\\]*+)"\s*+|([^"\\,:;<>@()\[\]]*+))<({_ATOM}++@{_ATOM}++)>\s*+')
 _BARE = re.compile(rf"{_ATOM}++@{_ATOM}++")
-_TOKEN = re.compile(r'"((?:[^"\\]++|\\.)*+)"?|([()<>,:;])|((?:[^"()<>,:;\\]++|\\.?)++)', re.DOTALL)
+_TOKEN = re.compile(
+    r'"([^"\\]*+(?:\\.[^"\\]*+)*)"?|([()<>,:;])|((?:\\.?|[^"()<>,:;\\])[^"()<>,:;\\]*+(?:\\.?[^"()<>,:;\\]*+)*)',
+    re.DOTALL,
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ADDRESS = re.compile(
     r'[^\s<>(),;\x00-\x1f\x7f"@\ud800-\udfff][^<>\x00-\x1f\x7f\ud800-\udfff]*'

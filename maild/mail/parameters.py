@@ -13,12 +13,12 @@ from urllib.parse import unquote_to_bytes
 from maild.mail import charset
 from maild.mail.words import decode_words, one_line
 
-_VALUE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*+([^\s;,()]*+)")
+_VALUE = re.compile(r"\s*+(?:\([^()]*+\)\s*+)*([^\s;,()]*+)")
 # Interop: some senders leave out semicolons, so a blank and `name=` begin a parameter too. A run of blanks is looked
 # at from its first one only, which keeps the search linear.
 _PARAMETER = re.compile(
     r"""(?:;|(?<!\s)\s)\s*+([^\s=;"]++)\s*+=\s*+"""
-    r"""(?:"((?:[^"\\]++|\\.)*+)"?|((?:[^;\s]++|\s++(?![^\s=;"]{1,60}+\s?=))*+))""",
+    r"""(?:"([^"\\]*+(?:\\.[^"\\]*+)*)"?|([^;\s]*+(?:\s++(?![^\s=;"]{1,60}+\s?=)[^;\s]*+)*))""",
     re.DOTALL,
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

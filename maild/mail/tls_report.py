@@ -21,7 +21,7 @@ _MOST_BRACKETS = 500_000
 _MOST_POLICIES = 200
 _MOST_FAILURES = 500
 _MOST_SESSIONS = 10**10  # sums over many reports stay within 64 bits
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*"|[\[\]{}]', re.DOTALL)
 _POLICY_TYPES = frozenset({"tlsa", "sts", "no-policy-found"})
 
 

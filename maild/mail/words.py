@@ -12,7 +12,7 @@ from maild.mail import charset, transfer
 # The text of a word ends at `?=` and never runs into the next `=?`: this is what keeps the search linear. A `=` just
 # before `?=` is padding.
 _WORD = re.compile(
-    r"=\?([^?\s=]{1,80}+)\?([bBqQ])\?([^?=]*+(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*+)*+)\?=",
+    r"=\?([^?\s=]{1,80}+)\?([bBqQ])\?([^?=]*+(?:(?:=(?!\?(?!=))|\?(?!=))[^?=]*+)*)\?=",
 )
 _LINE = re.compile(r"[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 

@@ -33,9 +33,21 @@ def takes_two(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int
     """Tell whether a second person must agree to the link that `who` makes.
 
     That is where it would open what its maker may not have alone: the role of a manager, who reads the confidential
-    inbox, or one without a team, which for the rules and the audit log is the second pair of eyes.
+    inbox, or one without a team, which for the rules and the audit log is the second pair of eyes. A manager of the
+    same team has the rights already, and would be two people with it: one of them could give roles to the other.
     """
     return bool(_weighty(who, theirs, teams, now_ms))
+
+
+def told_of_link(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> frozenset[str]:
+    """Return the teams of a person whose managers are told of a link that `who` makes.
+
+    Those that its maker does not manage, and those in which it opens what takes two.
+    """
+    held = [grant for grant in theirs if grant.holds(now_ms)]
+    weighty = {grant.team for grant in _weighty(who, held, teams, now_ms)}
+    own = managed(who, teams, now_ms)
+    return frozenset(g.team for g in held if g.team is not None and (g.team not in own or g.team in weighty))
 
 
 def may_agree(
@@ -64,12 +76,18 @@ def _moments(who: Principal, from_ms: int, until_ms: int) -> list[int]:
 
 
 def _weighty(who: Principal, theirs: Iterable[Grant], teams: Teams, now_ms: int) -> list[Grant]:
-    own = managed(who, teams, now_ms)
     return [
         grant
         for grant in _lasting(theirs, now_ms)
-        if grant.team is None or (grant.team not in own and Permission.MANAGE in PERMISSIONS[grant.role])
+        if grant.team is None
+        or (Permission.MANAGE in PERMISSIONS[grant.role] and not _manages_above(who, grant.team, teams, now_ms))
     ]
+
+
+def _manages_above(who: Principal, team: str, teams: Teams, now_ms: int) -> bool:
+    """Tell whether somebody manages a team above this one: who manages this one alone gives them nothing there."""
+    above = teams.parents.get(team)
+    return above is not None and above in managed(who, teams, now_ms)
 
 
 def _lasting(theirs: Iterable[Grant], now_ms: int) -> list[Grant]:

@@ -22,6 +22,10 @@ class Teams:
     parents: Mapping[str, str | None]
     closed: frozenset[str] = frozenset()
 
+    def is_closed(self, inbox: str) -> bool:
+        """Tell whether an inbox is of a closed team, or of one below a closed team."""
+        return not self.closed.isdisjoint(self._line(team_of(inbox)))
+
     def sealed(self, inbox: str) -> bool:
         """Tell whether a role there would let somebody into a closed team, or into a confidential inbox."""
         here = team_of(inbox)

@@ -21,6 +21,11 @@ class Visible:
     user_id: int | None = None
 
     @property
+    def has_assigned(self) -> bool:
+        """Tell whether there are such inboxes."""
+        return bool(self.assigned)
+
+    @property
     def inboxes(self) -> frozenset[str]:
         """The inboxes of which anything may be seen."""
         return self.teams | self.assigned

@@ -82,6 +82,7 @@ class Team:
     figures: str = ""  # the agreement by which figures are shown, also when few people write in the team
     closed: bool = False  # to administrators: its managers alone give roles in it
     answer_within: int | None = None  # days on which it works, before what is not answered is overdue
+    reference_in_subject: bool = False  # letters in its name end their subject with the conversation's reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

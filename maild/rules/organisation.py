@@ -20,7 +20,7 @@ DEFAULT_ZONE = "Europe/Berlin"
 ORGANISATION_KEYS = ("name", "language", "timezone", "holidays")
 PAGE_LANGUAGES = ("de", "en")
 _TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "answer_within")
-TEAM_KEYS = (*_TEAM_KEYS, "also_deliver", "copies", "figures", "closed")
+TEAM_KEYS = (*_TEAM_KEYS, "also_deliver", "copies", "figures", "closed", "reference_in_subject")
 MOST_DAYS = 40  # of `answer_within`
 COPIES = ("none", "allowed")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -32,7 +32,7 @@ def read_organisation(fields: Fields, node: Node) -> Organisation:
     pairs = fields.known(node, "organisation", keys=ORGANISATION_KEYS, required=("name",))
     name = fields.text(pairs["name"][1], "the organisation's name") if "name" in pairs else None
     language = fields.word(pairs["language"][1], "language", PAGE_LANGUAGES) if "language" in pairs else None
-    zone = _zone(fields, pairs["timezone"][1]) if "timezone" in pairs else None
+    zone = zone_of(fields, pairs["timezone"][1]) if "timezone" in pairs else None
     return Organisation(
         name=name or "",
         language=language or "de",
@@ -41,7 +41,8 @@ def read_organisation(fields: Fields, node: Node) -> Organisation:
     )
 
 
-def _zone(fields: Fields, node: Node) -> ZoneInfo | None:
+def zone_of(fields: Fields, node: Node) -> ZoneInfo | None:
+    """Read `timezone`."""
     found = fields.scalar(node, "a time zone such as Europe/Berlin")
     if found is None:
         return None
@@ -88,8 +89,13 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         also_deliver=read_also_deliver(fields, names, pairs["also_deliver"][1]) if "also_deliver" in pairs else (),
         figures=_text(fields, pairs, "figures", said("the agreement by which figures are shown")),
         answer_within=_days_within(fields, pairs["answer_within"][1]) if "answer_within" in pairs else None,
-        closed="closed" in pairs and bool(fields.flag(pairs["closed"][1])),
+        closed=_flag(fields, pairs, "closed"),
+        reference_in_subject=_flag(fields, pairs, "reference_in_subject"),
     )
+
+
+def _flag(fields: Fields, pairs: Pairs, key: str) -> bool:
+    return key in pairs and bool(fields.flag(pairs[key][1]))
 
 
 def _days_within(fields: Fields, node: Node) -> int | None:

@@ -274,6 +274,9 @@ _TEAM: dict[str, Schema] = {
     | {"default": COPIES[0]},
     "figures": _text("The agreement by which figures are shown also when fewer than five people write in the team."),
     "closed": _flag("Only the team's own managers give roles in it; administrators do not.", default=False),
+    "reference_in_subject": _flag(
+        "The subject of letters in its name ends with the reference of the conversation: [7K3F-9Q2A].", default=False
+    ),
 }
 _RETIRED = _object(
     ("since", "successor"),

@@ -26,7 +26,7 @@ from maild.smtp.limits import canonical_ip
 from maild.smtp.pace import Pace
 from maild.smtp.proxy import Origin, ProxyError, parse_proxy
 from maild.smtp.service import GoneError, Phase, Service
-from maild.smtp.tls import begin_tls
+from maild.smtp.tls import begin_tls, cut
 
 _BUFFER_LIMIT = 65_536  # octets ahead of what the session has dealt with, before we stop reading
 _STEPS_PER_TURN = 50  # commands dealt with before other connections get their turn
@@ -330,8 +330,8 @@ class Connection(asyncio.Protocol, ABC):
         if self.phase is Phase.BUSY:
             return
         if self.phase is Phase.CLOSING:
-            if now >= self._deadline and self._wire is not None:
-                self._wire.abort()
+            if now >= self._deadline:
+                cut(self._wire)
             return
         if self.phase is Phase.CONTENT and self._content is not None:
             size = self._content.content.size
@@ -363,8 +363,7 @@ class Connection(asyncio.Protocol, ABC):
         """Cut the connection. What was handed to the reception stays there."""
         self._forget()
         self.phase = Phase.CLOSING
-        if self._wire is not None:
-            self._wire.abort()
+        cut(self._wire)
 
     def _close(self, *, linger: bool) -> None:
         """Write what was said and close; a peer that does not read it is cut off by `check`."""

@@ -164,7 +164,7 @@ def _line(connection: Connection, visit: Visit, each: Noted) -> Line:
         from_ms=absence.from_ms,
         is_now=absence.holds(visit.now_ms),
         last_day="" if absence.until_ms is None else last_day(visit, absence.until_ms),
-        marked_by="" if each.marked_by == each.login else each.marked_by,
+        marked_by="" if each.marked_by == each.login else each.noted_by,
         own=own,
         may_end=own
         or each.marked_by == visit.person.login

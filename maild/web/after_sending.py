@@ -35,7 +35,7 @@ async def fates(visit: Visit, messages: Iterable[queries.Message]) -> dict[int, 
     found = await visit.read(deliveries_of, visible=visit.visible, message_ids=ids)
     came = await visit.read(returns_of, visible=visit.visible, message_ids=ids)
     return {
-        n: fate(found.get(n, ()), came.get(n, ()), now_ms=visit.now_ms, language=visit.language)
+        n: fate(found.get(n, ()), came.get(n, ()), now_ms=visit.now_ms, zone=visit.zone, language=visit.language)
         for n in found.keys() | came.keys()
     }
 

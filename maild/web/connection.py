@@ -7,15 +7,16 @@ a form is bounded where forms are read. All of it matters where no reverse proxy
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from ipaddress import ip_network
+from typing import ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from maild.mail.networks import Network, is_in
 from maild.policy.throttle import network_of
 
-# The proxy on this machine brings everyone's connections; it has its own limits.
-_PROXIES = frozenset({"127.0.0.1", "::1"})
+THIS_MACHINE: tuple[Network, ...] = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
 
 
 class Connection(H11Protocol):
@@ -23,14 +24,20 @@ class Connection(H11Protocol):
 
     header_s: ClassVar[float] = 20.0
     share: ClassVar[int] = 200  # with 1,000 in all, it takes five strangers to fill them
+    proxies: ClassVar[tuple[Network, ...]] = THIS_MACHINE  # they bring everyone's, and have limits of their own
 
     _deadline: asyncio.TimerHandle | None = None
     _network: str | None = None
 
+    @classmethod
+    def behind(cls, proxies: tuple[Network, ...]) -> type[Connection]:
+        """Return the protocol of pages that have other proxies before them."""
+        return cast("type[Connection]", type(cls.__name__, (cls,), {"proxies": proxies}))
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take the connection on, and wait for its first header."""
         super().connection_made(transport)
-        if self.client is not None and self.client[0] not in _PROXIES:
+        if self.client is not None and not is_in(self.client[0], self.proxies):
             self._network = network_of(self.client[0])
             held = sum(1 for c in self.connections if isinstance(c, Connection) and c._network == self._network)  # noqa: SLF001
             if held > self.share:

@@ -12,20 +12,22 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.accounts import User
+from maild.archive.between_teams import also_in
 from maild.archive.drafts import Writing, being_written
 from maild.archive.entries import Look, Reading, has_read, mark_seen, note_readings
-from maild.archive.handing import also_in
 from maild.archive.handling import known_tags
 from maild.archive.lists import FILTERS
+from maild.archive.named import named_in
 from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.web.after_sending import fates
 from maild.web.asked import conversation_asked
+from maild.web.between_teams import stories
 from maild.web.colleagues import assignable
 from maild.web.desk import editor, there_now
+from maild.web.events import note_page
 from maild.web.handbook import models_of
-from maild.web.handing import stories
 from maild.web.handling import tomorrow
 from maild.web.holding import duty_lines
 from maild.web.noting import mentionable, notes_between, notice
@@ -47,10 +49,12 @@ class _Around:
     colleagues: dict[str, list[User]]
     tags: dict[str, tuple[str, ...]]
     forged: frozenset[int]
+    named: tuple[queries.Related, ...]
 
 
 async def conversation(visit: Visit) -> Response:
     """Show a conversation, the newest letter open."""
+    await visit.read(note_page, visit)
     talk = await conversation_asked(visit)
     if visit.is_own_navigation:
         await _mark_seen(visit, talk)
@@ -75,6 +79,7 @@ async def conversation(visit: Visit) -> Response:
         may_assign={e.team for e in talk.entries if visit.may(Permission.ASSIGN, e.team)},
         colleagues=found.colleagues,
         forged=found.forged,
+        named=found.named,
         tags_known=found.tags,
         tomorrow=tomorrow(visit),
         stories=await stories(visit, talk, opened.values()),
@@ -110,6 +115,7 @@ def _around(connection: Connection, visit: Visit, talk: queries.Conversation) ->
         },
         tags={team: known_tags(connection, {team}) for team in teams if visit.may(Permission.RESPOND, team)},
         forged=forged_among(connection, came, rules.domains),
+        named=named_in(connection, visible=visit.visible, talk=talk),
     )
 
 

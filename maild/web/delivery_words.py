@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Protocol
 
 from maild.archive.register import Came
@@ -13,6 +14,7 @@ from maild.delivery.queue.listing import RecordedDelivery
 from maild.mail.dsn import FAILED
 from maild.mail.dsn_words import words_of
 from maild.web.language import catalogue
+from maild.web.times import to_the_second
 
 _TROUBLED = (FAILED, "delayed")
 
@@ -31,7 +33,7 @@ _WORDS = {
     "expired": _("Not delivered to {0}, given up after days of trying: {1}"),
 }
 _QUICKER = _("Held for {0}: a colleague has answered meanwhile.")
-_SOON = _("Will be sent to {0} in {1} seconds.")
+_SOON = _("Will be sent to {0} at {1}; until then it can be taken back.")
 _TAKEN_BACK = _("Taken back by {1}: nothing was sent to {0}.")
 _GIVEN_UP = _("Not delivered to {0}; {1} gave it up.")
 _TWICE = _("It may have arrived twice.")
@@ -63,10 +65,12 @@ class Fate:
     came_back: bool
 
 
-def fate(found: Iterable[RecordedDelivery], reports: Iterable[Came] = (), *, now_ms: int, language: str) -> Fate:
+def fate(
+    found: Iterable[RecordedDelivery], reports: Iterable[Came] = (), *, now_ms: int, zone: tzinfo, language: str
+) -> Fate:
     """Return what is to be said of the deliveries of a letter, and of reports about it, what went wrong first."""
     each, came = tuple(found), tuple(reports)
-    lines = [_line(d, now_ms, language) for d in each] + [_report_line(report, language) for report in came]
+    lines = [_line(d, now_ms, zone, language) for d in each] + [_report_line(report, language) for report in came]
     return Fate(
         lines=tuple(sorted(lines, key=lambda line: not line.bad)),
         came_back=any(report.action == FAILED for report in came),
@@ -113,11 +117,12 @@ def _was_taken_back(found: RecordedDelivery) -> bool:
     return found.state == "dropped" and found.attempts == 0
 
 
-def _line(found: RecordedDelivery, now_ms: int, language: str) -> DeliveryLine:
+def _line(found: RecordedDelivery, now_ms: int, zone: tzinfo, language: str) -> DeliveryLine:
     say = catalogue(language).gettext
     words, value = _WORDS.get(found.state, _GIVEN_UP), found.outcome[:_MAX_REASON] or say(_SILENT)
     if _is_soon(found, now_ms):
-        words, value = _SOON, str(-(-(found.due_ms - now_ms) // 1000))
+        # The time, and not how long until then: the page says it as long as it is open.
+        words, value = _SOON, to_the_second(found.due_ms, zone, language)
     elif waits(found):
         words = _QUICKER
     elif found.state == "dropped":

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from maild.archive import queries
+from maild.archive.between_teams import lent
 from maild.archive.drafts import COLLISION, Draft, Editor, being_written, draft
-from maild.archive.handing import lent
 from maild.archive.outgoing import Written, answers_since, written_to
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, message_id_at, parse_id
+from maild.mail.inbox import team_of
 from maild.mail.markup import letter_body, lines_of
 from maild.policy.roles import Permission
 from maild.rules.authorship import Sender, senders
@@ -29,7 +30,7 @@ from maild.web.own_addresses import writable
 from maild.web.presence import Here
 from maild.web.recording import remember_conversation
 from maild.web.senders import says_where_answers_go
-from maild.web.shell import shell_of, team_name
+from maild.web.shell import place_at, shell_of, team_name
 from maild.web.standing_in import cover_in
 from maild.web.team_texts import text_pages
 from maild.web.visit import Visit
@@ -169,11 +170,13 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
     return visit.page(
         "writing.html",
         shell=await shell_of(visit),
+        place=place_at(visit, query.get("place", "")),
         draft=found,
         draft_id=format_id(found.id),
         action=action,
         fresh=fresh,
         reference=reference,
+        bears_reference=_bears_reference(visit, desk),
         there=there_now(visit, desk.talk) if desk.talk else None,
         newest=format_id(desk.talk.messages[-1].id) if desk.talk else "",
         letter=desk.letter.message if desk.letter else None,
@@ -201,6 +204,12 @@ async def desk_page(visit: Visit, desk: Desk, *, fresh: bool) -> Response:
         room=room_bytes(visit),
         team=team_name(visit, found.team) if found.team else "",
     )
+
+
+def _bears_reference(visit: Visit, desk: Desk) -> bool:
+    """Tell whether the subject ends with the conversation's reference when the letter leaves."""
+    team = None if desk.sender is None else visit.services.rulebook.current.teams.get(team_of(desk.sender.inbox))
+    return team is not None and team.reference_in_subject
 
 
 async def _covered(visit: Visit, found: Draft) -> str:

@@ -6,6 +6,7 @@ Each keeps what was typed before it does anything else, so that nothing is lost 
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -42,6 +43,7 @@ from maild.web.own_addresses import writable
 from maild.web.presence import Present
 from maild.web.recording import remember_conversation
 from maild.web.sending import Ready, TooLarge, send
+from maild.web.shell import Place, place_at
 from maild.web.visit import Visit
 
 _NOTHING = Proposal()
@@ -198,13 +200,13 @@ def _tell(visit: Visit, inbox: str, about: Draft) -> None:
 
 
 async def _act(visit: Visit, about: Draft, inbox: str, do: str, *, whole: bool) -> Response:
-    draft_id, here = about.id, f"/drafts/{format_id(about.id)}"
+    draft_id, here = about.id, _page_of(visit, about.id)
     by, at_ms = await editor(visit), visit.services.now_ms()
     needs, of = ((Permission.DRAFT, inbox),), talks_of(about)
     if do == "autosave":
         return Response(status_code=204)
     if not whole:
-        return visit.go(f"{here}?said=too-large")
+        return visit.go(f"{here}said=too-large")
     if do == "send":
         return await _send(visit, draft_id)
     if do == "discard":
@@ -216,20 +218,20 @@ async def _act(visit: Visit, about: Draft, inbox: str, do: str, *, whole: bool) 
         gone = Removal(draft_id=draft_id, by=by, at_ms=at_ms, position=int(do[7:10]))
         await visit.write(remove, gone, needs=needs, of=of, narrowed=as_they_may)
     if do == "preview":
-        return visit.go(f"{here}?preview=1#preview")
-    return visit.go(f"{here}?said={_SAID.get(do, 'saved')}")
+        return visit.go(f"{here}preview=1#preview")
+    return visit.go(f"{here}said={_SAID.get(do, 'saved')}")
 
 
 async def _send(visit: Visit, draft_id: int) -> Response:
-    here = f"/drafts/{format_id(draft_id)}"
+    here = _page_of(visit, draft_id)
     found = await visit.read(draft, visible=visit.visible, by=await editor(visit), draft_id=draft_id)
     desk = await desk_of(visit, found)
     rules = visit.services.rulebook.current
     checked = check(found, rules=rules, sender=desk.sender, beside=desk.beside, language=visit.language)
     if checked.problems or desk.sender is None:
-        return visit.go(f"{here}?check=1")
+        return visit.go(f"{here}check=1")
     if not may_send(visit, desk):
-        return visit.go(f"{here}?said=not-yours")
+        return visit.go(f"{here}said=not-yours")
     said = proposal(visit, desk.letter, is_answer(found)) if desk.letter else _NOTHING
     try:
         ready = Ready(
@@ -238,18 +240,26 @@ async def _send(visit: Visit, draft_id: int) -> Response:
         )  # fmt: skip
         done = await send(visit, ready)
     except TemporaryError:
-        return visit.go(f"{here}?said=not-stored")
+        return visit.go(f"{here}said=not-stored")
     except NotFoundError:
-        return visit.go(f"{here}?said=file-gone")
+        return visit.go(f"{here}said=file-gone")
     except MaildError:
-        return visit.go(f"{here}?said=not-sent")
+        return visit.go(f"{here}said=not-sent")
     if isinstance(done, TooLarge):
-        return visit.go(f"{here}?said=too-large")
+        return visit.go(f"{here}said=too-large")
     if not isinstance(done, Sent):
         visit.services.feed.publish(frozenset({desk.sender.inbox}))
-        return visit.go(f"{here}?check=1")
+        return visit.go(f"{here}check=1")
     message = await visit.read(queries.message, visible=visit.visible, message_id=done.message_id)
-    return visit.go(f"/c/{message.reference}#m-{format_id(done.message_id)}")
+    # Beside it stays the list that the author came from: the next letter is there, and not where this one went.
+    place = place_at(visit, visit.form.get("place", "")) or Place(team=desk.sender.inbox)
+    return visit.go(f"{place.conversation_url(message.reference)}#m-{format_id(done.message_id)}")
+
+
+def _page_of(visit: Visit, draft_id: int) -> str:
+    """Return the address of a draft, to which what it is to say can be added."""
+    place = place_at(visit, visit.form.get("place", ""))
+    return f"/drafts/{format_id(draft_id)}?" + (f"{urlencode({'place': place.url})}&" if place is not None else "")
 
 
 async def _home(visit: Visit, found: Draft) -> str:

@@ -7,8 +7,12 @@ is any of its business.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
+
+_REMEMBERED = 1_000  # changes, for pages that were made just before them
 
 
 class Subscription:
@@ -37,11 +41,13 @@ class Subscription:
 
 
 class Feed:
-    """Tells subscriptions of changes. Used from one event loop."""
+    """Tells subscriptions of changes. Used from one event loop; `position` may be asked from any thread."""
 
     def __init__(self) -> None:
         """Begin without subscribers."""
         self._subscriptions: set[Subscription] = set()
+        self._told: deque[tuple[frozenset[str], int | None]] = deque(maxlen=_REMEMBERED)
+        self.position = 0  # how many changes there were
         self.closed = False
 
     @property
@@ -49,10 +55,26 @@ class Feed:
         """How many pages are open."""
         return len(self._subscriptions)
 
-    def publish(self, teams: frozenset[str] = frozenset()) -> None:
-        """Tell every page that entries of `teams` changed, or only that mail was filed."""
+    def publish(self, teams: frozenset[str] = frozenset(), *, presence_of: int | None = None) -> None:
+        """Tell every page that entries of `teams` changed, or only that mail was filed.
+
+        `presence_of`: nothing but that somebody came to a conversation of theirs, or left it.
+        """
+        self._told.append((teams, presence_of))
+        self.position += 1
         for subscription in self._subscriptions:
             subscription.put(teams)
+
+    def since(self, position: int, user_id: int) -> frozenset[str] | None:
+        """Return the teams that changed since a position, but for one's own coming and going; None: not known any more.
+
+        Who goes from page to page would be told at each that they left the one before.
+        """
+        count = self.position - position
+        if not 0 <= count <= len(self._told):
+            return None
+        newest = islice(reversed(self._told), count)
+        return frozenset(team for teams, presence_of in newest if presence_of != user_id for team in teams)
 
     def close(self) -> None:
         """End every stream: the server stops."""

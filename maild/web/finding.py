@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from starlette.responses import Response
 
+from maild.archive.named import named
 from maild.archive.outgoing import sent_to
+from maild.archive.queries import Related
 from maild.archive.search import Hit, search
 from maild.archive.search_language import QueryError, parse
 from maild.archive.search_query import Query
 from maild.errors import NotFoundError
-from maild.mail.ids import id_ms, parse_id
+from maild.mail.ids import id_ms, parse_id, parse_reference
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
+from maild.web.events import note_page
 from maild.web.language import catalogue
 from maild.web.recording import remember_search
 from maild.web.shell import Shell, shell, shell_of, team_name
@@ -98,7 +101,14 @@ async def find(visit: Visit) -> Response:
     ours = [hit.message_id for hit in hits[:PAGE_SIZE] if hit.direction == "out"]
     to = await visit.read(sent_to, visible=visit.visible, message_ids=ours) if ours else {}
     shown = [_found(hit, visit, to.get(hit.message_id, ())) for hit in hits[:PAGE_SIZE]]
-    return _page(visit, around, asked=asked, hits=shown, older=older, before=before)
+    there = await visit.read(named, visible=visit.visible, references=_references(asked)) if before is None else ()
+    return _page(visit, around, asked=asked, hits=shown, older=older, before=before, there=there)
+
+
+def _references(asked: str) -> tuple[str, ...]:
+    """Return the reference that is all of a search: as it stands in a subject, or as somebody reads it out."""
+    found = parse_reference(asked.removeprefix("ref:").strip("[]# "))
+    return () if found is None else (found,)
 
 
 def _page(
@@ -110,6 +120,7 @@ def _page(
     hits: list[Found] | None = None,
     older: int | None = None,
     fault: Fault | None = None,
+    there: tuple[Related, ...] = (),
 ) -> Response:
     return visit.page(
         "search.html",
@@ -118,6 +129,7 @@ def _page(
         asked=asked,
         hits=hits or [],
         older=older,
+        named=there,
         before=before,
         fault=fault,
         kept=next((folder for folder in around.folders if folder.query == asked), None),
@@ -127,6 +139,7 @@ def _page(
 
 def _ask(connection: Connection, visit: Visit, query: Query | None, before: int | None) -> tuple[Shell, list[Hit]]:
     visible: Visible = visit.visible
+    note_page(connection, visit)
     around = shell(connection, visit)
     if query is None:
         return around, []

@@ -11,8 +11,8 @@ from maild.archive.notes import mentions_of
 from maild.policy.roles import Permission
 from maild.web.absences import absent_here, first_page
 from maild.web.after_sending import failures
-from maild.web.handing import tossed
-from maild.web.handover import handed_to
+from maild.web.between_teams import tossed
+from maild.web.leaving import handed_to
 from maild.web.own_addresses import writable
 from maild.web.people_notices import people_notices
 from maild.web.selection import left_as_they_are, offered

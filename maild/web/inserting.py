@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from maild.archive.team_texts import SIGNATURE, TeamText, signatures, texts_of
 from maild.mail.signing_off import above, exchanged
+from maild.mail.subject import without
 from maild.policy.visible import Visible
 from maild.rules.authorship import Sender
 from maild.rules.filling import fill_known, signature_of, values_of, with_parents
@@ -100,7 +101,7 @@ def _about(visit: Visit, here: Occasion) -> dict[str, str]:
     author = facts.senders[0] if facts is not None and facts.senders else None
     about = {
         "conversation.reference": here.reference,
-        "conversation.subject": _plain(facts.subject) if facts is not None else "",
+        "conversation.subject": _plain(without(facts.subject, [here.reference])) if facts is not None else "",
         "sender.name": _plain(author.name) if author else "",
         "sender.mail": _plain(author.mail) if author else "",
         "user.name": visit.person.name,

@@ -24,6 +24,7 @@ from maild.archive.invitations import (
     without_password,
 )
 from maild.archive.passwords import objection
+from maild.archive.second_factors import who_has_factors
 from maild.archive.sessions import digest_of, new_token
 from maild.archive.standing import at_that_moment
 from maild.policy.credentials import may_invite
@@ -38,22 +39,31 @@ from maild.web.visit import Visit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitable:
-    """A person for whom the visitor may make a link. `until_ms`: one was made and holds."""
+    """A person for whom the visitor may make a link, with what they have beside a password.
+
+    `until_ms`: one was made and holds.
+    """
 
     user: User
     is_new: bool
     until_ms: int | None
+    app: bool = False
+    passkeys: int = 0
 
 
 def invitable(connection: Connection, visit: Visit) -> list[Invitable]:
     """Return for whom the visitor may make a link."""
     waiting, new = invited(connection, visit.now_ms), without_password(connection)
-    return [
-        Invitable(user=user, is_new=user.id in new, until_ms=waiting.get(user.id))
-        for user in list_users(connection)
-        if user.disabled_ms is None
-        and may_invite(visit.person, user.id, grants_of(connection, user.id), teams_of(visit), visit.now_ms)
-    ]
+    factors = who_has_factors(connection)
+    found = []
+    for user in list_users(connection):
+        theirs = grants_of(connection, user.id)
+        if user.disabled_ms is None and may_invite(visit.person, user.id, theirs, teams_of(visit), visit.now_ms):
+            app, keys = factors.get(user.id, (False, 0))
+            found.append(
+                Invitable(user=user, is_new=user.id in new, until_ms=waiting.get(user.id), app=app, passkeys=keys)
+            )
+    return found
 
 
 async def overview(visit: Visit) -> Response:
@@ -95,7 +105,9 @@ async def make(visit: Visit) -> Response:
     link, new = new_link(visit, chosen.user.login, forgets_second=forgets)
     until_ms = await visit.write(invite, new, narrowed=at_that_moment)
     waits = await visit.read(waits_for_second, visit.person, chosen.user.id, teams_of(visit), visit.now_ms)
-    return visit.page("invitation.html", person=chosen.user, link=link, until_ms=until_ms, waits=waits)
+    return visit.page(
+        "invitation.html", person=chosen.user, link=link, until_ms=until_ms, waits=waits, chosen=chosen, forgets=forgets
+    )
 
 
 def new_link(visit: Visit, login: str, *, forgets_second: bool = False) -> tuple[str, NewInvitation]:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from maild.archive import queries
 from maild.archive.acquaintance import others_from
 from maild.archive.merging import Merged, Merging, merge
+from maild.archive.named import named_in
 from maild.archive.splitting import Split, Splitting, split
 from maild.archive.standing import Reach
 from maild.archive.undoing import joined_here
@@ -71,13 +72,15 @@ async def _show(visit: Visit, talk: queries.Conversation, entry: queries.Entry, 
         others_from, visible=visit.visible, team=entry.team, besides=talk.id,
         from_mails={letter.from_mail for letter in talk.messages if letter.direction == "in"},
     )  # fmt: skip
-    related = {other.reference for other in talk.related}
+    named = await visit.read(named_in, visible=visit.visible, talk=talk)
+    offered = {other.reference for other in (*talk.related, *named)}
     return visit.page(
         "joining.html",
         status=200 if not said.wrong else _STATUS.get(said.wrong, 400),
         shell=await shell_of(visit),
         conversation=talk,
-        same_sender=[other for other in others if other.reference not in related],
+        named=named,
+        same_sender=[other for other in others if other.reference not in offered],
         letters=talk.messages[-MOST_LETTERS:],
         entry=entry,
         place=place_from({"state": query.get("place", "open")}, entry.team),

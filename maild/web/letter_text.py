@@ -21,7 +21,7 @@ _VISIBLE_LINES = 4
 _LINES = re.compile(r"\r\n?|[\u2028\u2029\x85]")
 # Security: controls have no picture, and the two overrides turn the text after them around.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x84\x86-\x9f\u202d\u202e]")
-_QUOTE_RUN = re.compile(r"^>[^\n]*+(?:\n>[^\n]*+)*+", re.MULTILINE)
+_QUOTE_RUN = re.compile(r"^>[^\n]*+(?:\n>[^\n]*+)*", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"(?:> ?)+")
 _SIGNATURE = re.compile(r"^-- ?$", re.MULTILINE)
 _BEGINS = re.compile(r"(?:Am|On|Le|El|Il|Em|Op|Den|Dnia|W dniu|Den|Dne)\b|\d{1,4}[-./]|\w{2,12}[.,] ", re.IGNORECASE)

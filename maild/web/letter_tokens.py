@@ -14,14 +14,14 @@ from html.entities import html5
 from typing import NamedTuple
 
 _SPACE = r"[ \t\n\f\r]"
-_TEXT = re.compile(r"[^<]*+(?:<(?![A-Za-z/!?])[^<]*+)*+")
+_MARKUP = re.compile(r"<[A-Za-z/!?]")
 _TAG = re.compile(r"<(/?)([A-Za-z][^ \t\n\f\r/>]*+)")
 _BARE_TAG = re.compile(rf"<(/?)([A-Za-z][A-Za-z0-9]*+){_SPACE}*+>")
 _ATTRIBUTE = re.compile(
-    rf"(?:{_SPACE}|/)*+([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
-    rf"(?:{_SPACE}*+={_SPACE}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r>]*+)))?+"
+    rf"[ \t\n\f\r/]*+([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
+    rf"(?:{_SPACE}*+={_SPACE}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r>]*+)))?"
 )
-_TAG_END = re.compile(rf"(?:{_SPACE}|/)*+>")
+_TAG_END = re.compile(r"[ \t\n\f\r/]*+>")
 _COMMENT_END = re.compile(r"--!?>")
 _REFERENCE = re.compile(r"&(?:#[xX][0-9A-Fa-f]+;?|#[0-9]+;?|[A-Za-z][A-Za-z0-9]*+;?)")
 # Security: `html.unescape` raises on a number of more than 4,300 digits.
@@ -142,10 +142,11 @@ def tokens(html: str) -> Iterator[Text | Start | End]:
     reader = _Reader(html)
     size = len(html)
     while reader.at < size:
-        text = _TEXT.match(html, reader.at)
-        if text and text.end() > reader.at:
-            reader.at = text.end()
-            yield Text(visible_text(text.group()))
+        markup = _MARKUP.search(html, reader.at)
+        end = markup.start() if markup else size
+        if end > reader.at:
+            text, reader.at = html[reader.at : end], end
+            yield Text(visible_text(text))
             continue
         tag = reader.tag()
         if tag is None:

@@ -29,7 +29,8 @@ from maild.web.senders import Sender, known_of, sender_of, without_what_is_said
 from maild.web.visit import Visit
 
 _IN_MEMORY_BYTES = 1_000_000
-_HEADER = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r\n]*+(?:\r\n|[\r\n]|\Z))*+")
+_HEADER = re.compile(rb"(?:(?:[!-9;-~]++[ \t]*+:|[ \t])[^\r\n]*+(?:\r\n|[\r\n]|\Z))*")
+_HEADER_BYTES = 128 * 1024  # more is not shown: the pattern takes forty times the room of the shortest lines
 _PIECE_BYTES = 64 * 1024
 
 
@@ -58,7 +59,7 @@ def without_body(octets: bytes) -> bytes:
 
     Security: of a letter with a virus nothing else is shown as it came: what is copied and decoded would be the virus.
     """
-    found = _HEADER.match(octets)
+    found = _HEADER.match(octets, 0, _HEADER_BYTES)
     return octets[: found.end()] if found is not None else b""
 
 
@@ -117,10 +118,14 @@ def _names(screening: Screening) -> str:
 
 
 async def _open(visit: Visit, message: Message, ours: frozenset[str], *, images: bool) -> LetterView:
+    quoted, views = catalogue(visit.language).gettext(_("Quoted text")), visit.services.views
+    key = (message.digest, images, ours, quoted)
+    if (known := views.get(key)) is not None:
+        return known
     octets = await _octets_of(visit, message)
-    quoted = catalogue(visit.language).gettext(_("Quoted text"))
     try:
         view: LetterView = await visit.services.pool.run("maild.web.letter:open_letter", octets, images, ours, quoted)
+        views.keep(key, view)
     except ConfinementError as error:
         notice = Notice(code="source-only", values=(error.kind,), grave=True)
         begin = octets if isinstance(octets, bytes) else await head(visit, message.digest, _IN_MEMORY_BYTES)

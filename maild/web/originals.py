@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from maild.archive.queries import Conversation, Message
@@ -67,12 +67,13 @@ def answered(talk: Conversation, message_id: int | None) -> Message:
     return found or (people or list(talk.messages))[-1]
 
 
-def proposal(visit: Visit, letter: Original, kind: Kind) -> Proposal:
-    """Return what an answer begins with."""
+def proposal(visit: Visit, letter: Original, kind: Kind, references: Collection[str] = ()) -> Proposal:
+    """Return what an answer begins with; none of the references stands in its subject."""
     rules = visit.services.rulebook.current
     return propose(
-        letter.facts, kind, ours=letter.ours, is_ours=lambda a: rules.serves(a.domain), said=_said(visit, letter, kind)
-    )
+        letter.facts, kind, ours=letter.ours, is_ours=lambda a: rules.serves(a.domain),
+        said=_said(visit, letter, kind), references=references,
+    )  # fmt: skip
 
 
 def _said(visit: Visit, letter: Original, kind: Kind) -> str:

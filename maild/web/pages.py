@@ -9,9 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
+from markupsafe import Markup
 
 from maild.mail.ids import format_id
+from maild.mail.subject import without
 from maild.policy.grants import Principal
 from maild.web import times
 from maild.web.language import LANGUAGES, catalogue
@@ -71,9 +74,40 @@ class Pages:
         )
 
 
+class _Translated(NodeTransformer):
+    """Puts the words of a language in the place of `_("…")`, once for all times that the template is filled in."""
+
+    def __init__(self, language: str) -> None:
+        self._gettext = catalogue(language).gettext
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802  # the name by which Jinja2 finds it
+        self.generic_visit(node)
+        match node:
+            case nodes.Call(
+                node=nodes.Name(name="_"), args=[nodes.Const(value=str(words))], kwargs=[], dyn_args=None,
+                dyn_kwargs=None,
+            ):  # fmt: skip
+                # Security: words of ours, from the code and the catalogue; what is filled in goes the other way still.
+                return nodes.Const(Markup(self._gettext(words)) % {}, lineno=node.lineno)  # noqa: S704
+        return node
+
+
+class _Environment(Environment):
+    """The templates in one language."""
+
+    def __init__(self, language: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._language = language
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Translated(self._language).visit(super()._parse(source, name, filename))
+        return tree
+
+
 @cache  # compiling a template costs more than a hundred times filling it in: whoever makes pages, it is done once
 def _environment(language: str) -> Environment:
-    environment = Environment(
+    environment = _Environment(
+        language,
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -85,6 +119,7 @@ def _environment(language: str) -> Environment:
     words = catalogue(language)
     environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
     environment.globals["language"] = language
+    environment.filters["without"] = lambda subject, reference: without(subject, (reference,))
     environment.globals["refused_text"] = partial(refused_text, language)
     return environment
 

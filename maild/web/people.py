@@ -17,6 +17,7 @@ from maild.archive.rights import Asker, Person, people
 from maild.errors import NotFoundError
 from maild.mail.inbox import confidential
 from maild.policy.credentials import may_invite
+from maild.policy.deputies import may_mark_absent
 from maild.policy.granting import Teams, managed, may_grant, may_revoke
 from maild.policy.grants import Grant
 from maild.policy.roles import TEAM_ROLES, Permission, Role
@@ -57,10 +58,15 @@ class Typed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sure:
-    """An act that leaves teams without readers, and asks whether it is meant."""
+    """An act that leaves teams without readers, and asks whether it is meant.
+
+    `waits`: there are closed ones among them, whose mail nobody sees then; `goes`: others, whose mail goes elsewhere.
+    """
 
     action: str
     teams: str  # their names
+    waits: bool
+    goes: bool
     fields: Mapping[str, str]
 
 
@@ -160,6 +166,7 @@ async def show_one(
         person=user,
         held=held_of(visit, person),
         linkable=linkable,
+        may_mark=user.disabled_ms is None and may_mark_absent(visit.person, held, visit.parents, visit.now_ms),
         is_new=linkable and user.id in await visit.read(without_password),
         typed=typed,
         fault=fault,

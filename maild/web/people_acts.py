@@ -193,12 +193,11 @@ def _is(role: Role, team: str | None, grant: Grant) -> bool:
 
 
 async def _lost(visit: Visit, person: Person, is_lost: Callable[[Grant], bool]) -> list[str]:
-    """Return the names of the teams that would lose their last reader; none where the visitor is sure."""
+    """Return the teams that would lose their last reader; none where the visitor is sure."""
     if visit.form.get("sure") == "yes" or person.user.disabled_ms is not None:
         return []
     rules = visit.services.rulebook.current
-    teams = await visit.read(_losing, rules, person.user.id, is_lost, visit.now_ms)
-    return [team_name(visit, team) for team in teams]
+    return await visit.read(_losing, rules, person.user.id, is_lost, visit.now_ms)
 
 
 def _losing(
@@ -211,5 +210,7 @@ def _losing(
 
 
 async def _ask(visit: Visit, person: Person, action: str, lost: list[str], **fields: str) -> Response:
-    sure = Sure(action=action, teams=", ".join(lost), fields=fields)
+    names, closed = ", ".join(team_name(visit, team) for team in lost), teams_of(visit).is_closed
+    waits = frozenset(closed(team) for team in lost)
+    sure = Sure(action=action, teams=names, waits=True in waits, goes=False in waits, fields=fields)
     return await show_one(visit, person, typed=Typed(login=person.user.login), sure=sure, status=409)

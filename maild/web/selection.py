@@ -12,15 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive.accounts import User
-from maild.archive.handing import Handed, Handing, hand_all
+from maild.archive.between_teams import Handed, Handing, hand_all
 from maild.archive.handling import Work, Worked, handle, known_tags, since
 from maild.archive.lists import PAGE_SIZE, listed
 from maild.errors import ForbiddenError
 from maild.mail.ids import parse_id, parse_reference
 from maild.policy.roles import Permission
+from maild.web.between_teams import receivers
 from maild.web.colleagues import assignable
 from maild.web.forms import whole_number
-from maild.web.handing import receivers
 from maild.web.handling import Asked, assignee_asked, marks_asked, needs_of, state_asked, tomorrow, whose_it_is
 from maild.web.handling_words import line
 from maild.web.shell import Place, place_from

@@ -20,7 +20,9 @@ from maild.intake.submit import Submitter
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.rules.model import Ruleset
 from maild.web.feed import Feed
+from maild.web.made_pages import MadePages
 from maild.web.presence import Presence
+from maild.web.views import Views
 
 
 class Rulebook(Protocol):
@@ -99,6 +101,8 @@ class Services:
     submitter: Submitter
     feed: Feed = field(default_factory=Feed)
     presence: Presence = field(default_factory=Presence)
+    made: MadePages = field(default_factory=MadePages)
+    views: Views = field(default_factory=Views)
     readiness: Callable[[], tuple[str, ...]] = tuple
     metrics: Callable[[], bytes] = bytes
     relays: TrustedRelays = NO_RELAYS

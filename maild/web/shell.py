@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote, urlencode
+from functools import lru_cache
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from sqlalchemy import Connection
 
+from maild.archive.counts import TeamCount, own_unread, team_counts
 from maild.archive.folders import Folder, folders_of
-from maild.archive.lists import FILTERS, InboxPage, TeamCount, inbox, own_unread, team_counts
+from maild.archive.lists import FILTERS, InboxPage, inbox
 from maild.archive.readers import Orphan, find_orphans
 from maild.errors import NotFoundError
 from maild.mail.ids import format_id, parse_id
@@ -18,6 +20,7 @@ from maild.policy.deputies import NO_COVER, Cover
 from maild.policy.roles import Permission
 from maild.policy.visible import Visible
 from maild.rules.model import Team
+from maild.web.events import note_page
 from maild.web.language import catalogue
 from maild.web.overdue import WORKING_DAYS, overdue_ms, working_days
 from maild.web.presence import Here
@@ -61,14 +64,19 @@ class Place:
 
     def conversation_url(self, reference: str) -> str:
         """The address of a conversation with this list beside it."""
-        query = {"team": self.team, "state": self.state}
-        if self.before is not None:
-            query["before"] = format_id(self.before)
-        return f"/c/{reference}?{urlencode(query)}"
+        return f"/c/{reference}?{_beside(self)}"
 
     def at(self, *, state: str | None = None, before: int | None = None) -> Place:
         """Return another place in the same team's lists."""
         return Place(team=self.team, state=state or self.state, before=before)
+
+
+@lru_cache(maxsize=64)  # asked for each row of a list
+def _beside(place: Place) -> str:
+    query = {"team": place.team, "state": place.state}
+    if place.before is not None:
+        query["before"] = format_id(place.before)
+    return urlencode(query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,18 @@ def place_from(query: Mapping[str, str], team: str) -> Place:
     if state not in FILTERS or (before is not None and key is None):
         raise NotFoundError("there is no such list")
     return Place(team=team, state=state, before=key)
+
+
+def place_at(visit: Visit, path: str) -> Place | None:
+    """Return the list that an address of ours names; None where it names none of which the visitor sees anything."""
+    before, _, query = path.partition("?")
+    team = unquote(before.removeprefix("/inbox/"))
+    if not before.startswith("/inbox/") or team not in visit.visible.inboxes:
+        return None
+    try:
+        return place_from(dict(parse_qsl(query)), team)
+    except NotFoundError:
+        return None
 
 
 def team_name(visit: Visit, name: str) -> str:
@@ -197,10 +217,15 @@ def _listing(visit: Visit, place: Place, page: InboxPage, count: TeamCount) -> L
     )
 
 
+def _noted(connection: Connection, visit: Visit, place: Place | None) -> Shell:
+    note_page(connection, visit)
+    return shell(connection, visit, place)
+
+
 async def shell_of(visit: Visit, place: Place | None = None) -> Shell:
     """Return what stands around the visitor's page."""
     rules = visit.services.rulebook.current
-    around = await visit.read(shell, visit, place)
+    around = await visit.read(_noted, visit, place)
     if not any(map(visit.may, _ALARMED)):
         return around
     return replace(around, orphans=await visit.read(find_orphans, rules, visit.now_ms))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from babel.dates import format_date, format_time, format_timedelta, get_day_names
 from markupsafe import Markup
@@ -14,6 +15,8 @@ _WEEK_MS = 7 * DAY_MS
 _MINUTE_MS = 60_000
 # Years that every calendar and browser agrees on; dates beyond come from broken mail.
 _FIRST_MS, _LAST_MS = -2_208_988_800_000, 4_102_444_800_000
+# What Babel takes for a year, a month … a second; a span is said in the largest of them that it reaches, rounded.
+_UNITS_S = (31_536_000, 2_592_000, 604_800, 86_400, 3_600, 60, 1)
 
 
 def moment(ms: int, zone: tzinfo) -> datetime:
@@ -29,16 +32,56 @@ def short(ms: int, now_ms: int, zone: tzinfo, language: str) -> str:
     if 0 <= age < _MINUTE_MS:
         return catalogue(language).gettext("just now")
     if 0 <= age < _WEEK_MS:
-        return format_timedelta(timedelta(milliseconds=-age), add_direction=True, locale=language, threshold=1.0)
-    return format_date(moment(ms, zone), format="medium", locale=language)
+        return _spoken(timedelta(milliseconds=-age), language, directed=True)
+    return day(moment(ms, zone).date(), language)
 
 
 def full(ms: int, zone: tzinfo, language: str) -> str:
     """Say a time in full."""
     at = moment(ms, zone)
-    return f"{format_date(at, format='full', locale=language)}, {format_time(at, format='short', locale=language)}"
+    return f"{_full_day(at.date(), language)}, {_clock(at.hour, at.minute, language)}"
 
 
+def to_the_second(ms: int, zone: tzinfo, language: str) -> str:
+    """Say the time of a day as clocks show it: `14:03:25`."""
+    return format_time(moment(ms, zone), format="medium", locale=language)
+
+
+# A page says a hundred times, of few days and spans. Babel takes longer for one of them than the page's own row does.
+
+
+@lru_cache(maxsize=2_048)
+def _full_day(of: date, language: str) -> str:
+    return format_date(of, format="full", locale=language)
+
+
+@lru_cache(maxsize=4_096)
+def _clock(hour: int, minute: int, language: str) -> str:
+    return format_time(time(hour, minute), format="short", locale=language)
+
+
+def _spoken(length: timedelta, language: str, *, directed: bool) -> str:
+    seconds = length.days * 86_400 + length.seconds
+    return _spoken_s(_told_s(abs(seconds)) * (-1 if seconds < 0 else 1), language, directed)
+
+
+def _told_s(seconds: int) -> int:
+    """Return the one length for all that are said alike."""
+    above = 0
+    for unit in _UNITS_S:
+        if seconds >= unit:
+            near = round(seconds / unit) * unit
+            return min(near, above - 1) if above else near
+        above = unit
+    return 0
+
+
+@lru_cache(maxsize=2_048)
+def _spoken_s(seconds: int, language: str, directed: bool) -> str:
+    return format_timedelta(timedelta(seconds=seconds), add_direction=directed, locale=language, threshold=1.0)
+
+
+@lru_cache(maxsize=2_048)
 def day(of: date, language: str) -> str:
     """Say a day: `30.06.2026`."""
     return format_date(of, format="medium", locale=language)
@@ -46,13 +89,12 @@ def day(of: date, language: str) -> str:
 
 def span(ms: int, language: str) -> str:
     """Say how long something takes: `2 Tage`."""
-    return format_timedelta(timedelta(milliseconds=max(ms, _MINUTE_MS)), locale=language, threshold=1.0)
+    return _spoken(timedelta(milliseconds=max(ms, _MINUTE_MS)), language, directed=False)
 
 
 def ahead(ms: int, now_ms: int, language: str) -> str:
     """Say when something is to happen: `in 10 Minuten`."""
-    left = timedelta(milliseconds=max(ms - now_ms, _MINUTE_MS))
-    return format_timedelta(left, add_direction=True, locale=language, threshold=1.0)
+    return _spoken(timedelta(milliseconds=max(ms - now_ms, _MINUTE_MS)), language, directed=True)
 
 
 def time_element(ms: int, now_ms: int, zone: tzinfo, language: str) -> Markup:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -48,6 +48,18 @@ class Visit:
     language: str
     now_ms: int
     files: tuple[UploadFile, ...] = ()
+    # What was worked out of the grants, which are those of `now_ms`, with the teams that it was worked out for.
+    _held: dict[Any, tuple[Mapping[str, str | None], Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def _once(self, key: Hashable, work_out: Callable[[Mapping[str, str | None]], T]) -> T:
+        """Return what is asked many times for one page; worked out anew where other rules serve meanwhile."""
+        parents, known = self.parents, self._held.get(key)
+        if known is None or known[0] is not parents:
+            known = self._held[key] = (parents, work_out(parents))
+        found: T = known[1]
+        return found
 
     @property
     def principal(self) -> Principal | None:
@@ -81,8 +93,8 @@ class Visit:
         """What may be seen, at this moment."""
         if self.session is None:
             return NOTHING
-        who = self.session.principal
-        return visible(who.grants, self.parents, self.now_ms, who.user_id)
+        who, now_ms = self.session.principal, self.now_ms
+        return self._once("visible", lambda parents: visible(who.grants, parents, now_ms, who.user_id))
 
     def number(self, name: str) -> int | None:
         """Return a number of the form; None where there is none."""
@@ -90,8 +102,12 @@ class Visit:
 
     def may(self, permission: Permission, team: str | None = None) -> bool:
         """Tell whether the visitor may do something."""
-        who = self.principal
-        return who is not None and may(who, permission, team=team, teams=self.parents, now_ms=self.now_ms)
+        who, now_ms = self.principal, self.now_ms
+        if who is None:
+            return False
+        return self._once(
+            (permission, team), lambda parents: may(who, permission, team=team, teams=parents, now_ms=now_ms)
+        )
 
     def may_with(self, permission: Permission, entry: Entry) -> bool:
         """Tell whether the visitor may do something with an entry: where only what is theirs is open to them, too."""

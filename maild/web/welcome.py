@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from maild.archive import handbook as book
 from maild.archive.accounts import people_granted
+from maild.archive.counts import TeamCount, team_counts
 from maild.archive.figures import oldest_open
 from maild.archive.handbook import Model, Version, Welcome
-from maild.archive.lists import TeamCount, team_counts
 from maild.mail.inbox import is_confidential
 from maild.policy.grants import Grant
 from maild.policy.roles import PERMISSIONS, Permission, Role

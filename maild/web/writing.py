@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from maild.archive.drafts import being_written
+from maild.archive.references import references_of
 from maild.errors import ForbiddenError, NotFoundError
 from maild.mail.answering import Kind
 from maild.mail.ids import format_id, parse_id
@@ -30,7 +31,7 @@ async def reply_form(visit: Visit) -> Response:
     letter = await original(visit, message)
     kind = _kind(query.get("kind", ""))
     chosen = preset(visit.services.rulebook.current, choices, came_to(letter))
-    said = proposal(visit, letter, kind)
+    said = proposal(visit, letter, kind, await visit.read(references_of, talk.id))
     fields = {
         "from": str(chosen.address) if chosen else "",
         "to": typed(said.to),

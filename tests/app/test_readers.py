@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from maild.app.readers import Readers
 from maild.archive.absences import By, Marking, mark
+from maild.archive.accounts import Disabling, disable_users
 from maild.policy.roles import Role
 from tests.web.office import NOW_MS, RULES, Book, office_in, rules
 
@@ -50,6 +51,15 @@ def test_what_is_closed_is_an_alarm_while_its_people_are_away_and_goes_nowhere_e
         office.database.writer.submit(mark, Marking(by=by, login="karl", from_ms=NOW_MS)).result()
         with capture_logs() as logged:
             readers.refresh()
-        assert readers.alarm(closed) == {"bauamt"}
-        assert readers.unread(closed) == frozenset()
-        assert [each["teams"] for each in logged] == [["bauamt"]]
+            assert readers.alarm(closed) == {"bauamt"}
+            assert readers.unread(closed) == frozenset()
+            office.database.writer.submit(disable_users, Disabling(login="karl", disabled_ms=NOW_MS)).result()
+            readers.refresh()
+            assert readers.alarm(closed) == readers.waiting(closed) == {"bauamt"}
+            assert readers.unread(closed) == frozenset()  # who closes accounts opens nothing
+            office.grant("petra", Role.MANAGER, "bauamt")
+            readers.refresh()
+        assert [(each["event"], each.get("waiting")) for each in logged] == [
+            ("teams.unread", ["bauamt"]),
+            ("teams.read_again", None),
+        ]

@@ -21,10 +21,11 @@ from maild.archive.accounts import (
     revoke_grants,
 )
 from maild.archive.commit import accept
+from maild.archive.counts import team_counts
 from maild.archive.database import Database
 from maild.archive.filing import file
 from maild.archive.handling import Handling, Work, handle
-from maild.archive.lists import inbox, longest_free, team_counts
+from maild.archive.lists import inbox, longest_free
 from maild.archive.readers import find_orphans, stood_in_for
 from maild.archive.return_home import Choice, Return, Settling, returned, settle
 from maild.archive.schema import entries

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import Connection, event, insert
 
 from maild.archive.accounts import NewUser, add_users
+from maild.archive.counts import own_unread, team_counts
 from maild.archive.database import Database
 from maild.archive.folders import folders_of
-from maild.archive.lists import FILTERS, changes, inbox, longest_free, newest_revision, own_unread, team_counts
+from maild.archive.lists import FILTERS, changes, inbox, longest_free, newest_revision
 from maild.archive.notes import NewNote, add_notes, mentions_of
 from maild.archive.schema import conversations, entries, filings, messages, summaries
 from maild.mail.ids import format_reference, message_id_at

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from maild.archive.accounts import NewUser, add_users
+from maild.archive.between_teams import Handing, hand
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.entries import Reading, note_readings
 from maild.archive.filing import file
-from maild.archive.handing import Handing, hand
 from maild.archive.handling import Handling, Undo, Undone, Work, handle
 from maild.archive.merging import Merged, Merging, merge
 from maild.archive.notes import NewNote, add_notes, mentions_in, notes_of

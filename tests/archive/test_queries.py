@@ -9,10 +9,11 @@ from sqlalchemy import insert, update
 
 from maild.archive.accounts import NewUser, add_users
 from maild.archive.commit import accept
+from maild.archive.counts import team_counts
 from maild.archive.database import Database
 from maild.archive.entries import Assignment, Look, StateChange, assign, mark_seen, set_states
 from maild.archive.filing import Filed, file
-from maild.archive.lists import changes, inbox, newest_revision, team_counts
+from maild.archive.lists import changes, inbox, newest_revision
 from maild.archive.queries import conversation, duplicates, message
 from maild.archive.schema import conversations, joins
 from maild.errors import NotFoundError

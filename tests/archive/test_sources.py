@@ -106,6 +106,17 @@ def test_what_is_no_mbox_is_refused_in_a_line(tmp_path: Path, start: bytes) -> N
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("start", "way"),
+    [(b"\x1f\x8b\x08\0", "`gunzip`"), (b"!BDN\0\0", "`readpst "), (b"\xd0\xcf\x11\xe0\xa1", "`msgconvert`")],
+)
+def test_what_another_program_can_turn_into_mail_is_refused_with_its_name(
+    tmp_path: Path, start: bytes, way: str
+) -> None:
+    with pytest.raises(SourceError, match=way):
+        recognise(mbox(tmp_path / "old.mbox", start))
+
+
 def test_an_empty_folder_of_a_mail_program_has_no_messages(tmp_path: Path) -> None:
     assert octets(mbox(tmp_path / "Drafts.mbox")) == []
 

@@ -27,9 +27,10 @@ def _numbers(database: Database) -> set[int]:
 
 
 def test_units_that_wait_together_share_a_transaction(sqlite_database: Database) -> None:
-    gate, sizes = threading.Event(), []
+    begun, gate, sizes = threading.Event(), threading.Event(), []
 
     def slow(_: Connection, arguments: list[int]) -> list[int]:
+        begun.set()
         gate.wait(10)
         return arguments
 
@@ -38,6 +39,7 @@ def test_units_that_wait_together_share_a_transaction(sqlite_database: Database)
         return _insert(connection, arguments)
 
     first = sqlite_database.writer.submit(slow, 0)
+    assert begun.wait(10)  # or some of the others would go with it
     futures = [sqlite_database.writer.submit(counted, n) for n in range(50)]
     gate.set()
     first.result()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from maild.authentication.advice import BAD, DOUBT, GOOD, Advice
@@ -20,11 +21,15 @@ D = "stadt.example"
 HOST = "mx1.stadt.example"
 OURS = bytes(range(32))
 POLICY = f"version: STSv1\r\nmode: enforce\r\nmx: {HOST}\r\nmax_age: 604800\r\n"
-KEYS = {bits: generate_private_key(65_537, bits).public_key() for bits in (1024, 2048)}
+
+
+@cache
+def _public(bits: int) -> RSAPublicKey:
+    return generate_private_key(65_537, bits).public_key()
 
 
 def key(bits: int = 2048, tags: str = "v=DKIM1; k=rsa") -> bytes:
-    octets = KEYS[bits].public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    octets = _public(bits).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"{tags}; p={base64.b64encode(octets).decode()}".encode()
 
 

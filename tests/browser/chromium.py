@@ -18,9 +18,12 @@ _WITHOUT_BY_PLAYWRIGHT = (
 )  # fmt: skip
 
 
-def launch(playwright: Playwright, *arguments: str, without: tuple[str, ...] = ()) -> Browser:
-    """Start it, with these arguments and without these features, too."""
+def arguments(*more: str, without: tuple[str, ...] = ()) -> list[str]:
+    """Return what it is started with, and without these features, too."""
     features = ",".join((*_WITHOUT, *_WITHOUT_BY_PLAYWRIGHT, *without))
-    return playwright.chromium.launch(
-        executable_path=CHROMIUM, args=[*_ARGUMENTS, f"--disable-features={features}", *arguments]
-    )
+    return [*_ARGUMENTS, f"--disable-features={features}", *more]
+
+
+def launch(playwright: Playwright, *more: str, without: tuple[str, ...] = ()) -> Browser:
+    """Start it, with these arguments and without these features, too."""
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=arguments(*more, without=without))

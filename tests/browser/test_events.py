@@ -10,9 +10,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from playwright.sync_api import Browser, Route, expect
 
 from maild.archive.accounts import Disabling, Revocation, disable_users, revoke_grants
 from maild.policy.roles import Role
+from tests.browser.screenshots import sign_in
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD, Office, letter, token_in
 
@@ -79,3 +81,22 @@ def test_a_right_that_ends_ends_in_the_open_stream(served: tuple[str, Office], h
         office.mail(letter("danach", key="c@x"), age_s=0)
         # The sign of life after some seconds, and no event before it.
         assert _events(lines, 4) == []
+
+
+@pytest.mark.needs("chromium")
+def test_a_letter_that_comes_before_the_stream_is_open_shows_by_itself(
+    chromium: Browser, served: tuple[str, Office]
+) -> None:
+    base, office = served
+    office.user("petra", (Role.READER, "kita"))
+    page = chromium.new_page(locale="de")
+    late = letter("Kam dazwischen", key="late@x")
+
+    def come_first(route: Route) -> None:
+        office.mail(late, age_s=0)
+        route.continue_()
+
+    page.route("**/events?*", come_first, times=1)
+    sign_in(page, base, "petra")
+    expect(page.locator("#list .row")).to_contain_text("Kam dazwischen", timeout=10_000)
+    page.close()

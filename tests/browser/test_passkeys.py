@@ -24,6 +24,9 @@ _AUTHENTICATOR = {
     "automaticPresenceSimulation": True,
 }
 
+# The list at the login chooses by itself what stands in it, as long as this device is there: it opens once here.
+_LIST = "PublicKeyCredential.isConditionalMediationAvailable = async () => localStorage.getItem('list') === 'open'"
+
 
 def _accessible(page: Page) -> None:
     assert faults_of(page) == []
@@ -41,6 +44,7 @@ def test_a_passkey_goes_the_whole_way_through_chromium(chromium: Browser, tmp_pa
         office.user("lea", (Role.READER, "kita"))
         page = chromium.new_page(viewport={"width": 390, "height": 844}, locale="de", color_scheme="dark")
         page.set_default_timeout(20_000)
+        page.add_init_script(_LIST)
         browser = page.context.new_cdp_session(page)
         browser.send("WebAuthn.enable")
         device = browser.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})["authenticatorId"]
@@ -66,6 +70,12 @@ def test_a_passkey_goes_the_whole_way_through_chromium(chromium: Browser, tmp_pa
         page.get_by_role("button", name="Mit einem Passkey anmelden").click()
         page.wait_for_url(f"{base}/sessions")
         expect(page.locator("main")).to_contain_text("mit einem Passkey")
+
+        _sign_out(page, base)
+        page.evaluate("localStorage.setItem('list', 'open')")
+        page.goto(f"{base}/login?next=/sessions/passkeys")
+        page.wait_for_url(f"{base}/sessions/passkeys")  # chosen from the list at the login, without the button
+        page.evaluate("localStorage.removeItem('list')")
 
         _sign_out(page, base)
         page.fill("#login", "lea")

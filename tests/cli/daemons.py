@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from tests import copies
 
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_S = 60.0
@@ -30,15 +32,15 @@ def until(condition: Callable[[], bool], what: str) -> None:
 class Daemon:
     """`maild serve`, its events as they come."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | copies.Copy, said: TextIO) -> None:
         self.process = process
+        self._said = said
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        for line in self._said:
             self.lines.append(line)
 
     def events(self, name: str) -> list[dict[str, Any]]:
@@ -63,26 +65,29 @@ class Daemon:
 
 @contextmanager
 def serving(
-    site: Path, *arguments: str, environ: dict[str, str] | None = None, program: tuple[str, ...] = ("-m", "maild")
+    site: Path, *arguments: str, environ: dict[str, str] | None = None, program: tuple[str, ...] = ()
 ) -> Iterator[Daemon]:
-    """Run `maild serve` on free ports for a while."""
+    """Run `maild serve`, or a `program` around it, on free ports for a while."""
     variables = {
         "MAILD_CONFIG": str(site / "maild.toml"),
         "MAILD_SMTP__LISTEN": "127.0.0.1:0",
         "MAILD_WEB__LISTEN": "127.0.0.1:0",
         "PYTHONPATH": str(ROOT),
     }
-    process = subprocess.Popen(
-        [sys.executable, *program, "serve", *arguments],
-        stderr=subprocess.PIPE, text=True, env=os.environ | variables | (environ or {}), cwd=site,
-    )  # fmt: skip
-    daemon = Daemon(process)
-    try:
-        yield daemon
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        assert process.stderr is not None
-        daemon._reader.join(timeout=DEADLINE_S)
-        process.stderr.close()
+    whole = os.environ | variables | (environ or {})
+    end, err = os.pipe()
+    process: subprocess.Popen[bytes] | copies.Copy
+    if program:
+        process = subprocess.Popen([sys.executable, *program, "serve", *arguments], stderr=err, env=whole, cwd=site)
+    else:
+        process = copies.start(("serve", *arguments), environ=whole, cwd=site, out=err, err=err)
+    os.close(err)
+    with os.fdopen(end, encoding="utf-8") as said:
+        daemon = Daemon(process, said)
+        try:
+            yield daemon
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            daemon._reader.join(timeout=DEADLINE_S)

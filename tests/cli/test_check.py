@@ -86,6 +86,12 @@ def test_a_team_that_nobody_can_read_is_a_warning_and_of_the_fallback_an_error(m
         ("warning", "unread-team"), ("error", "unread-team")
     ]  # fmt: skip
     assert maild("status", "--json").objects[0]["orphan_teams"] == ["kita", "poststelle"]
+    text = (site / "rules.yaml").read_text(encoding="utf-8")
+    (site / "rules.yaml").write_text(text.replace("{name: Kita}", "{name: Kita, closed: true}"), encoding="utf-8")
+    assert (
+        "error[unread-team]: nobody can read 'kita', which is closed to administrators: its mail waits"
+        in maild("check").out
+    )
 
 
 def test_without_an_archive_the_rules_are_checked_all_the_same(maild: Maild, site: Path) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 from maild.archive.compression import compress
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
+from maild.archive.index import SqliteIndex
 from maild.cli.store import writing
 from maild.config import load_settings
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, to_json
@@ -44,6 +47,57 @@ def test_route_shows_each_condition_and_the_value_it_saw(maild: Maild, site: Pat
     assert "rule gruss" in shown.out
     assert "Grüße" in shown.out
     assert "nett" in shown.out
+
+
+def test_an_index_whose_making_was_cut_off_keeps_no_verb_from_its_work_and_status_says_so(
+    maild: Maild, site: Path, letter: Path, tmp_path: Path
+) -> None:
+    assert maild("import", letter, "--to", INFO).code == 0
+    with writing(load_settings(site / "maild.toml", {})) as database:
+        (number,) = (parse_id(each["id"]) for each in maild("search", "is:in", "--json").objects)
+        database.writer.submit(file, filing(number or 0, teams=("poststelle",))).result()
+    index = site / "var" / "index.sqlite3"
+    assert not index.exists()
+    with closing(sqlite3.connect(tmp_path / "made", isolation_level=None)) as making:
+        # As a kill leaves it: the file was begun, and what takes that back lies beside it.
+        making.execute("CREATE TABLE t (x)")
+        making.execute("PRAGMA cache_size=1")
+        making.execute("BEGIN IMMEDIATE")
+        making.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 100)
+        for end in ("", "-journal"):
+            shutil.copyfile(tmp_path / f"made{end}", f"{index}{end}")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        sqlite3.connect(f"file:{index}?mode=ro", uri=True).execute("SELECT * FROM t")
+    shown = maild("status")
+    assert "index     1 behind" in shown.out
+    assert "the making of it was cut off" in shown.out
+    assert "maild serve" in shown.out
+    assert maild("search", "is:in").code == 0
+    SqliteIndex(index).close()  # as the next start does
+    assert "cut off" not in maild("status").out
+
+
+def test_days_and_times_are_those_of_the_organisation_wherever_the_machine_stands(
+    maild: Maild, site: Path, letter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        letter.write_bytes(b"Date: Sat, 30 May 2026 22:30:00 +0000\r\n" + letter.read_bytes())
+        assert maild("import", letter, "--to", INFO).code == 0
+        assert "  2026-05-31 00:30  " in maild("search", "on:2026-05-31").out
+        assert maild("search", "on:2026-05-30").code == 1
+        for since, code in (("2026-05-31", 0), ("2026-06-01", 1)):
+            assert maild("trace", "--to", INFO, "--since", since).code == code
+        # The settings may come behind the date that depends on them.
+        monkeypatch.setenv("MAILD_CONFIG", "")
+        assert maild("trace", "--to", INFO, "--since", "2026-05-31", "--config", site / "maild.toml").code == 0
+        rules = site / "rules.yaml"
+        rules.write_text(rules.read_text(encoding="utf-8").replace("Europe/Berlin", "America/Lima"), encoding="utf-8")
+        assert "  2026-05-30 17:30  " in maild("search", "on:2026-05-30", "--config", site / "maild.toml").out
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_route_believes_what_a_trusted_relay_says_of_the_sender(maild: Maild, site: Path, letter: Path) -> None:

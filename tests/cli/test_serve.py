@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import copies
 from tests.cli.daemons import ROOT, serving, until
 from tests.cli.shell import Maild
 
@@ -30,12 +31,23 @@ def tmp_path() -> Iterator[Path]:
 def run(
     site: Path, *arguments: str, prefix: tuple[str, ...] = (), environ: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """A verb in a process of its own, with a deadline."""
-    variables = {"MAILD_CONFIG": str(site / "maild.toml"), "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [*prefix, sys.executable, "-m", "maild", *arguments],
-        check=False, capture_output=True, text=True, env=os.environ | variables | (environ or {}), cwd=site, timeout=60,
-    )  # fmt: skip
+    """A verb in a process of its own, with a deadline; behind a `prefix` by an interpreter of its own."""
+    whole = os.environ | {"MAILD_CONFIG": str(site / "maild.toml"), "PYTHONPATH": str(ROOT)} | (environ or {})
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        if prefix:
+            command = [*prefix, sys.executable, "-m", "maild", *arguments]
+            code = subprocess.run(
+                command, check=False, stdout=out, stderr=err, env=whole, cwd=site, timeout=60
+            ).returncode
+        else:
+            started = copies.start(arguments, environ=whole, cwd=site, out=out.fileno(), err=err.fileno())
+            try:
+                code = started.wait(60)
+            finally:
+                started.kill()
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, code, out.read().decode(), err.read().decode())
 
 
 def test_a_mail_goes_from_the_socket_to_the_command_line_while_the_daemon_runs(maild: Maild, site: Path) -> None:

@@ -55,6 +55,13 @@ def test_a_misspelt_section_names_the_nearest_one() -> None:
     ]
 
 
+def test_a_setting_before_any_section_is_told_where_it_belongs() -> None:
+    (found,) = refusal("max_recipients = 200\n")
+    assert found.endswith(": 'max_recipients' stands before any section; it is a setting of [smtp]")
+    (found,) = refusal('colour = "red"\n')
+    assert found.endswith(": 'colour' is not a setting outside of a section that maild knows")
+
+
 def test_every_mistake_is_listed_at_once_in_the_order_of_lines() -> None:
     found = refusal(
         """
@@ -139,6 +146,7 @@ def test_a_variable_overrides_the_file() -> None:
         ("MAILD_SMPT__LISTEN", "x", "$MAILD_SMPT__LISTEN:1:1: error[unknown-section]: there is no section [smpt]"),
         ("MAILD_SMTP__LISTEN", "x", "$MAILD_SMTP__LISTEN:1:1: error[bad-value]: 'listen' wants a list"),
         ("MAILD_SMTP__MAX_ERRORS", "no", "$MAILD_SMTP__MAX_ERRORS:1:1: error[bad-value]: 'max_errors' wants"),
+        ("MAILD_SMTP_LISTEN", "x", "$MAILD_SMTP_LISTEN:1:1: error[unknown-key]: write MAILD_SMTP__LISTEN, with two"),
     ],
 )
 def test_a_mistake_in_the_environment_names_its_variable(name: str, value: str, expected: str) -> None:
@@ -148,7 +156,7 @@ def test_a_mistake_in_the_environment_names_its_variable(name: str, value: str, 
 
 def test_other_variables_of_maild_are_left_alone() -> None:
     write("")
-    load_settings(None, {"MAILD_CORPUS": "/x", "MAILD_CRASH": "full", "HOME": "/"})
+    load_settings(None, {"MAILD_CORPUS": "/x", "MAILD_CRASH": "full", "MAILD_SMTP_PORT": "tcp://1", "HOME": "/"})
 
 
 def test_paths_are_relative_to_the_file_and_not_to_the_folder_one_is_in() -> None:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import copies
 from tests.crash.scale import scaled
 
 RULES = """\
@@ -61,7 +62,7 @@ class Daemon:
     web_port: int = field(default_factory=free_port)
     settings: str = ""
     roles: str = "smtp,router"
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | copies.Copy | None = None
     slowest_start_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -84,17 +85,24 @@ class Daemon:
         self,
         *,
         wrapper: Sequence[str] = (),
-        program: Sequence[str] = ("-m", "maild"),
+        program: Sequence[str] = (),
+        anew: bool = False,
         patience_s: float = START_S,
     ) -> None:
-        """Start and wait for the greeting."""
-        command = [*wrapper, sys.executable, *program, "serve", "--only", self.roles]
+        """Start and wait for the greeting; what is measured, or stands in or around another program, starts `anew`."""
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
         log = (self.directory / "log").open("ab")
         began = time.monotonic()
-        self.process = subprocess.Popen(
-            command, env=environment, stderr=log, stdout=log, cwd=self.directory, start_new_session=True
-        )
+        arguments = ("serve", "--only", self.roles)
+        if wrapper or program or anew:
+            self.process = subprocess.Popen(
+                [*wrapper, sys.executable, *(program or ("-m", "maild")), *arguments],
+                env=environment, stderr=log, stdout=log, cwd=self.directory, start_new_session=True,
+            )  # fmt: skip
+        else:
+            self.process = copies.start(
+                arguments, environ=environment, cwd=self.directory, out=log.fileno(), err=log.fileno()
+            )
         log.close()
         STARTED.append(self)
         while not self.answers():

@@ -49,6 +49,7 @@ class Sink:
     auth: str = ""
     path: str = ""
     refused: frozenset[str] = frozenset()  # recipients refused for good, whatever else is told
+    spared: int = 0  # so many messages are taken before anything goes wrong
     most: int = 0  # messages on a connection, then it is closed without a word; 0: any number
     mails: list[Mail] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -103,6 +104,7 @@ class _Session:
         self.sink, self.reader, self.writer = sink, reader, writer
         self.sender, self.recipients = "", [""][:0]
         self.encrypted = False
+        self.seen = False  # the recipient that is refused
         self.taken = 0
 
     async def run(self) -> None:
@@ -144,6 +146,10 @@ class _Session:
         lines = ["sink", *offers]
         return "\r\n".join(f"250{' ' if n == len(lines) - 1 else '-'}{text}" for n, text in enumerate(lines))
 
+    @property
+    def fault(self) -> str:
+        return self.sink.fault if len(self.sink.mails) >= self.sink.spared else ""
+
     async def start_tls(self) -> None:
         await self.stage("starttls", _GOOD["starttls"])
         if self.sink.at == "handshake" and self.sink.fault:
@@ -164,10 +170,9 @@ class _Session:
         if address in self.sink.refused:
             await self.say("550 5.1.1 no such user")
             return
-        if not self.recipients or self.sink.fault not in REPLIES:
-            healthy = not (self.sink.at == "rcpt" and self.sink.fault in REPLIES)
-            first = not getattr(self, "seen", False)
-            self.seen = True
+        if not self.recipients or self.fault not in REPLIES:
+            healthy = not (self.sink.at == "rcpt" and self.fault in REPLIES)
+            first, self.seen = not self.seen, self.seen or not healthy
             if healthy or first:
                 await self.stage("rcpt", _GOOD["rcpt"])
                 if not healthy:
@@ -179,16 +184,16 @@ class _Session:
 
     async def data(self) -> None:
         await self.stage("data", _GOOD["data"])
-        if not (self.sink.at == "data" and self.sink.fault in (*REPLIES, "noise")):
+        if not (self.sink.at == "data" and self.fault in (*REPLIES, "noise")):
             octets, wire = await self.content()
             mail = Mail(self.sender, list(self.recipients), octets, wire, self.encrypted)
-            if self.sink.at == "after" and self.sink.fault:
+            if self.sink.at == "after" and self.fault:
                 self.sink.mails.append(mail)
                 await self.stage("after", "")
                 return
             replies = len(self.recipients) if self.sink.lmtp else 1
             for number in range(replies):
-                broken = self.sink.at == "dot" and self.sink.fault and number == 0
+                broken = self.sink.at == "dot" and self.fault and number == 0
                 if not broken:
                     kept = mail.recipients if not self.sink.lmtp else [mail.recipients[number]]
                     self.sink.mails.append(Mail(mail.sender, kept, octets, wire, self.encrypted))
@@ -199,7 +204,7 @@ class _Session:
         while True:
             line = await self.reader.readuntil(b"\n")
             wire += line
-            if self.sink.at == "content" and self.sink.fault:
+            if self.sink.at == "content" and self.fault:
                 await self.stage("content", "")
             if line == b".\r\n" or (self.sink.lax and line.replace(b"\0", b"").strip(b"\r\n") == b"."):
                 return b"".join(lines), bytes(wire)
@@ -207,7 +212,7 @@ class _Session:
 
     async def stage(self, name: str, good: str) -> None:
         """Say the good reply of a stage, or what is to go wrong there."""
-        fault = self.sink.fault if name == self.sink.at else ""
+        fault = self.fault if name == self.sink.at else ""
         if not fault or (fault == "tls" and not self.encrypted):
             if good:
                 await self.say(good)

@@ -61,6 +61,64 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_failure(
         assert (found.state, found.attempts, found.doubtful) == ("delivered", 1, False)
 
 
+@pytest.mark.parametrize("once", [False, True])
+async def test_the_envelope_of_a_further_message_goes_at_once_unless_it_must_not_be_sent_twice(
+    sqlite_database: Database, *, once: bool
+) -> None:
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answer = b"220 there\r\n"
+        while True:
+            writer.write(answer)
+            if not (octets := await reader.read(65_536)) or octets.startswith(b"QUIT"):
+                writer.close()
+                return
+            heard.append(octets)
+            if octets.endswith(b"\r\n.\r\n"):
+                answer = b"250 kept\r\n"
+            elif octets.startswith(b"EHLO"):
+                answer = b"250-there\r\n250 PIPELINING\r\n"
+            else:
+                answer = b"250 ok\r\n" * octets.count(b"<") + b"354 go on\r\n" * octets.endswith(b"DATA\r\n")
+
+    sent = [out(sqlite_database, number=number, once=once) for number in range(3)]
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        post = Post(sqlite_database, port=server.sockets[0].getsockname()[1], limits=ONE)
+        await post.turn()
+    assert [post.states(each) for each in sent] == [["delivered"]] * 3
+    assert [b"DATA" in each for each in heard if each.startswith(b"MAIL")] == [False, not once, not once]
+
+
+async def test_who_takes_data_without_a_recipient_gets_nothing(sqlite_database: Database) -> None:
+    out(sqlite_database, number=1)
+    refused = out(sqlite_database, ("nobody@there.example",), number=2)
+    async with Sink(offers=PIPELINING, refused=frozenset({"nobody@there.example"})) as sink:
+        post = Post(sqlite_database, port=sink.port, limits=ONE)
+        await post.turn()
+        await until(lambda: verbs(sink)[-1] == "QUIT")
+    assert post.states(refused) == ["failed"]
+    assert (sink.mails[-1].recipients, sink.mails[-1].wire) == ([], b".\r\n")
+
+
+async def test_data_does_not_follow_a_message_that_could_not_be_recorded(sqlite_database: Database) -> None:
+    sent = [out(sqlite_database, number=number) for number in range(2)]
+    with sqlite_database.writing.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER broken BEFORE UPDATE OF state ON deliveries WHEN NEW.state = 'delivered' "
+            "BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        )
+    async with Sink(offers=PIPELINING) as sink:
+        post = Post(sqlite_database, port=sink.port, limits=ONE)
+        turn = asyncio.create_task(post.turn())
+        await until(lambda: len(sink.mails) == 2)
+        assert (sink.connections, verbs(sink).count("DATA"), "QUIT" in verbs(sink)) == (2, 2, False)
+        with sqlite_database.writing.begin() as connection:
+            connection.exec_driver_sql("DROP TRIGGER broken")
+        await turn
+    assert [(found.state, found.attempts) for each in sent for found in post.deliveries(each)] == [("delivered", 1)] * 2
+
+
 @pytest.mark.parametrize("kind", [SMTP, LMTP])
 async def test_neither_data_nor_quit_is_said_before_what_became_of_a_message_is_recorded(
     sqlite_database: Database, kind: str

@@ -12,6 +12,7 @@ from maild.archive.database import Database
 from maild.delivery.dialogue import Timeouts
 from maild.delivery.smtp_courier import Smarthost
 from maild.delivery.tls import Contexts, Level
+from maild.delivery.worker import Limits
 from tests.delivery.post import DAY_MS, LETTER, PATIENT, THERE, Post, asking, leases, out
 from tests.delivery.sink import Sink
 
@@ -146,3 +147,31 @@ async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Da
             case.copies if case.at == "after" else 1 - (expected[1] == FAILED)
         )
         assert {mail.octets for mail in sink.mails} <= {letter}
+
+
+BEHIND = ("mail", "rcpt", "data", "content", "dot", "after")
+
+
+@pytest.mark.parametrize("case", [c for c in table() if c.at in BEHIND and not c.tls], ids=identity)
+async def test_a_fault_at_the_second_message_of_a_connection_ends_alike(case: Case, sqlite_database: Database) -> None:
+    # Here all of its envelope goes at once, DATA with it.
+    letter = LETTER + (b"y" * 998 + b"\r\n") * 6_000 if case.at == "content" else LETTER
+    first = out(sqlite_database, (A,), number=1)
+    message_id = out(sqlite_database, (A, B), number=2, octets=letter)
+    offers = ("PIPELINING", "8BITMIME", "SIZE 35000000", "DSN")
+    async with Sink(fault=case.fault, at=case.at, spared=1, offers=offers) as sink:
+        limits = Limits(connections=1, per_hop=1)
+        post = Post(sqlite_database, port=sink.port, timeouts=impatient(case.at), limits=limits)
+        await post.turn()
+        assert post.states(first) == [DELIVERED]
+        one, other = post.deliveries(message_id)
+        assert (one.state, other.state) == case.states, one.outcome
+        assert (one.doubtful, one.attempts, len(post.tries(one.id))) == (case.doubtful, 1, 1)
+        assert post.tries(one.id)[0].ended_ms
+        assert leases(sqlite_database) == 0
+        sink.heal()
+        post = replace(post, timeouts=PATIENT, now_ms=post.now_ms + DAY_MS)
+        await post.turn()
+        expected = [FAILED if state == FAILED else DELIVERED for state in case.states]
+        assert post.states(message_id) == expected, post.deliveries(message_id)[0].outcome
+        assert sum(A in mail.recipients for mail in sink.mails[1:]) == case.copies

@@ -13,7 +13,7 @@ from maild.delivery.deliveries import COPY, SMTP, Delivery, Dsn
 from maild.delivery.outcome import Outcome, Result
 from maild.delivery.queue.acts import Act, Change, change
 from maild.delivery.queue.claiming import Claim, Claimed, claim, end_leases, next_due_ms
-from maild.delivery.queue.listing import deliveries_in, deliveries_of, delivery, delivery_counts
+from maild.delivery.queue.listing import attempts_of, deliveries_in, deliveries_of, delivery, delivery_counts
 from maild.delivery.queue.working import End, Recorded, Start, begin, record_outcomes
 from maild.delivery.schedule import HORIZON_MS
 from maild.errors import MaildError, NotFoundError
@@ -66,6 +66,21 @@ def test_what_was_enqueued_is_claimed_once_with_all_that_it_takes(database: Data
     ]
     assert {(each.message_id, each.dsn, each.attempts) for load in loads for each in load} == {(message_id, dsn, 0)}
     assert taken(database).loads == ()
+
+
+def test_an_attempt_that_begins_again_on_another_connection_stays_one(database: Database) -> None:
+    message_id = out(database)
+    found = one(database)
+    assert started(database, found)
+    again = Start(deliveries=(found,), at_ms=NOW_MS + 5, host="mx2 [192.0.2.2]", tls="TLSv1.3")
+    assert database.writer.submit(begin, again).result()
+    ended(database, found, Result.DELIVERED, NOW_MS + 9)
+    with database.read() as connection:
+        ((after,),) = deliveries_of(connection, visible=OPERATOR, message_ids=[message_id]).values()
+        (only,) = attempts_of(connection, visible=OPERATOR, delivery_id=found.id)
+    assert (after.state, after.attempts) == ("delivered", 1)
+    assert (only.started_ms, only.host, only.tls, only.outcome) == (NOW_MS + 5, again.host, "TLSv1.3", "delivered")
+    assert not database.writer.submit(begin, again).result()  # it is nobody's any more
 
 
 def test_nothing_is_claimed_before_its_time(database: Database) -> None:

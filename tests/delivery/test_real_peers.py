@@ -19,6 +19,7 @@ from maild.authentication.own_keys import OwnKeys
 from maild.delivery.deliveries import LMTP, Dsn
 from maild.delivery.sending_on import SendingOn
 from maild.delivery.signatures import Signer
+from maild.delivery.worker import Limits
 from maild.dns.answer import Kind
 from maild.mail.evidence import Evidence, Spf
 from maild.rules.duties import Duty
@@ -65,6 +66,22 @@ async def test_postfix_takes_what_we_send_and_refuses_whom_it_does_not_know(
     assert [each.state for each in found] == ["delivered", "failed", "delivered"], [each.outcome for each in found]
     assert found[0].outcome.startswith("250 2.0.0 Ok: queued as")
     assert found[1].outcome.startswith("550 5.1.1")
+
+
+async def test_postfix_takes_one_message_after_another_and_refuses_those_to_nobody(
+    peer: PostfixDovecot, sqlite_database: Database
+) -> None:
+    """The envelope of each further one goes at once, DATA with it."""
+    nobody = f"nobody@{DOMAIN}"
+    to = [(mailbox(3),), (mailbox(3), nobody), (nobody,), (mailbox(3),), (mailbox(3),)]
+    sent = [out(sqlite_database, each, octets=ODD, number=number) for number, each in enumerate(to)]
+    post = Post(sqlite_database, port=peer.port, resolver=ZONE, limits=Limits(connections=1, per_hop=1))
+    await post.turn()
+    for message_id, each in zip(sent, to, strict=True):
+        found = {delivery.recipient: delivery for delivery in post.deliveries(message_id)}
+        expected = {recipient: "failed" if recipient == nobody else "delivered" for recipient in each}
+        assert {recipient: delivery.state for recipient, delivery in found.items()} == expected
+        assert nobody not in found or found[nobody].outcome.startswith("550 5.1.1")
 
 
 async def test_dovecot_takes_a_letter_by_lmtp_for_each_recipient(

@@ -22,6 +22,7 @@ from maild.archive.filing import file
 from maild.archive.passwords import Cost, hash_password
 from maild.intake.mail_programs import MailPrograms
 from maild.intake.spool import Spool
+from maild.intake.subject_references import SubjectReferences
 from maild.intake.submit import Order, Submitter
 from maild.policy.roles import Role
 from maild.router import reading
@@ -69,6 +70,7 @@ class Programs:
     database: Database
     directory: Path
     per_hour: int = 200
+    rules: str = RULES
     now_ms: int = NOW_MS + 60_000
     now_s: float = 0.0
     desk: MailPrograms = field(init=False)
@@ -78,7 +80,7 @@ class Programs:
 
     def __post_init__(self) -> None:
         path = self.directory / "rules.yaml"
-        path.write_text(RULES, encoding="utf-8")
+        path.write_text(self.rules, encoding="utf-8")
         self.rulebook = Rulebook(path, self.directory)
         self.rulebook.load_at_start()
         submitter = Submitter(
@@ -90,6 +92,7 @@ class Programs:
             hostname="mx.musterstadt.example",
             now_ms=self.tick,
             chance=lambda: next(self.numbers),
+            references=SubjectReferences(database=self.database, rules=lambda: self.rulebook.current),
         )
         self.desk = MailPrograms(
             database=self.database,

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from maild.archive.absences import By, Marking, mark
+from maild.archive.between_teams import Handing, hand
 from maild.archive.database import Database
 from maild.archive.entries import Reading, note_readings
-from maild.archive.handing import Handing, hand
 from maild.archive.schema import entries, filings, recipients, users
 from maild.archive.schema_people import audit
 from maild.archive.schema_telling import digest_choices

@@ -105,8 +105,15 @@ async def test_a_dns_without_an_answer_refuses_nobody(pool: Pool, tmp_path: Path
 async def test_a_letter_that_cannot_be_read_is_not_refused(tmp_path: Path) -> None:
     dead = Pool(0)
     await dead.close()
-    large = LETTER % b"bank.example" + b"x\r\n" * 10_000  # a small one needs no worker
+    large = b"X: y\r\n" * 10_000 + LETTER % b"bank.example"  # a short header needs no worker
     assert await refusal(begin(dead, Zone(NAMES), tmp_path, large)) == ""
+
+
+async def test_a_short_header_above_a_body_that_is_held_in_memory_needs_no_worker(tmp_path: Path) -> None:
+    dead = Pool(0)
+    await dead.close()
+    large = LETTER % b"bank.example" + b"0123456789\r\n" * 20_000
+    assert (await refusal(begin(dead, Zone(NAMES), tmp_path, large))).startswith("550 5.7.26")
 
 
 async def test_what_a_trusted_relay_hands_over_is_the_relays_to_judge(pool: Pool, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from maild.archive.accounts import Disabling, NewUser, Revocation, add_users, di
 from maild.archive.app_passwords import Withdrawal, revoke_app_passwords
 from maild.archive.database import Database
 from maild.archive.passwords import hash_password
-from maild.archive.schema import entries, filings, messages
+from maild.archive.schema import conversations, entries, filings, messages
 from maild.archive.schema_outgoing import app_passwords, deliveries, notes, outgoing
 from maild.archive.schema_people import audit
 from maild.intake.mail_programs import Account, Quota
@@ -28,7 +28,7 @@ from maild.mail.message import decoded, parse
 from maild.mail.reply import Reply
 from maild.policy.roles import Role
 from maild.smtp.tls import TlsFiles
-from tests.intake.programs import CHEAP, KITA, PETRA, Programs
+from tests.intake.programs import CHEAP, KITA, PETRA, RULES, Programs
 
 THUNDERBIRD = f"""\
 Message-ID: <3f1c9c1e-0d5b-4c0e-9a51-0d4b7f6f2a11@musterstadt.example>
@@ -134,6 +134,40 @@ async def test_a_letter_that_is_handed_in_again_leaves_once(programs: Programs) 
     first = await hand_in(programs, account, THUNDERBIRD)
     assert await hand_in(programs, account, THUNDERBIRD) == first
     assert len(programs.rows(deliveries)) == 1
+
+
+@pytest.fixture
+def wanting(sqlite_database: Database, tmp_path: Path) -> Programs:
+    text = RULES.replace("{name: Kita-Platzvergabe}", "{name: Kita-Platzvergabe, reference_in_subject: true}")
+    return Programs(sqlite_database, tmp_path, rules=text)
+
+
+async def test_where_the_team_wants_it_the_subject_ends_with_the_reference_and_the_rest_is_untouched(
+    wanting: Programs,
+) -> None:
+    wanting.letter()
+    account = await signed_in(wanting)
+    assert (await hand_in(wanting, account, THUNDERBIRD)).code == 250
+    (talk,) = wanting.rows(conversations)
+    gone = ("User-Agent:", "X-Mozilla-Draft-Info:", "Bcc:")
+    left = [line for line in THUNDERBIRD.split("\n") if not line.startswith(gone)]
+    at = left.index("Subject: Re: Frage")
+    left[at] += f" [{talk.reference}]"
+    assert octets_of(wanting).decode() == "\r\n".join(left)
+
+
+@pytest.mark.parametrize(
+    "text", [THUNDERBIRD, OUTLOOK.replace("Subject", "Date: Mon, 21 Sep 2026 15:13:20 +0200\nSubject")]
+)
+async def test_a_letter_with_the_reference_of_its_own_conversation_is_handed_in_again_and_leaves_once(
+    wanting: Programs, text: str
+) -> None:
+    account = await signed_in(wanting)
+    first = await hand_in(wanting, account, text)
+    assert await hand_in(wanting, account, text) == first
+    (talk,) = wanting.rows(conversations)
+    assert f" [{talk.reference}]\r\n".encode() in octets_of(wanting)
+    assert len(wanting.rows(deliveries)) == 1
 
 
 async def test_where_a_colleague_was_quicker_the_letter_waits_and_the_team_is_told(programs: Programs) -> None:

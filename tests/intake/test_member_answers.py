@@ -9,6 +9,7 @@ import pytest
 from maild.archive.accounts import Disabling, disable_users
 from maild.archive.database import Database
 from maild.archive.drafts import Editor, draft
+from maild.archive.parting import reference_of
 from maild.archive.team_texts import Save, save_texts
 from maild.errors import MaildError
 from maild.mail.evidence import Evidence
@@ -57,6 +58,19 @@ async def test_the_members_own_words_go_to_the_citizen_under_the_offices_address
     # Once, whoever else looks, and after a crash.
     await asyncio.gather(exchange.answers.once(), exchange.task().once())
     assert exchange.outgoing() == ["answer"]
+
+
+async def test_an_answer_by_mail_takes_the_reference_out_of_the_citizens_subject(exchange: Exchange) -> None:
+    first = await exchange.letter()
+    with exchange.database.read() as connection:
+        reference = reference_of(connection, first)
+    again = LETTER.replace("Ein Platz", f"AW: Ein Platz [{reference}]").replace("<frage@", "<zwei@")
+    again = again.replace("\r\nTo:", "\r\nIn-Reply-To: <frage@citizen.example>\r\nTo:")
+    letter = await exchange.letter(again)
+    address = exchange.address(letter)
+    await exchange.answer(address, written("Ja", to=address))
+    assert exchange.to_citizens()[0].conversation_id == first
+    assert facts(exchange).subject == "Re: Ein Platz"
 
 
 async def test_pictures_within_the_text_reach_the_citizen_as_attachments(exchange: Exchange) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, func, insert, select, update
 
 from maild.archive import content, queries
 from maild.archive.as_read import Filing, Place, Summary
@@ -18,20 +19,27 @@ from maild.archive.drafts import Draft, Editor, Save, draft, save_drafts
 from maild.archive.filing import file
 from maild.archive.lists import inbox
 from maild.archive.outgoing import answers_since, written_of, written_to
-from maild.archive.schema import conversations, entries, filings, messages, recipients, summaries
+from maild.archive.parting import reference_of
+from maild.archive.schema import conversations, entries, filings, joins, messages, recipients, summaries
 from maild.archive.schema_outgoing import deliveries, outgoing
+from maild.archive.threading import move
 from maild.errors import MaildError
+from maild.intake.subject_references import SubjectReferences, bits_for
 from maild.intake.submit import Collision, Order, Sent, Submission, Submitter
 from maild.intake.taking_back import TakeBack, take_back
 from maild.mail.address import Address, parse_address
-from maild.mail.ids import message_id_at
+from maild.mail.ids import format_reference, message_id_at
+from maild.mail.inbox import confidential
+from maild.mail.reading import facts_of
 from maild.policy.visible import OPERATOR, Visible
 from tests.archive.samples import NOW_MS, acceptance, filing
+from tests.web.office import RULES, rules
 
 TEAM = "poststelle"
 KITA = parse_address("kita@musterstadt.example")
 PETRA = parse_address("petra@citizen.example")
 OCTETS = b"From: kita@musterstadt.example\r\nTo: petra@citizen.example\r\n\r\nGuten Tag\r\n"
+WANTING = rules(RULES.replace("poststelle: {", "poststelle: {reference_in_subject: true, "))
 TABLES: tuple[Table, ...] = (messages, recipients, summaries, filings, conversations, outgoing, deliveries)
 
 
@@ -45,6 +53,7 @@ class Door:
     indexed: list[IndexDocument] = field(default_factory=list)
     told: list[frozenset[str]] = field(default_factory=list)
     number: int = 100
+    meanwhile: Callable[[], object] = lambda: None  # while a letter is read
 
     def __post_init__(self) -> None:
         self.submitter = Submitter(
@@ -56,6 +65,7 @@ class Door:
             hostname="mx.musterstadt.example",
             now_ms=lambda: self.now_ms,
             chance=self.chance,
+            references=SubjectReferences(database=self.database, rules=lambda: WANTING),
         )
 
     def chance(self) -> int:
@@ -63,6 +73,7 @@ class Door:
         return self.number
 
     async def read(self, order: Order, _octets: bytes) -> tuple[Filing, IndexDocument]:
+        self.meanwhile()
         summary = Summary(None, "Re: Frage", "Kita", "kita@musterstadt.example", "Guten Tag", 0, 0, None)
         read = Filing(
             message_id=order.message_id, direction="out", summary=summary, author="kita@musterstadt.example",
@@ -102,6 +113,24 @@ class Door:
     def counts(self) -> list[int]:
         with self.database.read() as connection:
             return [connection.scalar(select(func.count()).select_from(table)) or 0 for table in TABLES]
+
+    def subject(self, message_id: int) -> str:
+        with self.database.read() as connection:
+            message = queries.message(connection, visible=OPERATOR, message_id=message_id)
+            return facts_of(content.read(connection, message.digest)).subject
+
+    def reference(self, conversation_id: int) -> str:
+        with self.database.read() as connection:
+            return reference_of(connection, conversation_id)
+
+    def merge(self, emptied: int, into: int) -> None:
+        def unit(connection: Any, arguments: list[None]) -> list[None]:
+            move(connection, emptied, into)
+            row = {"kind": "merged", "from_id": emptied, "into_id": into, "message_ids": "[]", "at_ms": 1}
+            connection.execute(insert(joins).values(row))
+            return arguments
+
+        self.database.writer.submit(unit, None).result()
 
     def row(self, table: Table) -> Any:
         with self.database.read() as connection:
@@ -237,6 +266,62 @@ async def test_an_answer_follows_the_conversation_that_was_merged_meanwhile(door
     done = sent(await door.send(conversation_id=second))
     assert done.filed is not None
     assert done.filed.conversation_id == first
+
+
+WITH_SUBJECT = OCTETS.replace(b"\r\n\r\n", b"\r\nSubject: Re: Frage\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "team", "bears"),
+    [
+        ("answer", TEAM, True),
+        ("forward", TEAM, True),
+        ("automatic", TEAM, True),
+        ("answer", confidential(TEAM), True),
+        ("notice", TEAM, False),  # to a colleague
+        ("copy", TEAM, False),
+        ("answer", "kita", False),  # does not want it
+        ("answer", "aufgeloest", False),
+    ],
+)
+async def test_a_letter_bears_the_reference_where_its_team_wants_it(
+    door: Door, kind: str, team: str, *, bears: bool
+) -> None:
+    letter = door.letter()
+    done = sent(await door.send(kind=kind, team=team, conversation_id=letter, content=WITH_SUBJECT))
+    assert door.subject(done.message_id) == f"Re: Frage [{door.reference(letter)}]" if bears else "Re: Frage"
+
+
+async def test_a_letter_that_opens_a_conversation_bears_its_reference_also_where_another_has_the_first_choice(
+    door: Door,
+) -> None:
+    for content_, number in ((WITH_SUBJECT, 0), (WITH_SUBJECT + b"2", 1)):
+        taken = format_reference(bits_for(content_))
+        if number:
+            row = {"id": 1, "reference": taken, "subject": ""}
+            with door.database.writing.begin() as connection:
+                connection.execute(insert(conversations).values(row))
+        done = sent(await door.send(kind="new", content=content_))
+        assert done.filed is not None
+        reference = door.reference(done.filed.conversation_id)
+        assert (reference == taken) is not bool(number)
+        assert door.subject(done.message_id) == f"Re: Frage [{reference}]"
+        assert sent(await door.send(kind="new", content=content_)).again is not bool(number)
+
+
+async def test_of_conversations_that_are_merged_a_letter_bears_the_reference_that_leads_on(door: Door) -> None:
+    first, second = door.letter(1), door.letter(2)
+    old = door.reference(second)
+    door.meanwhile = lambda: door.merge(second, first)  # after it was written down, and before it is stored
+    done = sent(await door.send(conversation_id=second, content=WITH_SUBJECT))
+    assert done.filed is not None
+    assert done.filed.conversation_id == first
+    assert door.subject(done.message_id) == f"Re: Frage [{door.reference(first)}]"
+    # What the citizen answers to an older letter still bears the other one.
+    door.meanwhile = lambda: None
+    older = WITH_SUBJECT.replace(b"Frage", f"Frage [{old}]".encode())
+    done = sent(await door.send(conversation_id=first, content=older))
+    assert door.subject(done.message_id) == f"Re: Frage [{door.reference(first)}]"
 
 
 @pytest.mark.parametrize("to", [(), (parse_address("bauamt@musterstadt.example"), PETRA)])

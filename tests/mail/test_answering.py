@@ -2,18 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from maild.mail.address import Address
-from maild.mail.answering import (
-    Kind,
-    Proposal,
-    answered_subject,
-    chained,
-    forwarded_subject,
-    propose,
-    quotation,
-)
+from maild.mail.answering import Kind, Proposal, chained, propose, quotation
 from maild.mail.facts import Facts, Mailbox
 
 PETRA, OFFICE, ANNA = (
@@ -74,22 +64,6 @@ def test_a_forward_answers_nobody() -> None:
     assert (found.to, found.in_reply_to, found.references) == ((), None, ())
     assert found.subject == "Fwd: Kitaplatz"
     assert found.quoted.endswith("\n\nGuten Tag,\n> alt\n\nGruß\n")
-
-
-@pytest.mark.parametrize(
-    ("subject", "answered", "forwarded"),
-    [
-        ("Frage", "Re: Frage", "Fwd: Frage"),
-        ("AW: Re: Antw: Frage", "Re: Frage", "Fwd: AW: Re: Antw: Frage"),
-        ("Re[2]: Frage [7K3F-9Q2A]", "Re: Frage", "Fwd: Re[2]: Frage"),
-        ("WG: Fwd: Frage", "Re: WG: Fwd: Frage", "Fwd: Frage"),
-        ("Reisekosten: Frage", "Re: Reisekosten: Frage", "Fwd: Reisekosten: Frage"),
-        ("", "Re:", "Fwd:"),
-    ],
-)
-def test_a_subject_keeps_the_senders_words(subject: str, answered: str, forwarded: str) -> None:
-    assert answered_subject(subject) == answered
-    assert forwarded_subject(subject) == forwarded
 
 
 def test_a_long_chain_keeps_its_beginning_and_its_end() -> None:

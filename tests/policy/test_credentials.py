@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from maild.mail.inbox import confidential
-from maild.policy.credentials import AGREES_AFTER_MS, may_agree, may_invite, second_factor_asked, takes_two
+from maild.policy.credentials import (
+    AGREES_AFTER_MS,
+    may_agree,
+    may_invite,
+    second_factor_asked,
+    takes_two,
+    told_of_link,
+)
 from maild.policy.granting import Teams
 from maild.policy.grants import Grant, Principal
 from maild.policy.roles import Role
@@ -82,11 +89,29 @@ def test_a_second_factor_is_asked_of_those_whom_the_setting_names() -> None:
         (ADMINISTRATOR, [_grant(Role.RULE_EDITOR, None)], True),
         (ADMINISTRATOR, [_grant(Role.ADMINISTRATOR, None, revoked=5)], False),
         (MANAGER, [_grant(Role.MANAGER, "kita.nord")], False),
-        (_who(_grant(Role.ADMINISTRATOR, None), _grant(Role.MANAGER, "kita")), [_grant(Role.MANAGER, "kita")], False),
+        (MANAGER, [_grant(Role.MANAGER, "kita")], True),
+        (MANAGER, [_grant(Role.COORDINATOR, "kita")], False),
+        (_who(_grant(Role.MANAGER, "kita.nord")), [_grant(Role.MANAGER, "kita.nord")], True),
+        (_who(_grant(Role.ADMINISTRATOR, None), _grant(Role.MANAGER, "kita")), [_grant(Role.MANAGER, "kita")], True),
     ],
 )
 def test_a_link_to_what_nobody_is_to_have_alone_takes_two(who: Principal, theirs: list[Grant], two: bool) -> None:
     assert takes_two(who, theirs, TEAMS, NOW) is two
+
+
+@pytest.mark.parametrize(
+    ("who", "theirs", "told"),
+    [
+        (MANAGER, [_grant(Role.READER, "kita")], set()),
+        (MANAGER, [_grant(Role.MANAGER, "kita"), _grant(Role.READER, "kita.nord")], {"kita"}),
+        (MANAGER, [_grant(Role.MANAGER, "kita.nord"), _grant(Role.MANAGER, "kita", until=NOW)], set()),
+        (ADMINISTRATOR, [_grant(Role.READER, "kita"), _grant(Role.READER, "bauamt", start=NOW + 9)], {"kita"}),
+    ],
+)
+def test_managers_are_told_of_a_link_that_is_not_theirs_or_opens_the_account_of_an_equal(
+    who: Principal, theirs: list[Grant], told: set[str]
+) -> None:
+    assert told_of_link(who, theirs, TEAMS, NOW) == told
 
 
 @pytest.mark.parametrize(

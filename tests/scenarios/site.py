@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx2
 import pytest
 
 from maild.cli.main import main
+from tests import copies
 from tests.crash.harness import free_port
 
 PASSWORD = "a long pass phrase for tests"
@@ -39,7 +39,7 @@ class Site:
         password = directory / "password"
         password.write_text(PASSWORD)
         self.smtp_port, self.web_port = free_port(), free_port()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: copies.Copy | None = None
         self._browsers: list[httpx2.Client] = []
         self.maild("init", str(self.directory), "--domain", "musterstadt.example", "--admin", "admin",
                    "--password-file", str(password), configured=False)  # fmt: skip
@@ -73,12 +73,8 @@ class Site:
         environment = os.environ | {"MAILD_CONFIG": str(self.directory / "maild.toml")}
         before = self._ready_count()
         with (self.directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "maild", "serve"],
-                env=environment,
-                stderr=log,
-                stdout=log,
-                start_new_session=True,
+            self.process = copies.start(
+                ("serve",), environ=environment, cwd=Path.cwd(), out=log.fileno(), err=log.fileno()
             )
         deadline = time.monotonic() + 60
         while self._ready_count() == before:  # of its doors, the pages open first

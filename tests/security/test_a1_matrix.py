@@ -284,7 +284,8 @@ async def _told(office: Office, visitor: Visitor, change: Callable[[], None]) ->
     """Open the stream of changes, let something happen, and return the teams that it names."""
     services = replace(office.services, feed=Feed())
     name = cookie_name(services, "session")
-    scope = {"type": "http", "path": "/events", "headers": [(b"cookie", f"{name}={visitor.session}".encode())]}
+    cookie = (b"cookie", f"{name}={visitor.session}".encode())
+    scope = {"type": "http", "path": "/events", "query_string": b"", "headers": [cookie]}
     with office.database.read() as connection:
         session = session_of(connection, services, visitor.session, NOW_MS)
     visit = Visit(

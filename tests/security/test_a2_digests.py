@@ -8,10 +8,11 @@ from __future__ import annotations
 import pytest
 
 from maild.archive.accounts import NewGrant, Revocation, add_grants, revoke_grants
+from maild.archive.between_teams import Handing, hand
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import file
-from maild.archive.handing import Handing, hand
+from maild.archive.handling import Handling, Work, handle
 from maild.mail.inbox import confidential
 from maild.policy.digests import AT_ONCE, DAILY
 from maild.policy.roles import Role
@@ -187,6 +188,35 @@ async def test_a_loan_that_ends_while_the_mail_waits_to_be_sent_takes_it_back(ro
     revoke(room, Role.RESPONDER, "bauamt")
     await room.task().once()
     assert [way.state for way in room.ways()] == ["dropped"]
+
+
+@pytest.mark.parametrize("how", ["given to another", "handed on", "handed on and kept", "closed"])
+async def test_what_is_nobodys_to_read_any_more_is_taken_back_while_the_mail_waits(room: Newsroom, how: str) -> None:
+    if how == "given to another":
+        lent = NewGrant(login="kira", role=Role.RESPONDER, team="bauamt", from_ms=0, until_ms=None, granted_by="test",
+                        only_assigned=True)  # fmt: skip
+        room.database.writer.submit(add_grants, lent).result()
+    else:
+        room.exchange.grant("kira", Role.RESPONDER, "bauamt")
+    room.wishes(mode=AT_ONCE, subjects=True)
+    room.later(1_000)
+    talk = room.letter(f"{CANARY} Bauantrag", to=BAUAMT)
+    room.assign(talk, team="bauamt")
+    assert CANARY in await digest(room)
+    match how:
+        case "given to another":
+            room.assign(talk, team="bauamt", to=room.exchange.jonas)
+        case "closed":
+            done = Handling(conversation_id=talk, team="bauamt", state="closed")
+            room.database.writer.submit(handle, Work(by="bert", at_ms=room.now_ms, handlings=(done,))).result()
+        case _:
+            on = Handing(conversation_id=talk, team="bauamt", to_team="poststelle", way="over", by="bert",
+                         at_ms=room.now_ms, shown=None, keep=how == "handed on and kept")  # fmt: skip
+            room.database.writer.submit(hand, on).result()
+    await room.task().once()
+    still_read = how in {"handed on and kept", "closed"}
+    assert [way.state for way in room.ways()] == ["queued" if still_read else "dropped"]
+    assert all(CANARY not in text for text in room.texts()[1:])
 
 
 async def test_the_canary_is_there_for_who_may_read_it(room: Newsroom) -> None:

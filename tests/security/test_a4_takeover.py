@@ -124,13 +124,27 @@ def test_who_got_more_after_the_link_was_made_is_not_taken_over_by_it(hall: Offi
     assert not _opens(hall, path)
 
 
-def test_a_new_account_needs_no_second_person_and_managers_of_all_its_teams_none(hall: Office) -> None:
+def test_a_new_account_needs_no_second_person(hall: Office) -> None:
     with hall.database.writing.begin() as connection:
         connection.exec_driver_sql("UPDATE users SET password = NULL WHERE login = 'petra'")
     with hall.client("chef") as client:
         assert _opens(hall, _link(client, "petra")[0])
+
+
+@pytest.mark.parametrize("agrees", ["chef", "zweite"])
+def test_who_manages_a_team_does_not_become_another_of_its_managers_alone(hall: Office, agrees: str) -> None:
+    hall.user("zweite", (Role.MANAGER, "kita"))
     with hall.client("pia") as client:
-        assert _opens(hall, _link(client, "petra")[0])
+        path, text = _link(client, "petra")
+        assert "wenn eine zweite Person zugestimmt hat" in text
+    for nobody in ("pia", "petra", "neu", "bert", "leser"):
+        assert _say(hall, nobody) == 404, nobody
+    assert not _opens(hall, path)
+    with hall.client("zweite") as client:  # the managers of the team hear of it, whoever agrees
+        assert "pia hat einen Link zu einem neuen Passwort für petra angelegt." in client.get("/inbox/kita").text
+    assert _say(hall, agrees) == 303
+    assert _opens(hall, path)
+    assert (agrees, "petra", '{"made_by":"pia","what":"invitation agreed to"}') in acts(hall, "credential")
 
 
 def test_the_second_factor_goes_when_the_link_opens_and_not_when_it_is_made(hall: Office) -> None:

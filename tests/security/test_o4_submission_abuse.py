@@ -7,7 +7,10 @@ address go on; a password in the clear is not taken.
 
 from __future__ import annotations
 
+import tracemalloc
 from base64 import b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -17,9 +20,12 @@ from maild.archive.database import Database
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.intake.mail_programs import Account
 from maild.mail.address import parse_address
+from maild.mail.handed_in import tidied
 from maild.mail.reply import Reply
+from maild.mail.subject import marked_subject
 from maild.policy.throttle import FREE_TRIES_ORIGIN
 from maild.smtp.limits import Limits
+from maild.web.opening import without_body
 from tests.intake.programs import KITA, PETRA, Programs
 from tests.smtp.room import Wire
 
@@ -134,3 +140,23 @@ async def test_a_password_in_the_clear_is_not_even_looked_at(programs: Programs)
         await wire.say("EHLO pc")
         assert (await wire.say(f"AUTH PLAIN {signed}")).startswith("538 ")
         assert (await wire.say("MAIL FROM:<>")).startswith("530 ")
+
+
+def _tidied(content: bytes) -> bytes:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return tidied(content, is_ours=lambda _: True, strip_client=True, message_id="a@b.example", date=now)
+
+
+def _marked(content: bytes) -> bytes:
+    return marked_subject(content, ("7K3F-9Q2A",))
+
+
+@pytest.mark.parametrize("read", [_tidied, _marked, without_body])
+def test_a_field_of_very_many_lines_takes_no_room_but_its_own(read: Callable[[bytes], bytes]) -> None:
+    content = b"Subject: x\r\n" + b" \r\n" * 300_000 + b"\r\nText\r\n"
+    tracemalloc.start()
+    try:
+        read(content)
+        assert tracemalloc.get_traced_memory()[1] < 15 * len(content)
+    finally:
+        tracemalloc.stop()

@@ -34,7 +34,7 @@ HEAD = (
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     daemon = Daemon(tmp_path)
-    daemon.start()
+    daemon.start(anew=True)  # its memory is measured
     yield daemon
     daemon.kill()
     shutil.rmtree(daemon.data_dir)  # half a gigabyte

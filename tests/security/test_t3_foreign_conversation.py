@@ -7,6 +7,7 @@ suggested, and in another team nobody learns that there is anything to be like.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from tests.security.town import INFO, KITA, Town, town_in
 
 PETRA = "petra@citizen.example"
 EVE = "eve@evil.example"
+_NUMBERS = re.compile(r"[0-9a-f]{64}|datetime=\"[^\"]*\"|title=\"[^\"]*\"|[0-9]+")
 KEY = "<first-letter@citizen.example>"
 SECRET = "pflegekind7"
 
@@ -79,6 +81,34 @@ def test_people_of_the_same_team_are_told_of_the_likeness(town: Town, victim: Vi
     message_id = town.mail(f"In-Reply-To: {KEY}", "Subject: Re: x", to=KITA, author=EVE)
     page = town.kira.get(f"/c/{town.conversation(message_id)}").text
     assert f'href="/c/{victim.reference}"' in page
+
+
+NAMES = {"reference": "Subject: Zu {reference}", "mark": "Subject: Re: Unser Kind [{reference}]"}
+
+
+@pytest.mark.parametrize("way", list(NAMES))
+def test_a_reference_in_a_subject_is_told_to_who_may_see_both_and_to_nobody_else(
+    town: Town, victim: Victim, way: str
+) -> None:
+    made_up = "0000-0000" if victim.reference != "0000-0000" else "0000-0001"
+    pages = []
+    for author, reference in ((f"{way}1@evil.example", victim.reference), (f"{way}2@evil.example", made_up)):
+        field = NAMES[way].format(reference=reference)
+        here = town.conversation(town.mail(field, to=KITA, author=EVE))
+        assert (f'href="/c/{victim.reference}"' in town.kira.get(f"/c/{here}").text) is (reference != made_up)
+        there = town.mail(field, to=INFO, author=author)
+        own = town.conversation(there)
+        for page in (f"/search?q={reference}", f"/search?q=ref:{reference}"):
+            text = town.paul.get(page).text
+            assert f'href="/c/{reference}' not in text
+            assert 'class="notice"' not in text
+        text = town.paul.get(f"/c/{own}").text.partition('<main id="main"')[2]
+        assert SECRET not in text
+        # What differs is what its sender wrote, and how the letter itself is called.
+        for known in (reference, own, there, author):
+            text = text.replace(known, "")
+        pages.append(_NUMBERS.sub("", text))
+    assert pages[0] == pages[1]
 
 
 def test_people_of_another_team_learn_nothing(town: Town) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from ipaddress import ip_network
 
+from starlette.testclient import TestClient
+
+from maild.app.web_door import make_server
 from maild.policy.throttle import FREE_TRIES_ORIGIN, MAX_DELAY_S, Throttle, network_of
 from tests.web.office import PASSWORD, Office, sign_in, token_in
 
@@ -105,3 +109,25 @@ def test_over_http_the_eleventh_try_is_refused_with_a_time_and_the_account_still
     assert right.status_code == 429
     with office.client() as elsewhere:
         sign_in(elsewhere, "petra")
+
+
+def test_behind_a_proxy_each_address_answers_for_itself_and_nobody_else_says_whose_it_is(office: Office) -> None:
+    office.user("petra")
+    config = make_server(office.services, (ip_network("172.17.0.0/16"),)).config
+    config.load()
+
+    def tries(peer: str, *forwarded: str, password: str = "falsch") -> list[int]:
+        client = TestClient(config.loaded_app, base_url=office.services.settings.base_url, client=(peer, 50_000))
+        client.portal = office.loop
+        form = {"token": token_in(client.get("/login").text), "login": "petra", "password": password}
+        return [
+            client.post("/login", data=form, headers={"x-forwarded-for": said}, follow_redirects=False).status_code
+            for said in forwarded
+        ]
+
+    gateway, limit = "172.17.0.1", FREE_TRIES_ORIGIN
+    assert tries(gateway, *["203.0.113.9"] * limit) == [403] * limit
+    # What a client itself says stands before the proxy's word.
+    assert tries(gateway, "203.0.113.9", "198.51.100.1, 203.0.113.9") == [429, 429]
+    assert tries(gateway, "198.51.100.1", password=PASSWORD) == [303]
+    assert tries("192.0.2.7", *[f"10.0.0.{n}" for n in range(limit + 1)]) == [403] * limit + [429]

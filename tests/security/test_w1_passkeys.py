@@ -293,7 +293,8 @@ def test_it_is_still_you_by_ones_own_passkey_in_ones_own_session(office: Office)
         assert client.get("/sessions/passkeys").status_code == 200
 
 
-_BIG = Key({**rs256().cose, -1: b"\xff" * 1_024}, lambda _: b"")
+_RSA = dict(rs256().cose)
+_BIG = Key({**_RSA, -1: b"\xff" * 1_024}, lambda _: b"")
 _MADE: dict[str, dict[str, Any]] = {
     "another origin": _from(origin="https://evil.example"),
     "the words for showing one": _from(type="webauthn.get"),
@@ -317,7 +318,7 @@ def _shape(cose: dict[int, Any], credential: bytes = b"c" * 32) -> dict[str, Any
 _CURVE, _EDWARDS = dict(es256().cose), dict(eddsa().cose)
 _MADE |= {
     "an algorithm that is not asked for": _shape({**_CURVE, 3: -35}),
-    "an algorithm with SHA-1": _shape({**rs256().cose, 3: -65535}),
+    "an algorithm with SHA-1": _shape({**_RSA, 3: -65535}),
     "no algorithm": _shape({1: 2}),
     "a point that is not on the curve": _shape({**_CURVE, -3: b"\1" * 32}),
     "a curve that does not belong to it": _shape({**_CURVE, -1: 2}),
@@ -325,7 +326,7 @@ _MADE |= {
     "a short key of Edwards' curve": _shape({**_EDWARDS, -2: b"x" * 31}),
     "a short modulus": _shape(dict(rs256(1024).cose)),
     "a modulus that takes long": _shape(dict(_BIG.cose)),
-    "an exponent that proves nothing": _shape({**rs256().cose, -2: b"\1"}),
+    "an exponent that proves nothing": _shape({**_RSA, -2: b"\1"}),
     "another id than the browser says": _shape(_CURVE, b"d" * 32),
     "an id too long": _shape(_CURVE, b"d" * 1_024),
 }

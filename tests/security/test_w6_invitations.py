@@ -156,7 +156,15 @@ def test_a_link_leaves_the_second_factor_and_an_administrator_alone_can_say_that
         set_up_app(office, client)
     for maker, asked in (("petra", "yes"), ("chef", "")):
         with office.client(maker) as client, office.client() as thief:
+            page = client.get("/invitations").text
+            assert ("Ist auch das Gerät verloren, legt die Administration den Link an." in page) is (maker == "petra")
+            # What stays unless somebody says so is said, and is what happens when nothing is chosen.
+            chosen = (
+                '<input type="radio" name="forget" value="" checked> Passwort vergessen (bleibt: Authenticator-App)'
+            )
+            assert (chosen in page) is (maker == "chef")
             text = press(client, "/invitations", login="leser", forget=asked)[2]
+            assert "Bleibt, und danach wird nach dem neuen Passwort gefragt: Authenticator-App." in text
             found = re.search(r"/welcome/[\w-]{43}", text)
             assert found is not None
             status, _, text = press(thief, found[0], new=NEW, again=NEW)
@@ -167,8 +175,10 @@ def test_a_link_leaves_the_second_factor_and_an_administrator_alone_can_say_that
         password_step(own, "leser", NEW)
     with office.client("chef") as client, office.client() as own:
         text = press(client, "/invitations", login="leser", forget="yes")[2]
+        assert "Sobald er geöffnet wird, verschwindet: Authenticator-App, Codes auf Papier." in text
         found = re.search(r"/welcome/[\w-]{43}", text)
         assert found is not None
+        assert "Mit dem neuen Passwort gehen Ihre Authenticator-App" in own.get(found[0]).text
         assert press(own, found[0], new=NEW + "!", again=NEW + "!")[:2] == (303, "/")
 
 

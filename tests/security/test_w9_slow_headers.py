@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from ipaddress import ip_network
 
+import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -65,12 +67,12 @@ class Peer:
 
 
 @asynccontextmanager
-async def site() -> AsyncIterator[int]:
+async def site(protocol: type[Connection] = Hasty) -> AsyncIterator[int]:
     config = uvicorn.Config(page, lifespan="off", log_config=None, ws="none")
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Hasty(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -127,9 +129,14 @@ async def test_a_stranger_holds_only_a_share_of_the_connections() -> None:
             one.close()
 
 
-async def test_the_proxy_on_this_machine_has_no_share() -> None:
-    async with site() as port:
-        held = [await peer(port) for _ in range(Hasty.share * 2)]
+@pytest.mark.parametrize(
+    ("protocol", "source"),
+    [(Hasty, "127.0.0.1"), (Hasty.behind((ip_network("127.0.0.2/32"),)), "127.0.0.2")],
+    ids=["on this machine", "another that the settings name"],
+)
+async def test_the_proxy_has_no_share(protocol: type[Connection], source: str) -> None:
+    async with site(protocol) as port:
+        held = [await peer(port, source) for _ in range(Hasty.share * 2)]
         for one in held:
             one.say(_REQUEST)
             assert b"200 OK" in await one.answer()

@@ -30,6 +30,7 @@ from maild.archive.sessions import Lifetime
 from maild.archive.upgrade import upgrade
 from maild.confinement import Pool
 from maild.errors import Diagnostic
+from maild.intake.subject_references import SubjectReferences
 from maild.intake.submit import Submitter
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id, message_id_at
@@ -330,6 +331,7 @@ def office_in(folder: Path, *, base_url: str = "https://post.musterstadt.example
             hostname="mx.musterstadt.example",
             now_ms=clock,
             chance=lambda: secrets.randbits(21),
+            references=SubjectReferences(database=database, rules=lambda: book.current),
         ),
         readiness=lambda: tuple(ready),
         metrics=lambda: b"maild_up 1\n",

@@ -111,6 +111,7 @@ def test_a_leavers_conversations_go_over_from_a_page_without_letters_and_the_new
         assert reference in shown
         assert "Spielplatz" not in shown
         assert '<option value="jonas" selected>' in shown
+        assert 'name="last" id="h-last" min="2026-09-21" value="2026-09-21"' in shown  # nothing ends by a mere press
         assert petra.get(page).status_code == 403
         form = _form(shown, page)
         for fault in ({"last": "2020-01-01"}, {"to-kita": "bert"}):
@@ -118,6 +119,7 @@ def test_a_leavers_conversations_go_over_from_a_page_without_letters_and_the_new
         done = ada.post(page, data={**form, "last": "2026-09-30", "to-kita": "jonas"})
         assert "Alles ist übergeben." in follow(ada, done).text
         assert "nach dem 30.09.2026" in ada.get(page).text
+        assert 'value="2026-09-30"' in ada.get(page).text
         listed = jonas.get("/inbox/kita").text
         assert "Petra Maurer geht, und Sie führen diese Vorgänge weiter" in listed
         assert "Petra Maurer geht. Dieser Vorgang ist an die übergeben" in jonas.get(path).text

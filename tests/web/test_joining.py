@@ -55,6 +55,28 @@ def test_a_coordinator_merges_what_is_offered_and_takes_it_back(staffed: Office)
         assert "1 Brief" in petra.get(f"/c/{one}").text
 
 
+def test_a_conversation_that_a_subject_names_is_offered_and_joined_by_hand_alone(staffed: Office) -> None:
+    one = staffed.reference(staffed.mail(letter(key="1@x")))
+    other = staffed.mail(letter(f"Noch etwas zu {one.lower()}", sender=KARL, key="2@y"))
+    two = staffed.reference(other)
+    assert two != one
+    with staffed.client("petra") as petra:
+        page = petra.get(f"/c/{two}").text
+        assert "Im Betreff genannt" in page
+        assert f'<li><a href="/c/{one}">Frage zum Kitaplatz</a>' in page
+        assert "Im Betreff genannt" not in petra.get(f"/c/{one}").text
+        assert f'<button name="with" value="{one}"' in petra.get(f"/c/{two}/join").text
+        for typed in (one, f"[{one}]", one.lower().replace("-", ""), f"ref:{one}"):
+            assert (
+                f'<a href="/c/{one}">{one} · Frage zum Kitaplatz</a>' in petra.get("/search", params={"q": typed}).text
+            )
+        _say(petra, two, "merge", **{"with": one})
+        survivor = staffed.reference(other)
+        assert "Im Betreff genannt" not in petra.get(f"/c/{survivor}").text
+        for typed in (one, two):  # each goes on leading there
+            assert f'href="/c/{survivor}">{survivor} ·' in petra.get("/search", params={"q": typed}).text
+
+
 def test_a_merge_is_taken_back_later_on_its_page_by_who_did_it(staffed: Office) -> None:
     staffed.user("olga", (Role.COORDINATOR, "kita"))
     one = staffed.reference(staffed.mail(letter(key="1@x")))

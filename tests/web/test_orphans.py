@@ -50,6 +50,17 @@ def test_the_first_page_names_orphans_to_those_who_may_act_and_to_nobody_else(of
     assert "Neu (neu)" in alarm(office, "ada")  # beside an inbox, too
 
 
+def test_what_comes_to_a_closed_team_without_readers_is_said_to_wait(office: Office) -> None:
+    office.book.current = rules(RULES.replace("{name: Bauamt, office: Amt 63}", "{name: Personalrat, closed: true}"))
+    office.user("petra", *((Role.READER, team) for team in ("kita", "poststelle", "mitglieder")))
+    office.user("ada", (Role.ADMINISTRATOR, None))
+    said = alarm(office, "ada")
+    assert "kein Konto darf es; die Briefe warten, bis jemand bestimmt ist" in said
+    assert "Ihre Briefe kommen auch" not in said
+    assert "Dort eine Rolle vergeben" not in said
+    assert said.endswith("maild grant LOGIN bauamt manager")
+
+
 def test_a_fallback_without_readers_is_said_to_be_nobodys(office: Office) -> None:
     office.user("ada", (Role.ADMINISTRATOR, None))
     said = alarm(office, "ada")

@@ -51,7 +51,9 @@ def test_an_administrator_sees_everybody_and_a_manager_the_people_of_the_own_tea
         assert "Max Bauer" in own
         assert "Bauamt" not in own
         assert "Rita Rat" not in own
-        assert petra.get(f"/person/{_number(staffed, 'max')}").status_code == 200
+        link = '<a class="button" href="/absences?login=max#note-absence">'
+        assert link in petra.get(f"/person/{_number(staffed, 'max')}").text
+        assert link not in ada.get(f"/person/{_number(staffed, 'max')}").text  # of no team of his
         for nobody in (_number(staffed, "rita"), "999", "x"):
             assert petra.get(f"/person/{nobody}").status_code == 404
         assert max_.get("/people").status_code == 403
@@ -147,7 +149,12 @@ def test_taking_the_last_reader_from_a_team_asks_first(staffed: Office) -> None:
             asked = ada.post(path, data={"token": token, "number": number, **fields})
             assert asked.status_code == 409
             assert "Kita-Platzvergabe" in asked.text
+            assert "Post dafür ginge auch in den Posteingang für alles" in asked.text
+            assert "verschlossenes Team" not in asked.text
             assert _acts(staffed) == []
+        council = {"token": token, "number": _number(staffed, "rita"), "do": "close"}
+        asked = ada.post("/people/state", data=council)
+        assert "Post für ein verschlossenes Team würde dort warten, und niemand sähe sie." in asked.text
         assert _post(ada, "/people/state", number=number, do="close", sure="yes") == 303
         assert _acts(staffed) == [("ada", "disabled", "", "petra")]
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from babel.dates import format_timedelta
 
-from maild.web.times import full, moment, short, size, span, time_element
+from maild.web.times import ahead, full, moment, short, size, span, time_element
 
 NOW_MS = 1_790_000_000_000
 ZONE = ZoneInfo("Europe/Berlin")
@@ -52,3 +54,13 @@ def test_a_span_is_never_nothing() -> None:
     assert span(0, "de") == "1 Minute"
     assert span(-5, "en") == "1 minute"
     assert span(3 * DAY, "de") == "3 Tage"
+
+
+def test_spans_that_are_kept_are_said_as_those_that_are_not() -> None:
+    units = (1, 60, 3_600, 86_400, 7 * 86_400, 30 * 86_400, 365 * 86_400)
+    edges = {int(unit * n / 2) + off for unit in units for n in range(1, 130) for off in (-1, 0, 1)}
+    for seconds in sorted(edges):
+        length = timedelta(seconds=max(seconds, 60))
+        assert span(seconds * 1_000, "de") == format_timedelta(length, locale="de", threshold=1.0)
+        said = format_timedelta(length, add_direction=True, locale="en", threshold=1.0)
+        assert ahead(NOW_MS + seconds * 1_000, NOW_MS, "en") == said

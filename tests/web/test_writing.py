@@ -75,8 +75,83 @@ def test_an_answer_goes_to_who_wrote_under_the_address_it_came_to(kita: Office) 
     assert (sent.recipients, sent.senders) == ((PETRA,), ("kita.platzvergabe@musterstadt.example",))
     assert not re.search(rb"(?<!\r)\n|\r(?!\n)", sent.octets)
     assert "erledigt" in page
-    assert f"Wird in 15 Sekunden gesendet an {PETRA}." in page
+    assert re.search(
+        rf"Wird um \d\d:\d\d:\d\d Uhr gesendet an {PETRA}; bis dahin lässt sich der Brief zurücknehmen.", page
+    )
     assert kita.reference(sent.id) == kita.reference(number)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("team=kita&state=unanswered", "team=kita&state=unanswered"),  # the list that one came from
+        ("team=bauamt&state=closed", "team=kita&state=open"),  # one that is not theirs to see
+        ("", "team=kita&state=open"),
+    ],
+)
+def test_the_list_that_one_came_from_stays_beside_the_conversation_that_was_answered(
+    kita: Office, asked: str, kept: str
+) -> None:
+    number = kita.mail(letter())
+    with kita.client("petra") as client:
+        page = client.get(f"/c/{kita.reference(number)}?{asked}").text
+        link = re.search(r'data-key="r" href="([^"]+)"', page)
+        assert link is not None
+        form = Form.of(client.get(html.unescape(link[1])))
+        saved = form.press(client, "save", text="Ja.")
+        again = follow(client, saved)
+        assert f'<a href="/c/{kita.reference(number)}?{kept.replace("&", "&amp;")}">← Vorgang' in again.text
+        sent = Form.of(again).press(client, "send")
+        assert sent.headers["location"].startswith(f"/c/{kita.reference(number)}?{kept}#m-")
+    assert len(left(kita)) == 1
+
+
+def test_where_the_team_wants_it_subjects_end_with_the_reference_once_however_often_they_go_to_and_fro(
+    kita: Office,
+) -> None:
+    wanting = RULES.replace(
+        "    name: Kita-Platzvergabe\n", "    name: Kita-Platzvergabe\n    reference_in_subject: true\n"
+    )
+    assert wanting != RULES
+    kita.book.current = rules(wanting)
+    number = kita.mail(letter("Über den Kitaplatz [ABCD-1234]", key="frage@citizen.example"))
+    mark = f"[{(reference := kita.reference(number))}]"
+    with kita.client("petra") as client:
+        form = reply(kita, client, number)
+        assert form.fields["subject"] == "Re: Über den Kitaplatz [ABCD-1234]"
+        assert f"maild setzt {mark} an sein Ende" in _shown(form.page)
+        form.press(client, "send", text="Ja.")
+        (first,) = left(kita)
+        facts = facts_of(first.octets)
+        assert facts.subject == f"Re: Über den Kitaplatz [ABCD-1234] {mark}"
+        # The citizen answers; their mail program translates the prefix, and keeps the rest.
+        again = kita.mail(
+            letter(f"AW: {facts.subject}", key="zwei@citizen.example", parent=facts.message_key or ""), age_s=-60
+        )
+        assert kita.reference(again) == reference
+        form = reply(kita, client, again)
+        assert form.fields["subject"] == "Re: Über den Kitaplatz [ABCD-1234]"
+        form.press(client, "send", text="Gern.")
+        assert facts_of(left(kita)[-1].octets).subject == f"Re: Über den Kitaplatz [ABCD-1234] {mark}"
+        # To read it stands once beside the subject, and not again within it.
+        page = client.get(f"/c/{reference}").text
+        assert "<h1>Über den Kitaplatz [ABCD-1234]</h1>" in page
+        rows = client.get("/inbox/kita?state=waiting").text
+        assert "Über den Kitaplatz [ABCD-1234]</a>" in rows
+        assert mark not in rows
+        form = reply(kita, client, again, "forward")
+        assert form.fields["subject"] == "Fwd: AW: Re: Über den Kitaplatz [ABCD-1234]"
+        new = Form.of(client.get("/write?team=kita"))
+        assert "maild setzt das Zeichen des neuen Vorgangs an sein Ende" in new.page
+        new.press(client, "send", to="max@citizen.example", subject="Termin", text="Guten Tag")
+        sent = left(kita)[-1]
+        assert facts_of(sent.octets).subject == f"Termin [{kita.reference(sent.id)}]"
+        # A team that wants it no more takes it away again.
+        kita.book.current = rules(RULES)
+        form = reply(kita, client, again)
+        assert "an sein Ende" not in form.page
+        form.press(client, "send", text="Noch etwas.")
+        assert facts_of(left(kita)[-1].octets).subject == "Re: Über den Kitaplatz [ABCD-1234]"
 
 
 def test_an_answer_to_a_letter_without_a_message_id_joins_its_conversation(kita: Office) -> None:

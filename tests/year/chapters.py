@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 
+from tests.year.seated import Seated
 from tests.year.story import CENTRE, NAMES, NORTH, SOUTH, Year
 
 
@@ -23,6 +26,8 @@ def begin(year: Year) -> None:
         technik.grant(login, role, team)
         year.person(login).enter(link)
     year.tell("Five people get their accounts, by links that each opens once, and their roles.")
+    if year.screens is None:  # the year that goes by in the suite
+        year.town.cheapen_passwords()
     year.at(1, 5, 10)
     year.ordinary()
     year.look("the first letters", lists=False)
@@ -30,16 +35,16 @@ def begin(year: Year) -> None:
 
 def ordinary_days(year: Year) -> None:
     """January and February: letters are answered, assigned, noted upon, handed to a region and back, and waited for."""
-    anna, bernd, clara, dirk, eva = (year.person(each) for each in ("anna", "bernd", "clara", "dirk", "eva"))
+    anna, bernd, dirk, eva = (year.person(each) for each in ("anna", "bernd", "dirk", "eva"))
     year.at(1, 6)
     member = [year.post.letter(year.town.clock.now, "mitglieder", member="frau.petersen", subject="Ortsverein Kiel")]
     year.comes("letters", member)
     reference = anna.find(CENTRE, "Ortsverein Kiel")
-    bernd.hand(reference, CENTRE, NORTH, "Kiel gehört zur Region Nord.")
-    clara.hand(reference, NORTH, CENTRE, "Die Mitgliedschaft ist noch bei der Zentrale geführt.")
+    year.seated("bernd").hand(reference, CENTRE, NORTH, "Kiel gehört zur Region Nord.")
+    year.seated("clara").hand(reference, NORTH, CENTRE, "Die Mitgliedschaft ist noch bei der Zentrale geführt.")
     bernd.hand(reference, CENTRE, NORTH, "Umgemeldet; bitte dort antworten.")
     year.tell("The centre assigns a conversation to a region, gets it back with a reason, and assigns it again.")
-    clara.assign(reference, NORTH, "dirk")
+    year.seated("clara").assign(reference, NORTH, "dirk")
     dirk.note(reference, "Ich frage den Ortsverein.", mention="clara")
     dirk.answer(reference, "der Ortsverein trifft sich am ersten Montag.", after="waiting")
     year.town.wait_sent()
@@ -85,20 +90,20 @@ def illness(year: Year) -> None:
     waited = "SELECT count(*) FROM entries WHERE team = 'zentrale.sued' AND state = 'open' AND priority = 2"
     year.town.wait_for(waited, "what waited until February is open again")
     year.at(2, 8, 8)
-    clara.mark_absent("dirk", deputy="clara")
+    year.seated("clara").mark_absent("dirk", deputy="clara")
     year.tell("Dirk is ill on Monday morning; Clara notes it, and stands in.")
     year.ordinary()
     answered = next(each for each in year.town.next_hop.taken if each.recipient == "frau.petersen@post.example")
     year.comes("letters", [year.post.reply(year.town.clock.now, answered, "eilt: die Versammlung ist morgen!")])
     year.look("the first is ill", lists=False)
     year.at(2, 10, 8)
-    bernd.mark_absent("clara", deputy="dirk")
+    year.seated("bernd").mark_absent("clara", deputy="dirk")
     year.tell("Clara is ill as well, and names Dirk, who is ill: the circle ends with the team.")
     year.look("the deputy is ill, too")
     free = {row.reference: row for row in bernd.listing(NORTH, "unassigned")}
     urgent = bernd.find(NORTH, "Ortsverein Kiel", "unassigned")
     assert urgent in free
-    bernd.answer(urgent, "die Versammlung ist um 19 Uhr.")
+    year.seated("bernd").answer(urgent, "die Versammlung ist um 19 Uhr.")
     year.at(2, 22, 8)
     dirk.come_back("all-back")
     year.tell("Dirk is back, reads what happened meanwhile, and takes his conversations back.")
@@ -121,7 +126,8 @@ def dunning(year: Year) -> None:
     returns = list(year.post.dunning_returns(now, scale.returned))
     year.comes("dunning letters", letters[: len(letters) // 2])
     year.comes("dunning returns", returns)
-    year.comes("dunning letters", letters[len(letters) // 2 :])
+    year.comes("dunning letters", letters[len(letters) // 2 : -1])
+    _comes_by_itself(year, letters[-1])
     year.tell(f"The dunning run: {scale.dunning} letters and {scale.returned} returns.")
     register = bernd.open("/returned.csv?team=zentrale").text
     bernd.did("exported", about="returned.csv")
@@ -139,9 +145,10 @@ def dunning(year: Year) -> None:
     year.look("the dunning peak", lists=False)
     year.at(3, 15, 9)
     for helper in (anna, bernd):
-        for _ in range(max(1, scale.dunning // 300)):
+        for number in range(max(1, scale.dunning // 300)):
             rows = [row for row in next(iter(helper.pages(CENTRE, "unassigned"))).rows if "Mahnung" in row.subject]
-            helper.select(CENTRE, "unassigned", rows[:40], "state", do="closed")
+            who = helper if number else year.seated(helper.login)
+            who.select(CENTRE, "unassigned", rows[:40], "state", do="closed")
     rows = next(iter(eva.pages(CENTRE, "unassigned"))).rows
     eva.select(CENTRE, "unassigned", rows[: max(3, scale.dunning // 100)][:50], "assigned", do="take")
     year.tell("Whoever has paid meanwhile is closed in bulk; Eva takes some for the next days.")
@@ -151,6 +158,20 @@ def dunning(year: Year) -> None:
     assert gone.path == f"/inbox/{CENTRE}"
     year.tell("On 1 April Eva's loan is over: the centre's inbox is not there for her any more.")
     year.look("the helper's right has ended")
+
+
+def _comes_by_itself(year: Year, letter: tuple[str, str, bytes]) -> None:
+    """Let one letter come while somebody has the list before their eyes."""
+    bernd = year.seated("bernd")
+    if year.screens is None:
+        year.comes("dunning letters", [letter])
+        return
+    assert isinstance(bernd, Seated)
+    bernd.watch(CENTRE)
+    before_s = time.monotonic()
+    year.comes("dunning letters", [letter])
+    waited_s = bernd.sees(f"Mahnung, Mitgliedsnummer {10_000 + year.scale.dunning - 1}", before_s)
+    year.tell(f"The last of them comes up on Bernd's open list by itself, {waited_s:.1f} s after it was handed in.")
 
 
 def election(year: Year) -> None:
@@ -164,12 +185,10 @@ def election(year: Year) -> None:
     falk.open(f"/inbox/{SOUTH}", expect=404)
     year.ordinary()
     year.at(5, 10, 9)
-    page = falk.open("/")
-    assert page.path == "/welcome", page.url
-    falk.press(page, "/welcome")
+    year.seated("falk").begin()
     found = falk.listing(SOUTH, "unassigned")
     falk.take(found[0].reference, SOUTH)
-    falk.answer(found[0].reference, "ich bin neu gewählt und kümmere mich darum.")
+    year.seated("falk").answer(found[0].reference, "ich bin neu gewählt und kümmere mich darum.")
     year.tell("Falk is newly elected: his link opens at once, the inbox on the day, with the whole story.")
     year.look("the newly elected is there", lists=False)
 
@@ -185,11 +204,7 @@ def retirement(year: Year) -> None:
     held = year.store().held_by("dirk")
     assert held, "who retires has something to hand over"
     year.town.maild("handover", "dirk", expect=1)
-    year.town.maild("handover", "dirk", "--to", "clara", "--until", "2027-06-30", "--yes")
-    year.operator("left", "dirk")
-    for reference in held:
-        year.operator("assigned", reference=reference)
-        year.operator("noted", reference=reference)
+    _hand_all_over(year, held)
     page = clara.open(f"/inbox/{NORTH}")
     assert "Dirk Dahl" in page.text
     clara.press(page, "/handovers")
@@ -201,8 +216,23 @@ def retirement(year: Year) -> None:
         "SELECT count(*) FROM users WHERE login = 'dirk' AND disabled_ms IS NOT NULL", "the account closes"
     )
     assert dirk.is_turned_away()
-    year.tell("Dirk retires: `maild handover` gives what he holds to Clara; on 1 July the account is closed.")
+    year.tell("Dirk retires: what he holds goes to Clara in one act; on 1 July the account is closed.")
     year.look("the retired one has gone")
+
+
+def _hand_all_over(year: Year, held: Sequence[str]) -> None:
+    """On the page where there is a browser, else on the command line; recorded alike."""
+    last, technik = date(2027, 6, 30), year.seated("technik")
+    if isinstance(technik, Seated):
+        technik.hand_all_over(NAMES["dirk"], {NORTH: "clara"}, last)
+        did = technik.did
+    else:
+        year.town.maild("handover", "dirk", "--to", "clara", "--until", last.isoformat(), "--yes")
+        did = year.person("operator").did
+    did("left", about="dirk")
+    for reference in held:
+        did("assigned", reference)
+        did("noted", reference)
 
 
 def summer(year: Year) -> None:
@@ -218,7 +248,7 @@ def summer(year: Year) -> None:
     year.ordinary()
     year.look("holidays", lists=False)
     for row in falk.listing(SOUTH, "mine")[:2]:
-        falk.answer(row.reference, "ich vertrete Frau Ernst.")
+        year.seated("falk").answer(row.reference, "ich vertrete Frau Ernst.")
     year.at(8, 9, 9)
     page = eva.open("/")
     assert page.path == "/absences/return", page.url

@@ -60,8 +60,7 @@ class Person:
         """Open a page; sign in where it is asked for."""
         answer = self.client.get(path)
         if answer.headers.get("location", "").startswith("/login"):
-            self._sign_in(self._follow(answer))
-            answer = self.client.get(path)
+            return self._sign_in(self._follow(answer), expect)
         return self._follow(answer, expect)
 
     def _follow(self, answer: httpx2.Response, expect: int = 200) -> Page:
@@ -73,12 +72,13 @@ class Person:
         assert answer.status_code == expect, (self.login, page.url, answer.status_code, page.said)
         return page
 
-    def _sign_in(self, page: Page) -> None:
-        form = page.form("/login", {"login": self.login, "password": PASSWORD})
-        names = {"login": self.login, "password": PASSWORD, "next": "/sessions"}
-        found = self.send(page, form, names)
-        assert found.path == "/sessions", (self.login, found.url, found.said)
+    def _sign_in(self, page: Page, expect: int) -> Page:
+        """Sign in; returns the page that was asked for, to which that leads."""
+        names = {"login": self.login, "password": PASSWORD}
+        found = self.send(page, page.form("/login", names), names, expect=expect)
+        assert found.path != "/login", (self.login, found.url, found.said)
         self.did("signed-in", about=self.login)
+        return found
 
     def is_turned_away(self) -> bool:
         """Try to sign in; tell whether it is refused."""
@@ -125,7 +125,7 @@ class Person:
     def answer(self, reference: str, text: str, *, after: str = "closed", also: Fields | None = None) -> None:
         """Read a conversation and answer its newest letter."""
         page = self.open(f"/c/{reference}")
-        page = self.open(page.link(rf"/c/{reference}/reply\?to=\w+$"))
+        page = self.open(page.link(rf"/c/{reference}/reply\?to=(?!.*kind=)"))
         form = page.form(urlsplit(page.url).path, {"text": "", "do": "send"})
         known = {name: "1" for name in form.known if name.startswith("ok:")}
         found = self.send(page, form, {"text": text, "after": after, "do": "send", **known, **(also or {})})
@@ -217,6 +217,12 @@ class Person:
         self.did("account", about=login)
         self.did("credential", about=login)  # the link
         return found[0]
+
+    def begin(self) -> None:
+        """Come in for the first time, and go on to the inbox."""
+        page = self.open("/")
+        assert page.path == "/welcome", page.url
+        self.press(page, "/welcome")
 
     def grant(self, login: str, role: str, team: str, first: date | None = None, last: date | None = None) -> None:
         page = self.open("/people")

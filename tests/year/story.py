@@ -15,6 +15,7 @@ from tests.year.clock import ZONE
 from tests.year.letters import Post
 from tests.year.oracle import Store
 from tests.year.person import Did, Ledger, Person
+from tests.year.seated import Screens, Seated
 from tests.year.town import Town
 
 CENTRE, NORTH, SOUTH = "zentrale", "zentrale.nord", "zentrale.sued"
@@ -63,6 +64,8 @@ class Year:
     told: list[tuple[date, str]] = field(default_factory=list)
     received: dict[str, int] = field(default_factory=dict)
     say: Callable[[str], None] = print
+    screens: Screens | None = None  # None: everything by forms, without a browser
+    sitting: dict[str, Seated] = field(default_factory=dict)
 
     def at(self, month: int, day: int, hour: int = 9, minute: int = 0, year: int = 2027) -> datetime:
         """Make it that time."""
@@ -79,6 +82,14 @@ class Year:
         if login not in self.people:
             self.people[login] = Person(self.town, self.ledger, login, NAMES.get(login, login))
         return self.people[login]
+
+    def seated(self, login: str) -> Person:
+        """Return a person before a real browser, where there is one."""
+        if self.screens is None:
+            return self.person(login)
+        if login not in self.sitting:
+            self.sitting[login] = Seated(self.town, self.ledger, login, NAMES.get(login, login), self.screens)
+        return self.sitting[login]
 
     def operator(self, act: str, about: str = "", reference: str = "") -> None:
         """Write down what the command line was asked to do."""
@@ -132,17 +143,17 @@ class Year:
         return tuple(unlisted)
 
 
-def run(directory: Path, scale: Scale, say: Callable[[str], None] = print) -> Year:
+def run(directory: Path, scale: Scale, say: Callable[[str], None] = print, screens: Screens | None = None) -> Year:
     """Let the year go by; the daemon is ended at its end, and the store is left as it is."""
     from tests.year import chapters
 
     town = Town(directory, datetime(2027, 1, 4, 7, 30, tzinfo=ZONE))
     try:
         town.start()
-        year = Year(town=town, scale=scale, say=say)
+        year = Year(town=town, scale=scale, say=say, screens=screens)
         for chapter in chapters.ALL:
             chapter(year)
-        for person in year.people.values():
+        for person in (*year.people.values(), *year.sitting.values()):
             person.client.close()
         town.stop()
     finally:

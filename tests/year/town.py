@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from maild.archive.passwords import Cost, hash_password
 from tests.crash.harness import free_port
 from tests.year.clock import MovedClock
 
@@ -231,6 +232,15 @@ class Town:
         finally:
             connection.close()
         return int(found)
+
+    def cheapen_passwords(self) -> None:
+        """Have signing in cost next to nothing from now on: a third of a short year is spent on proving passwords."""
+        cheap = hash_password(PASSWORD, Cost(memory_kib=64, iterations=1))
+        connection = sqlite3.connect(self.database, timeout=PATIENCE_S, isolation_level=None)
+        try:
+            connection.execute("UPDATE users SET password = ? WHERE password IS NOT NULL", (cheap,))
+        finally:
+            connection.close()
 
     def failures(self) -> list[str]:
         """Return what the daemon complained of; that nobody could read anything ended with the first role."""

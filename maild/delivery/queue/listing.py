@@ -10,9 +10,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, func, literal_column, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    bindparam,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
 from maild.archive.allowed import allowed_of, missing
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import duties
 from maild.archive.schema_outgoing import attempts, deliveries, outgoing
 from maild.delivery.deliveries import ENDED_BADLY, OPEN
@@ -57,7 +70,7 @@ class RecordedAttempt:
     reply: str
 
 
-def _seen(visible: Visible) -> ColumnElement[bool]:
+def _seen(visible: Visible | Sight) -> ColumnElement[bool]:
     if visible.everything:
         return true()
     ours = exists().where(
@@ -107,8 +120,12 @@ def _in_states(states: Iterable[str]) -> ColumnElement[bool]:
 
 def failed_letters(connection: Connection, *, visible: Visible) -> int:
     """Return of how many messages a delivery has failed, and nobody has settled it."""
-    counted = select(func.count(deliveries.c.message_id.distinct())).where(_in_states(ENDED_BADLY), _seen(visible))
-    return int(connection.scalar(counted) or 0)
+    return int(_FAILED.scalar(connection, visible) or 0)
+
+
+_FAILED = Question(
+    lambda sight: select(func.count(deliveries.c.message_id.distinct())).where(_in_states(ENDED_BADLY), _seen(sight))
+)
 
 
 def deliveries_of(
@@ -116,14 +133,17 @@ def deliveries_of(
 ) -> dict[int, tuple[RecordedDelivery, ...]]:
     """Return the deliveries of messages, in any state; none of a message: no key."""
     found: dict[int, tuple[RecordedDelivery, ...]] = {}
-    rows = connection.execute(
-        select(deliveries)
-        .where(deliveries.c.message_id.in_(list(message_ids)), _seen(visible))
-        .order_by(deliveries.c.id)
-    )
-    for row in rows.mappings():
-        found[row["message_id"]] = (*found.get(row["message_id"], ()), _recorded(row))
+    for row in _OF.rows(connection, visible, messages=tuple(message_ids)):
+        found[row.message_id] = (*found.get(row.message_id, ()), _recorded(row._asdict()))
     return found
+
+
+def _of(sight: Sight) -> Select[Any]:
+    asked = deliveries.c.message_id.in_(bindparam("messages", expanding=True))
+    return select(deliveries).where(asked, _seen(sight)).order_by(deliveries.c.id)
+
+
+_OF = Question(_of)
 
 
 def delivery(connection: Connection, *, visible: Visible, delivery_id: int) -> RecordedDelivery:
@@ -155,7 +175,7 @@ def delivery_counts(connection: Connection, *, visible: Visible, states: Iterabl
     return {state: int(count) for state, count in found}
 
 
-def _recorded(row: RowMapping) -> RecordedDelivery:
+def _recorded(row: RowMapping | dict[str, Any]) -> RecordedDelivery:
     names: Any = ("id", "message_id", "kind", "recipient", "reverse_path", "next_hop", "state", "attempts", "made_ms",
                   "due_ms", "expires_ms", "outcome", "ended_ms", "ended_by")  # fmt: skip
     return RecordedDelivery(

@@ -116,7 +116,10 @@ def enqueue(connection: Connection, new: Sequence[NewDelivery]) -> None:
 
 
 def begin(connection: Connection, arguments: list[Start]) -> list[bool]:
-    """Record attempts; False, and nothing recorded, where one of the deliveries is no longer the worker's."""
+    """Record attempts; False, and nothing recorded, where one of the deliveries is no longer the worker's.
+
+    An attempt may begin again, on another connection, as long as nothing of it was sent: it stays one.
+    """
     ids = [delivery.id for start in arguments for delivery in start.deliveries]
     found = {row[0]: (row[1], row[2]) for row in _LEASES.rows(connection, ids)}
     begun, tries = [], []
@@ -124,10 +127,22 @@ def begin(connection: Connection, arguments: list[Start]) -> list[bool]:
         ours = all(found.get(each.id, (None, 0))[0] == each.lease_ms for each in start.deliveries)
         begun.append(ours)
         if ours:
-            tries += [_try(start, each.id, found[each.id][1] + 1) for each in start.deliveries]
+            new = [each for each in start.deliveries if found[each.id][1] == each.attempts]
+            tries += [_try(start, each.id, each.attempts + 1) for each in new]
+            for each in start.deliveries:
+                if each not in new:
+                    _begin_again(connection, start, each)
     _TRY.run(connection, tries)
     _COUNT.run(connection, [{"b_id": each["delivery_id"], "b_attempts": each["number"]} for each in tries])
     return begun
+
+
+def _begin_again(connection: Connection, start: Start, each: Delivery) -> None:
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.delivery_id == each.id, attempts.c.number == each.attempts + 1)
+        .values(started_ms=start.at_ms, host=start.host, tls=start.tls)
+    )
 
 
 def _try(start: Start, delivery_id: int, number: int) -> Values:

@@ -149,7 +149,8 @@ if (wishing && "Notification" in window && isSecureContext) {
 function listen() {
   if (!document.querySelector("[data-live]")) return;
   const here = document.querySelector("[data-conversation]")?.dataset.conversation;
-  const source = new EventSource(here ? `/events?c=${encodeURIComponent(here)}` : "/events");
+  const made = document.querySelector("[data-made]")?.dataset.made ?? "";
+  const source = new EventSource(`/events?made=${made}` + (here ? `&c=${encodeURIComponent(here)}` : ""));
   source.addEventListener("inbox", changed);
   source.addEventListener("end", () => source.close());
   let lost = false;

@@ -4,7 +4,8 @@ const octets = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceA
 const text = (buffer) =>
   btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const OLD_MS = 240_000; // a challenge lasts five minutes
-const began = performance.now();
+let began = performance.now();
+let offered = null; // what the browser lists beside the login; it asks for one thing at a time
 
 function withOctets(options) {
   const listed = (all) => (all ?? []).map((each) => ({ ...each, id: octets(each.id) }));
@@ -35,11 +36,13 @@ async function renewed(box) {
   for (const old of document.querySelectorAll("input[name=token]")) {
     old.value = page.querySelector("input[name=token]").value;
   }
+  began = performance.now();
 }
 
 async function show(box) {
   const makes = box.ask.hasAttribute("data-makes");
   if (makes && !box.form.reportValidity()) return;
+  offered?.abort();
   box.button.disabled = true;
   box.sorry.hidden = true;
   try {
@@ -51,6 +54,23 @@ async function show(box) {
     box.sorry.hidden = false;
     box.button.disabled = false;
     box.button.focus();
+  }
+}
+
+// Where the browser can, passkeys stand in the list that it opens at the login: chosen there, no button is needed.
+async function offer(box) {
+  offered = new AbortController();
+  const { signal } = offered;
+  const old = setTimeout(() => offered.abort(), OLD_MS - (performance.now() - began));
+  try {
+    const publicKey = withOctets(JSON.parse(box.ask.dataset.passkey));
+    box.answer.value = said(await navigator.credentials.get({ publicKey, mediation: "conditional", signal }));
+    box.form.submit();
+  } catch {
+    // Nobody chose one, or it was shown by the button. What became too old is asked for anew when somebody is there.
+    if (signal.aborted && !box.button.disabled) addEventListener("pointerdown", () => renewed(box).then(() => offer(box)), { once: true });
+  } finally {
+    clearTimeout(old);
   }
 }
 
@@ -68,5 +88,8 @@ if (window.PublicKeyCredential && window.isSecureContext) {
     ask.hidden = false;
     box.button.addEventListener("click", () => show(box));
     for (const without of box.form.querySelectorAll("[data-without]")) without.hidden = true;
+    if (document.querySelector("[autocomplete~=webauthn]")) {
+      PublicKeyCredential.isConditionalMediationAvailable?.().then((can) => can && offer(box));
+    }
   }
 }

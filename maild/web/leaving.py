@@ -21,6 +21,7 @@ from maild.web.language import catalogue
 from maild.web.people import inboxes_managed, last_day, person_seen
 from maild.web.people_words import ROLES
 from maild.web.shell import shell_of, team_name
+from maild.web.times import moment
 from maild.web.visit import Visit
 
 
@@ -81,7 +82,7 @@ async def _show(visit: Visit, person: Person, fault: str = "") -> Response:
     rules, scope = visit.services.rulebook.current, None if visit.may(Permission.PEOPLE) else inboxes_managed(visit)
     found = await visit.read(holdings, person.user.login, rules, visit.now_ms, scope)
     return visit.page(
-        "handover.html",
+        "leaving.html",
         status=400 if fault else 200,
         shell=await shell_of(visit),
         person=person.user,
@@ -105,7 +106,13 @@ async def _show(visit: Visit, person: Person, fault: str = "") -> Response:
         own=person.user.id == visit.person.user_id,
         fault=fault,
         today=visit.today.isoformat(),
+        last=visit.form.get("last", "") if fault else _last_day(visit, found.leaves_ms),
     )
+
+
+def _last_day(visit: Visit, leaves_ms: int | None) -> str:
+    """Return the day that the form begins with: the one that was settled, else today; nothing ends by a mere press."""
+    return (visit.today if leaves_ms is None else moment(leaves_ms - 1, visit.zone).date()).isoformat()
 
 
 async def handed_to(visit: Visit) -> list[tuple[Handover, list[tuple[str, str]]]]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from maild.archive import queries
 from maild.archive.accounts import open_grants
-from maild.archive.handing import Handed, Handing, ToAndFro, Way, also_in, hand, to_and_fro, ways_of
+from maild.archive.between_teams import Handed, Handing, ToAndFro, Way, also_in, hand, to_and_fro, ways_of
 from maild.archive.readers import unread_inboxes
 from maild.errors import AddressError, ForbiddenError, NotFoundError
 from maild.mail.address import parse_path
@@ -105,7 +105,7 @@ async def _form(
     below = [team for team in over if team_of(entry.team) in rules.ancestors(team)]
     query = visit.request.query_params if visit.request.method == "GET" else visit.form
     return visit.page(
-        "handing.html",
+        "between_teams.html",
         status=200 if not troubled else 400,
         shell=await shell_of(visit),
         conversation=talk,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select, update
 
+from maild.archive.between_teams import Handed, Handing, also_in, hand, to_and_fro, ways_of
 from maild.archive.commit import accept
 from maild.archive.database import Database
 from maild.archive.filing import Filed, file
-from maild.archive.handing import Handed, Handing, also_in, hand, to_and_fro, ways_of
 from maild.archive.notes import notes_of
 from maild.archive.queries import Conversation, Entry, conversation
 from maild.archive.schema import conversations, entries, filings

@@ -13,13 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, or_, select, text, update
 
 from maild.archive.allowed import allowed, allowed_filing
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
 from maild.archive.handling import entry_row
 from maild.archive.notes import NewNote, add_notes
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, entries, filings, summaries, tags
 from maild.archive.schema_inbox import handed
 from maild.archive.ways import end_of, forwards, open_ways
@@ -249,19 +250,26 @@ def _audit(connection: Connection, handing: Handing, giver: str, target: str) ->
 
 def also_in(connection: Connection, *, visible: Visible, conversation_id: int) -> frozenset[str]:
     """Return the other teams that have a letter of a conversation which a visible team has, too."""
+    found = _ALSO_IN.scalars(connection, visible, conversation=conversation_id)
+    # Security: that something lies in a confidential inbox is itself confidential.
+    return frozenset(team for team in found if not is_confidential(team))
+
+
+def _elsewhere(sight: Sight) -> Select[Any]:
     other = filings.alias("other")
-    found = connection.scalars(
+    return (
         select(other.c.team)
         .join_from(filings, other, other.c.message_id == filings.c.message_id)
         .where(
-            filings.c.conversation_id == conversation_id,
-            allowed_filing(visible),
-            ~allowed(other.c.team, visible, other.c.conversation_id),
+            filings.c.conversation_id == bindparam("conversation"),
+            allowed_filing(sight),
+            ~allowed(other.c.team, sight, other.c.conversation_id),
         )
         .distinct()
     )
-    # Security: that something lies in a confidential inbox is itself confidential.
-    return frozenset(team for team in found if not is_confidential(team))
+
+
+_ALSO_IN = Question(_elsewhere)
 
 
 def lent(connection: Connection, *, conversation_id: int, inboxes: frozenset[str]) -> dict[str, str]:
@@ -272,14 +280,7 @@ def lent(connection: Connection, *, conversation_id: int, inboxes: frozenset[str
 
 def ways_of(connection: Connection, *, visible: Visible, conversation_id: int) -> tuple[Way, ...]:
     """Return where a conversation went from visible teams and came from to them, oldest first."""
-    rows = connection.execute(
-        select(handed)
-        .where(
-            handed.c.conversation_id == conversation_id,
-            or_(*(allowed(team, visible, handed.c.conversation_id) for team in (handed.c.from_team, handed.c.to_team))),
-        )
-        .order_by(handed.c.id)
-    )
+    rows = _WAYS.rows(connection, visible, conversation=conversation_id)
     return tuple(
         Way(
             from_team=row.from_team, to_team=row.to_team, way=row.way, at_ms=row.at_ms, is_open=row.ended_ms is None
@@ -288,27 +289,18 @@ def ways_of(connection: Connection, *, visible: Visible, conversation_id: int) -
     )  # fmt: skip
 
 
+def _ways(sight: Sight) -> Select[Any]:
+    either = (allowed(team, sight, handed.c.conversation_id) for team in (handed.c.from_team, handed.c.to_team))
+    asked = handed.c.conversation_id == bindparam("conversation")
+    return select(handed).where(asked, or_(*either)).order_by(handed.c.id)
+
+
+_WAYS = Question(_ways)
+
+
 def to_and_fro(connection: Connection, *, teams: frozenset[str]) -> tuple[ToAndFro, ...]:
     """Return what went to and fro too often between teams, of which one is among these, and is still open somewhere."""
-    often = (
-        select(handed.c.conversation_id)
-        .group_by(handed.c.conversation_id)
-        .having(func.count() > text(str(OFTEN)))
-    )  # fmt: skip
-    times = select(func.count()).where(handed.c.conversation_id == conversations.c.id).scalar_subquery().label("times")
-    # From the few that went often to their entries: joined, each open entry of a long inbox would be looked up.
-    rows = connection.execute(
-        select(conversations.c.id, conversations.c.reference, times, func.max(entries.c.newest_id).label("n"))
-        .join_from(conversations, entries, entries.c.conversation_id == conversations.c.id)
-        .where(
-            entries.c.conversation_id.in_(often),
-            entries.c.team.in_(sorted(teams)),
-            _is_open_somewhere(),
-        )
-        .group_by(conversations.c.id, conversations.c.reference)
-        .order_by(times.desc(), conversations.c.id)
-        .limit(_MOST_ALARMS)
-    ).all()
+    rows = _TO_AND_FRO.rows(connection, teams=teams)
     return tuple(
         ToAndFro(
             reference=row.reference,
@@ -318,6 +310,31 @@ def to_and_fro(connection: Connection, *, teams: frozenset[str]) -> tuple[ToAndF
         )
         for row in rows
     )
+
+
+def _often() -> Select[Any]:
+    often = (
+        select(handed.c.conversation_id)
+        .group_by(handed.c.conversation_id)
+        .having(func.count() > text(str(OFTEN)))
+    )  # fmt: skip
+    times = select(func.count()).where(handed.c.conversation_id == conversations.c.id).scalar_subquery().label("times")
+    # From the few that went often to their entries: joined, each open entry of a long inbox would be looked up.
+    return (
+        select(conversations.c.id, conversations.c.reference, times, func.max(entries.c.newest_id).label("n"))
+        .join_from(conversations, entries, entries.c.conversation_id == conversations.c.id)
+        .where(
+            entries.c.conversation_id.in_(often),
+            entries.c.team.in_(bindparam("teams", expanding=True)),
+            _is_open_somewhere(),
+        )
+        .group_by(conversations.c.id, conversations.c.reference)
+        .order_by(times.desc(), conversations.c.id)
+        .limit(_MOST_ALARMS)
+    )
+
+
+_TO_AND_FRO = Question(_often)
 
 
 def _is_open_somewhere() -> Any:
