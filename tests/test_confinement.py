@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from maild.confinement import Bounds, ConfinementError, Pool, Streamed, StreamError, Worker, child
+from maild.confinement.worker import _NURSERY
 from maild.mail.facts import Automatic, Mailbox
 
 ROOT = Path(__file__).parent.parent
@@ -303,17 +304,23 @@ class TestPool:
         assert (found, hanging.done()) == ([1, 2, 3, 4, 5], False)
         assert await hanging == "wall"
 
-    async def test_who_gives_up_waiting_for_a_worker_to_start_does_not_end_it(self) -> None:
-        pool = Pool(1, bounds=QUICK)
-        (worker,) = pool._free
-        for _ in range(3):
-            waiting = asyncio.create_task(pool.run("tests.confined:add", 1, 1))
-            await asyncio.sleep(0)  # it has the worker, which needs far longer to start
-            waiting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await waiting
+    async def test_who_gives_up_waiting_for_a_worker_to_start_does_not_end_it(self, worker: Worker) -> None:
+        worker.call("tests.confined:pid")  # there is a process that workers are copies of
+        assert _NURSERY._process
+        os.kill(_NURSERY._process.pid, signal.SIGSTOP)  # so no worker starts while they wait
+        try:
+            pool = Pool(1, bounds=QUICK)
+            (late,) = pool._free
+            for _ in range(3):
+                waiting = asyncio.create_task(pool.run("tests.confined:add", 1, 1))
+                await asyncio.sleep(0)
+                waiting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await waiting
+        finally:
+            os.kill(_NURSERY._process.pid, signal.SIGCONT)
         assert await pool.run("tests.confined:add", 1, 1) == 2
-        assert [free.pid for free in pool._free] == [worker.pid]
+        assert list(pool._free) == [late]
         await pool.close()
 
     async def test_bulk_never_takes_the_last_free_worker(self, pool: Pool) -> None:
