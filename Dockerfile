@@ -16,7 +16,7 @@ COPY requirements/run.txt requirements/run.txt
 RUN pip install --require-hashes -r requirements/run.txt
 COPY pyproject.toml README.md LICENSE rules.example.yaml ./
 COPY maild maild
-RUN pip install --no-deps . && python -m compileall -q "$(python -c 'import maild; print(maild.__path__[0])')"
+RUN pip install --no-deps --no-build-isolation . && python -m compileall -q "$(python -c 'import maild; print(maild.__path__[0])')"
 
 USER maild
 WORKDIR /var/lib/maild

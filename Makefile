@@ -10,7 +10,7 @@ BIN := .venv/bin
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv)
-UV_LOCK := uv pip compile pyproject.toml --extra postgresql --universal --python-version 3.11 \
+UV_LOCK := uv pip compile pyproject.toml --extra postgresql --group build --universal --python-version 3.11 \
 	--generate-hashes --no-annotate -q --custom-compile-command "make lock"
 
 # Tests of one file stay in one process: they share what is dear to start. Three for two cores: they wait, a sixth of the
@@ -36,12 +36,12 @@ endif
 
 .venv/run.stamp: requirements/run.txt pyproject.toml | .venv/bin/python
 	$(INSTALL) --require-hashes -r requirements/run.txt
-	$(INSTALL) --no-deps -e .
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements/dev.txt pyproject.toml | .venv/bin/python
 	$(INSTALL) --require-hashes -r requirements/dev.txt
-	$(INSTALL) --no-deps -e .
+	$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@ .venv/run.stamp
 
 .PHONY: install
