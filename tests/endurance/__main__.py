@@ -29,6 +29,7 @@ from tests.footprint import family
 LETTERS_S = 5
 SLOW = 500
 SLOW_EVERY_S = 10.0
+LOOKS = 12  # a minute, at the memory: a worker that was just killed has none
 CUT_WITHIN_S = 900.0 + 3 * SLOW_EVERY_S  # a session without a letter, as those see it who look now and then
 MOST_S = 2.0
 MOST_GROWTH = 1.0  # MB an hour
@@ -51,15 +52,15 @@ class Seen:
     worst_s: list[float] = field(default_factory=list)  # the 95th of each minute
     longest_s: float = 0.0  # that a slow peer was borne
     cut: int = 0
-    memory: list[tuple[float, float]] = field(default_factory=list)  # hours, MB
+    memory: list[tuple[float, float]] = field(default_factory=list)  # hours, MB: the median of each minute
     descriptors: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
-def memory_mb(pid: int) -> float:
-    """Return the memory of all processes that is no file's."""
+def memory_mb(processes: list[int]) -> float:
+    """Return the memory of processes that is no file's."""
     total = 0
-    for process in family(pid):
+    for process in processes:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{process}/status").read_text().splitlines():
                 if line.startswith("RssAnon:"):
@@ -155,15 +156,20 @@ async def watch(pid: int, seen: Seen, ledger: Ledger, until_s: float, chance: ra
     """Say once a minute how it is, and kill a worker."""
     begun = time.monotonic()
     while time.monotonic() < until_s:
-        await asyncio.sleep(min(60.0, max(0.0, until_s - time.monotonic())))
+        looks = []
+        for _ in range(LOOKS):
+            await asyncio.sleep(min(60.0 / LOOKS, max(0.0, until_s - time.monotonic())))
+            looks.append((memory_mb(family(pid)), memory_mb([pid])))
         now_s = time.monotonic() - begun
-        seen.memory.append((now_s / 3600, memory_mb(pid)))
+        whole, alone = (statistics.median(values) for values in zip(*looks, strict=True))
+        seen.memory.append((now_s / 3600, whole))
         seen.descriptors.append(len(os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208 - a count
         seen.worst_s.append(p95(seen.letters_s))
         print(
             f"{now_s / 60:5.1f} min  {ledger.acknowledged.total():6} letters, p95 {p95(seen.letters_s):.3f} s  "
             f"pages p95 {p95(seen.pages_s):.3f} s  slow: {seen.cut} cut, longest {seen.longest_s:.0f} s  "
-            f"{seen.memory[-1][1]:6.1f} MB  {seen.descriptors[-1]} descriptors  {len(seen.wrong)} wrong",
+            f"{whole:6.1f} MB, {alone:.1f} of the daemon itself  {seen.descriptors[-1]} descriptors  "
+            f"{len(seen.wrong)} wrong",
             flush=True,
         )
         seen.letters_s, seen.pages_s = [], []
@@ -188,8 +194,8 @@ async def endure(daemon: Daemon, minutes: float, seen: Seen, ledger: Ledger) -> 
 
 
 def growth(memory: list[tuple[float, float]]) -> float:
-    """Return by how many MB an hour the memory grows, after the first third, in which it warms up."""
-    steady = memory[len(memory) // 3 :]
+    """Return by how many MB an hour the memory grows in the second half; in the first it warms up."""
+    steady = memory[len(memory) // 2 :]
     if len(steady) < 2:
         return 0.0
     return statistics.linear_regression([at for at, _ in steady], [mb for _, mb in steady]).slope
