@@ -3,7 +3,8 @@
 Five letters a second, of which one in a hundred is cut off on its way; 500 peers that send an octet in ten seconds, and
 come again when they are cut; pages that are asked for; each minute a worker that is killed. Prints a line a minute, and
 fails by lost mail, a wrong reply, a peer that was borne for more than 15 minutes, letters of others that took more than
-two seconds (the 95th of 100); in an hour and more, too, by memory that grows by more than 1 MB an hour, or descriptors.
+two seconds (the 95th of 100); in an hour and more, too, by memory of the daemon that grows by more than 1 MB an hour in
+the second half, or descriptors.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class Seen:
     worst_s: list[float] = field(default_factory=list)  # the 95th of each minute
     longest_s: float = 0.0  # that a slow peer was borne
     cut: int = 0
-    memory: list[tuple[float, float]] = field(default_factory=list)  # hours, MB: the median of each minute
+    memory: list[tuple[float, float]] = field(default_factory=list)  # hours, MB of the daemon: workers live short here
     descriptors: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -162,7 +163,7 @@ async def watch(pid: int, seen: Seen, ledger: Ledger, until_s: float, chance: ra
             looks.append((memory_mb(family(pid)), memory_mb([pid])))
         now_s = time.monotonic() - begun
         whole, alone = (statistics.median(values) for values in zip(*looks, strict=True))
-        seen.memory.append((now_s / 3600, whole))
+        seen.memory.append((now_s / 3600, alone))
         seen.descriptors.append(len(os.listdir(f"/proc/{pid}/fd")))  # noqa: PTH208 - a count
         seen.worst_s.append(p95(seen.letters_s))
         print(
