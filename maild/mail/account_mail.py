@@ -81,11 +81,16 @@ _LINK_WORDS = re.compile(
 # Codes of other kinds: of what was bought or booked, of a meeting.
 _OTHER_CODES = re.compile(
     r"gutschein|rabatt|discount|voucher|coupon|promo|booking|buchung|reservation|reservierung|flight|itinerary|"
-    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|videokonferenz|webinar|kundennummer",
+    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|videokonferenz|webinar|"
+    r"kundennummer",
     re.IGNORECASE,
 )
-_WEAK = re.compile(r"confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account", re.IGNORECASE)
-_DIGITS = re.compile(r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.I)
+_WEAK = re.compile(
+    r"confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account", re.IGNORECASE
+)
+_DIGITS = re.compile(
+    r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.IGNORECASE
+)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MIXED = re.compile(r"(?<![\w./:=@-])(?=[A-Z0-9-]{0,9}[0-9])[A-Z0-9]{2,5}(?:-?[A-Z0-9]{2,5})(?![\w/:=@-]|\.\w)")
 _HYPHENED = re.compile(r"(?<![\w-])[A-Z0-9]{3,5}-[A-Z0-9]{3,5}(?![\w-])")
@@ -107,7 +112,9 @@ _ALIKE = str.maketrans(
     "аеорсухіјѕԁһԛԝпвкмтАВЕКМНОРСТХІЈЅαοριντκυΑΒΕΗΙΚΜΝΟΡΤΧΖ",
     "aeopcyxijsdhqwnbkmtABEKMHOPCTXIJSaopivtkuABEHIKMNOPTXZ",
 )
-_UNSEEN = re.compile("[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
 
 
 def is_account_mail(
@@ -212,8 +219,10 @@ def _has_link(head: str, body: str, fields: Collection[str], *, strict: bool) ->
     if any(-_NEAR <= link.start() - at <= 3 * _NEAR for at in words for link in telling):
         return True
     # A link that is counted leads elsewhere: only of a short mail is it clear what it is for.
-    return not bulk and len(_without_links(body)) < _SHORT and any(
-        0 <= link.start() - at <= 2 * _NEAR for at in words for link in links
+    return (
+        not bulk
+        and len(_without_links(body)) < _SHORT
+        and any(0 <= link.start() - at <= 2 * _NEAR for at in words for link in links)
     )
 
 

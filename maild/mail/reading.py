@@ -66,7 +66,7 @@ def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False
         date_ms=parse_date(head.raw("date")), message_key=key,
         references=references_of(head.raw("references"), head.raw("in-reply-to"), key),
         automatic=marked, report=report, auto_submitted=auto_submitted, list_id=list_id,
-        account_mail=_is_account_mail(content, head, letter, marked, senders, body, null_path=null_path),
+        account_mail=_is_account_mail(content, head, letter, marked, body=body, null_path=null_path),
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
         text=body, excerpt=excerpt_of(body), fields=message.fields, size_bytes=len(content),
         source_only=over or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
@@ -93,7 +93,7 @@ def facts_for_rules(content: bytes, limits: Limits = LIMITS, *, null_path: bool 
         subject=head.value("subject"), senders=senders,
         references=references_of(head.raw("references"), head.raw("in-reply-to"), _first_key(head.raw("message-id"))),
         automatic=marked, auto_submitted=auto_submitted, list_id=list_id,
-        account_mail=_is_account_mail(content, head, letter, marked, senders, body, null_path=null_path),
+        account_mail=_is_account_mail(content, head, letter, marked, body=body, null_path=null_path),
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
         text=body, fields=message.fields, size_bytes=len(content),
         source_only=message.source_only or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
@@ -181,8 +181,9 @@ def _text_of(content: bytes, letter: Letter) -> tuple[str, frozenset[str]]:
     return "\n\n".join(pieces)[:_LONGEST_TEXT], frozenset(names)
 
 
-def _is_account_mail(content: bytes, head: _Head, letter: Letter, automatic: Automatic, senders: tuple[Mailbox, ...],
-                     body: str, *, null_path: bool) -> bool:  # fmt: skip
+def _is_account_mail(
+    content: bytes, head: _Head, letter: Letter, automatic: Automatic, *, body: str, null_path: bool
+) -> bool:
     if automatic is Automatic.REPORT:
         return False  # it is about a letter of ours
 
@@ -190,9 +191,11 @@ def _is_account_mail(content: bytes, head: _Head, letter: Letter, automatic: Aut
         parts = [part for section in letter.sections for part in section.html]
         return "\n".join([text(content, part, _ACCOUNT_HTML) for part in parts[:_ACCOUNT_PARTS]])
 
+    senders = head.mailboxes("from")
     return is_account_mail(
         subject=head.value("subject"), sender=senders[0].mail if senders else "", fields=head.by_key,
-        automatic=null_path or automatic is Automatic.AUTOMATIC, on_list=automatic is Automatic.LIST, text=body, html=html,
+        automatic=null_path or automatic is Automatic.AUTOMATIC, on_list=automatic is Automatic.LIST,
+        text=body, html=html,
     )  # fmt: skip
 
 

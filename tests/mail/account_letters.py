@@ -40,26 +40,30 @@ class Sample(NamedTuple):
         if self.kind == "html":
             return ["Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text]
         return [
-            'Content-Type: multipart/alternative; boundary="b"', "", "--b", "Content-Type: text/plain; charset=utf-8", "",
+            'Content-Type: multipart/alternative; boundary="b"', "", "--b",
+           "Content-Type: text/plain; charset=utf-8", "",
             "Bitte öffnen Sie diese Nachricht in einem Programm, das HTML zeigt.", "--b",
             "Content-Type: text/html; charset=utf-8", "Content-Transfer-Encoding: 8bit", "", text, "--b--",
         ]  # fmt: skip
 
 
 _URL = "https://dienst.example"
+_WIDE = "".join(chr(ord(c) + 0xFEE0) if c > " " else c for c in "Your security code: 481207\n")
 _TOKEN = "9f8a7c6b5d4e3f2a1b0c9d8e7f6a5b4c"
 
 ARE = (
     Sample("slack-code", "Slack <no-reply@slack.example>", "Slack confirmation code: ABC-D1F",
-           "Confirm your email address\nHere is your confirmation code. Enter it in your open browser window.\n\nABC-D1F\n"),
+           "Confirm your email address\nHere is your confirmation code. Enter it in your browser.\n\nABC-D1F\n"),
     Sample("bestaetigungscode", "Dienst <noreply@dienst.example>", "Ihr Bestätigungscode",
            "Guten Tag,\n\nIhr Bestätigungscode lautet:\n\n482913\n\nEr gilt 10 Minuten.\n", "qp"),
     Sample("einmalcode", "Portal <keine-antwort@portal.example>", "Anmeldung am Portal",
            "Ihr Einmalcode für die Anmeldung: 771 204\nGeben Sie ihn niemandem weiter.\n"),
     Sample("code-lautet", "Konto <konto@laden.example>", "Anmeldung", "Ihr Code lautet 55413.\n"),
-    Sample("tan", "Bank <service@bank.example>", "Ihre TAN", "Ihre TAN lautet 204981. Nur für diesen Vorgang.\n", "plain",
+    Sample("tan", "Bank <service@bank.example>", "Ihre TAN", "Ihre TAN lautet 204981. Nur für diesen Vorgang.\n",
+           "plain",
            ("Auto-Submitted: auto-generated",)),
-    Sample("subject-code", "Chat <chat@chat.example>", "Your code is 123456", "Use it to sign in. It expires soon.\n", "plain",
+    Sample("subject-code", "Chat <chat@chat.example>", "Your code is 123456",
+           "Use it to sign in. It expires soon.\n", "plain",
            ("Auto-Submitted: auto-generated",)),
     Sample("otp", "Cloud <notifications@cloud.example>", "Sign in to Cloud", "Your one-time code is 83 41 07\n"),
     Sample("google-like", "Google <no-reply@accounts.suche.example>", "Verification code",
@@ -71,8 +75,8 @@ ARE = (
     Sample("reset-de", "Laden <noreply@laden.example>", "Passwort zurücksetzen",
            f"Hallo,\nklicken Sie auf den Link, um ein neues Passwort zu vergeben:\n{_URL}/neu?t={_TOKEN}\n", "qp"),
     Sample("reset-html", "Laden <noreply@laden.example>", "Zugang",
-           f'<html><head><style>p{{color:red}}</style></head><body><p>Sie haben Ihr Passwort vergessen?</p><table><tr><td>'
-           f'<a style="x" href="{_URL}/reset?key={_TOKEN}">Neues Passwort vergeben</a></td></tr></table></body></html>', "html"),
+           f'<html><head><style>p{{}}</style></head><body><p>Sie haben Ihr Passwort vergessen?</p><table><tr><td>'
+           f'<a style="x" href="{_URL}/reset?key={_TOKEN}">Neues Passwort vergeben</a></td></tr></table>', "html"),
     Sample("magic-html", "Design <hello@mail.design.example>", "Your sign-in link",
            f'<p>Tap to sign in.</p><p><a href="{_URL}/magic/{_TOKEN}">Sign in</a></p>', "base64",
            ("Feedback-ID: 1:2:3",)),
@@ -85,17 +89,18 @@ ARE = (
            f"Accept the invitation and finish your registration:\n{_URL}/invite/{_TOKEN}\n"),
     Sample("einladung", "Cloud <einladung@cloud.example>", "Sie wurden zum Projekt Rathaus eingeladen",
            f"Einladung annehmen: {_URL}/einladung?code={_TOKEN}\n"),
-    Sample("homoglyphs", "X <noreply@x.example>", "Vеrify yоur аccount",
-           f"Your vеrificаtion cоde: 90\u200b4\u200b117\n"),
+    Sample("homoglyphs", "X <noreply@x.example>", "V\u0435rify y\u043eur \u0430ccount",
+           "Your v\u0435rific\u0430tion c\u043ede: 90\u200b4\u200b117\n"),
     Sample("null-path", "Ticket <helpdesk@hersteller.example>", "Activate your account",
            f"Activate your account: {_URL}/activate/{_TOKEN}\n", "plain", ("Precedence: bulk",)),
     Sample("certificate", "CA <validation@ca.example>", "Domain control validation for musterstadt.example",
            f"Approve this certificate request:\n{_URL}/approve?code={_TOKEN}\n"),
     Sample("list-confirm", "liste-request@liste.example", "E-Mail-Adresse bestätigen: Liste Rathaus",
-           f"Bestätigen Sie Ihre Anmeldung:\n{_URL}/confirm/liste/{_TOKEN}\n", "plain", ("List-Id: <liste.liste.example>",)),
+           f"Bestätigen Sie Ihre Anmeldung:\n{_URL}/confirm/liste/{_TOKEN}\n", "plain",
+           ("List-Id: <liste.liste.example>",)),
     Sample("person-name", "Anna von Startup <anna@startup.example>", "Verify your email",
            f"Welcome aboard!\n{_URL}/verify-email?token={_TOKEN}\n"),
-    Sample("fullwidth", "X <noreply@x.example>", "Code", "Ｙｏｕｒ ｓｅｃｕｒｉｔｙ ｃｏｄｅ： ４８１２０７\n"),
+    Sample("fullwidth", "X <noreply@x.example>", "Code", _WIDE),
     Sample("aktivierungs-id", "Portal <portal@steuer.example>", "Ihre Registrierung",
            "Ihre Aktivierungs-ID: 48120733\nSchließen Sie damit die Registrierung ab.\n", "qp"),
     Sample("alnum", "Spiel <accounts@spiel.example>", "Login", "Your login code: 7KQ4M\n"),
@@ -130,7 +135,8 @@ ARE_NOT = (
            f"Thank you. Order number 482913, total 1299.00 EUR.\nTrack it: {_URL}/track?id={_TOKEN}\n", "html"),
     Sample("flight", "Air <noreply@air.example>", "Booking confirmation",
            "Your booking. Confirmation code: X7K2P9\nFlight 482 on 2026-06-01.\n"),
-    Sample("parcel", "Paket <noreply@paket.example>", "Ihre Sendung kommt", "Abholcode 4829, Sendung 00340434161094042557.\n"),
+    Sample("parcel", "Paket <noreply@paket.example>", "Ihre Sendung kommt",
+           "Abholcode 4829, Sendung 00340434161094042557.\n"),
     Sample("out-of-office", "Kollegin <kollegin@kreis.example>", "Abwesend: Ihre Anfrage",
            "Ich bin bis 30.06.2026 nicht im Haus. Telefon 0800 1234567.\n", "plain", ("Auto-Submitted: auto-replied",)),
     Sample("out-of-office-en", "Colleague <c@firm.example>", "Automatic reply: Reset your password",
@@ -139,7 +145,8 @@ ARE_NOT = (
            f"Meeting-ID: 482 913 772\nKenncode: 918273\n{_URL}/j/48291377?pwd={_TOKEN}\n"),
     Sample("invoice", "Rechnung <rechnung@energie.example>", "Ihre Rechnung 2026-4829",
            "Ihr Vertragskonto 4829137722. Betrag 120,00 EUR. Bitte überweisen Sie bis 30.06.2026.\n"),
-    Sample("monitoring", "Monitor <root@server.example>", "cron: backup finished", "483920 files, 4829137 kB, exit code 0\n"),
+    Sample("monitoring", "Monitor <root@server.example>", "cron: backup finished",
+           "483920 files, 4829137 kB, exit code 0\n"),
     Sample("form", "Formular <noreply@musterstadt.example>", "Kontaktformular: Kita",
            "Name: Petra\nTelefon: 0123 456789\nNachricht: Mein Konto im Kitaportal ist gesperrt.\n"),
     Sample("ticket", "Support <support@hersteller.example>", "[Ticket 482913] Frage zur Lizenz",
