@@ -16,12 +16,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 
 from maild.mail.plain import html_to_text
 
-_MOST_TEXT = 20_000  # characters: what is to be clicked or typed stands above
-_MOST_HTML = 100_000
+_MOST_TEXT = 8_000  # characters: what is to be clicked or typed stands above
+_MOST_HTML = 60_000
+_NO_TEXT = 300  # characters: no more than that there is HTML
 _MOST_WORDS = 40  # places that are looked at
+_WORDS_REACH = 90  # characters of which the words are looked for around a stem: they are no longer
 _MOST_LINKS = 100
 _SHORT = 3_000
 _NEAR = 160  # from the words to their code, in either direction
@@ -48,6 +51,13 @@ _PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "x-origi
 _ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|fwd?|wg)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _PERSON = re.compile(r"\b(?:ich|mir|mich|meine?[nmrs]?|i|i'm|i've|my|me)\b", re.IGNORECASE)
 
+# Every match of the words below has one of these: where none is, nothing dear is asked. All in small letters.
+_CODE_STEMS = ("code", "pin", "tan", "otp", "passw", "kennwort", "schlüssel", "schluessel", "kennzahl", "key", "-id")
+_LINK_STEMS = (
+    "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt", "abschlie",
+    "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery", "registration", "sign",
+    "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate", "zertifikat",
+)  # fmt: skip
 _CODE_WORDS = re.compile(
     r"(?:best(?:ä|ae)tigungs|verifi(?:zierungs|kations)|sicherheits|einmal|aktivierungs|freischalt(?:ungs)?|"
     r"authentifizierungs|anmelde|login|registrierungs|pr(?:ü|ue)f|zwei-?faktor-?|2fa-?)"
@@ -57,7 +67,6 @@ _CODE_WORDS = re.compile(
     r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?! ?(?:ja|dem))"
     r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur) (?:sign|log|verif|confirm|anmeld|best)"
     r"|\b(?:confirmation code|kennzahl|dcv (?:code|token))\b",
-    re.IGNORECASE,
 )
 _LINK_WORDS = re.compile(
     r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|w(?:ä|ae)hlen|reset|forgot)"
@@ -76,7 +85,6 @@ _LINK_WORDS = re.compile(
     r"|(?:zu|in)\b[^\n]{0,60}\beingeladen"
     r"|domain(?: control)? validation|validation of (?:the|your) domain|(?:approve|order)[^\n]{0,30} certificate|"
     r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)",
-    re.IGNORECASE,
 )
 # Codes of other kinds: of what was bought or booked, of a meeting.
 _OTHER_CODES = re.compile(
@@ -94,7 +102,7 @@ _DIGITS = re.compile(
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _MIXED = re.compile(r"(?<![\w./:=@-])(?=[A-Z0-9-]{0,9}[0-9])[A-Z0-9]{2,5}(?:-?[A-Z0-9]{2,5})(?![\w/:=@-]|\.\w)")
 _HYPHENED = re.compile(r"(?<![\w-])[A-Z0-9]{3,5}-[A-Z0-9]{3,5}(?![\w-])")
-_LINK = re.compile(r"https?://[^\s<>\"'\])}]{4,1000}", re.IGNORECASE)
+_LINK = re.compile(r"https?://[^\s<>\"'\])}]{4,1000}")
 _TOKEN = re.compile(
     r"[?&#;][\w.-]{0,40}(?:token|key|code|hash|ticket|otp|sig|secret|confirm|verif|t|k|h|c|id|upn|data|q|p)"
     r"=[\w.~%+/=-]{8,}"
@@ -148,16 +156,19 @@ def is_account_mail(
         return False
     # Whoever has a name of their own says it in the subject, or is a person.
     strict = on_list or not machine
-    if strict and not _names(head):
+    if strict and not _names(_small(head)):
         return False
-    found = _hands_over(head, text, fields, strict=strict, machine=machine)
-    if not found and (source := html()[:_MOST_HTML]):
-        found = _hands_over(head, html_to_text(_HREF.sub(r" \1 ", source)), fields, strict=strict, machine=machine)
-    return found
-
-
-def _names(head: str) -> bool:
-    return _CODE_WORDS.search(head) is not None or _LINK_WORDS.search(head) is not None
+    body = _plain(text[:_MOST_TEXT])
+    if not machine and _PERSON.search(body):
+        return False  # somebody writes about it
+    bulk = strict or "list-unsubscribe" in fields
+    if _hands_over(head, body, strict=strict, bulk=bulk):
+        return True
+    # What the HTML has besides are links; and all of the words, where the text only says that there is HTML.
+    if len(body) > _NO_TEXT and not _names(_small(f"{head}\n{body}")):
+        return False
+    source = _HREF.sub(r" \1 ", html()[:_MOST_HTML])
+    return bool(source) and _hands_over(head, _plain(html_to_text(source)[:_MOST_TEXT]), strict=strict, bulk=bulk)
 
 
 def _plain(text: str) -> str:
@@ -167,73 +178,96 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", _UNSEEN.sub("", text).translate(_ALIKE))
 
 
-def _hands_over(head: str, text: str, fields: Collection[str], *, strict: bool, machine: bool) -> bool:
-    body = _plain(text[:_MOST_TEXT])
-    if not machine and _PERSON.search(body):
-        return False  # somebody writes about it
-    return _has_code(head, body, strict=strict) or _has_link(head, body, fields, strict=strict)
+def _small(text: str) -> str:
+    """Return text in small letters, each where it was."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join([c.lower() if len(c.lower()) == 1 else c for c in text])
 
 
-def _has_code(head: str, body: str, *, strict: bool) -> bool:
-    """Tell whether a code stands beside the words for one; `strict`: the subject must have the words."""
+def _names(small: str) -> bool:
+    return bool(_found(_CODE_WORDS, _CODE_STEMS, small) or _found(_LINK_WORDS, _LINK_STEMS, small))
+
+
+def _found(words: re.Pattern[str], stems: tuple[str, ...], small: str) -> list[re.Match[str]]:
+    """Return where words stand, at most a few."""
+    found: list[re.Match[str]] = []
+    for start, end in _around(stems, small):
+        for each in words.finditer(small, start, end):
+            found.append(each)
+            if len(found) == _MOST_WORDS:
+                return found
+    return found
+
+
+def _around(stems: tuple[str, ...], small: str) -> Iterable[tuple[int, int]]:
+    """Yield the stretches of a text in which a stem stands, in order and apart from each other."""
+    spots: list[int] = []
+    for stem in stems:
+        at = small.find(stem)
+        while at >= 0:
+            spots.append(at)
+            at = small.find(stem, at + len(stem))
+    spots.sort()
+    start = end = -1
+    for at in spots:
+        if at - _WORDS_REACH > end:
+            if end > 0:
+                yield start, end
+            start = max(at - _WORDS_REACH, 0)
+        end = at + _WORDS_REACH
+    if end > 0:
+        yield start, end
+
+
+def _hands_over(head: str, body: str, *, strict: bool, bulk: bool) -> bool:
     whole = f"{head}\n{body}"
-    if strict and not _CODE_WORDS.search(head):
+    small = _small(whole)
+    titled = small[: len(head)]
+    return _has_code(whole, small, titled, strict=strict) or _has_link(small, titled, strict=strict, bulk=bulk)
+
+
+def _has_code(whole: str, small: str, head: str, *, strict: bool) -> bool:
+    """Tell whether a code stands beside the words for one; `strict`: the subject must have the words."""
+    if strict and not _found(_CODE_WORDS, _CODE_STEMS, head):
         return False
     other = _OTHER_CODES.search(head) is not None
-    for found in _first(_CODE_WORDS.finditer(whole)):
-        around = whole[max(found.start() - _NEAR, 0) : found.end() + _NEAR]
-        if (other or _OTHER_CODES.search(around)) and _WEAK.search(found[0]):
+    for found in _found(_CODE_WORDS, _CODE_STEMS, small):
+        near = max(found.start() - _NEAR, 0), found.end() + _NEAR
+        if _WEAK.search(found[0]) and (other or _OTHER_CODES.search(small, *near)):
             continue
-        after = whole[found.end() : found.end() + _NEAR]
+        after = whole[found.end() : near[1]]
         before = whole[max(found.start() - _NEAR // 2, 0) : found.start()]
-        # In a subject the text goes on with other things: what stands there is a code without more words.
-        if _code_in(_without_links(after)) or _code_in(_without_links(before)):
+        if _code_in(after) or _code_in(before):
             return True
     return False
 
 
-def _without_links(text: str) -> str:
-    return _LINK.sub(" ", text)
-
-
 def _code_in(text: str) -> bool:
+    text = _LINK.sub(" ", text)
     digits = (found[0].replace(" ", "").replace("-", "") for found in _DIGITS.finditer(text))
     if any(not (len(code) == 4 and _YEAR.fullmatch(code)) for code in digits):
         return True
     return _MIXED.search(text) is not None or _HYPHENED.search(text) is not None
 
 
-def _has_link(head: str, body: str, fields: Collection[str], *, strict: bool) -> bool:
+def _has_link(small: str, head: str, *, strict: bool, bulk: bool) -> bool:
     """Tell whether a link that no other mail has stands beside words that say what it is for."""
-    links = [found for found in _first(_LINK.finditer(body), _MOST_LINKS) if _TOKEN.search(found[0])]
+    links = [found for found in islice(_LINK.finditer(small), _MOST_LINKS) if _TOKEN.search(found[0])]
     if not links:
         return False
     telling = [found for found in links if _ACCOUNT_URL.search(found[0])]
-    titled = _LINK_WORDS.search(head) is not None or _CODE_WORDS.search(head) is not None
-    bulk = "list-unsubscribe" in fields or strict
-    if titled and (telling or not bulk):
+    if (telling or not bulk) and _names(head):
         return True
     if strict:
         return False
-    words = [found.start() for found in _first(_LINK_WORDS.finditer(body)) if not _within(found.start(), links)]
+    words = [found.start() for found in _found(_LINK_WORDS, _LINK_STEMS, small) if not _within(found.start(), links)]
     if any(-_NEAR <= link.start() - at <= 3 * _NEAR for at in words for link in telling):
         return True
     # A link that is counted leads elsewhere: only of a short mail is it clear what it is for.
-    return (
-        not bulk
-        and len(_without_links(body)) < _SHORT
-        and any(0 <= link.start() - at <= 2 * _NEAR for at in words for link in links)
-    )
+    if bulk or len(_LINK.sub("", small)) > _SHORT:
+        return False
+    return any(0 <= link.start() - at <= 2 * _NEAR for at in words for link in links)
 
 
 def _within(at: int, links: Iterable[re.Match[str]]) -> bool:
     return any(link.start() <= at < link.end() for link in links)
-
-
-def _first(found: Iterable[re.Match[str]], most: int = _MOST_WORDS) -> list[re.Match[str]]:
-    kept: list[re.Match[str]] = []
-    for each in found:
-        kept.append(each)
-        if len(kept) == most:
-            break
-    return kept

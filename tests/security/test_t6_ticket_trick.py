@@ -251,7 +251,7 @@ TAKEN = {
     "an entry": "  webmaster: {team: web}\n",
     "in one domain": "  admin@musterstadt.example: {team: web}\n",
     "in capitals": "  HostMaster: {team: web}\n",
-    "in fullwidth letters": "  ａｄｍｉｎ: {team: web}\n",
+    "in fullwidth letters": "  \uff41\uff44\uff4d\uff49\uff4e: {team: web}\n",
     "an alias": "  web: {team: web, aliases: [redaktion, Administrator]}\n",
     "postmaster": "  postmaster: {team: web}\n",
     "abuse": "  abuse@musterstadt.example: {team: web}\n",
