@@ -33,7 +33,10 @@ _Targets = tuple[list[str], list[str]]  # back to, over to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What is to be said at an entry of where the conversation went. Names of teams, as people know them."""
+    """What is to be said at an entry of where the conversation went. Names of teams, as people know them.
+
+    `led`: only the team's leads see it because of what it looks like; `opened_ms`: since when the team does, too.
+    """
 
     came: tuple[tuple[str, int], ...] = ()
     gone: tuple[tuple[str, int], ...] = ()
@@ -42,6 +45,7 @@ class Story:
     may_fetch: bool = False
     led: bool = False
     may_open: bool = False
+    opened_ms: int | None = None
 
 
 async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Opened]) -> dict[str, Story]:
@@ -74,13 +78,17 @@ def _story(visit: Visit, entry: queries.Entry, ways: tuple[Way, ...], also: tupl
     team = entry.team
     gone = tuple((team_name(visit, team_of(w.to_team)), w.at_ms) for w in ways if w.from_team == team and w.is_open)
     came = tuple((team_name(visit, team_of(w.from_team)), w.at_ms) for w in ways if w.to_team == team and w.is_open)
+    opened_ms = next(
+        (w.at_ms for w in ways if w.is_open and (w.from_team, w.to_team) == (confidential(team), team)), None
+    )
     may_assign = visit.may(Permission.ASSIGN, team)
     # Security: what lies among confidential things there is that team's to give back.
     held_back = any(is_confidential(w.to_team) for w in ways if w.from_team == team and w.is_open)
     returns = visit.may_with(Permission.RESPOND, entry) and bool(came)
     return Story(
-        came=came,
+        came=() if opened_ms is not None else came,
         gone=gone,
+        opened_ms=opened_ms,
         also=also,
         may_hand=not gone and (may_assign or returns),
         led=is_led and not gone,

@@ -6,7 +6,11 @@ lead is there, the team sees it; the addresses that prove who owns a domain are 
 
 from __future__ import annotations
 
+import json
+import pickle
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from textwrap import indent
 
 import pytest
 from httpx2 import Response
@@ -20,7 +24,15 @@ from maild.mail.reading import facts_of
 from maild.policy.digests import DAILY
 from maild.policy.roles import Role
 from maild.policy.visible import OPERATOR
+from maild.router.comparing import Asked, Compared, Versions, compare_batch
+from maild.rules.engine import route
+from maild.rules.explain import render_route
 from maild.rules.loader import load
+from maild.rules.making_tests import write_test
+from maild.rules.model import Letter
+from maild.rules.recorded_places import placements, recorded_routes
+from maild.rules.trace_form import trace_json
+from maild.rules.untouched import untouched
 from tests.intake.copying import Exchange
 from tests.intake.digesting import HOUR_MS, Newsroom
 from tests.mail.account_letters import ARE, Sample
@@ -31,6 +43,7 @@ from tests.web.office import RULES, Office, own_token, rules, shown_id
 CODE, SERVICE = "482913", "noreply@dienst.example"
 CANARY = "kanarie6"
 INNER = confidential("kita")
+KITA, NOW = to("kita@musterstadt.example"), datetime(2026, 6, 1, 12, tzinfo=UTC)
 ASKING = (
     RULES.replace("title: Kita-Platzvergabe,", "title: Kita-Platzvergabe, acknowledge: eingang,")
     .replace(
@@ -186,6 +199,7 @@ def test_a_manager_opens_it_to_the_team_by_one_act(asking: Office) -> None:
     assert inboxes(asking, number) == {INNER, "kita"}
     with asking.client("petra") as client:
         assert CANARY in client.get("/inbox/kita").text
+        assert "Von der Leitung für das Team geöffnet" in client.get(path).text
     with asking.database.read() as connection:
         acts = set(connection.execute(select(audit.c.act, audit.c.team).where(audit.c.act == "confidential")).all())
     assert acts == {("confidential", INNER), ("confidential", "kita")}
@@ -242,6 +256,36 @@ def test_a_team_that_waits_for_such_mail_has_it_as_other_mail_and_it_is_not_answ
 def test_an_address_says_leads_where_its_team_says_team(asking: Office) -> None:
     asking.book.current = rules(TEAM_WANTS.replace("aliases: [kita]", "aliases: [kita], account_mail: leads"))
     assert inboxes(asking, asking.mail(code_mail(), sender=SERVICE)) == {INNER}
+
+
+@pytest.mark.parametrize("text", [TEAM_WANTS, ADDRESS_WANTS], ids=["team", "address"])
+def test_a_rehearsal_shows_whom_a_change_lets_see_it(text: str) -> None:
+    old, new = rules(ASKING), rules(text)
+    versions = Versions(old, new, untouched(old, new))
+    there = ("kita@musterstadt.example",)
+    asked = [Asked(n, 1_790_000_000_000, SERVICE, there, 500) for n in (1, 2)]
+    plain = code_mail().replace("Bestätigungscode", "Brief")
+    found = compare_batch("v", pickle.dumps(versions), asked, code_mail().encode(), plain.encode())
+    assert isinstance(found, Compared)
+    assert [(change.message_id, change.old.teams, change.new.teams) for change in found.changes] == [
+        (1, (INNER,), ("kita",))
+    ]
+
+
+def test_a_letter_on_paper_is_told_as_it_would_be_seen() -> None:
+    found = route(rules(ASKING), Letter(facts=facts_of(code_mail().encode()), reverse_path=None, received_at=NOW), KITA)
+    told = recorded_routes([json.loads(trace_json(found))])
+    assert told is not None
+    assert "seen by the leads of kita alone" in render_route(told[0])
+    assert [place.inbox for place in placements(told)] == [INNER]
+
+
+def test_a_test_that_is_made_of_such_a_letter_holds() -> None:
+    letter = Letter(facts=facts_of(code_mail().encode()), reverse_path=None, received_at=NOW)
+    written = write_test(rules(ASKING), letter, (KITA,)).entry
+    assert "account_mail: true" in written
+    assert CODE not in written
+    rules(f"{ASKING}tests:\n{indent(written, '  ')}")
 
 
 # --- the addresses that prove who owns a domain -------------------------------------------------------------------
