@@ -30,6 +30,7 @@ _SHORT = 3_000
 _NEAR = 160  # from the words to their code, in either direction
 
 # No person has these names; behind the second ones there may be people who answer.
+_REPLIES = ("reply", "antwort", "response")
 _NO_REPLY = re.compile(
     r"(?:no|not|do.?not|keine?)[._-]?(?:reply|antwort\w{0,4}|response).{0,40}|.{0,40}[._+-](?:no|do.?not).?reply.{0,20}",
     re.IGNORECASE | re.DOTALL,
@@ -47,7 +48,7 @@ _MACHINE_FIELDS = frozenset(
     {"feedback-id", "x-feedback-id", "list-unsubscribe", "list-unsubscribe-post", "x-ses-outgoing", "x-mailgun-sid"}
     | {"x-sg-eid", "x-pm-message-id", "x-mandrill-user", "x-mj-mid", "x-csa-complaints", "x-auto-response-suppress"}
 )
-_PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "x-original-to-forwarded", "resent-from"})
+_PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "resent-from"})
 _ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|fwd?|wg)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _PERSON = re.compile(r"\b(?:ich|mir|mich|meine?[nmrs]?|i|i'm|i've|my|me)\b", re.IGNORECASE)
 
@@ -57,6 +58,8 @@ _LINK_STEMS = (
     "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt", "abschlie",
     "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery", "registration", "sign",
     "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate", "zertifikat",
+    "konto wurde",
+    "validier",
 )  # fmt: skip
 _CODE_WORDS = re.compile(
     r"(?:best(?:ä|ae)tigungs|verifi(?:zierungs|kations)|sicherheits|einmal|aktivierungs|freischalt(?:ungs)?|"
@@ -64,12 +67,16 @@ _CODE_WORDS = re.compile(
     r"[- ]?(?:code|pin|pass[wk]ort|kennwort|schl(?:ü|ue)ssel|tan|id)\b"
     r"|\b(?:verification|authenti\w{1,8}|security|one[- ]?time|single[- ]use|(?:sign|log)[- ]?(?:in|up)|activation|"
     r"two[- ]factor|2fa|mfa|account|registration|e-?mail)[- ](?:code|pin|pass(?:word|code)|key)\b"
+    r"(?! (?:scan|review|audit|analy|quality))"
     r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?! ?(?:ja|dem))"
     r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur) (?:sign|log|verif|confirm|anmeld|best)"
+    r"|\b(?:geben sie|gib|verwenden sie|enter|use)[^\n]{0,20} code\b"
     r"|\b(?:confirmation code|kennzahl|dcv (?:code|token))\b",
 )
 _LINK_WORDS = re.compile(
-    r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|w(?:ä|ae)hlen|reset|forgot)"
+    r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|setzen|w(?:ä|ae)hlen|reset|forgot)"
+    r"|konto wurde (?:erstellt|angelegt)|account (?:has been|was) created"
+    r"|zur(?:ü|ue)cksetz[^\n]{0,30} (?:passwor|kennwor)"
     r"|(?:neue[sn]?|eigene[sn]?) (?:passwort|kennwort)"
     r"|(?:reset|forgot\w{0,4}|choose|create|set|change|recover)[^\n]{0,20} password|password[- ](?:reset|recovery)"
     r"|(?:e-?mail|mail-?adresse|konto|account|registrierung|anmeldung|zugang)[^\n]{0,60}"
@@ -82,9 +89,10 @@ _LINK_WORDS = re.compile(
     r"|(?:sign|log)[- ]?in[- ]?link|magic link|(?:anmelde|login|einmal|aktivierungs|best(?:ä|ae)tigungs|"
     r"registrierungs|einladungs)-?link|(?:link|button)[^\n]{0,40} (?:to (?:sign|log) in|anzumelden)"
     r"|(?:accept|join)[^\n]{0,12} invit\w{1,6}|invited you to|einladung[^\n]{0,20} (?:an)?(?:annehm|nehm)"
-    r"|(?:zu|in)\b[^\n]{0,60}\beingeladen"
+    r"|\b(?:zu|zum|zur|in|ins)\b[^\n]{0,60}\beingeladen"
     r"|domain(?: control)? validation|validation of (?:the|your) domain|(?:approve|order)[^\n]{0,30} certificate|"
-    r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)",
+    r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)|best(?:ä|ae)tig[^\n]{0,40} zertifikat|domain-?validierung"
+    r"|\bconfirm [0-9a-f]{12,}",
 )
 # Codes of other kinds: of what was bought or booked, of a meeting.
 _OTHER_CODES = re.compile(
@@ -94,8 +102,16 @@ _OTHER_CODES = re.compile(
     re.IGNORECASE,
 )
 _WEAK = re.compile(
-    r"confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account", re.IGNORECASE
+    r"best(?:ä|ae)tigungs|confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account",
+    re.IGNORECASE,
 )
+# What people are invited to that is no account.
+_EVENTS = re.compile(
+    r"poll|umfrage|abstimmung|termin|besprechung|meeting|webinar|event|veranstaltung|sitzung|konferenz|conference|feier|"
+    r"fest\b|seminar|workshop|call\b",
+    re.IGNORECASE,
+)
+_INVITED = re.compile("invit|eingeladen|einladung")
 _DIGITS = re.compile(
     r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.IGNORECASE
 )
@@ -146,8 +162,9 @@ def is_account_mail(
         text: of the body.
         html: returns the source of its HTML, "" when there is none; asked only where the text leaves it open.
     """
-    local = sender[:320].partition("@")[0]
-    nobody = automatic or _NO_REPLY.fullmatch(local) is not None
+    local = sender[:320].partition("@")[0].lower()
+    # Of most mail this is all that is asked: the expression only where one of its words is.
+    nobody = automatic or (any(word in local for word in _REPLIES) and _NO_REPLY.fullmatch(local) is not None)
     machine = nobody or not _MACHINE_FIELDS.isdisjoint(fields) or _MACHINE.fullmatch(local) is not None
     if not nobody and not _PERSONS_FIELDS.isdisjoint(fields):
         return False
@@ -185,7 +202,17 @@ def _small(text: str) -> str:
 
 
 def _names(small: str) -> bool:
-    return bool(_found(_CODE_WORDS, _CODE_STEMS, small) or _found(_LINK_WORDS, _LINK_STEMS, small))
+    return bool(_found(_CODE_WORDS, _CODE_STEMS, small) or _purposes(small))
+
+
+def _purposes(small: str) -> list[re.Match[str]]:
+    """Return where it says what a link is for, invitations to meet left out."""
+    return [
+        found
+        for found in _found(_LINK_WORDS, _LINK_STEMS, small)
+        if not _INVITED.search(found[0])
+        or not _EVENTS.search(small, max(found.start() - _NEAR, 0), found.end() + _NEAR)
+    ]
 
 
 def _found(words: re.Pattern[str], stems: tuple[str, ...], small: str) -> list[re.Match[str]]:
@@ -260,7 +287,7 @@ def _has_link(small: str, head: str, *, strict: bool, bulk: bool) -> bool:
         return True
     if strict:
         return False
-    words = [found.start() for found in _found(_LINK_WORDS, _LINK_STEMS, small) if not _within(found.start(), links)]
+    words = [found.start() for found in _purposes(small) if not _within(found.start(), links)]
     if any(-_NEAR <= link.start() - at <= 3 * _NEAR for at in words for link in telling):
         return True
     # A link that is counted leads elsewhere: only of a short mail is it clear what it is for.

@@ -104,9 +104,27 @@ ARE = (
     Sample("aktivierungs-id", "Portal <portal@steuer.example>", "Ihre Registrierung",
            "Ihre Aktivierungs-ID: 48120733\nSchließen Sie damit die Registrierung ab.\n", "qp"),
     Sample("alnum", "Spiel <accounts@spiel.example>", "Login", "Your login code: 7KQ4M\n"),
+    Sample("wordpress", "WordPress <wordpress@verein.example>", "[Verein] Zurücksetzen des Passworts",
+           f"Jemand hat es angefordert:\n{_URL}/wp-login.php?action=rp&key={_TOKEN}&login=info\n"),
+    Sample("nextcloud", "Cloud <cloud@kreis.example>", "Passwort setzen",
+           f"{_URL}/lostpassword/reset/form/{_TOKEN}/rathaus\n"),
+    Sample("mailman", "liste-confirm+abc@listen.example", f"confirm {_TOKEN}", f"{_URL}/confirm/liste/{_TOKEN}\n"),
+    Sample("enter-code", "Amt <no-reply@amt.example>", "Bestätigen Sie Ihre E-Mail-Adresse",
+           "Bitte geben Sie den Code A7K-9QX ein.\n", "qp"),
+    Sample("zertifikat", "CA <noreply@ca.example>", "Domain-Validierung: musterstadt.example",
+           f"Bitte bestätigen Sie die Ausstellung des Zertifikats: {_URL}/approve?token={_TOKEN}\n"),
 )  # fmt: skip
 
 ARE_NOT = (
+    Sample("booking", "Fahrplan <noreply@bahn.example>", "Buchungsbestätigung Auftrag 482913",
+           "Ihr Bestätigungscode für die Buchung: X7K2P9\n"),
+    Sample("poll", "Umfrage <no-reply@umfrage.example>", "Max invited you to a poll",
+           f"Vote: {_URL}/meeting/participate/id/{_TOKEN}\n"),
+    Sample("talk", "Meet <noreply@meet.example>", "Sie wurden zur Besprechung eingeladen",
+           f"{_URL}/l/meetup-join/{_TOKEN}\n"),
+    Sample("scan", "CI <ci@code.example>", "Projekt: Security code scanning failed (4829137)",
+           f"{_URL}/jobs/{_TOKEN}\n",
+           "plain", ("Auto-Submitted: auto-generated",)),
     Sample("forgotten-de", "Petra Muster <petra@buerger.example>", "Passwort vergessen",
            "Guten Tag,\nich habe mein Passwort für das Bürgerportal vergessen. Können Sie es zurücksetzen?\n"
            "Meine Kundennummer ist 482913.\n"),
