@@ -183,7 +183,7 @@ class Daemon:
             index=core.index,
             on_filed=when_filed(core.feed.publish, wake),
             chance=secrets.randbits,
-            unread=core.readers.unread,
+            unread=core.readers.unread_now,
             now_ms=now_ms,
             relays=self._settings.trusted_relays,
             on_report=reports.offer,

@@ -14,7 +14,8 @@ import structlog
 from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.archive.database import Database
-from maild.archive.readers import Held, Orphan, orphans, stood_in_for
+from maild.archive.readers import Held, Orphan, orphans, stood_in_for, unled_teams
+from maild.mail.inbox import unled
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
@@ -35,6 +36,7 @@ class Readers:
         self._answer: tuple[Held, str, tuple[Orphan, ...]] | None = (
             None  # for these grants and this version of the rules
         )
+        self._unled: tuple[Held, str, frozenset[str]] | None = None  # as `_answer`
         self._told: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def refresh(self) -> None:
@@ -47,6 +49,20 @@ class Readers:
     def unread(self, rules: Ruleset) -> frozenset[str]:
         """Return the inboxes that mail comes to by these rules and nobody can read: the fallback gets it as well."""
         return stood_in_for(self._orphans(rules))
+
+    def unread_now(self, rules: Ruleset) -> frozenset[str]:
+        """Return what `unread` does, and (as `maild.mail.inbox.unled`) the teams of whose leads nobody is there."""
+        return self.unread(rules) | self._without_leads(rules)
+
+    def _without_leads(self, rules: Ruleset) -> frozenset[str]:
+        held, answer = self._held, self._unled
+        if held is None:
+            return frozenset(map(unled, rules.teams))
+        if answer is not None and answer[0] is held and answer[1] == rules.version:
+            return answer[2]
+        found = frozenset(map(unled, unled_teams(held, rules, self._now_ms(), self._absent)))
+        self._unled = (held, rules.version, found)
+        return found
 
     def waiting(self, rules: Ruleset) -> frozenset[str]:
         """Return the inboxes whose mail nobody sees: it waits for who comes back, or is appointed."""

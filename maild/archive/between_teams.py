@@ -3,7 +3,8 @@
 The receiver gets every letter that the giver had, and from then on what comes for the giver in it. Who fetches it back
 gets what came since then: what the other team had before, and what is confidential there, is that team's to give. The
 giver's entry is closed; he goes on reading what he has had, unless he asked not to. The citizen notices nothing: one
-conversation, one address. A confidential exchange goes into the other team's confidential inbox.
+conversation, one address. A confidential exchange goes into the other team's confidential inbox. What lies in one only
+because it looked as if it handed over an account can be opened to the team (`maild.archive.account_mail`).
 
 Whether the person may do it was decided by `policy` before.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, or_, select, text, update
 
+from maild.archive.account_mail import may_be_opened
 from maild.archive.allowed import allowed, allowed_filing
 from maild.archive.audit import Record, record
 from maild.archive.commit import lock_head
@@ -39,7 +41,8 @@ class Handing:
     """Somebody hands a conversation over, hands it back, or fetches it back.
 
     `way` is over | back | fetched. `shown` is the revision of the entry in `team` that the page showed. `reason` is
-    read by the receiver as an internal note. `keep`: the giver goes on reading what he has had.
+    read by the receiver as an internal note. `keep`: the giver goes on reading what he has had. `opens`: from a team's
+    confidential inbox into its own.
     """
 
     conversation_id: int
@@ -51,6 +54,7 @@ class Handing:
     shown: int | None
     reason: str = ""
     keep: bool = True
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,11 @@ def _hand(connection: Connection, handing: Handing) -> Handed:
     if row is None or (handing.shown is not None and row.revision != handing.shown):
         return Handed(inbox=None)
     target = handing.team if handing.way == "fetched" else _inbox_of(connection, handing)
+    if handing.opens:
+        # Security: what a rule made confidential is not opened; the routes are looked at under the lock.
+        if not may_be_opened(connection, number, giver):
+            return Handed(inbox=None)
+        target = team_of(giver)
     if giver == target or entry_row(connection, number, giver) is None:
         return Handed(inbox=None)
     since_ms = 0
@@ -232,6 +241,7 @@ def _forget(connection: Connection, conversation_id: int, team: str) -> None:
 
 def _audit(connection: Connection, handing: Handing, giver: str, target: str) -> None:
     act = Act.HANDED_OVER if handing.way == "over" else Act.HANDED_BACK
+    act = Act.CONFIDENTIAL if handing.opens else act
     rows = {team: entry_row(connection, handing.conversation_id, team) for team in (giver, target)}
     record(connection, [
         Record(

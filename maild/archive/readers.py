@@ -103,6 +103,16 @@ def _covered(present: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     return frozenset(covers(deputies, _all(present.values()), teams_of(rules), now_ms))
 
 
+def unled_teams(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = frozenset()) -> frozenset[str]:
+    """Return the teams of the rules of which nobody is there who reads the confidential inbox.
+
+    Neither absent people nor the leads of a team that covers it count: this is of mail that looks confidential only.
+    """
+    present = {user_id: grants for user_id, grants in held.items() if user_id not in absent}
+    missing = unread_inboxes(present, rules, now_ms)
+    return frozenset(team for team in rules.teams if confidential(team) in missing)
+
+
 def unread_teams(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
     """Return all teams of the rules that nobody can read, whether or not mail comes to them."""
     return unread_inboxes(held, rules, now_ms) & rules.teams.keys()
@@ -116,6 +126,11 @@ def unread_inboxes(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
 def find_orphans(connection: Connection, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
     """Return the teams that mail comes to and nobody can read, by the grants of this moment."""
     return orphans(open_grants(connection), rules, now_ms, frozenset(away_now(connection, now_ms)))
+
+
+def find_unled(connection: Connection, rules: Ruleset, now_ms: int) -> frozenset[str]:
+    """Return `unled_teams` by the grants of this moment."""
+    return unled_teams(open_grants(connection), rules, now_ms, frozenset(away_now(connection, now_ms)))
 
 
 def _all(grants: Iterable[tuple[Grant, ...]]) -> list[Grant]:

@@ -21,9 +21,9 @@ from maild.archive.schema import messages, recipients, summaries
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import Evidence
 from maild.mail.ids import message_id_at
-from maild.rules.engine import Placement
 from maild.rules.recorded import Recorded
 from maild.rules.recorded_places import placements, recorded_routes
+from maild.rules.route import Placement
 
 IMPORT = "import"
 Places = dict[str, Place]  # by team

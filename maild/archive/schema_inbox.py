@@ -10,7 +10,8 @@ from sqlalchemy import BigInteger, Column, Index, SmallInteger, Table, Text, tex
 from maild.archive.metadata import Identity64, metadata
 
 # One row each time that a conversation went from one team to another. As long as `ended_ms` is NULL, what comes for
-# `from_team` in it goes to `to_team`. Teams are inboxes: a confidential one is handed over to a confidential one.
+# `from_team` in it goes to `to_team`. Teams are inboxes: a confidential one is handed over to a confidential one,
+# or opened to its own team (`maild.archive.account_mail`).
 handed = Table(
     "handed",
     metadata,

@@ -21,6 +21,7 @@ from maild.cli.explain import os_error
 from maild.cli.finding import Finding, bad, doubt, good
 from maild.cli.reaching import listeners, resolvers, scanners
 from maild.cli.rules import errors_of, read_rules
+from maild.cli.staff_addresses import staff_addresses
 from maild.cli.store import writing
 from maild.cli.verb import counted, put_json
 from maild.config import Settings
@@ -61,6 +62,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     else:
         yield bad("data directory", f"{data_dir} is not there; `maild init` or `maild serve` makes it")
     yield from _rules(settings)
+    if data_dir.is_dir():
+        yield from staff_addresses(settings)
     yield from _signing(settings)
     yield from _certificate(settings)
     yield from _clock()

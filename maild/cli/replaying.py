@@ -9,7 +9,7 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from maild.archive.readers import find_orphans, stood_in_for
+from maild.archive.readers import find_orphans, find_unled, stood_in_for
 from maild.archive.replay import Beginning, Replay, Selection, all_replays, replay_to_undo
 from maild.archive.replayable import Chosen
 from maild.archive.search import search
@@ -23,6 +23,7 @@ from maild.cli.times import local, now_ms, rfc3339, zone
 from maild.cli.verb import counted, note, put_json, put_table, settings
 from maild.cli.versions import serving
 from maild.mail.ids import format_id
+from maild.mail.inbox import unled
 from maild.policy.visible import OPERATOR
 from maild.router.replaying import Replaying, Tally, Undone, undo
 
@@ -42,6 +43,7 @@ def run(selection: Selection, since_ms: int | None, *, yes: bool, as_json: bool)
         with database.read() as connection:
             chosen = _chosen(connection, since_ms or 0, query)
             unread = stood_in_for(find_orphans(connection, rules, now_ms()))
+            unread |= frozenset(map(unled, find_unled(connection, rules, now_ms())))
         replaying = Replaying(database, rules, relays=here.trusted_relays, unread=unread)
         total = replaying.count(chosen)
         with Progress("replaying" if yes else "looking", total) as progress:

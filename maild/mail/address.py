@@ -19,6 +19,12 @@ LOCAL_OCTETS = 64
 DOMAIN_OCTETS = 255
 MAILBOX_OCTETS = 254  # RFC 5321 erratum 1690: a path is 256 octets with its brackets
 IMPLICIT = ("postmaster", "abuse")  # RFC 5321 §4.5.1, RFC 2142 §2: exist in every domain
+# Whoever reads these is taken for the domain's master: CA/Browser Forum, Baseline Requirements §3.2.2.4.4; RFC 2142 §4
+# and §5; and what authorities that are less strict ask besides.
+RESERVED = frozenset(
+    {"admin", "administrator", "hostmaster", "postmaster", "webmaster", "abuse", "root", "sysadmin"}
+    | {"ssl", "ssladmin", "ssladministrator", "sslmaster", "sslwebmaster", "mailer-daemon"}
+)
 _TEXT_LIMIT = 1_024  # characters; a source route may precede the mailbox
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
@@ -88,6 +94,11 @@ class Address:
 def is_implicit(address: Address) -> bool:
     """Tell whether an address exists in every domain: nobody refuses mail to it, for complaints must arrive."""
     return fold(address.local).partition("+")[0] in IMPLICIT
+
+
+def is_reserved(address: Address) -> bool:
+    """Tell whether others take the reader of an address for the master of its domain."""
+    return fold(address.local).partition("+")[0] in RESERVED
 
 
 def parse_path(text: str, *, local_octets: int = LOCAL_OCTETS) -> Address | None:

@@ -54,6 +54,7 @@ class Facts:
     references: tuple[str, ...] = ()  # References and In-Reply-To, oldest first, no doubles, at most 30
     automatic: Automatic = Automatic.PERSON
     auto_submitted: bool = False  # RFC 3834 §5 and the older marks: Precedence, X-Auto-Response-Suppress
+    account_mail: bool = False  # it looks as if it handed over an account elsewhere (`maild.mail.account_mail`)
     list_id: str | None = None
     report: Report | None = None  # what a delivery report says, where it could be read
     attachments: tuple[Attachment, ...] = ()

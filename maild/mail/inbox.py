@@ -7,6 +7,7 @@ the letters of a team's inbox is never given those, and nothing has to remember 
 from __future__ import annotations
 
 _MARK = ":confidential"  # the ids of teams have no colon
+_UNLED = ":unled"
 
 
 def confidential(team: str) -> str:
@@ -22,3 +23,11 @@ def team_of(inbox: str) -> str:
 def is_confidential(inbox: str) -> bool:
     """Tell whether an inbox is a confidential one."""
     return inbox.endswith(_MARK)
+
+
+def unled(team: str) -> str:
+    """Return what says, among inboxes that nobody reads, that of a team nobody is there who reads the confidential one.
+
+    Of mail that an attacker may have made look so it decides alone: what is confidential by a rule may have to wait.
+    """
+    return team + _UNLED

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from maild.mail import transfer
+from maild.mail.account_mail import is_account_mail
 from maild.mail.dates import parse_date
 from maild.mail.dsn_reading import report_of
 from maild.mail.excerpt import excerpt_of
@@ -24,6 +25,8 @@ from maild.mail.words import one_line
 
 _LONGEST_TEXT = 1_000_000
 _MOST_REFERENCES = 30
+_ACCOUNT_HTML = 100_000
+_ACCOUNT_PARTS = 4  # of HTML, where a mail may hand over an account
 _MOST_ATTACHMENTS = 500
 _LONGEST_KEY = 998
 _KEY = re.compile(r"<([^<>]{1,2000})>")
@@ -57,12 +60,13 @@ def facts_of(content: bytes, limits: Limits = LIMITS, *, null_path: bool = False
     key = _first_key(head.raw("message-id"))
     automatic, auto_submitted, list_id = _automatic(head, message.root)
     report = report_of(content, message, null_path=null_path)
+    marked = automatic if report is None else Automatic.REPORT
     return Facts(
         subject=head.value("subject"), senders=senders, reply_to=reply_to, to=to, cc=cc,
         date_ms=parse_date(head.raw("date")), message_key=key,
         references=references_of(head.raw("references"), head.raw("in-reply-to"), key),
-        automatic=automatic if report is None else Automatic.REPORT, report=report,
-        auto_submitted=auto_submitted, list_id=list_id,
+        automatic=marked, report=report, auto_submitted=auto_submitted, list_id=list_id,
+        account_mail=_is_account_mail(content, head, letter, marked, body=body, null_path=null_path),
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
         text=body, excerpt=excerpt_of(body), fields=message.fields, size_bytes=len(content),
         source_only=over or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
@@ -84,10 +88,12 @@ def facts_for_rules(content: bytes, limits: Limits = LIMITS, *, null_path: bool 
         head.look_at(key)
     automatic, auto_submitted, list_id = _automatic(head, message.root)
     is_report = automatic is Automatic.REPORT or report_of(content, message, null_path=null_path) is not None
+    marked = Automatic.REPORT if is_report else automatic
     return Facts(
         subject=head.value("subject"), senders=senders,
         references=references_of(head.raw("references"), head.raw("in-reply-to"), _first_key(head.raw("message-id"))),
-        automatic=Automatic.REPORT if is_report else automatic, auto_submitted=auto_submitted, list_id=list_id,
+        automatic=marked, auto_submitted=auto_submitted, list_id=list_id,
+        account_mail=_is_account_mail(content, head, letter, marked, body=body, null_path=null_path),
         attachments=tuple(_attachment(content, part) for part in shown[:_MOST_ATTACHMENTS]),
         text=body, fields=message.fields, size_bytes=len(content),
         source_only=message.source_only or head.over or ("parts" if len(shown) > _MOST_ATTACHMENTS else None),
@@ -173,6 +179,24 @@ def _text_of(content: bytes, letter: Letter) -> tuple[str, frozenset[str]]:
             pieces.append(piece)
             room -= len(piece) + 2
     return "\n\n".join(pieces)[:_LONGEST_TEXT], frozenset(names)
+
+
+def _is_account_mail(
+    content: bytes, head: _Head, letter: Letter, automatic: Automatic, *, body: str, null_path: bool
+) -> bool:
+    if automatic is Automatic.REPORT:
+        return False  # it is about a letter of ours
+
+    def html() -> str:
+        parts = [part for section in letter.sections for part in section.html]
+        return "\n".join([text(content, part, _ACCOUNT_HTML) for part in parts[:_ACCOUNT_PARTS]])
+
+    senders = head.mailboxes("from")
+    return is_account_mail(
+        subject=head.value("subject"), sender=senders[0].mail if senders else "", fields=head.by_key,
+        automatic=null_path or automatic is Automatic.AUTOMATIC, on_list=automatic is Automatic.LIST,
+        text=body, html=html,
+    )  # fmt: skip
 
 
 def _attachment(content: bytes, part: Part) -> Attachment:

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from maild.mail.address import Address
 from maild.mail.authentication import Verdicts
 from maild.rules.conditions import Reading
-from maild.rules.engine import Route, route_all
+from maild.rules.engine import route_all
 from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
 from maild.rules.model import Ruleset
 from maild.rules.plan import Tried
+from maild.rules.route import Route
 from maild.rules.untouched import Untouched
 
 _FIRST_LOOK = 8  # messages of a batch

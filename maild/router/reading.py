@@ -16,14 +16,16 @@ from maild.mail.address import fold
 from maild.mail.authentication import Verdicts
 from maild.mail.evidence import to_json
 from maild.mail.facts import Facts
-from maild.mail.inbox import team_of
+from maild.mail.inbox import team_of, unled
 from maild.mail.reports import looks_like_report
 from maild.mail.screening import VIRUS, VIRUS_TAG, from_json
 from maild.rules.duties import ANSWERS, ASSIGN, HOLD, LEAVE, MEMBER_COPY, Duty
-from maild.rules.engine import Merged, Route, also_to, merge, route_all
+from maild.rules.engine import merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
+from maild.rules.leads import also_to, opened
 from maild.rules.model import Letter, Priority, Ruleset, State
 from maild.rules.plan import Tried
+from maild.rules.route import Merged, Route
 from maild.rules.trace_form import routes_json
 
 _MAX_PEOPLE = 500
@@ -100,8 +102,11 @@ def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: froze
 def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[str]) -> Reading:
     addresses = addresses_of(addressed.as_given for addressed in order.addressed if addressed.team is None)
     routes = route_all(ruleset, letter, addresses)
-    if unread and order.state is None:
-        routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
+    if order.state is not None:
+        # Nobody waits for what was imported, and no code in it is good any more.
+        routes = tuple(opened(route, frozenset(map(unled, route.account or ()))) for route in routes)
+    elif unread:
+        routes = tuple(also_to(ruleset.fallback, opened(route, unread), unread) for route in routes)
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
         filing=_filing(ruleset, order, letter.facts, routes)._replace(evidence=_evidence(order, letter.facts)),

@@ -11,9 +11,11 @@ from typing import NamedTuple
 from maild.archive.compression import compress
 from maild.archive.replayable import Places, kept_routes, places_of
 from maild.mail.authentication import Verdicts
+from maild.mail.inbox import unled
 from maild.router.comparing import Fate
-from maild.rules.engine import also_to, merge, route_all
+from maild.rules.engine import merge, route_all
 from maild.rules.in_worker import RulesWanted, addresses_of, kept_rules, letter_of
+from maild.rules.leads import also_to, opened
 from maild.rules.model import Priority, Ruleset
 from maild.rules.recorded import Recorded
 from maild.rules.recorded_places import acts, placements, recorded_routes
@@ -73,7 +75,9 @@ def _reroute(ruleset: Ruleset, asked: Reroute, octets: bytes) -> Moved | None:
     if not asked.imported:
         # What the fallback has for the sake of a team without readers stays there when the team gets one.
         unread = asked.unread | {route.inbox_of(team) for route in old for team in route.unread}
-        routes = tuple(also_to(ruleset.fallback, route, unread) for route in routes)
+        routes = tuple(also_to(ruleset.fallback, opened(route, unread), unread) for route in routes)
+    else:
+        routes = tuple(opened(route, frozenset(map(unled, ruleset.teams))) for route in routes)
     merged = merge(routes)
     before = places_of(placements(old), imported=asked.imported)
     after = places_of(merged.placements, imported=asked.imported)

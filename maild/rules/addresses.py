@@ -8,9 +8,10 @@ from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted
 from maild.rules.model import Alias, FunctionAddress, Retired
 from maild.rules.names import Names
+from maild.rules.organisation import account_mail_of
 from maild.rules.yaml_nodes import Mapping, Node, Scalar
 
-KEYS = ("team", "title", "aliases", "listed", "retired", "acknowledge")
+KEYS = ("team", "title", "aliases", "listed", "retired", "acknowledge", "account_mail")
 
 
 class _Entry:
@@ -135,4 +136,5 @@ def _address(fields: Fields, names: Names, entry: _Entry, team: str) -> Function
         listed=listed if listed is not None else entry.retired is None,
         retired=entry.retired,
         acknowledge=template.text if template is not None and known else None,
+        account_mail=account_mail_of(fields, pairs),
     )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from maild.mail.address import Address
 from maild.rules.conditions import Reading, View
-from maild.rules.engine import Route, applies_to, matches, route_by
+from maild.rules.engine import applies_to, matches, route_by
 from maild.rules.model import Letter, Outcome, Rule, Ruleset
+from maild.rules.route import Route
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,7 @@ class Curtain:
             address=route.address if known else None,
             teams=teams,
             unread=self._unread(route),
+            account=None if route.account is None else tuple(team for team in route.account if team in teams),
             attempts=tuple(
                 self._attempt(attempt, gone, known=known, at_place=at_place)
                 for attempt in route.attempts

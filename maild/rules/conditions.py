@@ -215,6 +215,10 @@ def _bounce(view: View, _: str) -> _Texts:
     return _flag(bounce, view.header_whole and not _may_hold_report(view))
 
 
+def _account_mail(view: View, _: str) -> _Texts:
+    return _flag(view.letter.facts.account_mail, view.body_whole)
+
+
 def _may_hold_report(view: View) -> bool:
     """Tell whether the body, not seen yet at the door, may make a report of it: old ones do not say so above."""
     if view.known is None or view.letter.reverse_path is not None:
@@ -234,6 +238,7 @@ _READERS: dict[str, Callable[[View, str], _Texts]] = {
     "list": _list,
     "auto_submitted": _auto_submitted,
     "bounce": _bounce,
+    "account_mail": _account_mail,
 }
 
 

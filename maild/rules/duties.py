@@ -25,6 +25,7 @@ from maild.rules.requested import Answer, Assign, Forward, Hold, Lmtp, Maildir, 
 
 HOLD, FORWARD, REPLY, ACKNOWLEDGE = "hold", "forward", "reply", "acknowledge"
 ALSO_DELIVER, ASSIGN = "also-deliver", "assign"
+ACCOUNT = "account"  # why it is held: the letter hands over an account elsewhere
 MEMBER_COPY = "member-copy"  # to the own mailboxes of those of the team who want it; who that is, the archive knows
 MEMBER_ANSWER = "member-answer"  # what a member has answered to such a copy is to go out
 KINDS = (HOLD, FORWARD, REPLY, ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, MEMBER_COPY, MEMBER_ANSWER)
@@ -49,7 +50,7 @@ class Duty(NamedTuple):
     `target` is an address, the name of a template, a login, a next place as `place_text` writes it, or the reason of a
     hold; of a `member-copy` "" until the archive has named the members. `rule` "": by the address, by the team, or, of
     a hold, because the letter could not be read or routed whole; or, with the target `spam` or `virus`, because a spam
-    filter or virus scanner had it filed in spam.
+    filter or virus scanner had it filed in spam; or `account`, because it looks as if it handed over an account.
     """
 
     team: str
@@ -120,6 +121,9 @@ def answerable(ruleset: Ruleset, letter: Letter) -> bool:
     Source: RFC 3834 §2; an answer goes to the reverse-path (§4), so that the null one has none.
     """
     facts, sender = letter.facts, letter.reverse_path
+    # Security: who has a code sent to us may be the one who would read it in an answer.
+    if facts.account_mail:
+        return False
     if sender is None or facts.auto_submitted or facts.automatic is not Automatic.PERSON or facts.list_id is not None:
         return False
     if any(field.key.startswith("list-") or field.key in _BULK_FIELDS for field in facts.fields):
@@ -165,6 +169,14 @@ def confided(found: Iterable[Duty], teams: Iterable[str]) -> tuple[Duty, ...]:
     inner = frozenset(teams)
     kept = (duty for duty in found if duty.team not in inner or duty.kind not in (ALSO_DELIVER, MEMBER_COPY))
     return tuple(duty._replace(team=confidential(duty.team)) if duty.team in inner else duty for duty in kept)
+
+
+def led(found: Iterable[Duty], teams: Iterable[str]) -> tuple[Duty, ...]:
+    """Return duties as they are where the leads of `teams` alone see a letter: what would be sent on waits for them."""
+    inner = frozenset(map(confidential, teams))
+    kept = confided(found, teams)
+    leaving = sorted({duty.team for duty in kept if duty.kind in LEAVE and duty.team in inner})
+    return (*kept, *(Duty(team, HOLD, ACCOUNT, "") for team in leaving))
 
 
 def handed_on(found: Iterable[Duty], ways: Mapping[str, str]) -> tuple[Duty, ...]:

@@ -7,8 +7,7 @@ only move or add, and whatever goes wrong inside sends it back to that team, mar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from maild.mail.address import Address, is_implicit
@@ -16,6 +15,7 @@ from maild.mail.inbox import confidential
 from maild.rules.conditions import Reading, Seen, View, evaluate
 from maild.rules.duties import HOLD, Asked, Duty, answerable, confided, duties
 from maild.rules.duties import merged as merged_duties
+from maild.rules.leads import for_leads
 from maild.rules.model import (
     Action,
     Copy,
@@ -33,68 +33,10 @@ from maild.rules.model import (
 )
 from maild.rules.plan import Passed, Tried, plan_of
 from maild.rules.requested import Answer, Assign, Confide, Forward, Hold, Reject
+from maild.rules.route import Merged, Placement, Route
 
 _NO, _YES = Outcome.NO, Outcome.YES
 LEFT_OUT = " (not to automatic mail)"  # of a reply in a trace
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """Where one recipient's copy of a letter goes, and why.
-
-    `address` is the name of the function address reached, None when the fallback claimed an unknown one. `teams` is
-    never empty; the place comes first, then copies. `actions` are those of the rules that matched, and what the address
-    and its teams ask for. `problem` says in a word or two why the rules were given up. `steps` are the rules in order,
-    those that were passed over together. `unread` are those of the teams that nobody could read, for whose sake the
-    last of `teams` was added: it is not the rules that say so, but whoever routes (see `also_to`). `rejected`: what the
-    sender would have been told in time; the team of the address holds the letter.
-    """
-
-    recipient: Address
-    address: str | None
-    teams: tuple[str, ...]
-    tags: tuple[str, ...] = ()
-    priority: Priority = Priority.NORMAL
-    state: State = State.OPEN
-    confidential: bool = False
-    rules: tuple[str, ...] = ()
-    actions: tuple[str, ...] = ()
-    problem: str | None = None
-    steps: tuple[Tried | Passed, ...] = ()
-    unread: tuple[str, ...] = ()
-    duties: tuple[Duty, ...] = ()
-    rejected: str | None = None
-
-    @property
-    def trace(self) -> tuple[Tried, ...]:
-        """Every rule as it was tried."""
-        each = (step.plan.tried(*step[1:]) if isinstance(step, Passed) else (step,) for step in self.steps)
-        return tuple(chain.from_iterable(each))
-
-    @property
-    def inboxes(self) -> tuple[str, ...]:
-        """The inboxes of `teams` that the letter goes to."""
-        return tuple(map(confidential, self.teams)) if self.confidential else self.teams
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """What one inbox of a team receives of a letter, however many of its addresses it came by."""
-
-    inbox: str
-    state: State
-    priority: Priority
-    tags: tuple[str, ...]  # sorted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
-    """The outcome for a letter as a whole; the same for any order of its recipients."""
-
-    placements: tuple[Placement, ...]  # by inbox
-    rules: tuple[str, ...]  # sorted
-    problem: str | None
-    duties: tuple[Duty, ...]  # sorted, without doubles
 
 
 @dataclass(slots=True)
@@ -127,7 +69,10 @@ def route_all(
     `readings`: what was read of the same letter for other rules, to be used and added to.
     """
     view = View(ruleset, letter, readings=readings)
-    return tuple(_route(ruleset, view.turned_to(recipient), recipient) for recipient in recipients)
+    routes = (_route(ruleset, view.turned_to(recipient), recipient) for recipient in recipients)
+    if letter.facts.account_mail:
+        return tuple(for_leads(ruleset, route) for route in routes)
+    return tuple(routes)
 
 
 def route_by(ruleset: Ruleset, view: View, matching: Iterable[Rule]) -> Route:
@@ -135,7 +80,8 @@ def route_by(ruleset: Ruleset, view: View, matching: Iterable[Rule]) -> Route:
 
     What ends the rules is looked for among them. The steps of the route are those of the rules that were applied.
     """
-    return _route(ruleset, view, view.recipient, matching)
+    found = _route(ruleset, view, view.recipient, matching)
+    return for_leads(ruleset, found) if view.letter.facts.account_mail else found
 
 
 def _route(ruleset: Ruleset, view: View, recipient: Address, matching: Iterable[Rule] | None = None) -> Route:
@@ -321,18 +267,6 @@ def _describe(action: Action, view: View | None = None) -> str:
 def described(rule: Rule) -> tuple[str, ...]:
     """Return what a rule does, as traces say it."""
     return tuple(_describe(action) for action in rule.then)
-
-
-def also_to(fallback: str, route: Route, unread: frozenset[str]) -> Route:
-    """Return the route with the fallback beside those of its teams that nobody can read.
-
-    Nothing is added where the fallback has the letter anyway, or where nobody reads the fallback either.
-    """
-    missing = tuple(team for team, inbox in zip(route.teams, route.inboxes, strict=True) if inbox in unread)
-    stands_in = confidential(fallback) if route.confidential else fallback
-    if not missing or fallback in route.teams or stands_in in unread:
-        return route
-    return replace(route, teams=(*route.teams, fallback), unread=missing)
 
 
 def merge(routes: Iterable[Route]) -> Merged:

@@ -29,11 +29,19 @@ def _lines(route: Recorded) -> Iterator[str]:
     if route.problem:
         yield f"  problem: {shorten(route.problem)}; the mail stays with the team of its address"
     yield f"  goes to: {shorten(', '.join(route.teams))}"
+    if route.account is not None:
+        yield f"  looks as if it handed over an account: {_leads(route)}; it is not answered automatically"
     if route.unread and route.teams:
         yield f"  nobody could read {shorten(', '.join(route.unread))}: {shorten(route.teams[-1])} has it as well"
     if route.tags:
         yield f"  tags: {shorten(', '.join(route.tags))}"
     yield f"  priority {shorten(route.priority)}, {shorten(route.state)}"
+
+
+def _leads(route: Recorded) -> str:
+    if not route.account:
+        return "its teams see it all the same"
+    return f"seen by the leads of {shorten(', '.join(route.account))} alone, where anybody is one"
 
 
 def _rule(attempt: Attempt) -> Iterator[str]:

@@ -72,6 +72,7 @@ class Code(StrEnum):
     UNKNOWN_DOMAIN = "unknown-domain"
     UNKNOWN_RULE = "unknown-rule"
     ADDRESS_CONFLICT = "address-conflict"
+    RESERVED_ADDRESS = "reserved-address"
     DUPLICATE_RULE = "duplicate-rule"
     CYCLE = "cycle"
     FORWARD_LOOP = "forward-loop"

@@ -20,6 +20,7 @@ from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
 from maild.rules.refusals import refusing
 from maild.rules.reject_reader import report_behind
+from maild.rules.reserved import report_reserved
 from maild.rules.rule_reader import RuleReader
 from maild.rules.rule_tests import ReadSample, TestReader, TestResult, run_tests
 from maild.rules.single_conditions import asked_by
@@ -31,7 +32,13 @@ KEYS = (*REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rule
 
 
 def load(
-    text: str, path: str, read_list: ReadList | None = None, *, today: date | None = None, tested: bool = True
+    text: str,
+    path: str,
+    read_list: ReadList | None = None,
+    *,
+    today: date | None = None,
+    tested: bool = True,
+    served: bool = False,
 ) -> tuple[Ruleset | None, tuple[Diagnostic, ...]]:
     """Read a rules file.
 
@@ -41,11 +48,12 @@ def load(
         read_list: returns the text of a list file by the name that stands in `lists`; raises OSError or ValueError.
         today: with it, rules whose time is over are warned of.
         tested: without, the tests are not run: for a look at rules that may not serve.
+        served: it has served: what an older maild has let pass is no error.
 
     Returns:
         The rules, or None when there is any error; and all findings, by place.
     """
-    found = load_tested(text, path, read_list, today=today, tested=tested)
+    found = load_tested(text, path, read_list, today=today, tested=tested, served=served)
     return found.ruleset, found.diagnostics
 
 
@@ -65,6 +73,7 @@ def load_tested(
     *,
     today: date | None = None,
     tested: bool = True,
+    served: bool = False,
 ) -> Tested:
     """Read a rules file as `load` does, also the letters in files that its tests name.
 
@@ -75,6 +84,7 @@ def load_tested(
         read_sample: reads the letter of that name; raises OSError or ValueError. None: such tests are left out.
         today: the day.
         tested: as in `load`.
+        served: as in `load`.
     """
     findings = Findings(path)
     root = parse(text, findings)
@@ -83,7 +93,7 @@ def load_tested(
             findings.error(Spot(1, 1), Code.EMPTY, said("the file is empty"))
         return Tested(None, findings.sorted())
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    reading = _Reading(findings, _hashed(read_list, digest), read_sample, today, tested=tested)
+    reading = _Reading(findings, _hashed(read_list, digest), read_sample, today, tested=tested, served=served)
     ruleset = reading.ruleset(root, digest)
     return Tested(None if findings.refused else ruleset, findings.sorted(), reading.results)
 
@@ -112,9 +122,11 @@ class _Reading:
         today: date | None,
         *,
         tested: bool,
+        served: bool,
     ) -> None:
         self.results: tuple[TestResult, ...] = ()
         self._tested = tested
+        self._served = served
         self._read_sample = read_sample
         self._findings = findings
         self._fields = Fields(findings)
@@ -145,6 +157,9 @@ class _Reading:
             report_cycles(self._findings, after, names.defined["team"], link)
         reader = RuleReader(fields, names)
         rules = reader.read(top["rules"][1]) if "rules" in top else ()
+        if self._tested and not self._served:
+            masters = frozenset({fallback or ""} | {team.id for team in teams.values() if team.domain_control})
+            report_reserved(self._findings, names, addresses, rules, places=reader.places, may=masters)
         zone = organisation.timezone if organisation is not None else ZoneInfo(DEFAULT_ZONE)
         tests = TestReader(fields, names, zone, self._read_sample).read(top["tests"][1]) if "tests" in top else ()
         if self._findings.refused or organisation is None or fallback is None:

@@ -16,13 +16,14 @@ from maild.mail.authentication import NONE
 from maild.mail.facts import Automatic, Mailbox
 from maild.mail.inbox import is_confidential, team_of
 from maild.mail.language import words_that_tell
-from maild.rules.engine import Merged, merge, route_all
+from maild.rules.engine import merge, route_all
 from maild.rules.fields import Fields
 from maild.rules.findings import Findings
 from maild.rules.model import Comparison, Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
 from maild.rules.operators import Test
 from maild.rules.redaction import body_of, lines_looked_at, looked_at, masked
+from maild.rules.route import Merged
 from maild.rules.rule_tests import TestReader, differences
 from maild.rules.single_conditions import key_of, singles
 from maild.rules.yaml_nodes import parse
@@ -127,6 +128,7 @@ def _parts(ruleset: Ruleset, letter: Letter, recipients: Sequence[Address]) -> d
         "list": facts.list_id is not None or facts.automatic is Automatic.LIST,
         "auto_submitted": facts.auto_submitted and facts.automatic is not Automatic.REPORT,
         "bounce": facts.automatic is Automatic.REPORT,
+        "account_mail": facts.account_mail,
         "reply": bool(letter.reply) and "reply" in ruleset.asked,
     }
     tell = " ".join([looked_at(text, sources["text"]), *words_that_tell(text)]).strip()

@@ -17,7 +17,7 @@ from maild.mail.authentication import UNKNOWN, Verdicts
 from maild.mail.facts import Facts
 from maild.rules.calendar import Holidays
 from maild.rules.operators import Test
-from maild.rules.requested import Confide, NextPlace, Reject, Request
+from maild.rules.requested import AccountMail, Confide, NextPlace, Reject, Request
 
 
 class Outcome(IntEnum):
@@ -83,6 +83,8 @@ class Team:
     closed: bool = False  # to administrators: its managers alone give roles in it
     answer_within: int | None = None  # days on which it works, before what is not answered is overdue
     reference_in_subject: bool = False  # letters in its name end their subject with the conversation's reference
+    account_mail: AccountMail = AccountMail.LEADS
+    domain_control: bool = False  # it may have the addresses by which others ask whose a domain is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,7 @@ class FunctionAddress:
     listed: bool = True
     retired: Retired | None = None
     acknowledge: str | None = None
+    account_mail: AccountMail | None = None  # None: as its teams have it
 
     @property
     def name(self) -> str:

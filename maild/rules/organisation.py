@@ -14,13 +14,15 @@ from maild.rules.holiday_reader import read_holidays
 from maild.rules.model import OpenHours, Organisation, Team
 from maild.rules.names import Names
 from maild.rules.next_places import read_also_deliver
+from maild.rules.requested import AccountMail
 from maild.rules.yaml_nodes import Node, Scalar, Sequence
 
 DEFAULT_ZONE = "Europe/Berlin"
 ORGANISATION_KEYS = ("name", "language", "timezone", "holidays")
 PAGE_LANGUAGES = ("de", "en")
 _TEAM_KEYS = ("name", "office", "parent", "deputy", "hours", "answer_within")
-TEAM_KEYS = (*_TEAM_KEYS, "also_deliver", "copies", "figures", "closed", "reference_in_subject")
+_TEAM_MAIL_KEYS = ("also_deliver", "copies", "reference_in_subject", "account_mail", "domain_control")
+TEAM_KEYS = (*_TEAM_KEYS, "figures", "closed", *_TEAM_MAIL_KEYS)
 MOST_DAYS = 40  # of `answer_within`
 COPIES = ("none", "allowed")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -91,7 +93,17 @@ def _team(fields: Fields, names: Names, key: Scalar, node: Node) -> Team:
         answer_within=_days_within(fields, pairs["answer_within"][1]) if "answer_within" in pairs else None,
         closed=_flag(fields, pairs, "closed"),
         reference_in_subject=_flag(fields, pairs, "reference_in_subject"),
+        account_mail=account_mail_of(fields, pairs) or AccountMail.LEADS,
+        domain_control=_flag(fields, pairs, "domain_control"),
     )
+
+
+def account_mail_of(fields: Fields, pairs: Pairs) -> AccountMail | None:
+    """Read `account_mail` of a team or an address; None where it is not said."""
+    if "account_mail" not in pairs:
+        return None
+    found = fields.word(pairs["account_mail"][1], "account_mail", tuple(map(str, AccountMail)))
+    return None if found is None else AccountMail(found)
 
 
 def _flag(fields: Fields, pairs: Pairs, key: str) -> bool:

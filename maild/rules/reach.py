@@ -38,7 +38,7 @@ def confiding(ruleset: Ruleset) -> frozenset[str]:
 
 
 def _asked_for(ruleset: Ruleset, rule: Rule) -> set[str]:
-    names = _names(rule.when)
+    names = names_asked(rule.when)
     if names is None:
         return set(receiving(ruleset))
     return {
@@ -49,12 +49,12 @@ def _asked_for(ruleset: Ruleset, rule: Rule) -> set[str]:
     }
 
 
-def _names(condition: Condition | None) -> tuple[str, ...] | None:
+def names_asked(condition: Condition | None) -> tuple[str, ...] | None:
     """Return the addresses of ours, folded, of which the mail must have come by one; None: it may be any."""
     match condition:
         case Comparison(source=source, test=OneOf(values=values)) if source.partition("|")[0] == "to":
             return None if any(value.startswith("@") for value in values) else tuple(values)
         case AllOf(parts=parts):
-            return next((names for part in parts if (names := _names(part)) is not None), None)
+            return next((names for part in parts if (names := names_asked(part)) is not None), None)
         case _:
             return None

@@ -41,7 +41,8 @@ class Recorded:
     """Where one recipient's copy of a message went, and why.
 
     `address` is the name of the function address reached; None when the fallback claimed an unknown one. `unread` are
-    teams that nobody could read then, for whose sake the last of `teams` has the message too.
+    teams that nobody could read then, for whose sake the last of `teams` has the message too. `account`: it looked as
+    if it handed over an account, and of these teams only the leads got it; None: it did not.
     """
 
     recipient: str
@@ -54,10 +55,11 @@ class Recorded:
     problem: str | None = None
     attempts: tuple[Attempt, ...] = ()
     unread: tuple[str, ...] = ()
+    account: tuple[str, ...] | None = None
 
     def inbox_of(self, team: str) -> str:
         """Return in which of its inboxes a team got the message."""
-        return confidential(team) if self.confidential else team
+        return confidential(team) if self.confidential or team in (self.account or ()) else team
 
 
 def read_recorded(form: object) -> Recorded | None:
@@ -77,6 +79,7 @@ def read_recorded(form: object) -> Recorded | None:
         problem=None if problem is None else str(problem),
         attempts=tuple(attempt for attempt in attempts if attempt is not None),
         unread=_texts(form.get("unread")),
+        account=_texts(form["account"]) if "account" in form else None,
     )
 
 

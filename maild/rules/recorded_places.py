@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from maild.mail.address import Address
-from maild.rules.engine import Placement, Route, merge
+from maild.rules.engine import merge
 from maild.rules.model import Priority, State
 from maild.rules.recorded import Recorded, read_recorded
+from maild.rules.route import Placement, Route
 
 _NOBODY = Address(local="", domain="")
 
@@ -35,6 +36,7 @@ def _route(recorded: Recorded) -> Route:
         priority=_PRIORITIES.get(recorded.priority, Priority.NORMAL),
         state=_STATES.get(recorded.state, State.OPEN),
         confidential=recorded.confidential,
+        account=recorded.account,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from maild.mail.address import Address
 from maild.mail.imap_place import ImapPlace
@@ -42,6 +43,13 @@ class Confide:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     text: str  # for the SMTP reply: ASCII, one line
+
+
+class AccountMail(StrEnum):
+    """Who sees mail that looks as if it handed over an account elsewhere (`maild.mail.account_mail`)."""
+
+    LEADS = "leads"
+    TEAM = "team"
 
 
 Request = Hold | Forward | Answer | Assign

@@ -20,12 +20,13 @@ from maild.mail.facts import Attachment, Automatic, Facts, Mailbox
 from maild.mail.header import Field
 from maild.mail.inbox import is_confidential, team_of
 from maild.rules.conditions import NULL_PATH
-from maild.rules.engine import Route, merge, route_all
+from maild.rules.engine import merge, route_all
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, quoted, reason_of
 from maild.rules.model import Expectation, Letter, Priority, Ruleset, RuleTest, State
 from maild.rules.names import Names
 from maild.rules.refusals import Judgement, turned_away
+from maild.rules.route import Route
 from maild.rules.yaml_nodes import Node, Sequence
 
 _RECEIVED = date(2026, 1, 1)
@@ -43,13 +44,15 @@ MAIL_KEYS = (
     "list",
     "auto_submitted",
     "bounce",
+    "account_mail",
     "reply",
     *RESULTS,
     "received",
     "file",
 )
 EXPECT_KEYS = ("teams", "tags", "rules", "priority", "state", "confidential", "rejected")
-_SAID_BY_FILE = ("from", "subject", "text", "header", "attachment", "size", "list", "auto_submitted", "bounce")
+_SAID_BY_FILE = ("from", "subject", "text", "header", "attachment", "size", "list", "auto_submitted", "bounce",
+                 "account_mail")  # fmt: skip
 ReadSample = Callable[[str], Facts]
 
 
@@ -198,6 +201,7 @@ def _facts(mail: _Mail, author: Address | None) -> Facts:
         senders=() if author is None else (Mailbox(name="", mail=f"{author.local}@{author.domain}"),),
         automatic=Automatic.REPORT if bounce else Automatic.LIST if is_list else Automatic.PERSON,
         auto_submitted=mail.flag("auto_submitted") or bounce,
+        account_mail=mail.flag("account_mail"),
         list_id="test" if is_list else None,
         attachments=mail.attachments(),
         text=mail.text("text"),

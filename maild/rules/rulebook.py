@@ -174,7 +174,7 @@ def read_kept(folder: Path, shown: str) -> Loaded | None:
         source, lists = str(form["source"]), {str(k): str(v) for k, v in form["lists"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    ruleset, diagnostics = load(source, shown, _reader_of(lists))
+    ruleset, diagnostics = load(source, shown, _reader_of(lists), served=True)
     if ruleset is None:
         return None
     return Loaded(ruleset=ruleset, diagnostics=diagnostics, source=source, lists=lists)

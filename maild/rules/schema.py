@@ -18,6 +18,7 @@ from maild.rules.model import Priority, State, UnknownRecipient
 from maild.rules.next_places import IMAP_KEYS
 from maild.rules.operands import OPERATORS
 from maild.rules.organisation import COPIES, DEFAULT_ZONE, MOST_DAYS, ORGANISATION_KEYS, PAGE_LANGUAGES, TEAM_KEYS
+from maild.rules.requested import AccountMail
 
 Schema = dict[str, Any]
 
@@ -152,6 +153,7 @@ _CONDITIONS: dict[str, Schema] = {
     "list": _flag("It came through a mailing list (List-Id)."),
     "auto_submitted": _flag("No person wrote it (RFC 3834)."),
     "bounce": _flag("It is a delivery report."),
+    "account_mail": _flag("It looks as if it handed over an account elsewhere: a code, a link to a new password."),
     "reply": _flag("It belongs to a conversation that is here already."),
     "office_hours": _flag("It came while the recipient's team was at work."),
     "spf": _ref("comparison", f"What was found of SPF {_VERDICT}, {_OF['spf']}."),
@@ -210,6 +212,7 @@ _MAIL: dict[str, Schema] = {
     "list": _flag("It came through a mailing list."),
     "auto_submitted": _flag("No person wrote it."),
     "bounce": _flag("It is a delivery report."),
+    "account_mail": _flag("It looks as if it handed over an account elsewhere."),
     "reply": _flag("It belongs to a conversation that is here already."),
     "received": _pattern(_MOMENT, "When it comes: 2026-12-24, or with its time 2026-12-24 09:30."),
     "file": _text("The letter itself: a file beside the rules or below them, such as samples/x.eml."),
@@ -256,6 +259,7 @@ _NEXT_PLACE = _object(
     },
     least=1,
 )
+_ACCOUNT_MAIL = tuple(map(str, AccountMail))
 _TEAM: dict[str, Schema] = {
     "name": _text("How people call it."),
     "office": _text("The office it belongs to."),
@@ -277,6 +281,11 @@ _TEAM: dict[str, Schema] = {
     "reference_in_subject": _flag(
         "The subject of letters in its name ends with the reference of the conversation: [7K3F-9Q2A].", default=False
     ),
+    "account_mail": _word(_ACCOUNT_MAIL, "Who sees mail that looks as if it handed over an account: a code, a link.")
+    | {"default": _ACCOUNT_MAIL[0]},
+    "domain_control": _flag(
+        "It may have the addresses whose reader others take for the domain's master: admin, webmaster.", default=False
+    ),
 }
 _RETIRED = _object(
     ("since", "successor"),
@@ -292,6 +301,9 @@ _ADDRESS: dict[str, Schema] = {
     "listed": _flag("Whether it is in the public directory.", default=True),
     "retired": _RETIRED | {"description": "It is given out no more, and goes on receiving for ever."},
     "acknowledge": _named("The id of a template that is sent once per conversation and sender."),
+    "account_mail": _word(
+        _ACCOUNT_MAIL, "Who sees mail that looks as if it handed over an account; else as the team has it."
+    ),
 }
 _ORGANISATION: dict[str, Schema] = {
     "name": _text("As it stands on pages and in mail."),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from json.encoder import encode_basestring
 
-from maild.rules.engine import Route
 from maild.rules.model import Outcome, Priority
 from maild.rules.plan import Passed, Tried
+from maild.rules.route import Route
 
 _quoted = encode_basestring  # a text as a JSON string
 _WORDS = {None: "not in force", Outcome.NO: "no", Outcome.UNKNOWN: "cannot tell", Outcome.YES: "yes"}
@@ -36,6 +36,8 @@ def trace_json(route: Route) -> str:
     pieces.append(f'"priority":"{_PRIORITIES[route.priority]}","state":"{route.state.value}"')
     if route.confidential:
         pieces.append('"confidential":true')
+    if route.account is not None:
+        pieces.append(f'"account":{_list_json(route.account)}')
     if route.rules:
         pieces.append(f'"rules":{_list_json(route.rules)}')
     if route.actions:

@@ -15,13 +15,14 @@ from difflib import SequenceMatcher
 from maild.mail.address import Address
 from maild.rules.alongside import Alongside, alongside
 from maild.rules.conditions import Reading
-from maild.rules.engine import Route, route_all
+from maild.rules.engine import route_all
 from maild.rules.model import Copy, Deliver, Letter, Rule, Ruleset, Team
 from maild.rules.requested import Confide, Reject
+from maild.rules.route import Route
 from maild.rules.single_conditions import asked_by
 
 _DIFFERS = ""  # the id that every rule has which is not in both versions
-_IN_BODY = frozenset({"text", "language", "attachment", "bounce"})
+_IN_BODY = frozenset({"text", "language", "attachment", "bounce", "account_mail"})
 _PLACING = (Deliver, Copy, Confide, Reject)
 
 
@@ -113,7 +114,7 @@ def _frame(ruleset: Ruleset) -> tuple[object, ...]:
 
 def _of_team(team: Team | None) -> tuple[object, ...] | None:
     """Return what of a team makes a letter fare otherwise."""
-    return None if team is None else (team.parent, team.hours, team.also_deliver, team.copies)
+    return None if team is None else (team.parent, team.hours, team.also_deliver, team.copies, team.account_mail)
 
 
 def _acting(ruleset: Ruleset) -> dict[str, Rule]:

@@ -25,7 +25,7 @@ BARE = {
     "dmarc": "is",
 }
 _ADDRESSES = ("to", "from", "sender")
-FLAGS = ("list", "auto_submitted", "bounce", "reply", "office_hours")
+FLAGS = ("list", "auto_submitted", "bounce", "account_mail", "reply", "office_hours")
 _VERDICTS = ("language", "office_hours", "reply", *RESULTS)
 GROUPS = ("all", "any", "none")
 KEYS = (*BARE, "header", "attachment", "size", *FLAGS, *GROUPS)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from maild.archive import queries
+from maild.archive.account_mail import led_only
 from maild.archive.accounts import open_grants
 from maild.archive.between_teams import Handed, Handing, ToAndFro, Way, also_in, hand, to_and_fro, ways_of
 from maild.archive.readers import unread_inboxes
@@ -32,13 +33,19 @@ _Targets = tuple[list[str], list[str]]  # back to, over to
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What is to be said at an entry of where the conversation went. Names of teams, as people know them."""
+    """What is to be said at an entry of where the conversation went. Names of teams, as people know them.
+
+    `led`: only the team's leads see it because of what it looks like; `opened_ms`: since when the team does, too.
+    """
 
     came: tuple[tuple[str, int], ...] = ()
     gone: tuple[tuple[str, int], ...] = ()
     also: tuple[str, ...] = ()
     may_hand: bool = False
     may_fetch: bool = False
+    led: bool = False
+    may_open: bool = False
+    opened_ms: int | None = None
 
 
 async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Opened]) -> dict[str, Story]:
@@ -50,7 +57,9 @@ async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Ope
     others = await visit.read(also_in, visible=visit.visible, conversation_id=talk.id)
     known = frozenset(team for way in ways for team in (way.from_team, way.to_team))
     also = tuple(sorted(team_name(visit, team) for team in others & _named(visit, opened) - known))
-    return {entry.team: _story(visit, entry, ways, also) for entry in talk.entries}
+    inner = any(is_confidential(entry.team) for entry in talk.entries)
+    led = await visit.read(led_only, visible=visit.visible, conversation_id=talk.id) if inner else frozenset()
+    return {entry.team: _story(visit, entry, ways, also, is_led=entry.team in led) for entry in talk.entries}
 
 
 def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
@@ -65,21 +74,32 @@ def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _story(visit: Visit, entry: queries.Entry, ways: tuple[Way, ...], also: tuple[str, ...]) -> Story:
+def _story(visit: Visit, entry: queries.Entry, ways: tuple[Way, ...], also: tuple[str, ...], *, is_led: bool) -> Story:
     team = entry.team
     gone = tuple((team_name(visit, team_of(w.to_team)), w.at_ms) for w in ways if w.from_team == team and w.is_open)
     came = tuple((team_name(visit, team_of(w.from_team)), w.at_ms) for w in ways if w.to_team == team and w.is_open)
+    opened_ms = next(
+        (w.at_ms for w in ways if w.is_open and (w.from_team, w.to_team) == (confidential(team), team)), None
+    )
     may_assign = visit.may(Permission.ASSIGN, team)
     # Security: what lies among confidential things there is that team's to give back.
     held_back = any(is_confidential(w.to_team) for w in ways if w.from_team == team and w.is_open)
     returns = visit.may_with(Permission.RESPOND, entry) and bool(came)
     return Story(
-        came=came,
+        came=() if opened_ms is not None else came,
         gone=gone,
+        opened_ms=opened_ms,
         also=also,
         may_hand=not gone and (may_assign or returns),
+        led=is_led and not gone,
+        may_open=is_led and not gone and _may_open(visit, team),
         may_fetch=bool(gone) and may_assign and (is_confidential(team) or not held_back),
     )
+
+
+def _may_open(visit: Visit, inbox: str) -> bool:
+    """Tell whether the visitor decides for the team who reads what: named people read along, and no more."""
+    return visit.may(Permission.ASSIGN, inbox) and visit.may(Permission.MANAGE, team_of(inbox))
 
 
 async def hand_form(visit: Visit) -> Response:
@@ -146,6 +166,8 @@ def _unread(connection: Connection, rules: Ruleset, now_ms: int) -> frozenset[st
 async def hand_over(visit: Visit) -> Response:
     """Hand a conversation over, back, or fetch it back."""
     talk, entry = await entry_asked(visit, Permission.RESPOND)
+    if visit.form.get("do") == "open":
+        return await _open_to_team(visit, talk, entry)
     way, to_team = await _asked(visit, talk, entry.team)
     reason = visit.form.get("reason", "").replace("\r\n", "\n").replace("\x00", " ").strip()[:_MAX_REASON]
     if not reason and way != "fetched":
@@ -164,6 +186,23 @@ async def hand_over(visit: Visit) -> Response:
         return await overtaken(visit, talk, entry, handing.shown or 0)
     place = place_from({"state": visit.form.get("place", "open")}, entry.team)
     return visit.go(_said(place, way))
+
+
+async def _open_to_team(visit: Visit, talk: queries.Conversation, entry: queries.Entry) -> Response:
+    """Let the team see what only its leads were shown because of what it looked like."""
+    if not is_confidential(entry.team) or not _may_open(visit, entry.team):
+        raise ForbiddenError("opening is for managers")
+    team = team_of(entry.team)
+    handing = Handing(
+        conversation_id=talk.id, team=entry.team, to_team=team, way="over", by=visit.person.login,
+        at_ms=visit.services.now_ms(), shown=visit.number("shown"), opens=True,
+    )  # fmt: skip
+    needs = ((Permission.ASSIGN, entry.team), (Permission.MANAGE, team))
+    done: Handed = await visit.write(hand, handing, needs=needs, of=(talk.id,))
+    visit.services.feed.publish(frozenset({entry.team, team}))
+    if done.inbox is None:
+        return await overtaken(visit, talk, entry, handing.shown or 0)
+    return visit.go(back_to(visit, entry.team, talk.reference))
 
 
 def _said(place: Place, way: str) -> str:

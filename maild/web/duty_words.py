@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from maild.archive.duties import OURSELVES, RecordedDuty
 from maild.intake.answers import NO_TEMPLATE, NOBODY, OFTEN, SUSPECT, TOO_LATE, UNPROVEN
 from maild.mail.screening import SPAM, VIRUS
-from maild.rules.duties import ACKNOWLEDGE, ALSO_DELIVER, ASSIGN, FORWARD, HOLD, MEMBER_ANSWER, MEMBER_COPY, REPLY
+from maild.rules.duties import (
+    ACCOUNT,
+    ACKNOWLEDGE,
+    ALSO_DELIVER,
+    ASSIGN,
+    FORWARD,
+    HOLD,
+    MEMBER_ANSWER,
+    MEMBER_COPY,
+    REPLY,
+)
 from maild.web.language import catalogue
 from maild.web.refused_words import REFUSED
 
@@ -59,6 +69,9 @@ _UNREAD = _("it could not be read or routed in full, and nothing of it leaves be
 _SCREENED = {
     SPAM: _("it was filed as spam, and nothing of it leaves before somebody has looked"),
     VIRUS: _("a virus was found in it, and nothing of it leaves before somebody has looked"),
+    ACCOUNT: _(
+        "it looks as if it held a code or a link for an account, and nothing of it leaves before somebody has looked"
+    ),
 }
 
 

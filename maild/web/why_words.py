@@ -43,6 +43,7 @@ KEYS = {
 FLAGS = {
     "auto_submitted": _("Sent automatically"),
     "bounce": _("Delivery report"),
+    "account_mail": _("Looks as if it handed over an account"),
     "list": _("From a mailing list"),
     "reply": _("Belongs to a conversation"),
     "office_hours": _("Within office hours"),

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from maild.app.readers import Readers
 from maild.archive.absences import By, Marking, mark
 from maild.archive.accounts import Disabling, disable_users
+from maild.mail.inbox import confidential, unled
 from maild.policy.roles import Role
 from tests.web.office import NOW_MS, RULES, Book, office_in, rules
 
@@ -63,3 +64,22 @@ def test_what_is_closed_is_an_alarm_while_its_people_are_away_and_goes_nowhere_e
             ("teams.unread", ["bauamt"]),
             ("teams.read_again", None),
         ]
+
+
+def test_a_team_of_whose_leads_nobody_is_there_is_named_for_mail_that_only_looks_confidential(tmp_path: Path) -> None:
+    with office_in(tmp_path / "office") as office:
+        book: Any = Book(rules())
+        readers = Readers(office.database, book, lambda: NOW_MS)
+        # As long as nothing is known, everybody of a team is to see what comes.
+        assert readers.unread_now(book.current) == frozenset(map(unled, book.current.teams))
+        office.user("lena", (Role.MANAGER, "kita"))
+        office.user("paul", (Role.COORDINATOR, "poststelle"), (Role.READER, confidential("bauamt")))
+        readers.refresh()
+        found = readers.unread_now(book.current)
+        assert {unled(team) for team in book.current.teams} & found == {
+            unled("poststelle"), unled("mitglieder"), unled("mitglieder.by"),
+        }  # fmt: skip
+        by = By(login="lena", user_id=None, parents={}, at_ms=NOW_MS)
+        office.database.writer.submit(mark, Marking(by=by, login="lena", from_ms=NOW_MS)).result()
+        readers.refresh()
+        assert unled("kita") in readers.unread_now(book.current)

@@ -9,8 +9,9 @@ import pytest
 from maild.mail.facts import Automatic
 from maild.mail.header import Field
 from maild.rules.conditions import MAX_TEXT
-from maild.rules.engine import Route, route
+from maild.rules.engine import route
 from maild.rules.model import Outcome
+from maild.rules.route import Route
 from tests.rules.samples import letter, rules_with, to
 
 YES, NO, UNKNOWN = Outcome.YES, Outcome.NO, Outcome.UNKNOWN

@@ -10,9 +10,10 @@ import pytest
 
 from maild.mail.facts import Automatic
 from maild.rules.duties import Duty
-from maild.rules.engine import Route, merge, route, route_all
+from maild.rules.engine import merge, route, route_all
 from maild.rules.model import Comparison, Rule, Ruleset, State
 from maild.rules.requested import Maildir
+from maild.rules.route import Route
 from maild.rules.trace_form import trace_json
 from tests.rules.samples import letter, rules_of, to
 

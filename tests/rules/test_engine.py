@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from maild.rules.engine import Placement, Route, merge, route, route_all
+from maild.rules.engine import merge, route, route_all
 from maild.rules.model import Comparison, Outcome, Priority, Rule, Ruleset, State, Tag
 from maild.rules.operators import Matches
+from maild.rules.route import Placement, Route
 from maild.rules.trace_form import trace_json
 from tests.rules.samples import WHOLE, letter, rules_of, to
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 
 from maild.mail.address import Address
-from maild.rules.engine import Route, route
+from maild.rules.engine import route
 from maild.rules.explain import render_route
 from maild.rules.recorded import read_recorded
+from maild.rules.route import Route
 from maild.rules.trace_form import trace_json
 from tests.rules.samples import WHOLE, letter, rules_of, to
 from tests.rules.test_engine import broken

@@ -54,7 +54,10 @@ def test_postmaster_without_a_domain_reaches_the_fallback() -> None:
 
 
 def test_a_listed_postmaster_goes_where_it_is_listed() -> None:
-    rules = rules_of("teams: {poststelle: {name: P}, technik: {name: T}}\naddresses: {postmaster: {team: technik}}\n")
+    rules = rules_of(
+        "teams: {poststelle: {name: P}, technik: {name: T, domain_control: true}}\n"
+        "addresses: {postmaster: {team: technik}}\n"
+    )
     found = rules.find(to("postmaster@musterstadt.example"))
     assert found is not None
     assert found.team == "technik"

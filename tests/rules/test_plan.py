@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from maild.mail.address import Address
 from maild.rules import engine
-from maild.rules.engine import Route, route_all
+from maild.rules.engine import route_all
 from maild.rules.model import Letter, Outcome, Ruleset
 from maild.rules.operators import Contains, Ends, Starts
 from maild.rules.plan import Passed, Plan, Tried
 from maild.rules.recorded import each_rule
+from maild.rules.route import Route
 from maild.rules.trace_form import trace_json
 from maild.rules.wordlist import FEW, WordList
 from tests.rules.samples import WHOLE, letter, rules_of, to

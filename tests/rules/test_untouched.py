@@ -11,10 +11,11 @@ import pytest
 from maild.mail.address import Address, parse_address
 from maild.mail.authentication import Verdicts
 from maild.mail.reading import facts_of, head_facts_of
-from maild.rules.engine import Route, route_all
+from maild.rules.engine import route_all
 from maild.rules.loader import load
 from maild.rules.model import Letter, Ruleset
 from maild.rules.plan import Tried
+from maild.rules.route import Route
 from maild.rules.untouched import untouched
 
 MESSAGES = Path(__file__).parent.parent / "messages"

@@ -1,0 +1,300 @@
+"""Mail by which some service hands over an account: a code, a sign-in link, an invitation, a link to a new password.
+
+Whoever reads such a mail owns the account. A stranger can have it sent to any address of ours that is printed
+somewhere, so that those who read it are to be few (`maild.rules.engine`). This tells it by who wrote it, which is no
+person, by its words, German or English, and by the code or the link that stands beside them.
+
+Promises: never raises; linear; looks at a bounded part of the text, and at none of it unless the sender or the subject
+gives cause. It is a guess: a service that words its mail otherwise is not recognised, and who wants to, writes a letter
+that is. Nothing may be lost by it.
+
+Source: threats T6; RFC 3834 §5 for the marks of automatic mail.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+
+from maild.mail.plain import html_to_text
+
+_MOST_TEXT = 8_000  # characters: what is to be clicked or typed stands above
+_MOST_HTML = 60_000
+_NO_TEXT = 300  # characters: no more than that there is HTML
+_MOST_WORDS = 40  # places that are looked at
+_WORDS_REACH = 90  # characters of which the words are looked for around a stem: they are no longer
+_MOST_LINKS = 100
+_SHORT = 3_000
+_NEAR = 160  # from the words to their code, in either direction
+
+# No person has these names; behind the second ones there may be people who answer.
+_REPLIES = ("reply", "antwort", "response")
+_NO_REPLY = re.compile(
+    r"(?:no|not|do.?not|keine?)[._-]?(?:reply|antwort\w{0,4}|response).{0,40}|.{0,40}[._+-](?:no|do.?not).?reply.{0,20}",
+    re.IGNORECASE | re.DOTALL,
+)
+_MACHINE = re.compile(
+    r"(?:auto|automat\w{0,6}|mailer|notif\w{0,8}|benachrichtig\w{0,6}|accounts?|konto|kundenkonto|nutzerkonto|auth|"
+    r"authentication|login|log-in|signin|sign-in|anmeldung|signup|sign-up|registration|registrierung|verif\w{0,10}|"
+    r"confirm\w{0,6}|security|sicherheit|password|passwort|identity|appleid|sso|otp|2fa|invit\w{0,8}|einladung\w{0,2}|"
+    r"system|portal|service|postmaster|root|daemon|cron|bounces?|mailings?|dcv|validation|ssl|certificates?)"
+    r"(?:[._+-].{0,60})?",
+    re.IGNORECASE | re.DOTALL,
+)
+# What programs that send for services add, and no program of a person's does.
+_MACHINE_FIELDS = frozenset(
+    {"feedback-id", "x-feedback-id", "list-unsubscribe", "list-unsubscribe-post", "x-ses-outgoing", "x-mailgun-sid"}
+    | {"x-sg-eid", "x-pm-message-id", "x-mandrill-user", "x-mj-mid", "x-csa-complaints", "x-auto-response-suppress"}
+)
+_PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "resent-from"})
+_ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|fwd?|wg)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
+_PERSON = re.compile(r"\b(?:ich|mir|mich|meine?[nmrs]?|i|i'm|i've|my|me)\b", re.IGNORECASE)
+
+# Every match of the words below has one of these: where none is, nothing dear is asked. All in small letters.
+_CODE_STEMS = ("code", "pin", "tan", "otp", "passw", "kennwort", "schlüssel", "schluessel", "kennzahl", "key", "-id")
+_LINK_STEMS = (
+    "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt", "abschlie",
+    "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery", "registration", "sign",
+    "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate", "zertifikat",
+    "konto wurde",
+    "validier",
+)  # fmt: skip
+_CODE_WORDS = re.compile(
+    r"(?:best(?:ä|ae)tigungs|verifi(?:zierungs|kations)|sicherheits|einmal|aktivierungs|freischalt(?:ungs)?|"
+    r"authentifizierungs|anmelde|login|registrierungs|pr(?:ü|ue)f|zwei-?faktor-?|2fa-?)"
+    r"[- ]?(?:code|pin|pass[wk]ort|kennwort|schl(?:ü|ue)ssel|tan|id)\b"
+    r"|\b(?:verification|authenti\w{1,8}|security|one[- ]?time|single[- ]use|(?:sign|log)[- ]?(?:in|up)|activation|"
+    r"two[- ]factor|2fa|mfa|account|registration|e-?mail)[- ](?:code|pin|pass(?:word|code)|key)\b"
+    r"(?! (?:scan|review|audit|analy|quality))"
+    r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?! ?(?:ja|dem))"
+    r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur) (?:sign|log|verif|confirm|anmeld|best)"
+    r"|\b(?:geben sie|gib|verwenden sie|enter|use)[^\n]{0,20} code\b"
+    r"|\b(?:confirmation code|kennzahl|dcv (?:code|token))\b",
+)
+_LINK_WORDS = re.compile(
+    r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|setzen|w(?:ä|ae)hlen|reset|forgot)"
+    r"|konto wurde (?:erstellt|angelegt)|account (?:has been|was) created"
+    r"|zur(?:ü|ue)cksetz[^\n]{0,30} (?:passwor|kennwor)"
+    r"|(?:neue[sn]?|eigene[sn]?) (?:passwort|kennwort)"
+    r"|(?:reset|forgot\w{0,4}|choose|create|set|change|recover)[^\n]{0,20} password|password[- ](?:reset|recovery)"
+    r"|(?:e-?mail|mail-?adresse|konto|account|registrierung|anmeldung|zugang)[^\n]{0,60}"
+    r"(?:best(?:ä|ae)tig|verifizier|aktivier|freischalt|freizuschalt|abschlie|abzuschlie|vervollst)"
+    r"|best(?:ä|ae)tigen sie[^\n]{0,40}(?:adresse|konto|registrierung|anmeldung|e-?mail)"
+    r"|(?:verify|confirm|validate|activate|authenticate)[^\n]{0,20} (?:e-?mail|account|address|registration|identity|"
+    r"subscription|sign-?up|log-?in)"
+    r"|e-?mail(?: address)? (?:verification|confirmation|validation)|account (?:verification|activation|recovery)"
+    r"|(?:complete|finish)[^\n]{0,12} (?:registration|sign(?:ing)?[- ]?up|account|profile)"
+    r"|(?:sign|log)[- ]?in[- ]?link|magic link|(?:anmelde|login|einmal|aktivierungs|best(?:ä|ae)tigungs|"
+    r"registrierungs|einladungs)-?link|(?:link|button)[^\n]{0,40} (?:to (?:sign|log) in|anzumelden)"
+    r"|(?:accept|join)[^\n]{0,12} invit\w{1,6}|invited you to|einladung[^\n]{0,20} (?:an)?(?:annehm|nehm)"
+    r"|\b(?:zu|zum|zur|in|ins)\b[^\n]{0,60}\beingeladen"
+    r"|domain(?: control)? validation|validation of (?:the|your) domain|(?:approve|order)[^\n]{0,30} certificate|"
+    r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)|best(?:ä|ae)tig[^\n]{0,40} zertifikat|domain-?validierung"
+    r"|\bconfirm [0-9a-f]{12,}",
+)
+# Codes of other kinds: of what was bought or booked, of a meeting.
+_OTHER_CODES = re.compile(
+    r"gutschein|rabatt|discount|voucher|coupon|promo|booking|buchung|reservation|reservierung|flight|itinerary|"
+    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|videokonferenz|webinar|"
+    r"kundennummer",
+    re.IGNORECASE,
+)
+_WEAK = re.compile(
+    r"best(?:ä|ae)tigungs|confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account",
+    re.IGNORECASE,
+)
+# What people are invited to that is no account.
+_EVENTS = re.compile(
+    r"poll|umfrage|abstimmung|termin|besprechung|meeting|webinar|event|veranstaltung|sitzung|konferenz|conference|feier|"
+    r"fest\b|seminar|workshop|call\b",
+    re.IGNORECASE,
+)
+_INVITED = re.compile("invit|eingeladen|einladung")
+_DIGITS = re.compile(
+    r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.IGNORECASE
+)
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_MIXED = re.compile(r"(?<![\w./:=@-])(?=[A-Z0-9-]{0,9}[0-9])[A-Z0-9]{2,5}(?:-?[A-Z0-9]{2,5})(?![\w/:=@-]|\.\w)")
+_HYPHENED = re.compile(r"(?<![\w-])[A-Z0-9]{3,5}-[A-Z0-9]{3,5}(?![\w-])")
+_LINK = re.compile(r"https?://[^\s<>\"'\])}]{4,1000}")
+_TOKEN = re.compile(
+    r"[?&#;][\w.-]{0,40}(?:token|key|code|hash|ticket|otp|sig|secret|confirm|verif|t|k|h|c|id|upn|data|q|p)"
+    r"=[\w.~%+/=-]{8,}"
+    r"|[/=](?=[A-Za-z_.~%-]{0,60}\d)(?=[\d_.~%-]{0,60}[A-Za-z])[\w.~%-]{16,}",
+    re.IGNORECASE,
+)
+_ACCOUNT_URL = re.compile(
+    r"reset|passwor|kennwort|verif|confirm|bestaetig|best%c3%a4tig|activat|aktivier|freischalt|regist|sign-?(?:up|in)|"
+    r"log-?in|invit|einlad|magic|token|auth|otp|account|konto|validat|approv|optin|opt-in|onboard|join",
+    re.IGNORECASE,
+)
+_HREF = re.compile(r"<a\s[^<>]{0,1000}?href\s*=\s*[\"']?\s*(https?:[^<>\"'\s]{4,1000})[^<>]{0,2000}>", re.IGNORECASE)
+# Letters of other scripts that look like ours (Cyrillic, Greek), as far as the words above have them.
+_ALIKE = str.maketrans(
+    "аеорсухіјѕԁһԛԝпвкмтАВЕКМНОРСТХІЈЅαοριντκυΑΒΕΗΙΚΜΝΟΡΤΧΖ",
+    "aeopcyxijsdhqwnbkmtABEKMHOPCTXIJSaopivtkuABEHIKMNOPTXZ",
+)
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]"
+)
+
+
+def is_account_mail(
+    *,
+    subject: str,
+    sender: str,
+    fields: Collection[str],
+    automatic: bool,
+    on_list: bool,
+    text: str,
+    html: Callable[[], str],
+) -> bool:
+    """Tell whether a mail looks as if it handed over an account.
+
+    Args:
+        subject: decoded.
+        sender: the first address of From, "" when there is none.
+        fields: the lower-case names of the header fields.
+        automatic: it is marked as automatic, or its envelope has the null reverse-path.
+        on_list: it came through a mailing list.
+        text: of the body.
+        html: returns the source of its HTML, "" when there is none; asked only where the text leaves it open.
+    """
+    local = sender[:320].partition("@")[0].lower()
+    # Of most mail this is all that is asked: the expression only where one of its words is.
+    nobody = automatic or (any(word in local for word in _REPLIES) and _NO_REPLY.fullmatch(local) is not None)
+    machine = nobody or not _MACHINE_FIELDS.isdisjoint(fields) or _MACHINE.fullmatch(local) is not None
+    if not nobody and not _PERSONS_FIELDS.isdisjoint(fields):
+        return False
+    head = _plain(subject[:500])
+    if not nobody and _ANSWER.match(head):
+        return False
+    # Whoever has a name of their own says it in the subject, or is a person.
+    strict = on_list or not machine
+    if strict and not _names(_small(head)):
+        return False
+    body = _plain(text[:_MOST_TEXT])
+    if not machine and _PERSON.search(body):
+        return False  # somebody writes about it
+    bulk = strict or "list-unsubscribe" in fields
+    if _hands_over(head, body, strict=strict, bulk=bulk):
+        return True
+    # What the HTML has besides are links; and all of the words, where the text only says that there is HTML.
+    if len(body) > _NO_TEXT and not _names(_small(f"{head}\n{body}")):
+        return False
+    source = _HREF.sub(r" \1 ", html()[:_MOST_HTML])
+    return bool(source) and _hands_over(head, _plain(html_to_text(source)[:_MOST_TEXT]), strict=strict, bulk=bulk)
+
+
+def _plain(text: str) -> str:
+    """Return text without what is not seen, and with letters that look like ours as ours."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", text).translate(_ALIKE))
+
+
+def _small(text: str) -> str:
+    """Return text in small letters, each where it was."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join([c.lower() if len(c.lower()) == 1 else c for c in text])
+
+
+def _names(small: str) -> bool:
+    return bool(_found(_CODE_WORDS, _CODE_STEMS, small) or _purposes(small))
+
+
+def _purposes(small: str) -> list[re.Match[str]]:
+    """Return where it says what a link is for, invitations to meet left out."""
+    return [
+        found
+        for found in _found(_LINK_WORDS, _LINK_STEMS, small)
+        if not _INVITED.search(found[0])
+        or not _EVENTS.search(small, max(found.start() - _NEAR, 0), found.end() + _NEAR)
+    ]
+
+
+def _found(words: re.Pattern[str], stems: tuple[str, ...], small: str) -> list[re.Match[str]]:
+    """Return where words stand, at most a few."""
+    found: list[re.Match[str]] = []
+    for start, end in _around(stems, small):
+        for each in words.finditer(small, start, end):
+            found.append(each)
+            if len(found) == _MOST_WORDS:
+                return found
+    return found
+
+
+def _around(stems: tuple[str, ...], small: str) -> Iterable[tuple[int, int]]:
+    """Yield the stretches of a text in which a stem stands, in order and apart from each other."""
+    spots: list[int] = []
+    for stem in stems:
+        at = small.find(stem)
+        while at >= 0:
+            spots.append(at)
+            at = small.find(stem, at + len(stem))
+    spots.sort()
+    start = end = -1
+    for at in spots:
+        if at - _WORDS_REACH > end:
+            if end > 0:
+                yield start, end
+            start = max(at - _WORDS_REACH, 0)
+        end = at + _WORDS_REACH
+    if end > 0:
+        yield start, end
+
+
+def _hands_over(head: str, body: str, *, strict: bool, bulk: bool) -> bool:
+    whole = f"{head}\n{body}"
+    small = _small(whole)
+    titled = small[: len(head)]
+    return _has_code(whole, small, titled, strict=strict) or _has_link(small, titled, strict=strict, bulk=bulk)
+
+
+def _has_code(whole: str, small: str, head: str, *, strict: bool) -> bool:
+    """Tell whether a code stands beside the words for one; `strict`: the subject must have the words."""
+    if strict and not _found(_CODE_WORDS, _CODE_STEMS, head):
+        return False
+    other = _OTHER_CODES.search(head) is not None
+    for found in _found(_CODE_WORDS, _CODE_STEMS, small):
+        near = max(found.start() - _NEAR, 0), found.end() + _NEAR
+        if _WEAK.search(found[0]) and (other or _OTHER_CODES.search(small, *near)):
+            continue
+        after = whole[found.end() : near[1]]
+        before = whole[max(found.start() - _NEAR // 2, 0) : found.start()]
+        if _code_in(after) or _code_in(before):
+            return True
+    return False
+
+
+def _code_in(text: str) -> bool:
+    text = _LINK.sub(" ", text)
+    digits = (found[0].replace(" ", "").replace("-", "") for found in _DIGITS.finditer(text))
+    if any(not (len(code) == 4 and _YEAR.fullmatch(code)) for code in digits):
+        return True
+    return _MIXED.search(text) is not None or _HYPHENED.search(text) is not None
+
+
+def _has_link(small: str, head: str, *, strict: bool, bulk: bool) -> bool:
+    """Tell whether a link that no other mail has stands beside words that say what it is for."""
+    links = [found for found in islice(_LINK.finditer(small), _MOST_LINKS) if _TOKEN.search(found[0])]
+    if not links:
+        return False
+    telling = [found for found in links if _ACCOUNT_URL.search(found[0])]
+    if (telling or not bulk) and _names(head):
+        return True
+    if strict:
+        return False
+    words = [found.start() for found in _purposes(small) if not _within(found.start(), links)]
+    if any(-_NEAR <= link.start() - at <= 3 * _NEAR for at in words for link in telling):
+        return True
+    # A link that is counted leads elsewhere: only of a short mail is it clear what it is for.
+    if bulk or len(_LINK.sub("", small)) > _SHORT:
+        return False
+    return any(0 <= link.start() - at <= 2 * _NEAR for at in words for link in links)
+
+
+def _within(at: int, links: Iterable[re.Match[str]]) -> bool:
+    return any(link.start() <= at < link.end() for link in links)
