@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.crash.harness import free_port
+from tests.ports import free_port
 from tests.screening.mails import EICAR
 
 PASSWORD = "was-staff-call-spam"

@@ -16,7 +16,7 @@ import trustme
 
 from maild.smtp.tls import TlsFiles
 from tests.cli.daemons import ROOT, Daemon, until
-from tests.crash.harness import free_port
+from tests.ports import free_port
 
 PEER = "192.0.2.7"
 

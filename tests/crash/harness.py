@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests import copies
 from tests.crash.scale import scaled
+from tests.ports import free_port
 
 RULES = """\
 version: 1
@@ -43,14 +44,6 @@ RECIPIENTS = ("info@musterstadt.example", "kita.platzvergabe@musterstadt.example
 START_S = 60.0
 STARTED: list[Daemon] = []
 ROUTE_S = scaled(90.0, 1_800.0)  # the whole leaves gigabytes to be read
-
-
-def free_port() -> int:
-    """Ask the kernel for a port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

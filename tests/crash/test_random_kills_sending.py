@@ -16,13 +16,14 @@ from maild.archive.automatic import MOST_AN_HOUR
 from maild.archive.passwords import Cost, hash_password
 from maild.policy.roles import Role
 from tests.crash.desk import Desk
-from tests.crash.harness import RULES, Daemon, free_port
+from tests.crash.harness import RULES, Daemon
 from tests.crash.oracle import judge
 from tests.crash.outbox import judge_outbox
 from tests.crash.receiver import Receiver
 from tests.crash.scale import scaled
 from tests.crash.test_sending import opened
 from tests.dns_server import DnsServer
+from tests.ports import free_port
 
 LOGIN = "jonas"
 ACKNOWLEDGING = RULES.replace(

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bench.peers import free_port
 from maild.archive.database import Database
 from maild.delivery.courier import Attempt, Courier, Load
 from maild.delivery.deliveries import IMAP
@@ -26,6 +25,7 @@ from maild.delivery.tls import Contexts
 from maild.mail.imap_place import ImapPlace, parse_place, wire_folder
 from maild.rules.duties import Duty
 from tests.delivery.post import DAY_MS, LETTER, Post, letter, out
+from tests.ports import free_port
 
 FOLDER = "Geteilt/Bürgerbüro & Co"
 real = [

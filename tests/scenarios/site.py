@@ -14,7 +14,7 @@ import pytest
 
 from maild.cli.main import main
 from tests import copies
-from tests.crash.harness import free_port
+from tests.ports import free_port
 
 PASSWORD = "a long pass phrase for tests"
 RULES = """\

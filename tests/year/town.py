@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from maild.archive.passwords import Cost, hash_password
-from tests.crash.harness import free_port
+from tests.ports import free_port
 from tests.year.clock import MovedClock
 
 DOMAIN = "verband.example"
