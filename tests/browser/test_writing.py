@@ -47,12 +47,12 @@ def _listening() -> Iterator[Sink]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
     try:
         yield sink
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(60)
         loop.close()
 
 
@@ -212,7 +212,7 @@ def _see_what_failed(chromium: Browser, site: Site) -> None:
 def _kill(site: Site) -> None:
     assert site.process is not None
     site.process.kill()
-    site.process.wait(30)
+    site.process.wait(60)
 
 
 def _wait_for_mail(site: Site, chromium: Browser, sink: Sink) -> None:

@@ -53,7 +53,7 @@ class Daemon:
         return self.events("daemon.ready")[0]
 
     def send(self, recipient: str, text: str) -> None:
-        with smtplib.SMTP("127.0.0.1", self.ready()["smtp"][0], timeout=30) as smtp:
+        with smtplib.SMTP("127.0.0.1", self.ready()["smtp"][0], timeout=60) as smtp:
             smtp.sendmail("a@b.example", [recipient], text)
 
     def stop(self, number: int = signal.SIGTERM) -> int:

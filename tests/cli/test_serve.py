@@ -100,7 +100,7 @@ def test_rules_whose_copy_cannot_be_kept_are_told_of(maild: Maild, site: Path) -
     with serving(site) as daemon:
         port = daemon.ready()["web"]
         assert "Is a directory" in daemon.events("rules.unkept")[0]["error"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert b"maild_rules_kept 0.0" in answer.read()
         status = maild("status")
         assert status.code == 1
@@ -128,7 +128,7 @@ def test_the_daemon_answers_for_its_health_and_sounds_the_alarm_of_a_team_withou
     with serving(site) as daemon:
         port = daemon.ready()["web"]
         assert [(e["teams"], e["fallback"]) for e in daemon.events("teams.unread")] == [(["kita"], False)]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert {b"maild_orphan_teams 1.0", b"maild_fallback_read 1.0"} <= set(answer.read().splitlines())
         daemon.send("kita@musterstadt.example", LETTER)
         until(lambda: bool(daemon.events("message.routed")), "routed")
@@ -136,7 +136,7 @@ def test_the_daemon_answers_for_its_health_and_sounds_the_alarm_of_a_team_withou
         traced = maild("trace", "--to", "kita@musterstadt.example").out
         assert "nobody could read kita: poststelle has it as well" in traced
         for path in ("healthz", "readyz"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
                 assert answer.status == 200
 
 

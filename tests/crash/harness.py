@@ -108,7 +108,7 @@ class Daemon:
     def answers(self) -> bool:
         """Say whether there is a greeting now."""
         try:
-            with socket.create_connection(("127.0.0.1", self.smtp_port), timeout=2) as peer:
+            with socket.create_connection(("127.0.0.1", self.smtp_port), timeout=30) as peer:
                 return peer.recv(3) == b"220"
         except OSError:
             return False
@@ -124,7 +124,7 @@ class Daemon:
         """SIGTERM; return the exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=40)
+        return self.process.wait(timeout=60)
 
     def wait_routed(self) -> None:
         """Wait until no work item is open; a daemon that died meanwhile will never be through."""
@@ -133,7 +133,7 @@ class Daemon:
         assert self.process is not None
         waiting, deadline = None, time.monotonic() + ROUTE_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
+            connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)
             (waiting,) = connection.execute("SELECT count(*) FROM recipients WHERE state = 'accepted'").fetchone()
             connection.close()
             if not waiting:

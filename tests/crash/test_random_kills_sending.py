@@ -74,7 +74,7 @@ def office(directory: Path, *, sink: int, dns: str) -> tuple[Daemon, Desk]:
 
 def left(database: Path) -> int:
     """Count what is still on its way out."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
         (count,) = connection.execute(
             "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred')"
         ).fetchone()

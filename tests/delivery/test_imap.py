@@ -100,7 +100,7 @@ def dovecot(authority: trustme.CA) -> Iterator[Dovecot]:
     try:
         courier = ImapCourier(hostname="x", passwords=_passwords(home), contexts=_contexts(authority))
         place = place_of(found.port)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 session = courier._session(place)
@@ -114,7 +114,7 @@ def dovecot(authority: trustme.CA) -> Iterator[Dovecot]:
         yield found
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -375,6 +375,6 @@ def test_the_servers_of_the_system_are_read(tmp_path: Path) -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what the server has seen has no event
             await asyncio.sleep(0)

@@ -96,7 +96,7 @@ class Site:
     def browser(self, login: str = "admin") -> httpx2.Client:
         """Return a client that has signed in."""
         client = httpx2.Client(
-            base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30
+            base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=60
         )
         self._browsers.append(client)
         page = client.get("/login").text

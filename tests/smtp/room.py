@@ -19,7 +19,7 @@ from maild.smtp.tls import TlsFiles
 STORED = Reply(code=250, enhanced="2.0.0", text="Ok: stored as 0000000000000")
 UNKNOWN = Reply(code=550, enhanced="5.1.1", text="Nobody here receives mail for this address")
 FOREIGN = Reply(code=550, enhanced="5.7.1", text="Mail for this domain is not accepted here")
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class MemorySpool:

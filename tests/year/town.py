@@ -226,7 +226,7 @@ class Town:
         self.until(lambda: self._count(query) > 0, what)
 
     def _count(self, query: str) -> int:
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)
         try:
             (found,) = connection.execute(query).fetchone()
         finally:
