@@ -98,5 +98,5 @@ def test_a_letter_that_comes_before_the_stream_is_open_shows_by_itself(
 
     page.route("**/events?*", come_first, times=1)
     sign_in(page, base, "petra")
-    expect(page.locator("#list .row")).to_contain_text("Kam dazwischen", timeout=10_000)
+    expect(page.locator("#list .row")).to_contain_text("Kam dazwischen")
     page.close()
