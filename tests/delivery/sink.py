@@ -105,6 +105,7 @@ class _Over(Exception):  # noqa: N818 - the session is over
 class _Session:
     def __init__(self, sink: Sink, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sink, self.reader, self.writer = sink, reader, writer
+        self.number = sink.connections
         self.sender, self.recipients = "", [""][:0]
         self.encrypted = False
         self.seen = False  # the recipient that is refused
@@ -245,9 +246,15 @@ class _Session:
             await self.writer.drain()
             if self.sink.forward_s:
                 await turns()
-                put_forward(self.sink.forward_s / 4)
+                if not self.is_left():
+                    put_forward(self.sink.forward_s / 4)
             else:
                 await asyncio.sleep(self.sink.pace_s)
+
+    def is_left(self) -> bool:
+        """Tell whether the other side has gone, or come back on another connection; what it said may lie here yet."""
+        gone = self.reader._eof or self.reader.exception() is not None  # type: ignore[attr-defined]
+        return gone or self.sink.connections != self.number
 
     async def say_nothing(self) -> None:
         # Its wait may begin later. Put forward too often, the whole session would be over; whoever is told good things
@@ -255,7 +262,7 @@ class _Session:
         for pause in range(10 if self.sink.forward_s else 0):
             await turns()
             await asyncio.sleep(0.001 * 2**pause)
-            if self.sink.fault and not (self.reader.at_eof() or self.reader.exception()):
+            if self.sink.fault and not self.is_left():
                 put_forward(self.sink.forward_s)
         await asyncio.Event().wait()
 
