@@ -85,8 +85,10 @@ class Scanner:
         os.killpg(self.process.pid, number)
 
     def _answers(self) -> bool:
+        """Tell whether all its doors are open; a controller may open its own later."""
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=30).close()
+            for port in (self.port, *([int(self.controller.rpartition(":")[2])] if self.controller else [])):
+                socket.create_connection(("127.0.0.1", port), timeout=30).close()
         except OSError:
             return False
         return True
