@@ -17,6 +17,7 @@ import pytest
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
 from tests.certificates import authority, tls_client, tls_files
+from tests.failing import pytest_runtest_makereport
 from tests.needs import require
 from tests.postgres import _postgresql_template, place_in_memory, postgresql, postgresql_server, postgresql_store
 
@@ -26,6 +27,7 @@ __all__ = [
     "postgresql",
     "postgresql_server",
     "postgresql_store",
+    "pytest_runtest_makereport",
     "tls_client",
     "tls_files",
 ]

@@ -95,6 +95,8 @@ class DnsServer:
             except OSError:
                 self._tcp.close()
                 continue
+            # What a crowd asks in one turn of the loop has to wait here until the next.
+            self._udp.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             return self
         raise OSError("no port is free for UDP and TCP alike")
 

@@ -36,16 +36,25 @@ def footprint_bytes(pid: int) -> int:
     return sum(_of_one(process) for process in family(pid))
 
 
-def settled_bytes(pid: int, within_s: float = 30.0) -> int:
-    """Return the memory of a process family as soon as it stays the same for half a second."""
+def settled_bytes(pid: int, within_s: float = 60.0) -> int:
+    """Return the memory of a process family as soon as it stays the same for half a second, and all of it sleeps."""
     deadline, most, since = time.monotonic() + within_s, 0, time.monotonic()
     while time.monotonic() - since < _QUIET_S:
         assert time.monotonic() < deadline, "the memory does not settle"
         now = footprint_bytes(pid)
-        if now > most:
-            most, since = now, time.monotonic()
+        if now > most or not all(map(_sleeps, family(pid))):
+            most, since = max(most, now), time.monotonic()
         threading.Event().wait(_EVERY_S)
     return most
+
+
+def _sleeps(pid: int) -> bool:
+    """Tell whether a process waits for something, and not for a processor: that one would go on growing."""
+    try:
+        stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return True  # it has just ended
+    return all(stat.rpartition(")")[2].split()[0] == "S" for stat in stats)
 
 
 def _of_one(pid: int) -> int:

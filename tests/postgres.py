@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from maild.archive.database import Database
 from maild.archive.upgrade import upgrade
 from tests.needs import require
+from tests.ports import free_port
 
 _ROOM_BYTES = 2_000_000_000
 
@@ -36,12 +36,6 @@ def _program(name: str) -> str:
 
 def _run(*command: str, user: str | None, cwd: Path) -> None:
     subprocess.run(command, check=True, user=user, group=None, cwd=cwd, stdout=subprocess.DEVNULL, timeout=60)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def place_in_memory() -> str | None:
@@ -60,7 +54,7 @@ def cluster() -> Iterator[str]:
     if os.geteuid() == 0:
         user = "nobody"
         os.chown(home, pwd.getpwnam(user).pw_uid, -1)
-    data, port = home / "data", _free_port()
+    data, port = home / "data", free_port()
     try:
         _run(
             _program("initdb"), "-D", str(data), "-U", "maild", "-A", "trust", "-E", "UTF8", "--locale=C", "-N",

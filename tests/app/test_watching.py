@@ -23,7 +23,7 @@ def named(name: str) -> str:
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         await asyncio.sleep(0.005)
@@ -202,7 +202,7 @@ async def test_the_loop_goes_on_while_the_rules_are_read(room: Room, monkeypatch
 
     def slow(**arguments: object) -> object:
         begun.set()
-        assert held.wait(30)
+        assert held.wait(60)
         return read(**arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(room.book, "read", slow)

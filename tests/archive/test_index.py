@@ -238,7 +238,7 @@ def writing(index: SearchIndex, archive: Archive) -> IndexWriter:
 
 
 def wait_for(index: SearchIndex, revision: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while index.watermark() < revision:
         assert time.monotonic() < deadline, f"the index stays at {index.watermark()}"
         threading.Event().wait(0.005)
@@ -379,12 +379,12 @@ def test_offering_never_waits_for_the_index(store: SqliteIndex) -> None:
 
     def read(_after: int, _most: int) -> Sequence[IndexDocument]:
         entered.set()
-        assert leave.wait(30)
+        assert leave.wait(60)
         return []
 
     writer = IndexWriter(store, read, batch_s=0.01)
     writer.start()
-    assert entered.wait(30)
+    assert entered.wait(60)
     start = time.monotonic()
     for n in range(1, 2_000):
         writer.add([document(n)])

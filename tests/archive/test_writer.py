@@ -31,7 +31,7 @@ def test_units_that_wait_together_share_a_transaction(sqlite_database: Database)
 
     def slow(_: Connection, arguments: list[int]) -> list[int]:
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         return arguments
 
     def counted(connection: Connection, arguments: list[int]) -> list[int]:
@@ -39,7 +39,7 @@ def test_units_that_wait_together_share_a_transaction(sqlite_database: Database)
         return _insert(connection, arguments)
 
     first = sqlite_database.writer.submit(slow, 0)
-    assert begun.wait(10)  # or some of the others would go with it
+    assert begun.wait(60)  # or some of the others would go with it
     futures = [sqlite_database.writer.submit(counted, n) for n in range(50)]
     gate.set()
     first.result()
@@ -51,7 +51,7 @@ def test_a_bad_unit_fails_alone(database: Database) -> None:
     gate = threading.Event()
 
     def hold(_: Connection, arguments: list[int]) -> list[int]:
-        gate.wait(10)
+        gate.wait(60)
         return arguments
 
     first = database.writer.submit(hold, 0)
@@ -150,7 +150,7 @@ def test_who_gives_up_waiting_does_not_end_the_writer(sqlite_database: Database)
     gate = threading.Event()
 
     def hold(_: Connection, arguments: list[int]) -> list[int]:
-        gate.wait(10)
+        gate.wait(60)
         return arguments
 
     first, given_up = sqlite_database.writer.submit(hold, 0), sqlite_database.writer.submit(_insert, 1)
@@ -166,7 +166,7 @@ async def test_when_the_writer_ends_of_a_fault_nobody_waits_for_ever(sqlite_data
     writer.on_fault.append(faults.append)
 
     def fatal(_: Connection, arguments: list[int]) -> list[int]:
-        gate.wait(10)
+        gate.wait(60)
         raise SystemExit
 
     waiting = [writer.submit(fatal, 0), writer.submit(_insert, 1)]
@@ -174,11 +174,11 @@ async def test_when_the_writer_ends_of_a_fault_nobody_waits_for_ever(sqlite_data
     gate.set()
     for each in waiting:
         with pytest.raises(StorageError, match="has ended"):
-            each.result(10)
+            each.result(60)
     in_loop.append(writer.run(_insert, 3))  # too late
     for future in in_loop:
         with pytest.raises(StorageError, match="has ended"):
-            await asyncio.wait_for(future, 10)
+            await asyncio.wait_for(future, 60)
     assert [type(fault) for fault in faults] == [SystemExit]
     assert not writer.trusted
     assert _numbers(sqlite_database) == set()

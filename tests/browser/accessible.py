@@ -56,6 +56,7 @@ _RUN = """async options => {
 
 def faults_of(page: Page) -> list[str]:
     """Return what is wrong with a page as it is shown now."""
+    page.wait_for_load_state()  # whoever clicks on a link is there when its page begins
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     found: list[dict[str, Any]] = page.evaluate(_RUN, _OPTIONS)

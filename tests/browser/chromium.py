@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, expect
 
+PATIENCE_MS = 60_000  # a page that is to change has as long; five seconds, as usual there, a machine may stand still
+expect.set_options(timeout=PATIENCE_MS)
 CHROMIUM = "/usr/bin/chromium"
 # There is no graphics card where tests run: to imitate one costs more than to paint without it.
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-gpu-rasterization")

@@ -12,10 +12,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from maild.archive.accounts import find_user
 from maild.archive.sessions import Lifetime, NewSession, digest_of, new_token, open_sessions
 from maild.web.visit import cookie_name
-from tests.browser.chromium import launch
+from tests.browser.chromium import PATIENCE_MS, launch
 from tests.browser.samples import furnish
 from tests.browser.serving import serving
 from tests.web.office import Office
+
+# In how long an open page shows what has come. A second is usual; a page that nobody looks at is given ten.
+BY_ITSELF_MS = 9_000
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Visited:
     def page(self, login: str | None = "petra", *, width: int = 1280, language: str = "de", **options: object) -> Page:
         """Open a page, whose visitor is signed in."""
         page = self.context(width=width, language=language, **options).new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         if login is not None:
             self.let_in(page, login)
         return page

@@ -38,11 +38,11 @@ def serving(folder: Path, host: str = "127.0.0.1") -> Iterator[tuple[str, Office
             finally:
                 services.feed.closed = True
                 server.should_exit = True
-                thread.join(timeout=15)
+                thread.join(timeout=60)
 
 
 def _wait_for(server: uvicorn.Server) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not server.started:
         if time.monotonic() > deadline:
             raise TimeoutError("the site did not start")

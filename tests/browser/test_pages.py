@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.accessible import faults_of
-from tests.browser.conftest import Visited
+from tests.browser.conftest import BY_ITSELF_MS, Visited
 from tests.browser.samples import plain
 from tests.browser.screenshots import pages_of, sign_in
 from tests.web.office import PASSWORD
@@ -81,13 +81,13 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_breaks_its_own_policy(visi
     assert walk.said == []
 
 
-def test_a_letter_that_comes_is_in_the_open_page_within_two_seconds(visited: Visited) -> None:
+def test_a_letter_that_comes_is_in_the_open_page_by_itself(visited: Visited) -> None:
     page = visited.page()
     page.goto(f"{visited.base}/inbox/kita")
     page.wait_for_selector("html[data-live=yes]")
     before = int(page.locator("#teams a[aria-current] .count").inner_text().split()[0])
     visited.office.mail(plain("Gerade eben gekommen", "Lea Licht", "schnell?", key="live@b"), age_s=0)
-    expect(page.locator("#list .row").first).to_contain_text("Gerade eben gekommen", timeout=2_000)
+    expect(page.locator("#list .row").first).to_contain_text("Gerade eben gekommen", timeout=BY_ITSELF_MS)
     expect(page.locator("#teams a[aria-current] .count")).to_contain_text(str(before + 1))
     expect(page.locator("#said")).to_have_text("Die Liste hat sich geändert.")
     page.context.close()
@@ -99,7 +99,7 @@ def test_a_letter_into_the_open_conversation_is_announced_and_moves_nothing(visi
     page.goto(f"{visited.base}/c/{visited.office.reference(first)}")
     page.wait_for_selector("html[data-live=yes]")
     visited.office.mail(plain("Re: Laufend", "Lea Licht", "zwei", key="run2@b", parent="run1@b"), age_s=0)
-    expect(page.locator("#fresh")).to_be_visible(timeout=3_000)
+    expect(page.locator("#fresh")).to_be_visible(timeout=BY_ITSELF_MS)
     assert page.locator(".letter").count() == 1
     page.click("#fresh a")
     expect(page.locator(".letter")).to_have_count(2)

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from maild.policy.roles import Role
 from tests.browser.accessible import faults_of
+from tests.browser.chromium import PATIENCE_MS
 from tests.browser.screenshots import sign_in
 from tests.browser.serving import serving
 from tests.web.office import PASSWORD
@@ -43,7 +44,7 @@ def test_a_passkey_goes_the_whole_way_through_chromium(chromium: Browser, tmp_pa
     with serving(tmp_path / "office", "localhost") as (base, office):
         office.user("lea", (Role.READER, "kita"))
         page = chromium.new_page(viewport={"width": 390, "height": 844}, locale="de", color_scheme="dark")
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(_LIST)
         browser = page.context.new_cdp_session(page)
         browser.send("WebAuthn.enable")

@@ -6,6 +6,7 @@ One of them reads German, the other English; what does not arrive is the first t
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -21,6 +22,7 @@ from maild.archive.database import Database
 from maild.archive.passwords import Cost, hash_password
 from maild.policy.roles import Role
 from tests.browser.accessible import faults_of
+from tests.browser.chromium import PATIENCE_MS
 from tests.delivery.sink import Sink
 from tests.scenarios.site import PASSWORD, Site
 from tests.scenarios.wire import Peer
@@ -47,12 +49,12 @@ def _listening() -> Iterator[Sink]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
-    assert started.wait(20)
+    assert started.wait(60)
     try:
         yield sink
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(60)
         loop.close()
 
 
@@ -71,7 +73,7 @@ def _settle(site: Site) -> None:
 def _signed_in(browser: Browser, site: Site, login: str, language: str = "de", **options: object) -> Page:
     context = browser.new_context(locale=language, **options)  # type: ignore[arg-type]  # Playwright's options by name
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{site.url}/login")
     page.fill("#login", login)
     page.fill("#password", PASSWORD)
@@ -124,7 +126,7 @@ def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
 ) -> None:
     with _listening() as sink:
         monkeypatch.setenv("MAILD_OUTBOUND__SMARTHOST", f"127.0.0.1:{sink.port}")
-        monkeypatch.setenv("MAILD_WEB__UNDO_S", "15")
+        monkeypatch.setenv("MAILD_WEB__UNDO_S", "86400")  # nobody has to hurry; _let_go ends it
         site = Site(tmp_path, read_by_admin=())
         _settle(site)
         site.start()
@@ -133,6 +135,7 @@ def test_two_people_answer_and_nothing_is_sent_past_each_other_or_lost(
                 peer.send(LETTER.encode(), to=KITA, sender="lea@citizen.example")
             _answer_twice(chromium, site)
             _write_to_nobody(chromium, site)
+            _let_go(site)
             _wait_for_mail(site, chromium, sink)
             _see_what_failed(chromium, site)
         finally:
@@ -193,6 +196,14 @@ def _write_to_nobody(chromium: Browser, site: Site) -> None:
     page.context.close()
 
 
+def _let_go(site: Site) -> None:
+    """Have what waits to be taken back leave now."""
+    waiting = [json.loads(line) for line in site.maild("queue", "list", "--json").splitlines()]
+    assert sorted(each["recipient"] for each in waiting) == ["lea@citizen.example", NOBODY]
+    for each in waiting:
+        site.maild("queue", "retry", each["id"])
+
+
 def _see_what_failed(chromium: Browser, site: Site) -> None:
     """Whoever signs in sees it on the first page, and is led to the reason."""
     for language, told, why in (
@@ -212,7 +223,7 @@ def _see_what_failed(chromium: Browser, site: Site) -> None:
 def _kill(site: Site) -> None:
     assert site.process is not None
     site.process.kill()
-    site.process.wait(30)
+    site.process.wait(60)
 
 
 def _wait_for_mail(site: Site, chromium: Browser, sink: Sink) -> None:

@@ -47,13 +47,18 @@ class Daemon:
         found = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
         return [event for event in found if event["event"] == name]
 
+    def first(self, name: str) -> dict[str, Any]:
+        """Return the first event of a name as soon as it is there: it may be written after what it tells of is seen."""
+        until(lambda: bool(self.events(name)), name)
+        return self.events(name)[0]
+
     def ready(self) -> dict[str, Any]:
         until(lambda: bool(self.events("daemon.ready")) or self.process.poll() is not None, "ready")
         assert self.events("daemon.ready"), self.lines
         return self.events("daemon.ready")[0]
 
     def send(self, recipient: str, text: str) -> None:
-        with smtplib.SMTP("127.0.0.1", self.ready()["smtp"][0], timeout=30) as smtp:
+        with smtplib.SMTP("127.0.0.1", self.ready()["smtp"][0], timeout=60) as smtp:
             smtp.sendmail("a@b.example", [recipient], text)
 
     def stop(self, number: int = signal.SIGTERM) -> int:

@@ -16,7 +16,7 @@ import trustme
 
 from maild.smtp.tls import TlsFiles
 from tests.cli.daemons import ROOT, Daemon, until
-from tests.crash.harness import free_port
+from tests.ports import free_port
 
 PEER = "192.0.2.7"
 
@@ -81,8 +81,7 @@ def test_ports_that_systemd_opened_are_served_behind_a_proxy_with_the_certificat
         with Behind("127.0.0.1", ports[0], timeout=60) as smtp:  # the first one waits while the daemon starts
             smtp.sendmail("a@b.example", "info@musterstadt.example", "Subject: x\r\n\r\nGuten Tag\r\n")
         ready = daemon.ready()
-        until(lambda: bool(daemon.events("message.accepted")), "said to be accepted")
-        assert daemon.events("message.accepted")[0]["peer"] == PEER
+        assert daemon.first("message.accepted")["peer"] == PEER
         assert (ready["smtp"], ready["submission"]) == ([ports[0]], [ports[1]])
         assert told.recv(100) == b"READY=1"
         before = certificate(ports[0], authority)

@@ -78,7 +78,7 @@ def test_a_demo_prints_where_to_look_and_a_command_that_sends_a_mail(
     assert len(re.findall(r"login \w+ +password [a-z-]{20,}", printed)) == 3
     monkeypatch.setenv("MAILD_CONFIG", str(folder / "maild.toml"))
     command = next(line.strip() for line in printed.splitlines() if "smtplib" in line)
-    subprocess.run(shlex.split(command.replace("python3", sys.executable, 1)), check=True, timeout=30)
+    subprocess.run(shlex.split(command.replace("python3", sys.executable, 1)), check=True, timeout=60)
     until(lambda: maild("search", "Mein erster Brief", "--json").code == 0, "found")
     (hit,) = maild("search", "subject:'Mein erster Brief'", "--json").objects
     until(lambda: maild("show", hit["id"], "--json").objects[0]["teams"] == ["poststelle"], "routed")

@@ -54,12 +54,12 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         monkeypatch.setenv("MAILD_DNS__RESOLVERS", address[0])
         yield
     finally:
         done.set()
-        thread.join(10)
+        thread.join(60)
 
 
 def test_the_doctor_says_what_mail_of_ours_to_a_domain_is_held_to(

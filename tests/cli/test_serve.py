@@ -56,7 +56,7 @@ def test_a_mail_goes_from_the_socket_to_the_command_line_while_the_daemon_runs(m
         until(lambda: bool(daemon.events("message.routed")), "routed")
         until(lambda: maild("search", "subject:kitaplatz").code == 0, "found")
         (hit,) = maild("search", "kitaplatz", "--json").objects
-        assert (hit["teams"], hit["id"]) == (["poststelle"], daemon.events("message.accepted")[0]["id"])
+        assert (hit["teams"], hit["id"]) == (["poststelle"], daemon.first("message.accepted")["id"])
         (fate,) = maild("trace", "--from", "a@b.example", "--json").objects
         assert fate["reply"] == f"250 2.0.0 Ok: stored as {hit['id']}"
         assert fate["inboxes"] == [{"team": "poststelle", "state": "open"}]
@@ -99,8 +99,8 @@ def test_rules_whose_copy_cannot_be_kept_are_told_of(maild: Maild, site: Path) -
     (site / "var" / "rules.last-good.json.new").mkdir()
     with serving(site) as daemon:
         port = daemon.ready()["web"]
-        assert "Is a directory" in daemon.events("rules.unkept")[0]["error"]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        assert "Is a directory" in daemon.first("rules.unkept")["error"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert b"maild_rules_kept 0.0" in answer.read()
         status = maild("status")
         assert status.code == 1
@@ -127,16 +127,16 @@ def test_the_daemon_answers_for_its_health_and_sounds_the_alarm_of_a_team_withou
     rules.write_text(text.replace("addresses:\n", "addresses:\n  kita: {team: kita}\n"), encoding="utf-8")
     with serving(site) as daemon:
         port = daemon.ready()["web"]
-        assert [(e["teams"], e["fallback"]) for e in daemon.events("teams.unread")] == [(["kita"], False)]
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        unread = daemon.first("teams.unread")
+        assert (unread["teams"], unread["fallback"]) == (["kita"], False)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             assert {b"maild_orphan_teams 1.0", b"maild_fallback_read 1.0"} <= set(answer.read().splitlines())
         daemon.send("kita@musterstadt.example", LETTER)
-        until(lambda: bool(daemon.events("message.routed")), "routed")
-        assert daemon.events("message.routed")[0]["teams"] == ["kita", "poststelle"]
+        assert daemon.first("message.routed")["teams"] == ["kita", "poststelle"]
         traced = maild("trace", "--to", "kita@musterstadt.example").out
         assert "nobody could read kita: poststelle has it as well" in traced
         for path in ("healthz", "readyz"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
                 assert answer.status == 200
 
 

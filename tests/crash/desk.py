@@ -48,7 +48,7 @@ class Desk:
         done = 0
         while done < 2:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     if done == 0 and await self._hand_in(self.smtp_port, citizen, OFFICE, letter):
                         self.letters[hashlib.sha256(letter).hexdigest()] += 1
                         done = 1

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from tests import copies
 from tests.crash.scale import scaled
+from tests.ports import free_port
 
 RULES = """\
 version: 1
@@ -45,12 +46,14 @@ STARTED: list[Daemon] = []
 ROUTE_S = scaled(90.0, 1_800.0)  # the whole leaves gigabytes to be read
 
 
-def free_port() -> int:
-    """Ask the kernel for a port that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _is_left(group: int) -> bool:
+    """Say whether a process of a group is still there."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in {"Z", "X"}:
+                return True
+    return False
 
 
 @dataclass
@@ -121,17 +124,21 @@ class Daemon:
             return False
 
     def kill(self) -> None:
-        """SIGKILL to the whole process group: daemon, workers, tracer."""
+        """SIGKILL to the whole process group: daemon, workers, tracer. Returns when the last of them is gone."""
         assert self.process is not None
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        deadline = time.monotonic() + START_S
+        while _is_left(self.process.pid):  # under a tracer the daemon is nobody's child, and has its store until then
+            assert time.monotonic() < deadline, "something outlives its SIGKILL"
+            time.sleep(0.005)
 
     def stop(self) -> int:
         """SIGTERM; return the exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=40)
+        return self.process.wait(timeout=60)
 
     def wait_routed(self) -> None:
         """Wait until no work item is open; a daemon that died meanwhile will never be through."""
@@ -140,7 +147,7 @@ class Daemon:
         assert self.process is not None
         waiting, deadline = None, time.monotonic() + ROUTE_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=5)
+            connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)
             (waiting,) = connection.execute("SELECT count(*) FROM recipients WHERE state = 'accepted'").fetchone()
             connection.close()
             if not waiting:

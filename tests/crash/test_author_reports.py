@@ -30,7 +30,7 @@ MOST = 400  # points
 
 
 def asked(daemon: Daemon, statement: str) -> list[tuple[object, ...]]:
-    with closing(sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True, timeout=60)) as connection:
         return connection.execute(statement).fetchall()
 
 

@@ -29,7 +29,7 @@ MOST = 400  # points
 
 def _waiting(database: Path) -> int:
     """Count the acknowledgements that are due and not written yet."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
         (count,) = connection.execute("SELECT count(*) FROM duties WHERE state = 'waiting'").fetchone()
     return int(count)
 

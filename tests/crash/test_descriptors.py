@@ -43,7 +43,7 @@ async def occupied(port: int, peers: int) -> list[asyncio.StreamWriter]:
 
 async def until(condition: object, complaint: str) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, complaint
         await asyncio.sleep(0.02)
@@ -73,7 +73,7 @@ async def test_without_file_descriptors_nothing_is_lost_and_nothing_spins(tmp_pa
     await sending
     calm = Load(daemon.smtp_port, ledger, connections=2, largest=20_000, seed=7)
     calm.limit = ledger.acknowledged.total() + 20
-    await asyncio.wait_for(calm.run(), 40)
+    await asyncio.wait_for(calm.run(), 60)
     await asyncio.to_thread(daemon.wait_routed)
     assert daemon.stop() == 0
     assert ledger.acknowledged.total() > acknowledged

@@ -118,7 +118,7 @@ async def _nothing_was_lost(daemon: Daemon, load: Load, sending: asyncio.Task[No
 
 async def _until(condition: object, complaint: str) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, complaint
         await asyncio.sleep(0.05)

@@ -16,13 +16,14 @@ from maild.archive.automatic import MOST_AN_HOUR
 from maild.archive.passwords import Cost, hash_password
 from maild.policy.roles import Role
 from tests.crash.desk import Desk
-from tests.crash.harness import RULES, Daemon, free_port
+from tests.crash.harness import RULES, Daemon
 from tests.crash.oracle import judge
 from tests.crash.outbox import judge_outbox
 from tests.crash.receiver import Receiver
 from tests.crash.scale import scaled
 from tests.crash.test_sending import opened
 from tests.dns_server import DnsServer
+from tests.ports import free_port
 
 LOGIN = "jonas"
 ACKNOWLEDGING = RULES.replace(
@@ -73,7 +74,7 @@ def office(directory: Path, *, sink: int, dns: str) -> tuple[Daemon, Desk]:
 
 def left(database: Path) -> int:
     """Count what is still on its way out."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=5)) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)) as connection:
         (count,) = connection.execute(
             "SELECT count(*) FROM deliveries WHERE state IN ('queued', 'deferred')"
         ).fetchone()

@@ -21,6 +21,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.forward import put_forward, turns
+
 REPLIES = {"4xx": "450 4.2.0 not now", "5xx": "550 5.1.1 never", "421": "421 4.3.2 closing"}
 _GOOD = {"banner": "220 sink ESMTP", "mail": "250 2.1.0 ok", "rcpt": "250 2.1.5 ok", "data": "354 go on",
          "dot": "250 2.0.0 kept", "starttls": "220 2.0.0 go on", "auth": "235 2.7.0 welcome"}  # fmt: skip
@@ -45,6 +47,7 @@ class Sink:
     lmtp: bool = False
     lax: bool = False  # believes that a bare LF ends lines, and that LF . LF ends a message
     pace_s: float = 0.05
+    forward_s: float = 0.0  # by so much the loop's time is put forward when the other side waits for what does not come
     offers: tuple[str, ...] = ("8BITMIME", "SIZE 35000000", "SMTPUTF8", "DSN")
     auth: str = ""
     path: str = ""
@@ -102,6 +105,7 @@ class _Over(Exception):  # noqa: N818 - the session is over
 class _Session:
     def __init__(self, sink: Sink, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.sink, self.reader, self.writer = sink, reader, writer
+        self.number = sink.connections
         self.sender, self.recipients = "", [""][:0]
         self.encrypted = False
         self.seen = False  # the recipient that is refused
@@ -218,7 +222,7 @@ class _Session:
                 await self.say(good)
             return
         if fault == "hang":
-            await asyncio.Event().wait()
+            await self.say_nothing()
         if fault == "reset":
             self.reset()
             raise _Over
@@ -231,7 +235,7 @@ class _Session:
             raise _Over
         if fault == "tls":
             os.write(self.writer.get_extra_info("socket").fileno(), b"\x17\x03\x03\x00\x40" + bytes(64))
-            await asyncio.Event().wait()
+            await self.say_nothing()
         await self.say(REPLIES[fault])
         if fault == "421":
             raise _Over
@@ -240,7 +244,27 @@ class _Session:
         for octet in text.encode() + b"\r\n":
             self.writer.write(bytes([octet]))
             await self.writer.drain()
-            await asyncio.sleep(self.sink.pace_s)
+            if self.sink.forward_s:
+                await turns()
+                if not self.is_left():
+                    put_forward(self.sink.forward_s / 4)
+            else:
+                await asyncio.sleep(self.sink.pace_s)
+
+    def is_left(self) -> bool:
+        """Tell whether the other side has gone, or come back on another connection; what it said may lie here yet."""
+        gone = self.reader._eof or self.reader.exception() is not None  # type: ignore[attr-defined]
+        return gone or self.sink.connections != self.number
+
+    async def say_nothing(self) -> None:
+        # Its wait may begin later. Put forward too often, the whole session would be over; whoever is told good things
+        # again is not to be hurried.
+        for pause in range(10 if self.sink.forward_s else 0):
+            await turns()
+            await asyncio.sleep(0.001 * 2**pause)
+            if self.sink.fault and not self.is_left():
+                put_forward(self.sink.forward_s)
+        await asyncio.Event().wait()
 
     async def say(self, text: str) -> None:
         self.writer.write(text.encode() + b"\r\n")

@@ -27,7 +27,7 @@ def verbs(sink: Sink) -> list[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the sink sets no event
             await asyncio.sleep(0.005)
 
@@ -127,7 +127,7 @@ async def test_neither_data_nor_quit_is_said_before_what_became_of_a_message_is_
     go_on = threading.Event()
 
     def stall(_connection: Connection, arguments: list[None]) -> list[None]:
-        go_on.wait(20)
+        go_on.wait(60)
         return arguments
 
     async with Sink(fault="slow", at="dot", pace_s=0.02, lmtp=kind == LMTP) as sink:

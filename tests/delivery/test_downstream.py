@@ -9,11 +9,10 @@ import pytest
 import trustme
 
 from maild.archive.database import Database
-from maild.delivery.dialogue import Timeouts
 from maild.delivery.smtp_courier import Smarthost
 from maild.delivery.tls import Contexts, Level
 from maild.delivery.worker import Limits
-from tests.delivery.post import DAY_MS, LETTER, PATIENT, THERE, Post, asking, leases, out
+from tests.delivery.post import DAY_MS, LETTER, THERE, Post, asking, leases, out
 from tests.delivery.sink import Sink
 
 A, B = f"a@{THERE}", f"b@{THERE}"
@@ -91,16 +90,7 @@ def test_the_table_has_every_fault_in_every_stage() -> None:
     assert {("handshake", fault) for fault in ("hang", "reset", "slow", "noise")} <= cells
 
 
-WAITS = {
-    "connect": "banner_s", "banner": "banner_s", "ehlo": "hello_s", "starttls": "hello_s", "handshake": "tls_s",
-    "auth": "login_s", "mail": "mail_s", "rcpt": "recipient_s", "data": "data_s", "content": "block_s", "dot": "end_s",
-    "after": "end_s",
-}  # fmt: skip
-
-
-def impatient(stage: str) -> Timeouts:
-    """Wait for long everywhere but where nothing will come."""
-    return replace(PATIENT, **{WAITS[stage]: 0.15})
+FORWARD_S = 25.0  # longer than any wait of who is PATIENT
 
 
 def server_context(authority: trustme.CA) -> ssl.SSLContext:
@@ -115,7 +105,7 @@ async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Da
     letter = LETTER + (b"y" * 998 + b"\r\n") * 6_000 if case.at == "content" else LETTER
     message_id = out(sqlite_database, (A, B), octets=letter)
     tls = server_context(authority) if case.tls else None
-    async with Sink(fault=case.fault, at=case.at, tls=tls, auth="PLAIN LOGIN") as sink:
+    async with Sink(fault=case.fault, at=case.at, tls=tls, auth="PLAIN LOGIN", forward_s=FORWARD_S) as sink:
         smarthost = Smarthost(host="127.0.0.1", port=sink.port, login="maild", password="secret")
         post = Post(
             sqlite_database,
@@ -123,7 +113,6 @@ async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Da
             contexts=Contexts(authority.cert_pem.bytes().decode()),
             policy=asking(Level.VERIFY if case.tls == "verify" else Level.OPPORTUNISTIC),
             smarthost=smarthost if case.tls == "auth" else None,
-            timeouts=impatient(case.at),
         )
         if case.fault == "refused":
             assert sink._server is not None
@@ -138,7 +127,7 @@ async def test_each_fault_ends_as_the_table_says(case: Case, sqlite_database: Da
         if case.fault == "refused":
             return
         sink.heal()
-        post = replace(post, timeouts=PATIENT, now_ms=post.now_ms + DAY_MS)
+        post = replace(post, now_ms=post.now_ms + DAY_MS)
         await post.turn()
         expected = [FAILED if state == FAILED else DELIVERED for state in case.states]
         assert post.states(message_id) == expected, post.deliveries(message_id)[0].outcome
@@ -159,9 +148,9 @@ async def test_a_fault_at_the_second_message_of_a_connection_ends_alike(case: Ca
     first = out(sqlite_database, (A,), number=1)
     message_id = out(sqlite_database, (A, B), number=2, octets=letter)
     offers = ("PIPELINING", "8BITMIME", "SIZE 35000000", "DSN")
-    async with Sink(fault=case.fault, at=case.at, spared=1, offers=offers) as sink:
+    async with Sink(fault=case.fault, at=case.at, spared=1, offers=offers, forward_s=FORWARD_S) as sink:
         limits = Limits(connections=1, per_hop=1)
-        post = Post(sqlite_database, port=sink.port, timeouts=impatient(case.at), limits=limits)
+        post = Post(sqlite_database, port=sink.port, limits=limits)
         await post.turn()
         assert post.states(first) == [DELIVERED]
         one, other = post.deliveries(message_id)
@@ -170,7 +159,7 @@ async def test_a_fault_at_the_second_message_of_a_connection_ends_alike(case: Ca
         assert post.tries(one.id)[0].ended_ms
         assert leases(sqlite_database) == 0
         sink.heal()
-        post = replace(post, timeouts=PATIENT, now_ms=post.now_ms + DAY_MS)
+        post = replace(post, now_ms=post.now_ms + DAY_MS)
         await post.turn()
         expected = [FAILED if state == FAILED else DELIVERED for state in case.states]
         assert post.states(message_id) == expected, post.deliveries(message_id)[0].outcome

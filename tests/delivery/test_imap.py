@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from bench.peers import free_port
 from maild.archive.database import Database
 from maild.delivery.courier import Attempt, Courier, Load
 from maild.delivery.deliveries import IMAP
@@ -26,6 +25,7 @@ from maild.delivery.tls import Contexts
 from maild.mail.imap_place import ImapPlace, parse_place, wire_folder
 from maild.rules.duties import Duty
 from tests.delivery.post import DAY_MS, LETTER, Post, letter, out
+from tests.ports import free_port
 
 FOLDER = "Geteilt/Bürgerbüro & Co"
 real = [
@@ -100,7 +100,7 @@ def dovecot(authority: trustme.CA) -> Iterator[Dovecot]:
     try:
         courier = ImapCourier(hostname="x", passwords=_passwords(home), contexts=_contexts(authority))
         place = place_of(found.port)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 session = courier._session(place)
@@ -114,7 +114,7 @@ def dovecot(authority: trustme.CA) -> Iterator[Dovecot]:
         yield found
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -102,7 +102,7 @@ async def test_dovecot_takes_a_letter_by_lmtp_for_each_recipient(
 
 def waited(peer: PostfixDovecot, number: int) -> list[bytes]:
     """Return what a mailbox has as soon as it has something."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not (there := kept(peer, number)) and time.monotonic() < until:
         time.sleep(0.05)
     return there

@@ -18,6 +18,7 @@ from maild.delivery.sts_fetching import Fetching
 from maild.delivery.tls import Contexts
 from maild.dns.answer import Kind
 from tests.authentication.zone import Zone
+from tests.forward import put_forward, turns
 
 HOST = "mta-sts.there.example"
 ZONE = Zone({HOST: {Kind.A: ["127.0.0.1"]}, "mta-sts.mute.example": "timeout"})
@@ -135,15 +136,18 @@ async def test_a_certificate_for_all_hosts_of_the_domain_is_one_for_the_name(aut
 async def test_an_answer_that_never_ends_is_given_up_in_time(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("maild.delivery.sts_fetching._WITHIN_S", 0.3)
+    monkeypatch.setattr("maild.delivery.sts_fetching._WITHIN_S", 4.5)  # less than httpx waits for each octet
 
     async def drip(writer: asyncio.StreamWriter) -> None:
         while True:  # each octet in time, and all of them never
             writer.write(b" ")
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await turns()
+            put_forward(0.5)
 
     async def silent(_writer: asyncio.StreamWriter) -> None:
+        await turns()
+        put_forward(4.8)
         await asyncio.Event().wait()
 
     for then, answer in ((drip, OK + b"\r\n" + POLICY), (silent, OK + b"\r\n" + POLICY), (silent, b"HTTP/1.1 200")):

@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.crash.harness import free_port
 from tests.footprint import family
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 120.0

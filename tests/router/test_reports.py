@@ -78,7 +78,7 @@ async def test_at_its_start_the_reader_finds_what_was_left(sqlite_database: Data
     file_mail(sqlite_database, 1, dmarc_mail())
     async with reading(sqlite_database) as reader:
         running = asyncio.create_task(reader.run())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not domains(sqlite_database)[0]:  # noqa: ASYNC110 - the database tells nobody
                 await asyncio.sleep(0.01)
             offered, _ = file_mail(sqlite_database, 2, tls_mail())

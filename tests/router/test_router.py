@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import pickle
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -81,13 +78,15 @@ async def routing(
         relays=relays,
     )
     running = asyncio.create_task(router.run())
-    yield index
-    async with asyncio.timeout(60):
-        while _open_items(database):  # noqa: ASYNC110 - the database tells nobody
-            await asyncio.sleep(0.01)
-    router.stop()
-    await running
-    await pool.close()
+    try:
+        yield index
+        async with asyncio.timeout(60):
+            while _open_items(database):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+    finally:
+        router.stop()
+        await running
+        await pool.close()
 
 
 class Waiting:
@@ -126,18 +125,27 @@ async def test_a_large_mail_is_read_whole_though_nobody_holds_it(sqlite_database
         assert connection.execute(select(summaries.c.subject, summaries.c.source_only)).all() == [("1", None)]
 
 
-async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(sqlite_database: Database) -> None:
+async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     poison = _store(sqlite_database, 1, LARGE % (1, 1))
-    killed = set[int]()
-    async with routing(sqlite_database) as index, asyncio.timeout(60):
-        while _open_items(sqlite_database):
-            for pid in [worker.pid for worker in index.pool._busy if worker.pid is not None]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)  # as if the mail itself had done it
-                killed.add(pid)
-            await asyncio.sleep(0.001)
+    died = list[str]()
+    async with routing(sqlite_database) as index:
+        read = index.pool.run
+
+        async def die(target: str, *arguments: object, bulk: bool = False) -> object:
+            if not _open_items(sqlite_database):
+                return await read(target, *arguments, bulk=bulk)
+            died.append(target)
+            return await read("tests.confined:crash", bulk=bulk)  # as if the mail itself had done it
+
+        monkeypatch.setattr(index.pool, "run", die)
+        async with asyncio.timeout(60):
+            while _open_items(sqlite_database):  # noqa: ASYNC110 - the database tells nobody
+                await asyncio.sleep(0.01)
+        monkeypatch.undo()
         good = _store(sqlite_database, 2, b"Subject: good\r\n\r\nx")
-    assert len(killed) == 2
+    assert died == ["maild.router.reading:read_batch"] * 2
     with sqlite_database.read() as connection:
         found = {r[0]: r[1] for r in connection.execute(select(summaries.c.message_id, summaries.c.source_only))}
     assert found == {poison: "crash", good: None}

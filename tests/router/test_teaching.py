@@ -63,7 +63,7 @@ def count(database: Database) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the database tells nobody
             await asyncio.sleep(0.01)
 

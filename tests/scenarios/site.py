@@ -14,7 +14,7 @@ import pytest
 
 from maild.cli.main import main
 from tests import copies
-from tests.crash.harness import free_port
+from tests.ports import free_port
 
 PASSWORD = "a long pass phrase for tests"
 RULES = """\
@@ -96,7 +96,7 @@ class Site:
     def browser(self, login: str = "admin") -> httpx2.Client:
         """Return a client that has signed in."""
         client = httpx2.Client(
-            base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=30
+            base_url=self.url, headers={"Origin": self.url, "Sec-Fetch-Site": "same-origin"}, timeout=60
         )
         self._browsers.append(client)
         page = client.get("/login").text

@@ -143,7 +143,7 @@ def _send(site: Site, octets: bytes, to: str, sender: str = MEMBER) -> None:
 
 
 def _one(sink: Sink, wanted: Callable[[Mail], bool]) -> Mail:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not (found := [mail for mail in sink.mails if wanted(mail)]):
         assert time.monotonic() < deadline, [mail.recipients for mail in sink.mails]
         time.sleep(0.05)
@@ -153,7 +153,7 @@ def _one(sink: Sink, wanted: Callable[[Mail], bool]) -> Mail:
 
 def _page(browser: object, wanted: Callable[[str], bool], path: str = "/inbox/kita?state=waiting") -> str:
     """Return a page as soon as it says what is wanted; of an inbox, its first conversation."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 60
     while not wanted(page := browser.get(path).text):  # type: ignore[attr-defined]  # a client of the site
         assert time.monotonic() < deadline, page[-3000:]
         time.sleep(0.05)

@@ -120,6 +120,8 @@ def edited_under_way(site: Site, editor: Editor) -> list[str]:
     try:
         for number in range(1, RELOADS + 1):
             editor.edit(number)
+            sent = len(writer.accepted)  # or versions would come and go between two mails, where mail is slow
+            wait(lambda sent=sent: len(writer.accepted) > sent or writer.failure is not None, "no mail comes")  # type: ignore[misc]
     finally:
         accepted = writer.end()
     return accepted

@@ -14,7 +14,7 @@ class Peer:
     """An SMTP client in lock-step."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._file = self._socket.makefile("rb")
         self.reply()
         self.say(b"EHLO test.citizen.example")

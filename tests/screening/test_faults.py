@@ -67,7 +67,7 @@ async def test_a_tool_that_is_silent_is_unavailable_when_its_time_is_over(
     tool: Callable[..., Asked], if_unavailable: str, wish: Wish
 ) -> None:
     for _, script in SILENT:
-        async with serving(script) as address, asyncio.timeout(5):
+        async with serving(script) as address, asyncio.timeout(60):
             opinion = await tool(address, timeout_s=0.1, if_unavailable=if_unavailable).opinion(envelope(), LARGE)
         assert [f.verdict for f in opinion.findings] == [UNAVAILABLE]
         assert opinion.findings[0].names == ("no answer in time",)

@@ -80,7 +80,7 @@ async def test_they_are_asked_at_the_same_time() -> None:
             await together.wait()
             return FINE
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await Screen([Waiting(), Waiting(), Waiting()]).look(envelope(), Letter())
 
 

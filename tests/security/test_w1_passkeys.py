@@ -34,6 +34,8 @@ from tests.web.authenticator import (
 from tests.web.office import Office, sign_in, token_in
 from tests.web.ways_in import acts, asking_for, password_step, press, set_up_app, ticket_in
 
+pytestmark = pytest.mark.usefixtures("all_at_once")
+
 HOUR_MS = 3_600_000
 
 

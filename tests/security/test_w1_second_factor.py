@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
@@ -11,6 +12,7 @@ from maild.policy.throttle import FREE_TRIES_ORIGIN
 from tests.web.office import PASSWORD, Office, token_in
 from tests.web.ways_in import acts, asking_for, code_now, password_step, press, set_up_app, ticket_in
 
+pytestmark = pytest.mark.usefixtures("all_at_once")
 STEP_MS = 30_000
 
 

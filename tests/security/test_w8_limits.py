@@ -79,7 +79,7 @@ async def test_a_form_that_comes_a_byte_at_a_time_is_given_up(office: Office) ->
         "server": ("post.musterstadt.example", 443), "scheme": "https", "http_version": "1.1", "root_path": "",
         "asgi": {"version": "3.0"},
     }  # fmt: skip
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await site(scope, receive, send)
     assert sent[0]["status"] == 408
 

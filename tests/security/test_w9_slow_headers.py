@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from ipaddress import ip_network
 
 import pytest
@@ -14,20 +14,21 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from maild.web.connection import Connection
+from tests.forward import put_forward, turns
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: maild\r\n\r\n"
 
 
-class Hasty(Connection):
-    """Hasty and frugal enough for a test."""
+class Frugal(Connection):
+    """Frugal enough for a test; the time for a header is the real one, and the loop's is put forward."""
 
-    header_s = 0.3
     share = 3
 
 
 async def page(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/late":
-        await asyncio.sleep(Hasty.header_s * 2)
+        put_forward(Connection.header_s * 2)
+        await turns()
     await PlainTextResponse("here")(scope, receive, send)
 
 
@@ -43,23 +44,22 @@ class Peer:
         self._writer.write(octets)
 
     async def answer(self) -> bytes:
-        async with asyncio.timeout(10):
-            return await self._reader.readuntil(b"here")
+        return await self._reader.readuntil(b"here")
 
     async def is_cut(self) -> bool:
-        """Tell whether the connection ends with nothing said; fails when it does not end."""
-        async with asyncio.timeout(10):
-            try:
-                return await self._reader.read(1) == b""
-            except ConnectionError:
-                return True
+        """Tell whether the connection ends with nothing said; waits until it ends."""
+        try:
+            return await self._reader.read(1) == b""
+        except ConnectionError:
+            return True
 
     async def drip(self, octets: bytes) -> bool:
         """Send an octet now and then; tell whether the connection ended before they were all sent."""
         cut = asyncio.create_task(self.is_cut())
         for octet in octets:
             self.say(bytes([octet]))
-            await asyncio.wait([cut], timeout=0.05)
+            await turns()
+            put_forward(Connection.header_s / 6)
             if cut.done():
                 return cut.result()
         cut.cancel()
@@ -67,7 +67,7 @@ class Peer:
 
 
 @asynccontextmanager
-async def site(protocol: type[Connection] = Hasty) -> AsyncIterator[int]:
+async def site(protocol: type[Connection] = Frugal) -> AsyncIterator[int]:
     config = uvicorn.Config(page, lifespan="off", log_config=None, ws="none")
     config.load()
     state = ServerState()
@@ -89,6 +89,8 @@ async def peer(port: int, source: str = "127.0.0.1") -> Peer:
 async def test_who_says_nothing_is_cut() -> None:
     async with site() as port:
         with closing(await peer(port)) as silent:
+            await turns()
+            put_forward(Connection.header_s)
             assert await silent.is_cut()
 
 
@@ -115,9 +117,9 @@ async def test_an_answer_may_take_its_time() -> None:
 
 
 async def test_a_stranger_holds_only_a_share_of_the_connections() -> None:
-    async with site() as port:
-        held = [await peer(port, "127.0.0.2") for _ in range(Hasty.share)]
-        for one in held:
+    async with site() as port, AsyncExitStack() as held:
+        for _ in range(Frugal.share):
+            one = held.enter_context(closing(await peer(port, "127.0.0.2")))
             one.say(_REQUEST)
             await one.answer()
         with closing(await peer(port, "127.0.0.2")) as fourth, closing(await peer(port, "127.0.0.3")) as other:
@@ -125,19 +127,16 @@ async def test_a_stranger_holds_only_a_share_of_the_connections() -> None:
             assert await fourth.is_cut()
             other.say(_REQUEST)
             assert b"200 OK" in await other.answer()
-        for one in held:
-            one.close()
 
 
 @pytest.mark.parametrize(
     ("protocol", "source"),
-    [(Hasty, "127.0.0.1"), (Hasty.behind((ip_network("127.0.0.2/32"),)), "127.0.0.2")],
+    [(Frugal, "127.0.0.1"), (Frugal.behind((ip_network("127.0.0.2/32"),)), "127.0.0.2")],
     ids=["on this machine", "another that the settings name"],
 )
 async def test_the_proxy_has_no_share(protocol: type[Connection], source: str) -> None:
-    async with site(protocol) as port:
-        held = [await peer(port, source) for _ in range(Hasty.share * 2)]
-        for one in held:
+    async with site(protocol) as port, AsyncExitStack() as held:
+        for _ in range(Frugal.share * 2):
+            one = held.enter_context(closing(await peer(port, source)))
             one.say(_REQUEST)
             assert b"200 OK" in await one.answer()
-            one.close()

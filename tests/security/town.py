@@ -20,7 +20,7 @@ from tests.scenarios.wire import Peer
 KITA = "kita.platzvergabe@musterstadt.example"
 INFO = "info@musterstadt.example"
 _REFERENCE = re.compile(r"/c/([0-9A-Z]{4}-[0-9A-Z]{4})")
-_WITHIN_S = 20.0
+_WITHIN_S = 60.0
 
 
 class Town:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from maild.smtp.tls import TlsFiles
 STORED = Reply(code=250, enhanced="2.0.0", text="Ok: stored as 0000000000000")
 UNKNOWN = Reply(code=550, enhanced="5.1.1", text="Nobody here receives mail for this address")
 FOREIGN = Reply(code=550, enhanced="5.7.1", text="Mail for this domain is not accepted here")
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class MemorySpool:
@@ -101,9 +102,15 @@ class Room:
 
 
 @asynccontextmanager
-async def serving(room: Room, limits: Limits | None = None, tls: TlsFiles | None = None) -> AsyncIterator[Server]:
+async def serving(
+    room: Room,
+    limits: Limits | None = None,
+    tls: TlsFiles | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Server]:
     """Run a server for `room` on a free port of the loopback."""
-    server = await serve("127.0.0.1:0", room, limits or Limits(), "mx.us.example", tls)
+    server = await serve("127.0.0.1:0", room, limits or Limits(), "mx.us.example", tls, clock=clock)
     try:
         yield server
     finally:

@@ -117,7 +117,7 @@ async def test_session_refuses_by_size_while_content_comes_and_goes_on(start: Se
 
 
 async def test_session_hangs_up_on_a_message_far_beyond_the_limit(start: Serve, room: Room) -> None:
-    server = await start(Limits(max_message_bytes=1_000, linger_s=0.2))
+    server = await start(Limits(max_message_bytes=1_000))
     async with Wire.open(server) as wire:
         await wire.begin()
         await wire.send(b"x" * 70_000)
@@ -127,7 +127,7 @@ async def test_session_hangs_up_on_a_message_far_beyond_the_limit(start: Serve, 
 
 
 async def test_session_hangs_up_on_a_chunk_far_beyond_the_limit(start: Serve) -> None:
-    server = await start(Limits(max_message_bytes=1_000, linger_s=0.2))
+    server = await start(Limits(max_message_bytes=1_000))
     async with Wire.open(server) as wire:
         await wire.say("EHLO x")
         await wire.say("MAIL FROM:<a@there.example>")

@@ -189,4 +189,4 @@ def fake_provider(now_s: Callable[[], int]) -> Iterator[FakeProvider]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(timeout=5)
+        thread.join(timeout=60)

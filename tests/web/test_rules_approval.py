@@ -146,14 +146,14 @@ def test_who_withdraws_while_another_approves_finds_it_decided(shop: Shop) -> No
 
     async def slowly() -> None:
         under_way.set()
-        await asyncio.to_thread(go_on.wait, 30)
+        await asyncio.to_thread(go_on.wait, 60)
         await reload()
 
     shop.office.services = replace(shop.office.services, reload_rules=slowly)
     with shop.office.client("ralf") as client, ThreadPoolExecutor(2) as threads:
         approval = {"token": token(client), "decision": "approved"}
         approved = threads.submit(client.post, path, data=approval)
-        assert under_way.wait(30)
+        assert under_way.wait(60)
         client.cookies.clear()
         sign_in(client, "rita")
         withdrawal = {"token": token(client), "decision": "withdrawn"}
@@ -161,7 +161,7 @@ def test_who_withdraws_while_another_approves_finds_it_decided(shop: Shop) -> No
         # What must not happen has a second to happen: that the proposal is decided while it is being put in force.
         assert not wait([withdrawn], timeout=1).done
         go_on.set()
-        assert (approved.result(30).status_code, withdrawn.result(30).status_code) == (303, 404)
+        assert (approved.result(60).status_code, withdrawn.result(60).status_code) == (303, 404)
     assert shop.text == NEW
 
 

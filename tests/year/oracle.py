@@ -59,7 +59,7 @@ class Store:
     @classmethod
     def read(cls, database: Path, now_ms: int) -> Store:
         found = cls(now_ms)
-        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=20)
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=60)
         try:
             found._people(connection)
             found._mail(connection)

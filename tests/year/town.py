@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 
 from maild.archive.passwords import Cost, hash_password
-from tests.crash.harness import free_port
+from tests.ports import free_port
 from tests.year.clock import MovedClock
 
 DOMAIN = "verband.example"
@@ -226,7 +226,7 @@ class Town:
         self.until(lambda: self._count(query) > 0, what)
 
     def _count(self, query: str) -> int:
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)
         try:
             (found,) = connection.execute(query).fetchone()
         finally:
