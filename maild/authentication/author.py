@@ -23,7 +23,7 @@ from typing import NamedTuple
 from maild.authentication.canonical import Mail, SignedField, read_mail
 from maild.errors import AddressError
 from maild.mail import charset
-from maild.mail.address import LOCAL_OCTETS, parse_address
+from maild.mail.address import LOCAL_OCTETS, as_address, parse_address
 from maild.mail.header import Field
 from maild.mail.words import decode_words
 
@@ -112,11 +112,12 @@ def _looks_like_from(key: str) -> bool:
 
 
 def _read(written: str) -> Author:
-    written = written.rstrip("\r\n")
-    if _BLANK_LINE.search(written):
-        return Author(problem="folding")
-    text = _FOLD.sub("", written)
-    if _CONTROL.search(text):
+    text = written.rstrip("\r\n")
+    if "\n" in text:
+        if _BLANK_LINE.search(text):
+            return Author(problem="folding")
+        text = _FOLD.sub("", text)
+    if not text.isprintable() and _CONTROL.search(text):
         return Author(problem="control")
     if "@" not in text and "=?" not in text:
         return Author(problem="no-address")
@@ -136,11 +137,12 @@ def _read(written: str) -> Author:
 
 def _problem_of_name(name: str) -> str:
     """Return why a name before the brackets is doubtful: a careless program would find an address in it."""
-    for quoted in _IN_QUOTES.findall(name):
-        if "\\" in quoted and any(c in quoted for c in "<>@"):
-            return "quoting"
+    if "\\" in name:
+        for quoted in _IN_QUOTES.findall(name):
+            if "\\" in quoted and any(c in quoted for c in "<>@"):
+                return "quoting"
     # Security: some programs decode first and look for brackets then; others end a text at an encoded NUL.
-    return "encoded" if any(_hides(word) for word in _WORD.finditer(name)) else ""
+    return "encoded" if "=?" in name and any(_hides(word) for word in _WORD.finditer(name)) else ""
 
 
 def _hides(word: re.Match[str]) -> bool:
@@ -193,6 +195,8 @@ def _address(spec: str) -> Author:
         return Author(problem="several-at")
     if domain[0] == "[":
         return Author(problem="literal")
+    if spec.isascii() and not _NUMBERS.fullmatch(domain) and (plain := as_address(spec)) is not None:
+        return Author(plain.local, plain.domain)
     if unicodedata.normalize("NFKC", local) != local or len(local.encode("utf-8", "replace")) > LOCAL_OCTETS:
         return Author(problem="local-part")
     # Security: a letter that only looks like another one, or a dot that is none, is an A-label for some programs only.

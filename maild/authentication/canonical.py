@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from maild.mail.header import LIMITS
@@ -23,7 +24,8 @@ SIMPLE, RELAXED = "simple", "relaxed"
 _CRLF = b"\r\n"
 _BLANK_LINE = b"\r\n\r\n"
 _FIELD_END = re.compile(rb"\r\n(?![ \t])")
-_NAMED = re.compile(rb"([!-9;-~\x80-\xff]+)[ \t]*:")
+_NAME = re.compile(rb"([!-9;-~\x80-\xff]+)[ \t]*")
+_KEPT_NAME_OCTETS = 64
 _PIECE = 1 << 17  # what a processor's cache holds
 _RELAXED_PIECE = 1 << 14  # small: most of a large mail is base64, where nothing is to be narrowed
 _LINES_AT_ONCE = 1 << 15
@@ -43,7 +45,14 @@ class SignedField(NamedTuple):
 
     def canonical(self, form: str) -> bytes:
         """Return the field as it is signed, with its CRLF."""
-        return (self.octets if form == SIMPLE else relaxed_field(self.key, self.value)) + _CRLF
+        if form == SIMPLE:
+            return self.octets + _CRLF
+        value = self.octets.partition(b":")[2]
+        if _CRLF in value:
+            value = value.replace(_CRLF, b"")
+        if b"  " in value or b"\t" in value:
+            value = _narrowed(value)
+        return b"%b:%b\r\n" % (self.key, value.strip(b" "))
 
 
 class Mail(NamedTuple):
@@ -69,20 +78,31 @@ def read_mail(content: bytes) -> Mail:
     header = content[:end]
     if not header:
         return Mail((), body_start)
-    if not header.count(b"\n") == header.count(b"\r") == header.count(_CRLF):
+    without = header.replace(_CRLF, b"")  # a search for one octet is quicker than to count it
+    if b"\n" in without or b"\r" in without:
         return Mail((), body_start, "line ends in the header that are no CRLF")
     lines = _FIELD_END.split(header.removesuffix(_CRLF), LIMITS.fields)
     if len(lines) > LIMITS.fields:
         return Mail((), body_start, "too many fields")
     fields = []
+    may_be_too_long = end > LIMITS.field_bytes
     for octets in lines:
-        named = _NAMED.match(octets)
-        if named is None:
+        name, colon, _ = octets.partition(b":")
+        key = _key(name) if len(name) <= _KEPT_NAME_OCTETS else _read_key(name)
+        if key is None or not colon:
             return Mail((), body_start, "a line in the header that is no field")
-        if len(octets) > LIMITS.field_bytes:
+        if may_be_too_long and len(octets) > LIMITS.field_bytes:
             return Mail((), body_start, "a field is too long")
-        fields.append(SignedField(named[1].lower(), octets))
+        fields.append(SignedField(key, octets))
     return Mail(tuple(fields), body_start)
+
+
+def _read_key(name: bytes) -> bytes | None:
+    named = _NAME.fullmatch(name)
+    return None if named is None else named[1].lower()
+
+
+_key = lru_cache(maxsize=512)(_read_key)  # most mail has the same few
 
 
 def _extent(content: bytes) -> tuple[int, int]:
@@ -91,15 +111,6 @@ def _extent(content: bytes) -> tuple[int, int]:
         return 0, len(_CRLF)
     at = content.find(_BLANK_LINE, 0, LIMITS.header_bytes + len(_BLANK_LINE))
     return (at, at + len(_BLANK_LINE)) if at >= 0 else (len(content), len(content))
-
-
-def relaxed_field(key: bytes, value: bytes) -> bytes:
-    """Return a field in the relaxed form, without a CRLF."""
-    if _CRLF in value:
-        value = value.replace(_CRLF, b"")
-    if b"  " in value or b"\t" in value:
-        value = _narrowed(value)
-    return key + b":" + value.strip(b" ")
 
 
 def _narrowed(octets: bytes) -> bytes:
@@ -118,23 +129,21 @@ def _narrowed(octets: bytes) -> bytes:
     return octets
 
 
-def chosen(fields: tuple[SignedField, ...], names: Iterable[bytes], own: int = -1) -> Iterator[int]:
-    """Yield the places of the fields that a list of names means: of each name the lowest first (RFC 6376 §5.4.2).
+def chosen(fields: tuple[SignedField, ...], names: Collection[bytes], own: int = -1) -> list[int]:
+    """Return the places of the fields that a list of names means: of each name the lowest first (RFC 6376 §5.4.2).
 
-    A name without a field that is left means that there is none: it yields nothing.
+    A name without a field that is left means that there is none: it has no place.
 
     Args:
         fields: of the mail.
         names: in lower case.
         own: the place of the signature itself, which no list means.
     """
-    places: dict[bytes, list[int]] = {}
-    for place, field in enumerate(fields):
-        if place != own:
-            places.setdefault(field.key, []).append(place)
-    for name in names:
-        if left := places.get(name):
-            yield left.pop()
+    places: dict[bytes, list[int]] = {name: [] for name in names}
+    for place, (key, _) in enumerate(fields):
+        if key in places and place != own:
+            places[key].append(place)
+    return [places[name].pop() for name in names if places[name]]
 
 
 def body_hash(content: bytes, start: int, form: str) -> BodyHash:

@@ -30,6 +30,9 @@ class Found(NamedTuple):
     secure: bool = False
 
 
+_NOT_FOUND = Found(Key())
+
+
 async def verify(resolver: Resolver, signatures: tuple[Claim, ...], now_s: int) -> tuple[Dkim, ...]:
     """Return what each signature came to, in their order."""
     timely = tuple(_in_time(claim, now_s) for claim in signatures)
@@ -66,27 +69,33 @@ def _found(answer: Answer | str, kind: str) -> Found:
 
 def settle(claim: Claim, found: Found | None) -> Dkim:
     """Return what a claim came to, once its key is known; without one it is settled already."""
-    dkim = Dkim(
-        result=claim.result,
-        reason=claim.reason,
+    settled = bool(claim.result) or found is None
+    key, secure = _NOT_FOUND if settled or found is None else found
+    result, reason = (claim.result, claim.reason) if settled else _outcome(claim, key)
+    return Dkim(
+        result=result,
+        reason=reason,
         domain=claim.domain,
         selector=claim.selector,
         algorithm=claim.algorithm,
         agent=claim.agent,
+        key_digest=key.digest,
+        key_bits=key.bits,
+        testing=key.testing,
+        secure=secure,
         uncovered=", ".join(claim.uncovered),
         signs_reply_to=claim.signs_reply_to,
     )
-    if claim.result or found is None:
-        return dkim
-    key = found.key
-    dkim = dkim._replace(key_digest=key.digest, key_bits=key.bits, testing=key.testing, secure=found.secure)
+
+
+def _outcome(claim: Claim, key: Key) -> tuple[str, str]:
     if key.result:
-        return dkim._replace(result=key.result, reason=key.reason)
+        return key.result, key.reason
     if key.strict and claim.agent and parse_domain(claim.agent.rpartition("@")[2]) != claim.domain:
-        return dkim._replace(result="permerror", reason="i= is below d=, which the key does not allow")
+        return "permerror", "i= is below d=, which the key does not allow"
     if not is_signed(key, claim.signature, claim.digest):
-        return dkim._replace(result="fail", reason="the header is not the one that was signed")
-    return dkim._replace(result="pass")
+        return "fail", "the header is not the one that was signed"
+    return "pass", ""
 
 
 def _in_time(claim: Claim, now_s: int) -> Claim:

@@ -30,7 +30,7 @@ from maild.mail.evidence import Dkim, Dmarc, Spf
 MOST_QUESTIONS = 8  # RFC 9989 §4.10
 _LABELS_LEFT = 7
 _NOBODY: Mapping[str, Discovered] = {}
-_NO_SPF = Spf()
+Proofs = tuple[tuple[str, bool], ...]  # a domain, and whether it is proven; else the DNS did not say
 
 
 class Discovered(NamedTuple):
@@ -67,7 +67,7 @@ class Discovered(NamedTuple):
     @property
     def applied(self) -> tuple[str, Record] | None:
         """The record that mail from the domain is measured by, and its name (RFC 9989 §4.10.1)."""
-        if self.own is not None:
+        if self.found and self.found[0][0] == self.domain:
             return self.found[0]
         if self.failure or not self.found:
             return None
@@ -83,9 +83,10 @@ class Discovered(NamedTuple):
 
         While nobody knows whether the domain exists, the weaker of what is asked for in either case.
         """
-        if self.applied is None:
+        applied = self.applied
+        if applied is None:
             return NONE
-        name, record = self.applied
+        name, record = applied
         if name == self.domain:
             policy = record.of_domain
         elif self.exists is None:
@@ -96,9 +97,10 @@ class Discovered(NamedTuple):
 
     @property
     def existence_matters(self) -> bool:
-        if self.applied is None or self.applied[0] == self.domain:
+        applied = self.applied
+        if applied is None or applied[0] == self.domain:
             return False
-        return self.applied[1].of_subdomain != self.applied[1].of_nothing
+        return applied[1].of_subdomain != applied[1].of_nothing
 
     def _one_below(self, name: str) -> str:
         """Return the name on the way from `name` down to the domain; there is none below the domain itself."""
@@ -136,56 +138,58 @@ async def check(
 ) -> Dmarc:
     """Find out all there is to it. `known` is what `policy_of` has said before."""
     discovered = known or await policy_of(resolver, author)
-    needed = undiscovered(discovered, spf, dkim)
+    by_spf, by_dkim = _spf_proofs(spf), _dkim_proofs(dkim)
+    needed = undiscovered(discovered, by_spf, by_dkim)
     if not needed:
-        return evaluate(author, discovered, _NOBODY, spf, dkim)
+        return evaluate(author, discovered, _NOBODY, by_spf, by_dkim)
     walks = await gathered(resolver, [partial(_walk, resolver, domain) for domain in needed])
-    return evaluate(author, discovered, {walk.domain: walk for walk in walks}, spf, dkim)
+    return evaluate(author, discovered, {walk.domain: walk for walk in walks}, by_spf, by_dkim)
 
 
-def undiscovered(discovered: Discovered, spf: Spf, dkim: tuple[Dkim, ...]) -> tuple[str, ...]:
+def undiscovered(discovered: Discovered, by_spf: Proofs, by_dkim: Proofs) -> tuple[str, ...]:
     """Return the proven domains whose own organisational domain decides, in a settled order."""
-    if discovered.applied is None or not discovered.applied[1].applies:
+    domains = {domain for domain, _ in (*by_spf, *by_dkim)} - {discovered.domain}
+    applied = discovered.applied if domains else None
+    if applied is None or not applied[1].applies:
         return ()
-    record = discovered.applied[1]
-    domains = {domain for domain, _ in _spf_proofs(spf)} if record.aspf == "r" else set()
-    if record.adkim == "r":
-        domains.update([domain for domain, _ in _dkim_proofs(dkim)])
+    record = applied[1]
+    proofs = (*(by_spf if record.aspf == "r" else ()), *(by_dkim if record.adkim == "r" else ()))
     organisation = discovered.organisation
-    related = [d for d in domains if d != discovered.domain and organisation and _within(d, organisation)]
+    related = {d for d, _ in proofs if d in domains and organisation and _within(d, organisation)}
     return tuple(sorted(related))
 
 
 def evaluate(
-    author: Author,
-    discovered: Discovered,
-    others: Mapping[str, Discovered] = _NOBODY,
-    spf: Spf = _NO_SPF,
-    dkim: tuple[Dkim, ...] = (),
+    author: Author, discovered: Discovered, others: Mapping[str, Discovered], by_spf: Proofs, by_dkim: Proofs
 ) -> Dmarc:
     """Decide. `others` has what was discovered for each of `undiscovered`."""
     if not author.verifiable:
         return Dmarc("permerror", reason=f"the author is not verifiable: {author.problem}")
     domain = discovered.domain
-    if discovered.applied is None:
+    applied = discovered.applied
+    if applied is None:
         if discovered.failure:
             return Dmarc(TEMPERROR, domain, reason=f"the DNS did not answer: {discovered.failure}")
         return Dmarc(NONE, domain, organisation=discovered.organisation or "", reason=_why_none(discovered))
-    name, record = discovered.applied
-    dmarc = Dmarc(
+    name, record = applied
+    spf_aligned = dkim_aligned = None
+    result, reason = NONE, "the record has no valid policy"
+    if record.applies:
+        spf_aligned = _aligned(discovered, others, by_spf, strict=record.aspf == "s")
+        dkim_aligned = _aligned(discovered, others, by_dkim, strict=record.adkim == "s")
+        result, reason = _outcome(spf_aligned, dkim_aligned)
+    return Dmarc(
+        result=result,
         domain=domain,
         record_domain=name,
         organisation=discovered.organisation or "",
         policy=discovered.policy,
         record=record.text,
+        spf_aligned=spf_aligned is True,
+        dkim_aligned=dkim_aligned is True,
         testing=record.testing,
+        reason=reason,
     )
-    if not record.applies:
-        return dmarc._replace(reason="the record has no valid policy")
-    by_spf = _aligned(discovered, others, _spf_proofs(spf), strict=record.aspf == "s")
-    by_dkim = _aligned(discovered, others, _dkim_proofs(dkim), strict=record.adkim == "s")
-    result, reason = _outcome(by_spf, by_dkim)
-    return dmarc._replace(result=result, spf_aligned=by_spf is True, dkim_aligned=by_dkim is True, reason=reason)
 
 
 def _outcome(by_spf: bool | None, by_dkim: bool | None) -> tuple[str, str]:
@@ -200,10 +204,7 @@ def _why_none(discovered: Discovered) -> str:
     return f"several records at {', '.join(discovered.several)}" if discovered.several else "no record"
 
 
-_Proofs = tuple[tuple[str, bool], ...]  # a domain, and whether it is proven; else the DNS did not say
-
-
-def _spf_proofs(spf: Spf) -> _Proofs:
+def _spf_proofs(spf: Spf) -> Proofs:
     # RFC 9989 §3.2.4: only MAIL FROM counts; where the reverse-path is empty, that is postmaster at the name in HELO.
     # `Spf.identity` is `helo` in that case only.
     if spf.result not in (PASS, TEMPERROR) or not spf.domain:
@@ -211,11 +212,11 @@ def _spf_proofs(spf: Spf) -> _Proofs:
     return ((_plain(spf.domain), spf.result == PASS),)
 
 
-def _dkim_proofs(dkim: tuple[Dkim, ...]) -> _Proofs:
+def _dkim_proofs(dkim: tuple[Dkim, ...]) -> Proofs:
     return tuple([(_plain(d.domain), d.result == PASS) for d in dkim if d.result in (PASS, TEMPERROR) and d.domain])
 
 
-def _aligned(author: Discovered, others: Mapping[str, Discovered], proofs: _Proofs, *, strict: bool) -> bool | None:
+def _aligned(author: Discovered, others: Mapping[str, Discovered], proofs: Proofs, *, strict: bool) -> bool | None:
     """Tell whether a proven domain is aligned; None: perhaps, the DNS did not say."""
     perhaps = False
     for domain, proven in proofs:

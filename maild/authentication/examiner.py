@@ -28,7 +28,7 @@ from maild.dns.answer import Resolver
 from maild.dns.recall import NotRememberedError, Recall
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
-from maild.mail.networks import PRIVATE, Network, is_address, is_in
+from maild.mail.networks import Network, is_address, is_in, is_private
 
 _LATE = "no answer within the limit"
 _LATE_ARC = Arc(TEMPERROR, reason=_LATE)
@@ -111,13 +111,15 @@ class Examiner:
         dmarc = await limit.within(Question(dmarc_of, late))
         found = Evidence(checked_ms=now_ms, spf=spf, dkim=signatures, arc=chain, dmarc=dmarc)
         disposed = self.dispose(found)
+        if disposed.fate is Fate.ACCEPT and not disposed.override:
+            return found
         mark = "" if disposed.fate is Fate.ACCEPT else self._terms.mark()
         return found._replace(override=disposed.override, mark=mark)
 
 
 async def _spf(resolver: Resolver, *, dialogue: Dialogue, now: datetime) -> Spf:
     """Ask whether the peer may send for the domain; of one inside nobody outside could know."""
-    if is_in(dialogue.ip, PRIVATE):
+    if is_private(dialogue.ip):
         return _unknown_spf(dialogue, "the peer has a private address: it is not the machine that the sender used")
     return await check_host(resolver, dialogue.ip, dialogue.reverse_path, dialogue.helo, now=now)
 
@@ -127,6 +129,10 @@ class Question(NamedTuple, Generic[_T]):
 
     asking: Callable[[Resolver], Coroutine[Any, Any, _T]]
     late: Callable[[], _T]
+
+
+class _Unknown:
+    """In place of an answer that the DNS has to be asked for."""
 
 
 class Limit:
@@ -139,16 +145,13 @@ class Limit:
 
     async def within(self, question: Question[_T]) -> _T:
         """Return the answer to one question."""
-        (answer,) = await self.together((question,))
-        found: _T = answer
-        return found
+        answer = await self._remembered(question)
+        return await self._asked(question) if isinstance(answer, _Unknown) else answer
 
     async def together(self, questions: Sequence[Question[Any]]) -> list[Any]:
         """Return the answers to several questions, asked at once."""
         answers = [await self._remembered(question) for question in questions]
-        if _UNKNOWN not in answers:
-            return answers
-        missing = [place for place, answer in enumerate(answers) if answer is _UNKNOWN]
+        missing = [place for place, answer in enumerate(answers) if isinstance(answer, _Unknown)]
         begun = {place: asyncio.create_task(self._asked(questions[place])) for place in missing}
         try:
             for place, task in begun.items():
@@ -159,7 +162,7 @@ class Limit:
             raise
         return answers
 
-    async def _remembered(self, question: Question[_T]) -> _T | object:
+    async def _remembered(self, question: Question[_T]) -> _T | _Unknown:
         """Answer without waiting, if that can be done: tasks and deadlines are dearer than all the rest."""
         try:
             return await question.asking(self._recall)
@@ -178,7 +181,7 @@ class Limit:
             return _failed(question, error)
 
 
-_UNKNOWN = object()
+_UNKNOWN = _Unknown()
 
 
 def _failed(question: Question[_T], error: Exception) -> _T:

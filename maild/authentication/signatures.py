@@ -137,7 +137,7 @@ def _settled(tags: Tags, flaw: _FlawError) -> Claim:
 
 
 def _names_and_times(tags: Tags, required: tuple[str, ...] = _REQUIRED) -> Claim:
-    missing = [name for name in required if tags.get(name) is None]
+    missing = [name for name in required if name not in tags.values]
     if missing:
         raise _FlawError("neutral", f"there is no {missing[0]}=")
     algorithm = tags.values["a"]
@@ -220,11 +220,13 @@ def _hashed(mail: Mail, place: int, bodies: Bodies, tags: Tags, claim: Claim, *,
     _check_length(tags, body.size)
     if body.digest != wanted:
         raise _FlawError("fail", "the body is not the one that was signed")
-    places = list(chosen(mail.fields, names, place))
+    places = chosen(mail.fields, names, place)
+    covered = {mail.fields[each].key for each in places}
     return claim._replace(
-        digest=header_digest(mail, place, header_form, places), uncovered=_uncovered(mail, set(places)),
-        signs_reply_to=any(mail.fields[each].key == b"reply-to" for each in places),
-    )  # fmt: skip
+        digest=header_digest(mail, place, header_form, places),
+        uncovered=_uncovered(mail, places, covered),
+        signs_reply_to=b"reply-to" in covered,
+    )
 
 
 def _canonical_forms(tags: Tags) -> tuple[str, str]:
@@ -254,18 +256,14 @@ def header_digest(mail: Mail, place: int, form: str, places: list[int]) -> bytes
     own = mail.fields[place]
     name, colon, value = own.octets.partition(b":")
     unsigned = SignedField(own.key, name + colon + emptied(value, b"b"))
-    hashed = hashlib.sha256()
-    for at in places:
-        hashed.update(mail.fields[at].canonical(form))
-    hashed.update(unsigned.canonical(form).removesuffix(b"\r\n"))
-    return hashed.digest()
+    signed = [mail.fields[at].canonical(form) for at in places]
+    signed.append(unsigned.canonical(form).removesuffix(b"\r\n"))
+    return hashlib.sha256(b"".join(signed)).digest()
 
 
-def _uncovered(mail: Mail, places: set[int]) -> tuple[str, ...]:
-    covered = {mail.fields[place].key for place in places}
-    found = {
-        field.key
-        for place, field in enumerate(mail.fields)
-        if place not in places and field.key in _SHOWN_FIELDS and (field.key in covered or field.key == b"from")
-    }
-    return tuple(sorted(key.decode("ascii") for key in found))
+def _uncovered(mail: Mail, places: list[int], covered: set[bytes]) -> tuple[str, ...]:
+    """Return of which shown fields there are more than those at `places`, whose names are `covered`."""
+    shown = (covered | {b"from"}) & _SHOWN_FIELDS
+    signed = set(places)
+    found = {key for place, (key, _) in enumerate(mail.fields) if key in shown and place not in signed}
+    return tuple(sorted([key.decode("ascii") for key in found])) if found else ()

@@ -167,5 +167,5 @@ def signed_field(name: str, tags: dict[str, str], mail: Mail, key: SigningKey, *
     blank = write_field(name, tags | {"b": base64.b64encode(bytes(key.signature_size())).decode("ascii")})
     own = SignedField(name.lower().encode("ascii"), blank.removesuffix(b"\r\n"))
     above = Mail((own, *mail.fields), mail.body_start)
-    digest = header_digest(above, 0, form, list(chosen(above.fields, signed_names(Tags(tags)), 0)))
+    digest = header_digest(above, 0, form, chosen(above.fields, signed_names(Tags(tags)), 0))
     return write_field(name, tags | {"b": base64.b64encode(key.sign_digest(digest)).decode("ascii")})

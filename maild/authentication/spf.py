@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from maild.authentication.spf_evaluation import Evaluation, Session, SpfError, Verdict
@@ -101,6 +102,7 @@ def _domain(text: str) -> str | None:
     return plain if plain is not None and "." in plain and not plain.startswith("[") else None
 
 
+@lru_cache(maxsize=1024)  # a peer brings many letters
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(text)
@@ -123,5 +125,7 @@ def _unquoted(local: str) -> str:
 
 
 def _shown(text: str, characters: int = 255) -> str:
-    plain = "".join([c if c.isprintable() else "\ufffd" for c in text[: characters + 1]])
+    plain = text[: characters + 1]
+    if not plain.isprintable():
+        plain = "".join([c if c.isprintable() else "\ufffd" for c in plain])
     return plain if len(plain) <= characters else plain[:characters] + "…"

@@ -141,7 +141,9 @@ def expand_text(template: Template, values: Mapping[str, str]) -> str:
 
 def shortened(text: str, octets: int = 80) -> str:
     """Return a piece of a record for a message about it."""
-    plain = "".join([c if " " <= c <= "~" else "\ufffd" for c in text[: octets + 1]])
+    plain = text[: octets + 1]
+    if not (plain.isascii() and plain.isprintable()):
+        plain = "".join([c if " " <= c <= "~" else "\ufffd" for c in plain])
     return plain if len(plain) <= octets else plain[: octets - 1] + "…"
 
 

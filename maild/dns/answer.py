@@ -46,12 +46,12 @@ class Answer(NamedTuple):
     @property
     def hosts(self) -> tuple[str, ...]:
         """The values of A, AAAA, PTR, CNAME and NS."""
-        return tuple(value for value in self.values if isinstance(value, str))
+        return tuple([value for value in self.values if isinstance(value, str)])
 
     @property
     def texts(self) -> tuple[bytes, ...]:
         """The values of TXT."""
-        return tuple(value for value in self.values if isinstance(value, bytes))
+        return tuple([value for value in self.values if isinstance(value, bytes)])
 
 
 class DnsError(Exception):

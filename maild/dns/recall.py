@@ -28,14 +28,18 @@ class Recall:
 
     def __init__(self, resolver: Resolver) -> None:
         """Take whoever is asked otherwise; one that remembers nothing is never asked here."""
-        self._resolver = resolver if isinstance(resolver, DnsResolver) else None
+        self._remembered = resolver.remembered if isinstance(resolver, DnsResolver) else _nothing
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Return what is remembered; see `Resolver`. Raises NotRememberedError when that is nothing."""
-        answer = None if self._resolver is None else self._resolver.remembered(name, kind)
+        answer = self._remembered(name, kind)
         if answer is None:
             raise NotRememberedError
         return answer
+
+
+def _nothing(_name: str, _kind: Kind) -> None:
+    return None
 
 
 async def gathered(resolver: Resolver, questions: Sequence[Callable[[], Coroutine[Any, Any, _T]]]) -> list[_T]:

@@ -21,7 +21,7 @@ from maild.mail.address import is_implicit
 from maild.mail.authentication import TrustedRelays
 from maild.mail.envelope import Envelope
 from maild.mail.evidence import Evidence
-from maild.mail.networks import PRIVATE, is_in
+from maild.mail.networks import is_private
 from maild.mail.reply import Reply
 
 # A call of a worker costs more than reading so little: the header's syntax and a hash, linear, and nothing of MIME.
@@ -48,7 +48,7 @@ class Inspector:
         path = envelope.reverse_path
         dialogue = Dialogue(ip, envelope.peer.helo, None if path is None else str(path))
         # What a machine inside hands over came from elsewhere; whether it was proven there nobody can tell any more.
-        spared = is_in(ip, PRIVATE) or any(is_implicit(recipient.address) for recipient in envelope.recipients)
+        spared = is_private(ip) or any(is_implicit(recipient.address) for recipient in envelope.recipients)
         return Inspection(self, dialogue, spool, received_ms, spared=spared)
 
 

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from maild.errors import AddressError
 
@@ -189,12 +190,19 @@ def parse_domain(text: str) -> str:
         AddressError: when it is not a domain.
 
     """
+    return _kept_domain(text) if len(text) <= DOMAIN_OCTETS else _read_domain(text)
+
+
+def _read_domain(text: str) -> str:
     # Not the codec `idna`, which is IDNA 2003 and would turn gießen.de into giessen.de: another domain today.
     if not text.isascii():
         text = ".".join(map(_a_label, unicodedata.normalize("NFKC", text.lower()).split(".")))
     if len(text) > DOMAIN_OCTETS or not _DOMAIN.fullmatch(text):
         raise AddressError("this is not a domain")
     return text.lower()
+
+
+_kept_domain = lru_cache(maxsize=1024)(_read_domain)  # the same few domains write again and again
 
 
 def _a_label(label: str) -> str:

@@ -40,8 +40,18 @@ def is_in(ip: str | None, networks: Iterable[Network]) -> bool:
     return False
 
 
+def is_private(ip: str | None) -> bool:
+    """Tell whether an address is none of the public Internet; a text that is no address is not."""
+    return ip is not None and len(ip) <= _ADDRESS_CHARACTERS and _is_private(ip)
+
+
 def _address(ip: str | None) -> IPv4Address | IPv6Address | None:
     return _read(ip) if ip and len(ip) <= _ADDRESS_CHARACTERS else None
+
+
+@lru_cache(maxsize=1024)
+def _is_private(ip: str) -> bool:
+    return is_in(ip, PRIVATE)
 
 
 @lru_cache(maxsize=1024)  # of one peer it is asked several times for each message
