@@ -72,3 +72,11 @@ def test_any_octets_are_decoded(octets: bytes, encoding: str) -> None:
 def test_the_size_of_base64_is_known_without_decoding(octets: bytes) -> None:
     content = b"before" + base64.encodebytes(octets) + b"after"
     assert transfer.decoded_size(content, 6, len(content) - 5, "base64") == len(octets)
+
+
+@pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r"])
+@pytest.mark.parametrize("size", [0, 1, 1_000, 300_000])
+def test_the_size_of_base64_is_known_whatever_ends_its_lines(line_end: bytes, size: int) -> None:
+    encoded = base64.encodebytes(bytes(size)).replace(b"\n", line_end)
+    content = b"before\n" + encoded + b"\nafter"
+    assert transfer.decoded_size(content, 7, len(content) - 6, "base64") == size
