@@ -25,6 +25,7 @@ from bench.peers import Maild, PeerError
 from bench.profiled import CLEARED, LOOP, WRITTEN
 from bench.ranking import Functions, by_own_time, by_whole_time, load_stats
 from bench.stages import profile_rows, profile_worker
+from tests.footprint import family
 
 _AT_ONCE = 20
 _WAIT_S = 30.0
@@ -66,8 +67,8 @@ class Profiled(Maild):
         used: Counter[str] = Counter()
         for task in Path(f"/proc/{daemon}/task").iterdir():
             used[(task / "comm").read_text().strip()] += _task_us(task)
-        for child in Path(f"/proc/{daemon}/task/{daemon}/children").read_text().split():
-            used[_WORKERS] += sum(map(_task_us, Path(f"/proc/{child}/task").iterdir()))
+        for process in family(daemon)[1:]:
+            used[_WORKERS] += sum(map(_task_us, Path(f"/proc/{process}/task").iterdir()))
         return used
 
 
