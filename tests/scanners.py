@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.screening.mails import EICAR
 
 PASSWORD = "was-staff-call-spam"
 _WITHIN_S = 60.0
+_FILES_MISSING = "cannot init backend"
 _RSPAMD = """
 options {{
   pidfile = "{d}/rspamd.pid"; control_socket = "{d}/control.sock mode=0600"; tempdir = "{d}"; hs_cache_dir = "{d}";
@@ -65,13 +67,21 @@ class Scanner:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        with (self.directory / "out").open("ab") as out:
+        # rspamd's workers make the files that it learns into, each for itself: one of them may fail to, and learns
+        # nothing until it is started anew, when they are there.
+        while _FILES_MISSING in self._begun():
+            self.kill()
+
+    def _begun(self) -> str:
+        """Start the program and wait until it answers; return what it has said."""
+        with (self.directory / "out").open("wb") as out:
             self.process = subprocess.Popen(self.command, stdout=out, stderr=out, start_new_session=True)
         deadline = time.monotonic() + _WITHIN_S
         while not self._answers():
             assert self.process.poll() is None, (self.directory / "out").read_text()[-2000:]
             assert time.monotonic() < deadline, "the scanner did not start"
             time.sleep(0.05)
+        return (self.directory / "out").read_text(errors="replace")
 
     def kill(self) -> None:
         """End it at once, with whatever it has begun."""
@@ -85,13 +95,15 @@ class Scanner:
         os.killpg(self.process.pid, number)
 
     def _answers(self) -> bool:
-        """Tell whether all its doors are open; a controller may open its own later."""
+        """Tell whether it does: rspamd's ports are open before anybody stands behind them."""
         try:
-            for port in (self.port, *([int(self.controller.rpartition(":")[2])] if self.controller else [])):
-                socket.create_connection(("127.0.0.1", port), timeout=30).close()
+            if not self.controller:
+                socket.create_connection(("127.0.0.1", self.port), timeout=30).close()
+                return True
+            pings = [f"http://{address}/ping" for address in (self.address, self.controller)]
+            return [urllib.request.urlopen(ping, timeout=30).status for ping in pings] == [200, 200]
         except OSError:
             return False
-        return True
 
 
 def rspamd_in(directory: Path) -> Scanner:

@@ -74,6 +74,8 @@ class Rspamd:
             return
         if status in {401, 403}:
             raise UnavailableError("wrong password")
+        if b"cannot find statfile" in answer:
+            raise UnavailableError("it could not open the files that it learns into when it was started")
         # Interop: rspamd 3.4 says 404 of a mail that it cannot learn, with the reason in its words.
         if status in {400, 404, 413}:
             raise DeclinedError

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import structlog
 
 from maild.archive.commit import accept
@@ -21,6 +22,7 @@ OK = http(b'{"success":true}')
 DECLINED = http(b'{"error":"cannot learn"}', "404 cannot learn")
 KNOWN = http(b'{"error":"<x> has been already learned as spam, ignore it"}', "404 x")
 WRONG_PASSWORD = http(b"{}", "401 Unauthorized")
+NO_FILES = http(b'{"error":"cannot find statfile backend to learn spam in default classifier"}', "404 x")
 
 
 class Controller:
@@ -108,9 +110,18 @@ async def test_a_mail_too_large_to_learn_from_is_not_sent(sqlite_database: Datab
     assert controller.paths == []
 
 
-async def test_a_lesson_waits_for_a_filter_that_is_away_or_refuses_us(sqlite_database: Database) -> None:
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (WRONG_PASSWORD, "wrong password"),
+        (NO_FILES, "it could not open the files that it learns into when it was started"),
+    ],
+)
+async def test_a_lesson_waits_for_a_filter_that_refuses_us_or_cannot_learn_anything(
+    sqlite_database: Database, answer: bytes, error: str
+) -> None:
     put(sqlite_database, 1, b"Subject: a\r\n\r\nx\r\n")
-    controller = Controller(WRONG_PASSWORD)
+    controller = Controller(answer)
     with structlog.testing.capture_logs() as logs:
         async with teaching(sqlite_database, controller):
             await until(lambda: len(controller.paths) >= 2)
@@ -119,7 +130,7 @@ async def test_a_lesson_waits_for_a_filter_that_is_away_or_refuses_us(sqlite_dat
             await until(lambda: count(sqlite_database) == 0)
     failures = [entry for entry in logs if entry["event"] == "lessons.failed"]
     assert failures
-    assert {entry["error"] for entry in failures} == {"wrong password"}
+    assert {entry["error"] for entry in failures} == {error}
 
 
 async def test_a_word_that_comes_while_the_other_is_taught_is_taught_too(sqlite_database: Database) -> None:
