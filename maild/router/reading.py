@@ -223,3 +223,11 @@ def _people(ruleset: Ruleset, facts: Facts) -> tuple[str, ...]:
         if len(found) == _MAX_PEOPLE:
             break
     return tuple(found)
+
+
+def bare(reading: Reading, problem: str) -> Reading:
+    """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
+    without = reading.filing._replace(
+        duties=(), parents=(), hits=(), observations=(), report=None, answering=None, problem=problem
+    )
+    return reading._replace(filing=without)

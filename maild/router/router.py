@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,7 +32,7 @@ from maild.router.asking import Asking
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
 from maild.router.pace import Pace
-from maild.router.reading import Addressed, Order, Reading, read_one
+from maild.router.reading import Addressed, Order, Reading, bare, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
@@ -114,6 +115,8 @@ class Router:
         self._claimed: set[int] = set()
         self._held_bytes = 0
         self._wake = asyncio.Event()
+        self._few = asyncio.Event()  # of those that were claimed are left, and others wait
+        self._hurries = self._failed = False
         self._slots = asyncio.Semaphore(_FLIGHTS)
         # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
         self._large: asyncio.Queue[_Task] = asyncio.Queue()
@@ -186,27 +189,33 @@ class Router:
 
     async def _poll(self) -> None:
         while True:
+            self._few.clear()
             try:
-                await self._claim_waiting()
+                more = await self._claim_waiting()
+                self._hurries, self._failed = more and not self._failed, False  # what fails rests until the next poll
+                self._call_for_more()
             except Exception as error:  # noqa: BLE001 - a worker's attempt: tried again at the next poll
                 _log.error("router.claim_failed", error=type(error).__name__)
-            await asyncio.sleep(_POLL_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._few.wait(), _POLL_S)
 
     async def _work_on_large(self) -> None:
         while True:
             await self._fly([await self._large.get()], bulk=True)
             self._large.task_done()
 
-    async def _claim_waiting(self) -> None:
+    async def _claim_waiting(self) -> bool:
+        """Claim what waits; return whether there may be more of it than could be claimed."""
         after = 0
         while len(self._tasks) < _CLAIM:
             found = await asyncio.to_thread(self._read_waiting, after)
             if not found:
-                return
+                return False
             after = found[-1].message_id
             for item in found:
                 if item.message_id not in self._claimed:
                     self._claim(_Task(self._order(item), digest=item.digest, unexamined=self._unexamined(item)))
+        return True
 
     def _read_waiting(self, after: int) -> list[Waiting]:
         with self._database.read() as connection:
@@ -229,11 +238,10 @@ class Router:
         )
 
     def _unexamined(self, item: Waiting) -> Unexamined | None:
-        if self._examiner is None or item.evidence is not None or not self._examiner.concerns(item.peer_ip):
-            return None
-        if self._relays.believed(item.peer_ip):
-            return None  # it has seen the sender's machine, and we have not
-        return Unexamined(Dialogue(item.peer_ip or "", item.helo, item.reverse_path or None))
+        if self._examiner is None or item.evidence is not None or self._relays.believed(item.peer_ip):
+            return None  # a relay has seen the sender's machine, and we have not
+        dialogue = Dialogue(item.peer_ip or "", item.helo, item.reverse_path or None)
+        return Unexamined(dialogue) if self._examiner.concerns(item.peer_ip) else None
 
     def _take(self) -> list[_Task]:
         batch = [self._tasks.popleft()]
@@ -241,13 +249,19 @@ class Router:
         while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= _BATCH_BYTES:
             batch.append(self._tasks.popleft())
             octets += batch[-1].order.size
+        self._call_for_more()
         return batch
+
+    def _call_for_more(self) -> None:
+        if self._hurries and len(self._tasks) < _CLAIM // 2:
+            self._few.set()
 
     async def _fly(self, batch: list[_Task], *, bulk: bool) -> None:
         try:
             await self._work(batch, bulk=bulk)
         except Exception as error:  # noqa: BLE001 - a worker's attempt: the work items stay, the poll claims them again
             _log.error("router.failed", error=type(error).__name__, messages=len(batch))
+            self._failed = True
         finally:
             for task in batch:
                 if not task.away:
@@ -266,6 +280,7 @@ class Router:
             task.octets = None
         documents: list[IndexDocument] = []
         for reading, filed in await self._file(ruleset, batch, readings):
+            self._failed |= filed is None
             if filed is not None:
                 documents.append(reading.document._replace(revision=filed.revision))
                 self._report(reading, filed)
@@ -305,8 +320,7 @@ class Router:
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
         readings = [tied(task.order, reading, self._token_key) for task, reading in zip(batch, readings, strict=True)]
-        submitted = [self._submit(reading.filing) for reading in readings]
-        answers = await asyncio.gather(*submitted, return_exceptions=True)
+        answers = await asyncio.gather(*(self._submit(reading.filing) for reading in readings), return_exceptions=True)
         filed: list[tuple[Reading, Filed | None]] = []
         for task, reading, answer in zip(batch, readings, answers, strict=True):
             if isinstance(answer, TemporaryError):
@@ -326,7 +340,7 @@ class Router:
         problem = f"{type(error).__name__} in filing"
         # Where it was put stands as long as it can: by its envelope alone it might come out of a confidential inbox.
         for by_envelope in (False, True):
-            plain = _bare(self._by_envelope(ruleset, task, "crash") if by_envelope else reading, problem)
+            plain = bare(self._by_envelope(ruleset, task, "crash") if by_envelope else reading, problem)
             try:
                 return plain, await self._submit(plain.filing)
             except TemporaryError as busy:
@@ -383,11 +397,3 @@ class Router:
             source_only=reading.filing.summary.source_only,
             problem=reading.filing.problem,
         )
-
-
-def _bare(reading: Reading, problem: str) -> Reading:
-    """Return a reading without what is recorded beside its places: that must not keep a message out of every inbox."""
-    bare = reading.filing._replace(
-        duties=(), parents=(), hits=(), observations=(), report=None, answering=None, problem=problem
-    )
-    return reading._replace(filing=bare)

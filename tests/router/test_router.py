@@ -151,6 +151,17 @@ async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(
     assert found == {poison: "crash", good: None}
 
 
+async def test_a_backlog_is_filed_without_a_pause(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maild.router.router._CLAIM", 4)
+    monkeypatch.setattr("maild.router.router._BATCH", 2)
+    monkeypatch.setattr("maild.router.router._POLL_S", 3600.0)
+    for number in range(1, 30):
+        _store(sqlite_database, number, b"Subject: %d\r\n\r\nx\r\n" % number)
+    async with routing(sqlite_database) as index:
+        pass
+    assert len(index.found) == 29
+
+
 async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database) -> None:
     for number in range(12):
         _store(sqlite_database, number, LARGE % (number, number))
