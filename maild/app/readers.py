@@ -14,7 +14,7 @@ import structlog
 from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
 from maild.archive.database import Database
-from maild.archive.readers import Held, Orphan, orphans, stood_in_for, unled_teams
+from maild.archive.readers import Held, Orphan, lying_in, orphans, stood_in_for, unled_teams
 from maild.mail.inbox import unled
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
@@ -33,6 +33,7 @@ class Readers:
         self._now_ms = now_ms
         self._held: Held | None = None
         self._absent: frozenset[int] = frozenset()
+        self._lying: frozenset[str] = frozenset()
         self._answer: tuple[Held, str, tuple[Orphan, ...]] | None = (
             None  # for these grants and this version of the rules
         )
@@ -41,10 +42,13 @@ class Readers:
 
     def refresh(self) -> None:
         """Read the grants; say in the log what has changed."""
+        rules, now_ms = self._rulebook.current, self._now_ms()
         with self._database.read() as connection:
-            self._absent = frozenset(away_now(connection, self._now_ms()))
-            self._held = open_grants(connection)
-        self.tell(self._rulebook.current)
+            self._absent = frozenset(away_now(connection, now_ms))
+            held = open_grants(connection)
+            self._lying = lying_in(connection, unled_teams(held, rules, now_ms, self._absent))
+        self._held = held
+        self.tell(rules)
 
     def unread(self, rules: Ruleset) -> frozenset[str]:
         """Return the inboxes that mail comes to by these rules and nobody can read: the fallback gets it as well."""
@@ -78,7 +82,7 @@ class Readers:
             return ()
         if answer is not None and answer[0] is held and answer[1] == rules.version:
             return answer[2]
-        found = orphans(held, rules, self._now_ms(), self._absent)
+        found = orphans(held, rules, self._now_ms(), self._absent, self._lying)
         self._answer = (held, rules.version, found)
         return found
 

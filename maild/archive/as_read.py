@@ -82,6 +82,7 @@ class Filing(NamedTuple):
     duties: tuple[Duty, ...] = ()
     parents: tuple[tuple[str, str], ...] = ()
     at_ms: int = 0
+    unled: tuple[str, ...] = ()  # teams that it is for, of whose leads nobody is there
     observations: tuple[Observation, ...] = ()
     evidence: str | None = None  # JSON: who sent it; None: kept already, or nobody has looked
     report: Report | None = None  # it is a delivery report

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
+from maild.archive.account_mail import has_secret, may_be_opened
 from maild.archive.as_read import Filing
 from maild.archive.commit import lock_head
 from maild.archive.duties import record
@@ -26,11 +27,12 @@ from maild.archive.observations import observe
 from maild.archive.prepared import Prepared, PreparedIn
 from maild.archive.returns import Ties
 from maild.archive.schema import chain_head, conversations, filings, recipients, summaries
+from maild.archive.schema_inbox import handed
 from maild.archive.threading import Threads
 from maild.archive.ways import forwards
 from maild.mail.facts import Automatic
-from maild.mail.ids import REFERENCE_BITS, format_reference
-from maild.mail.inbox import confidential
+from maild.mail.ids import REFERENCE_BITS, format_reference, id_ms
+from maild.mail.inbox import confidential, is_confidential
 from maild.rules.duties import HOLD, confided, handed_on
 
 
@@ -61,7 +63,8 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         revision += 1
         conversation_id = threads.join(read, ties.conversation(read) or read.into)
         ties.remember(read, conversation_id)
-        item = work[number] = _narrowed(read, threads.narrowed.get(read.message_id, frozenset()))
+        narrowed = _seen_there(connection, read, conversation_id, threads.narrowed.get(read.message_id, frozenset()))
+        item = work[number] = _narrowed(read, narrowed)
         done[item.message_id] = Filed(
             message_id=item.message_id,
             conversation_id=conversation_id,
@@ -107,6 +110,17 @@ def _beside(item: Filing, inboxes: Mapping[str, str] | None) -> Filing:
     return item._replace(places=places, people=(), references=(), duties=duties)
 
 
+def _seen_there(
+    connection: Connection, item: Filing, conversation_id: int, teams: AbstractSet[str]
+) -> AbstractSet[str]:
+    """Return those of the teams that have an exchange in confidence where a message goes there, too.
+
+    Not where nobody is there to see it, and the exchange lies there by nothing but a guess.
+    """
+    unled = teams & set(item.unled)
+    return teams - {team for team in unled if may_be_opened(connection, conversation_id, confidential(team))}
+
+
 def _narrowed(item: Filing, teams: AbstractSet[str]) -> Filing:
     """Put what belongs to a confidential exchange where that is, in each of `teams`."""
     if not teams:
@@ -127,10 +141,28 @@ def _handed_on(connection: Connection, work: list[Filing], done: dict[int, Filed
     ways = forwards(connection, joined) if joined else {}
     if not ways:
         return work
-    items = [_on_its_way(item, ways.get(done[item.message_id].conversation_id, {})) for item in work]
+    items = []
+    for item in work:
+        number = done[item.message_id].conversation_id
+        here = ways.get(number, {})
+        for inbox in _leaking(connection, item, number, here):
+            _END_WAY.run(connection, [{"conversation": number, "giver": inbox, "now_ms": id_ms(item.message_id)}])
+            del here[inbox]
+        items.append(_on_its_way(item, here))
     for item in items:
         done[item.message_id] = replace(done[item.message_id], teams=tuple(p.team for p in item.places))
     return items
+
+
+def _leaking(connection: Connection, item: Filing, conversation_id: int, ways: Mapping[str, str]) -> list[str]:
+    """Return the confidential inboxes whose mail goes into an open one, where a message now has to stay in them.
+
+    Security: a lead has opened what only looked confidential, and that is all that he has opened.
+    """
+    if item.direction == "out":
+        return []
+    outward = [p.team for p in item.places if is_confidential(p.team) and not is_confidential(ways.get(p.team, p.team))]
+    return [inbox for inbox in outward if has_secret(connection, conversation_id, inbox, item.trace)]
 
 
 def _on_its_way(item: Filing, ways: Mapping[str, str]) -> Filing:
@@ -153,6 +185,15 @@ _CLOSE = Prepared(
     .values(state=bindparam("new_state"))
 )
 _TAKEN = PreparedIn(lambda names: select(conversations.c.reference).where(conversations.c.reference.in_(names)))
+_END_WAY = Prepared(
+    update(handed)
+    .where(
+        handed.c.conversation_id == bindparam("conversation"),
+        handed.c.from_team == bindparam("giver"),
+        handed.c.ended_ms.is_(None),
+    )
+    .values(ended_ms=bindparam("now_ms"))
+)
 _INSERT_CONVERSATIONS = Prepared(insert(conversations))
 _INSERT_SUMMARIES = Prepared(insert(summaries))
 _INSERT_FILINGS = Prepared(insert(filings))

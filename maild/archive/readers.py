@@ -14,10 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam, select
 
 from maild.archive.absences import away_now
 from maild.archive.accounts import open_grants
+from maild.archive.questions import Question
+from maild.archive.schema import entries
 from maild.mail.inbox import confidential
 from maild.policy.deputies import covers
 from maild.policy.granting import Teams
@@ -50,10 +52,17 @@ class Orphan:
         return confidential(self.team.id) if self.confidential else self.team.id
 
 
-def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = frozenset()) -> tuple[Orphan, ...]:
+def orphans(
+    held: Held,
+    rules: Ruleset,
+    now_ms: int,
+    absent: frozenset[int] = frozenset(),
+    lying: frozenset[str] = frozenset(),
+) -> tuple[Orphan, ...]:
     """Return the inboxes that mail comes to and nobody can read, in the order of the rules, confidential ones last.
 
-    `absent` are people who are away.
+    `absent` are people who are away. `lying` are confidential inboxes where mail waits for an answer, though no rule
+    sends any: it came while somebody was there.
     """
     present = {user_id: grants for user_id, grants in held.items() if user_id not in absent}
     missing, reached = unread_inboxes(present, rules, now_ms) - _covered(present, rules, now_ms), receiving(rules)
@@ -66,17 +75,18 @@ def orphans(held: Held, rules: Ruleset, now_ms: int, absent: frozenset[int] = fr
     inner = {team for team in confiding(rules) if confidential(team) in missing}
     if inner and confidential(rules.fallback) in missing:
         inner.add(rules.fallback)  # which would stand in for them
+    left = {team for team in rules.teams if confidential(team) in missing & lying} - inner
     found += [
         Orphan(team=team, addresses=reached.get(team.id, ()), is_fallback=team.id == rules.fallback, confidential=True)
         for team in rules.teams.values()
-        if team.id in inner
+        if team.id in inner | left
     ]
     teams = teams_of(rules)
     return tuple(
         replace(
             each,
             away=each.inbox in staffed,
-            waits=_waits(each, teams, away=each.inbox in staffed),
+            waits=(each.confidential and each.team.id in left) or _waits(each, teams, away=each.inbox in staffed),
             sealed=teams.sealed(each.inbox),
         )
         for each in found
@@ -125,7 +135,23 @@ def unread_inboxes(held: Held, rules: Ruleset, now_ms: int) -> frozenset[str]:
 
 def find_orphans(connection: Connection, rules: Ruleset, now_ms: int) -> tuple[Orphan, ...]:
     """Return the teams that mail comes to and nobody can read, by the grants of this moment."""
-    return orphans(open_grants(connection), rules, now_ms, frozenset(away_now(connection, now_ms)))
+    held, absent = open_grants(connection), frozenset(away_now(connection, now_ms))
+    return orphans(held, rules, now_ms, absent, lying_in(connection, unled_teams(held, rules, now_ms, absent)))
+
+
+def lying_in(connection: Connection, teams: Iterable[str]) -> frozenset[str]:
+    """Return the confidential inboxes of these teams in which mail waits for an answer."""
+    inboxes = [confidential(team) for team in teams]
+    return frozenset(_LYING.scalars(connection, inboxes=inboxes) if inboxes else ())
+
+
+_LYING = Question(
+    lambda: (
+        select(entries.c.team)
+        .where(entries.c.team.in_(bindparam("inboxes", expanding=True)), entries.c.state.in_(("open", "waiting")))
+        .distinct()
+    )
+)
 
 
 def find_unled(connection: Connection, rules: Ruleset, now_ms: int) -> frozenset[str]:

@@ -27,6 +27,7 @@ _MOST_WORDS = 40  # places that are looked at
 _WORDS_REACH = 90  # characters of which the words are looked for around a stem: they are no longer
 _MOST_LINKS = 100
 _SHORT = 3_000
+_LONGEST_CODE = 8  # in figures, of one that begins with 0
 _NEAR = 160  # from the words to their code, in either direction
 
 # No person has these names; behind the second ones there may be people who answer.
@@ -48,6 +49,12 @@ _MACHINE_FIELDS = frozenset(
     {"feedback-id", "x-feedback-id", "list-unsubscribe", "list-unsubscribe-post", "x-ses-outgoing", "x-mailgun-sid"}
     | {"x-sg-eid", "x-pm-message-id", "x-mandrill-user", "x-mj-mid", "x-csa-complaints", "x-auto-response-suppress"}
 )
+# Where people have their mailboxes. A service that has no mark of one does not write from there.
+_MAILBOXES = frozenset(
+    {"gmx.de", "gmx.net", "web.de", "t-online.de", "freenet.de", "arcor.de", "posteo.de", "mailbox.org", "gmail.com"}
+    | {"googlemail.com", "outlook.com", "outlook.de", "hotmail.com", "hotmail.de", "live.de", "yahoo.de", "yahoo.com"}
+    | {"icloud.com", "me.com", "aol.com", "proton.me", "protonmail.com", "online.de", "vodafone.de", "1und1.de"}
+)
 _PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "resent-from"})
 _ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|fwd?|wg)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
 _PERSON = re.compile(r"\b(?:ich|mir|mich|meine?[nmrs]?|i|i'm|i've|my|me)\b", re.IGNORECASE)
@@ -58,19 +65,20 @@ _LINK_STEMS = (
     "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt", "abschlie",
     "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery", "registration", "sign",
     "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate", "zertifikat",
-    "konto wurde",
-    "validier",
+    "konto wurde", "validier", "domain", "ownership", "instructions", "log in", "log-in",
 )  # fmt: skip
 _CODE_WORDS = re.compile(
     r"(?:best(?:ä|ae)tigungs|verifi(?:zierungs|kations)|sicherheits|einmal|aktivierungs|freischalt(?:ungs)?|"
     r"authentifizierungs|anmelde|login|registrierungs|pr(?:ü|ue)f|zwei-?faktor-?|2fa-?)"
     r"[- ]?(?:code|pin|pass[wk]ort|kennwort|schl(?:ü|ue)ssel|tan|id)\b"
-    r"|\b(?:verification|authenti\w{1,8}|security|one[- ]?time|single[- ]use|(?:sign|log)[- ]?(?:in|up)|activation|"
-    r"two[- ]factor|2fa|mfa|account|registration|e-?mail)[- ](?:code|pin|pass(?:word|code)|key)\b"
+    r"|\b(?:verification|validation|authenti\w{1,8}|security|one[- ]?time|single[- ]use|(?:sign|log)[- ]?(?:in|up)|"
+    r"activation|two[- ]factor|2fa|mfa|account|registration|e-?mail)[- ](?:code|pin|pass(?:word|code)|key)\b"
     r"(?! (?:scan|review|audit|analy|quality))"
-    r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?! ?(?:ja|dem))"
-    r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur) (?:sign|log|verif|confirm|anmeld|best)"
-    r"|\b(?:geben sie|gib|verwenden sie|enter|use)[^\n]{0,20} code\b"
+    r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?!-| ?(?:ja|dem))"
+    r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur|you need to) (?:sign|log|verif|confirm|anmeld|best)"
+    r"|\b(?:your|ihr|dein)e?n? (?!source|qr|zip|area|country|bar|error|fehler|bic|post|produ)[\w.]{2,20}[- ]code\b"
+    r"|\b(?:ihr|dein)e?n? zugangscode\b|\b(?:ihre|deine|your) pin(?: lautet| ist| is|:)"
+    r"|\b(?:geben sie|gib|verwenden sie|verwende|enter|use)[^\n]{0,20} (?:code|pin)\b"
     r"|\b(?:confirmation code|kennzahl|dcv (?:code|token))\b",
 )
 _LINK_WORDS = re.compile(
@@ -80,16 +88,21 @@ _LINK_WORDS = re.compile(
     r"|(?:neue[sn]?|eigene[sn]?) (?:passwort|kennwort)"
     r"|(?:reset|forgot\w{0,4}|choose|create|set|change|recover)[^\n]{0,20} password|password[- ](?:reset|recovery)"
     r"|(?:e-?mail|mail-?adresse|konto|account|registrierung|anmeldung|zugang)[^\n]{0,60}"
-    r"(?:best(?:ä|ae)tig|verifizier|aktivier|freischalt|freizuschalt|abschlie|abzuschlie|vervollst)"
-    r"|best(?:ä|ae)tigen sie[^\n]{0,40}(?:adresse|konto|registrierung|anmeldung|e-?mail)"
-    r"|(?:verify|confirm|validate|activate|authenticate)[^\n]{0,20} (?:e-?mail|account|address|registration|identity|"
-    r"subscription|sign-?up|log-?in)"
+    r"(?:(?:best(?:ä|ae)tig|verifizier|aktivier)(?!t\b(?! werden))|freischalt|freizuschalt|abschlie|"
+    r"abzuschlie|vervollst)"
+    r"|best(?:ä|ae)tigen? (?:sie|dein|deine|ihr|ihre)\b[^\n]{0,40}(?:adresse|konto|registrierung|anmeldung|e-?mail)"
+    r"|(?:verify|confirm|validate|activate|authenticate)(?!e?d\b)[^\n]{0,20} (?:e-?mail|account|address|registration|"
+    r"identity|subscription|sign-?up|log-?in)"
     r"|e-?mail(?: address)? (?:verification|confirmation|validation)|account (?:verification|activation|recovery)"
     r"|(?:complete|finish)[^\n]{0,12} (?:registration|sign(?:ing)?[- ]?up|account|profile)"
     r"|(?:sign|log)[- ]?in[- ]?link|magic link|(?:anmelde|login|einmal|aktivierungs|best(?:ä|ae)tigungs|"
     r"registrierungs|einladungs)-?link|(?:link|button)[^\n]{0,40} (?:to (?:sign|log) in|anzumelden)"
     r"|(?:accept|join)[^\n]{0,12} invit\w{1,6}|invited you to|einladung[^\n]{0,20} (?:an)?(?:annehm|nehm)"
     r"|\b(?:zu|zum|zur|in|ins)\b[^\n]{0,60}\beingeladen"
+    r"|(?:confirmation|password|unlock) instructions|^update your account\b"
+    r"|^(?:sign|log)[- ]in to (?!view|see|read|check|download|pay)[^\n]{1,40}(?=\n|$)"
+    r"|(?:prove|verify|confirm|validate)[^\n]{0,40} (?:domain|ownership)\b"
+    r"|domain[- ](?:ownership|verification|approval)"
     r"|domain(?: control)? validation|validation of (?:the|your) domain|(?:approve|order)[^\n]{0,30} certificate|"
     r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)|best(?:ä|ae)tig[^\n]{0,40} zertifikat|domain-?validierung"
     r"|\bconfirm [0-9a-f]{12,}",
@@ -97,12 +110,13 @@ _LINK_WORDS = re.compile(
 # Codes of other kinds: of what was bought or booked, of a meeting.
 _OTHER_CODES = re.compile(
     r"gutschein|rabatt|discount|voucher|coupon|promo|booking|buchung|reservation|reservierung|flight|itinerary|"
-    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|videokonferenz|webinar|"
-    r"kundennummer",
+    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|besprechung|konferenz|conference|"
+    r"webinar|kundennummer|vorgangs(?:nummer|zeichen)|aktenzeichen",
     re.IGNORECASE,
 )
 _WEAK = re.compile(
-    r"best(?:ä|ae)tigungs|confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account",
+    r"best(?:ä|ae)tigungs|confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account|"
+    r"zugangscode|\bpin\b",
     re.IGNORECASE,
 )
 # What people are invited to that is no account.
@@ -116,13 +130,20 @@ _DIGITS = re.compile(
     r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.IGNORECASE
 )
 _YEAR = re.compile(r"(?:19|20)\d\d")
-_MIXED = re.compile(r"(?<![\w./:=@-])(?=[A-Z0-9-]{0,9}[0-9])[A-Z0-9]{2,5}(?:-?[A-Z0-9]{2,5})(?![\w/:=@-]|\.\w)")
+_MIXED = re.compile(
+    r"(?<![\w./:=@-])(?=[A-Z0-9-]{0,9}[0-9])(?=[0-9-]{0,9}[A-Z])[A-Z0-9]{2,5}(?:-?[A-Z0-9]{2,5})(?![\w/:=@-]|\.\w)"
+)
 _HYPHENED = re.compile(r"(?<![\w-])[A-Z0-9]{3,5}-[A-Z0-9]{3,5}(?![\w-])")
+# A word of letters and figures, of its own line or after a colon at its end.
+_TYPED = re.compile(
+    r"[:\n][ \t]{0,9}(?=[^\s\d]{0,63}\d)(?=[^\sa-z]{0,63}[a-z])[a-z0-9_!#$%&*+-]{8,64}[ \t]{0,9}(?=\r?\n|$)",
+    re.IGNORECASE,
+)
 _LINK = re.compile(r"https?://[^\s<>\"'\])}]{4,1000}")
 _TOKEN = re.compile(
     r"[?&#;][\w.-]{0,40}(?:token|key|code|hash|ticket|otp|sig|secret|confirm|verif|t|k|h|c|id|upn|data|q|p)"
     r"=[\w.~%+/=-]{8,}"
-    r"|[/=](?=[A-Za-z_.~%-]{0,60}\d)(?=[\d_.~%-]{0,60}[A-Za-z])[\w.~%-]{16,}",
+    r"|[/=#](?=[A-Za-z_.~%-]{0,60}\d)(?=[\d_.~%-]{0,60}[A-Za-z])[\w.~%-]{16,}",
     re.IGNORECASE,
 )
 _ACCOUNT_URL = re.compile(
@@ -130,7 +151,9 @@ _ACCOUNT_URL = re.compile(
     r"log-?in|invit|einlad|magic|token|auth|otp|account|konto|validat|approv|optin|opt-in|onboard|join",
     re.IGNORECASE,
 )
-_HREF = re.compile(r"<a\s[^<>]{0,1000}?href\s*=\s*[\"']?\s*(https?:[^<>\"'\s]{4,1000})[^<>]{0,2000}>", re.IGNORECASE)
+# Security: in two steps. One expression for both would try every end of every link for every beginning.
+_ANCHOR = re.compile(r"<a\s[^<>]{0,3000}>", re.IGNORECASE)
+_HREF = re.compile(r"href\s{0,9}=\s{0,9}[\"']?\s{0,9}(https?:[^<>\"'\s]{4,1000})", re.IGNORECASE)
 # Letters of other scripts that look like ours (Cyrillic, Greek), as far as the words above have them.
 _ALIKE = str.maketrans(
     "аеорсухіјѕԁһԛԝпвкмтАВЕКМНОРСТХІЈЅαοριντκυΑΒΕΗΙΚΜΝΟΡΤΧΖ",
@@ -162,11 +185,13 @@ def is_account_mail(
         text: of the body.
         html: returns the source of its HTML, "" when there is none; asked only where the text leaves it open.
     """
-    local = sender[:320].partition("@")[0].lower()
+    local, _, domain = sender[:320].lower().partition("@")
     # Of most mail this is all that is asked: the expression only where one of its words is.
     nobody = automatic or (any(word in local for word in _REPLIES) and _NO_REPLY.fullmatch(local) is not None)
     machine = nobody or not _MACHINE_FIELDS.isdisjoint(fields) or _MACHINE.fullmatch(local) is not None
     if not nobody and not _PERSONS_FIELDS.isdisjoint(fields):
+        return False
+    if domain in _MAILBOXES and not nobody and _MACHINE_FIELDS.isdisjoint(fields):
         return False
     head = _plain(subject[:500])
     if not nobody and _ANSWER.match(head):
@@ -184,8 +209,14 @@ def is_account_mail(
     # What the HTML has besides are links; and all of the words, where the text only says that there is HTML.
     if len(body) > _NO_TEXT and not _names(_small(f"{head}\n{body}")):
         return False
-    source = _HREF.sub(r" \1 ", html()[:_MOST_HTML])
+    source = _ANCHOR.sub(_link_of, html()[:_MOST_HTML])
     return bool(source) and _hands_over(head, _plain(html_to_text(source)[:_MOST_TEXT]), strict=strict, bulk=bulk)
+
+
+def _link_of(anchor: re.Match[str]) -> str:
+    """Return where an anchor of HTML leads, to stand among its words."""
+    found = _HREF.search(anchor[0])
+    return anchor[0] if found is None else f" {found[1]} "
 
 
 def _plain(text: str) -> str:
@@ -272,9 +303,13 @@ def _has_code(whole: str, small: str, head: str, *, strict: bool) -> bool:
 def _code_in(text: str) -> bool:
     text = _LINK.sub(" ", text)
     digits = (found[0].replace(" ", "").replace("-", "") for found in _DIGITS.finditer(text))
-    if any(not (len(code) == 4 and _YEAR.fullmatch(code)) for code in digits):
+    if any(not (len(code) == 4 and _YEAR.fullmatch(code)) and not _is_telephone(code) for code in digits):
         return True
-    return _MIXED.search(text) is not None or _HYPHENED.search(text) is not None
+    return any(pattern.search(text) for pattern in (_MIXED, _HYPHENED, _TYPED))
+
+
+def _is_telephone(code: str) -> bool:
+    return len(code) > _LONGEST_CODE and code[0] == "0"
 
 
 def _has_link(small: str, head: str, *, strict: bool, bulk: bool) -> bool:

@@ -109,10 +109,18 @@ def _reading(ruleset: Ruleset, order: Order, letter: Letter, unread: frozenset[s
         routes = tuple(also_to(ruleset.fallback, opened(route, unread), unread) for route in routes)
     envelope_to = tuple(a.as_given for a in order.addressed if a.as_given)
     return Reading(
-        filing=_filing(ruleset, order, letter.facts, routes)._replace(evidence=_evidence(order, letter.facts)),
+        filing=_filing(ruleset, order, letter.facts, routes)._replace(
+            evidence=_evidence(order, letter.facts), unled=_without_leads(routes, unread)
+        ),
         document=document_of(letter.facts, envelope_to, order.message_id, 0),
         may_report=order.direction == "in" and looks_like_report(letter.facts),
     )
+
+
+def _without_leads(routes: tuple[Route, ...], unread: frozenset[str]) -> tuple[str, ...]:
+    if not unread:
+        return ()
+    return tuple(sorted({team for route in routes for team in route.teams if unled(team) in unread}))
 
 
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:

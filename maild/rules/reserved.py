@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from maild.errors import said
 from maild.mail.address import RESERVED
 from maild.rules.findings import Code, Findings, Place, quoted
-from maild.rules.model import Copy, Deliver, FunctionAddress, Rule
+from maild.rules.model import AllOf, AnyOf, Condition, Copy, Deliver, FunctionAddress, Rule
 from maild.rules.names import Names
 from maild.rules.reach import names_asked
 
@@ -35,10 +35,17 @@ def report_reserved(
         if claim[0] in RESERVED and found is not None and found.team not in may:
             _report(findings, place, claim[0], found.team)
     for rule in rules:
-        asked = {name.partition("@")[0] for name in names_asked(rule.when) or ()} & RESERVED
+        asked = {name.partition("@")[0] for name in _names_in(rule.when)} & RESERVED
         led = {team for action in rule.then if isinstance(action, Deliver | Copy) for team in action.teams} - may
         if asked and led and not rule.observe:
             _report(findings, places[rule.id], min(asked), min(led))
+
+
+def _names_in(condition: Condition | None) -> set[str]:
+    """Return the addresses of ours that a condition names, also where others would do."""
+    if isinstance(condition, AnyOf | AllOf):
+        return {name for part in condition.parts for name in _names_in(part)}
+    return set(names_asked(condition) or ())
 
 
 def _report(findings: Findings, place: Place, local: str, team: str) -> None:

@@ -25,10 +25,18 @@ BY_RULE = Route(recipient=TO, address="kita", teams=("kita",), account=("kita",)
 ORDINARY = Route(recipient=TO, address="kita", teams=("kita",))
 
 
-def came(database: Database, number: int, *routes: Route, refers: tuple[str, ...] = (), direction: str = "in") -> Filed:
+def came(
+    database: Database,
+    number: int,
+    *routes: Route,
+    refers: tuple[str, ...] = (),
+    direction: str = "in",
+    team: str = INNER,
+    unled: tuple[str, ...] = (),
+) -> Filed:
     accepted = database.writer.submit(accept, acceptance(number, direction=direction)).result()
-    made = filing(accepted.message_id, teams=(INNER,), key=f"{number}@x", refers=refers, direction=direction)
-    made = made._replace(trace=compress(routes_json(routes).encode()))
+    made = filing(accepted.message_id, teams=(team,), key=f"{number}@x", refers=refers, direction=direction)
+    made = made._replace(trace=compress(routes_json(routes).encode()), unled=unled)
     filed = database.writer.submit(file, made).result()
     assert filed is not None
     return filed
@@ -47,6 +55,47 @@ def test_what_only_looked_so_may_be_opened_and_what_a_rule_put_there_may_not(dat
     assert led(database, came(database, 5, ORDINARY)) == frozenset()  # it belongs to something confidential
 
 
+def test_what_people_go_on_writing_in_it_does_not_keep_it_shut(database: Database) -> None:
+    first = came(database, 1, LED)
+    assert came(database, 2, ORDINARY, refers=("1@x",)).conversation_id == first.conversation_id
+    assert led(database, first) == {INNER}
+    belongs = came(database, 3, ORDINARY)  # to what was parted from it since
+    came(database, 4, LED, refers=("3@x",))
+    assert led(database, belongs) == frozenset()
+
+
+def test_what_follows_in_it_is_not_put_where_nobody_looks_by_a_guess(database: Database) -> None:
+    came(database, 1, LED)
+    came(database, 2, BY_RULE)
+    assert came(database, 3, ORDINARY, refers=("1@x",), team="kita").teams == (INNER,)
+    assert came(database, 4, ORDINARY, refers=("1@x",), team="kita", unled=("kita",)).teams == ("kita",)
+    assert came(database, 5, ORDINARY, refers=("2@x",), team="kita", unled=("kita",)).teams == (INNER,)
+
+
+def opened(database: Database, filed: Filed) -> Handed:
+    handing = Handing(
+        conversation_id=filed.conversation_id, team=INNER, to_team="kita", way="over", by="lena", at_ms=NOW_MS,
+        shown=None, opens=True,
+    )  # fmt: skip
+    return database.writer.submit(hand, handing).result()
+
+
+def test_what_a_rule_makes_confidential_does_not_go_where_a_lead_has_opened_the_exchange(database: Database) -> None:
+    first = came(database, 1, LED)
+    assert opened(database, first) == Handed(inbox="kita")
+    assert came(database, 2, LED, refers=("1@x",)).teams == ("kita",)
+    assert came(database, 3, ORDINARY, refers=("1@x",)).teams == ("kita",)
+    assert came(database, 4, BY_RULE, refers=("1@x",)).teams == (INNER,)
+    # Nor does what answers it, nor what comes later: the exchange is what the rule says now.
+    assert came(database, 5, ORDINARY, refers=("4@x",)).teams == (INNER,)
+    assert came(database, 6, LED, refers=("1@x",)).teams == (INNER,)
+    assert opened(database, first) == Handed(inbox=None)
+    with database.read() as connection:
+        asked = select(entries.c.team, entries.c.state).where(entries.c.conversation_id == first.conversation_id)
+        states = {tuple(row) for row in connection.execute(asked)}
+    assert states == {("kita", "open"), (INNER, "open")}
+
+
 def test_an_answer_of_ours_changes_nothing_and_a_confidential_letter_more_does(database: Database) -> None:
     first = came(database, 1, LED)
     ours = came(database, 2, refers=("1@x",), direction="out")
@@ -59,15 +108,8 @@ def test_an_answer_of_ours_changes_nothing_and_a_confidential_letter_more_does(d
 def test_opening_gives_the_team_the_letters_and_is_looked_at_within_the_transaction(database: Database) -> None:
     looked, secret = came(database, 1, LED), came(database, 2, BY_RULE)
 
-    def opening(filed: Filed) -> Handed:
-        handing = Handing(
-            conversation_id=filed.conversation_id, team=INNER, to_team="kita", way="over", by="lena", at_ms=NOW_MS,
-            shown=None, opens=True,
-        )  # fmt: skip
-        return database.writer.submit(hand, handing).result()
-
-    assert opening(looked) == Handed(inbox="kita")
-    assert opening(secret) == Handed(inbox=None)
+    assert opened(database, looked) == Handed(inbox="kita")
+    assert opened(database, secret) == Handed(inbox=None)
     with database.read() as connection:
         assert not may_be_opened(connection, secret.conversation_id, INNER)
         there = connection.scalars(select(filings.c.message_id).where(filings.c.team == "kita")).all()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from sqlalchemy import update
+
 from maild.archive.accounts import (
     Disabling,
     NewGrant,
@@ -11,10 +13,14 @@ from maild.archive.accounts import (
     open_grants,
     revoke_grants,
 )
+from maild.archive.commit import accept
 from maild.archive.database import Database
+from maild.archive.filing import file
 from maild.archive.readers import find_orphans, unread_teams
+from maild.archive.schema import entries
+from maild.mail.inbox import confidential
 from maild.policy.roles import Role
-from tests.archive.samples import NOW_MS
+from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.web.office import RULES as RULES_TEXT
 from tests.web.office import rules
 
@@ -75,4 +81,25 @@ def test_a_confidential_inbox_that_mail_comes_to_wants_a_manager_or_somebody_nam
     _person(database, "nora", "poststelle:confidential")
     assert found() == [("kita:confidential", False)]
     _person(database, "lena", "kita:confidential")
+    assert found() == []
+
+
+def test_what_lies_in_a_confidential_inbox_is_an_alarm_when_its_last_reader_has_gone(database: Database) -> None:
+    inner = confidential("kita")
+
+    def found() -> list[tuple[str, bool]]:
+        with database.read() as connection:
+            return [(orphan.inbox, orphan.waits) for orphan in find_orphans(connection, RULES, NOW_MS)]
+
+    _person(database, "petra", "poststelle", "kita", "mitglieder", "bauamt")
+    _person(database, "lena", inner)
+    accepted = database.writer.submit(accept, acceptance(1)).result()
+    filed = database.writer.submit(file, filing(accepted.message_id, teams=(inner,))).result()
+    assert filed is not None
+    assert found() == []
+    database.writer.submit(disable_users, Disabling(login="lena", disabled_ms=NOW_MS)).result()
+    # No rule sends anything there: it was a guess, while somebody was there.
+    assert found() == [(inner, True)]
+    with database.writing.begin() as connection:
+        connection.execute(update(entries).where(entries.c.team == inner).values(state="closed"))
     assert found() == []
