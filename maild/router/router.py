@@ -115,7 +115,7 @@ class Router:
         self._claimed: set[int] = set()
         self._held_bytes = 0
         self._wake = asyncio.Event()
-        self._few = asyncio.Event()  # of those that were claimed are left, and others wait
+        self._few = asyncio.Event()  # set when few of those claimed are left, and others wait
         self._hurries = self._failed = False
         self._slots = asyncio.Semaphore(_FLIGHTS)
         # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
