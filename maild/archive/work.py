@@ -38,6 +38,15 @@ class Waiting:
     screening: str | None = None  # JSON of `maild.mail.screening`; None: nobody was asked
 
 
+def next_waiting(connection: Connection, limit: int, after: int = 0) -> tuple[list[Waiting], int | None]:
+    """Return the first `limit` waiting messages beyond the id `after`, and the last id looked at; None: none waits.
+
+    Some are left out if they are filed meanwhile, even all: only None says that there are no others.
+    """
+    ids = waiting_ids(connection, limit, after)
+    return waiting(connection, ids), max(ids, default=None)
+
+
 def waiting_ids(connection: Connection, limit: int, after: int = 0) -> list[int]:
     """Return the ids of waiting messages in order, beyond `after`."""
     statement = (

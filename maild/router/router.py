@@ -21,7 +21,7 @@ from maild.archive.database import Database
 from maild.archive.documents import IndexDocument
 from maild.archive.filing import Filed, file
 from maild.archive.index_writer import IndexWriter
-from maild.archive.work import Waiting, waiting, waiting_ids
+from maild.archive.work import Waiting, next_waiting
 from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
@@ -206,20 +206,17 @@ class Router:
 
     async def _claim_waiting(self) -> bool:
         """Claim what waits; return whether there may be more of it than could be claimed."""
-        after = 0
-        while len(self._tasks) < _CLAIM:
-            found = await asyncio.to_thread(self._read_waiting, after)
-            if not found:
-                return False
-            after = found[-1].message_id
+        after: int | None = 0
+        while after is not None and len(self._tasks) < _CLAIM:
+            found, after = await asyncio.to_thread(self._read_waiting, after)
             for item in found:
                 if item.message_id not in self._claimed:
                     self._claim(_Task(self._order(item), digest=item.digest, unexamined=self._unexamined(item)))
-        return True
+        return after is not None
 
-    def _read_waiting(self, after: int) -> list[Waiting]:
+    def _read_waiting(self, after: int) -> tuple[list[Waiting], int | None]:
         with self._database.read() as connection:
-            return waiting(connection, waiting_ids(connection, _CLAIM, after))
+            return next_waiting(connection, _CLAIM, after)
 
     def _order(self, item: Waiting) -> Order:
         return Order(
@@ -260,8 +257,7 @@ class Router:
         try:
             await self._work(batch, bulk=bulk)
         except Exception as error:  # noqa: BLE001 - a worker's attempt: the work items stay, the poll claims them again
-            _log.error("router.failed", error=type(error).__name__, messages=len(batch))
-            self._failed = True
+            self._fail(error, len(batch))
         finally:
             for task in batch:
                 if not task.away:
@@ -280,7 +276,6 @@ class Router:
             task.octets = None
         documents: list[IndexDocument] = []
         for reading, filed in await self._file(ruleset, batch, readings):
-            self._failed |= filed is None
             if filed is not None:
                 documents.append(reading.document._replace(revision=filed.revision))
                 self._report(reading, filed)
@@ -324,7 +319,7 @@ class Router:
         filed: list[tuple[Reading, Filed | None]] = []
         for task, reading, answer in zip(batch, readings, answers, strict=True):
             if isinstance(answer, TemporaryError):
-                _log.error("router.failed", error=type(answer).__name__, messages=1)
+                self._fail(answer)
                 filed.append((reading, None))
             elif isinstance(answer, BaseException):
                 filed.append(await self._file_marked(ruleset, task, reading, answer))
@@ -344,11 +339,16 @@ class Router:
             try:
                 return plain, await self._submit(plain.filing)
             except TemporaryError as busy:
-                _log.error("router.failed", error=type(busy).__name__, messages=1)
+                error = busy
                 break
             except Exception as again:  # noqa: BLE001 - a worker's attempt: the work item stays, others are not kept
-                _log.error("router.failed", error=type(again).__name__, messages=1)
+                error = again
+        self._fail(error)
         return reading, None
+
+    def _fail(self, error: BaseException, messages: int = 1) -> None:
+        _log.error("router.failed", error=type(error).__name__, messages=messages)
+        self._failed = True
 
     def _submit(self, filing: Filing) -> asyncio.Future[Filed | None]:
         """Have a message filed; what it asks for is recorded as of now, and not as of when it was read."""

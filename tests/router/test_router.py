@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, update
 
+from maild.archive import work
 from maild.archive.as_read import Question
 from maild.archive.commit import accept
 from maild.archive.database import Database
@@ -151,7 +153,13 @@ async def test_a_mail_that_kills_its_reader_twice_is_filed_by_its_envelope(
     assert found == {poison: "crash", good: None}
 
 
-async def test_a_backlog_is_filed_without_a_pause(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("late", [None, "waiting_ids", "waiting"])
+async def test_a_backlog_is_filed_without_a_pause(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, late: str | None
+) -> None:
+    """Nor where what a look at the database found is filed before the look ends."""
+    if late is not None:
+        _let_others_file_after(monkeypatch, late)
     monkeypatch.setattr("maild.router.router._CLAIM", 4)
     monkeypatch.setattr("maild.router.router._BATCH", 2)
     monkeypatch.setattr("maild.router.router._POLL_S", 3600.0)
@@ -160,6 +168,25 @@ async def test_a_backlog_is_filed_without_a_pause(sqlite_database: Database, mon
     async with routing(sqlite_database) as index:
         pass
     assert len(index.found) == 29
+
+
+def _let_others_file_after(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """After that query the database's thread waits until everything claimed is filed."""
+    routers: list[Router] = []
+    look, query = Router._read_waiting, getattr(work, name)
+
+    def looking(router: Router, after: int) -> Any:
+        routers.append(router)
+        return look(router, after)
+
+    def late(*arguments: Any) -> Any:
+        found = query(*arguments)
+        while routers[-1].backlog:
+            time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(Router, "_read_waiting", looking)
+    monkeypatch.setattr(work, name, late)
 
 
 async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database) -> None:
