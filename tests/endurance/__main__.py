@@ -222,7 +222,7 @@ def main(minutes: float) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * SLOW)), hard))
     with tempfile.TemporaryDirectory(prefix="maild-endurance-", dir="/var/tmp") as name:
         daemon, seen, ledger = Daemon(Path(name), settings=SETTINGS, roles="smtp,router,delivery,web"), Seen(), Ledger()
-        daemon.start()
+        daemon.start(anew=True)
         try:
             asyncio.run(endure(daemon, minutes, seen, ledger))
             daemon.wait_routed()
