@@ -35,6 +35,8 @@ _LARGE_BYTES = 1 << 20
 _KEPT_BYTES = 8 << 20
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+_ARENAS = 2
 # Measured: what reads a mail gives way to what takes the next one in, or both would wait for each other's turn.
 _YIELDING = 5
 _AGAIN_S = 0.5
@@ -133,12 +135,14 @@ def give_back_memory() -> None:
     """Have the system get large blocks back when they are freed, each time.
 
     glibc takes the size of the largest block that was freed, up to 32 MB, for one that is wanted again: from the
-    second large mail on a process would keep the memory of two.
+    second large mail on a process would keep the memory of two. It also makes up to eight heaps for each core, so that
+    threads need not wait for each other; each heap has gaps of its own, and they add up for hours.
     """
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have no mallopt, and no such habit
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def prepare() -> None:
