@@ -20,6 +20,7 @@ import structlog
 
 from maild.app import logs
 from maild.app.core import Core, start_core
+from maild.app.heaps import give_back_heaps
 from maild.app.living import Living, Part
 from maild.app.mail_tasks import make_mail_tasks
 from maild.app.metrics import Gauges
@@ -174,6 +175,7 @@ class Daemon:
             gauges.servers.extend(await self._open_smtp(intake, programs))
         self._hear(wake)
         self._say_alive(core.database)
+        self._beside(give_back_heaps(), "heaps")
 
     def _router(self, core: Core, reports: ReportReader, wake: Callable[[], None]) -> Router:
         return Router(
