@@ -84,6 +84,9 @@ class Inspection:
             return None
         if self.evidence is None:
             read, limit = await self._reading()
+            self.evidence = inspector.examiner.recognise(self.dialogue, read, self._received_ms)
+            if self.evidence is not None:
+                return None  # only such are known as are accepted
             self._policy = await inspector.examiner.policy(read.author, limit)
             if self._policy.policy != "reject":
                 return None  # the router finds out what else there is to know
