@@ -75,7 +75,7 @@ def is_lasting(read: Read, evidence: Evidence) -> bool:
     """Tell whether the next letter like this one, its signatures good, comes to the same."""
     signed = 0 < len(evidence.dkim) <= _SIGNATURES and all(each.result == PASS for each in evidence.dkim)
     followed = evidence.override or evidence.mark or evidence.relay
-    return signed and read.author.verifiable and read.claims.chain.result == NONE and not followed
+    return signed and read.claims.chain.result == NONE and not followed
 
 
 def _likeness(sender: Sender, read: Read) -> _Likeness:
