@@ -41,6 +41,8 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 _BLANK_LINE = re.compile(r"\n[ \t]*+\r?+(?:\n|$)")
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _WORD = re.compile(r"=\?([^?\s]*+)\?([^?\s]*+)\?([^?\s]*+)\?=")
+# A word as most programs write the names of people: none of its octets is a bracket or a control character.
+_HARMLESS = re.compile(r"=\?utf-8\?q\?(?:[a-z0-9_.,-]|=2[0-9a-f]|=[89a-f][0-9a-f]){0,75}\?=", re.IGNORECASE | re.ASCII)
 _IN_QUOTES = re.compile(_QUOTED, re.DOTALL)
 _QUOTED_LOCAL = re.compile(r'"[ \t]*+@')
 _ROUTE = re.compile(r"<[ \t]*+@")
@@ -147,6 +149,8 @@ def _problem_of_name(name: str) -> str:
 
 def _hides(word: re.Match[str]) -> bool:
     """Tell whether there is a bracket or a control character in an encoded word."""
+    if _HARMLESS.fullmatch(word[0]):
+        return False
     if "<" in (text := decode_words(word[0])) or ">" in text:
         return True
     written = word[3].encode("ascii", "replace")

@@ -35,7 +35,7 @@ _NOT_FOUND = Found(Key())
 
 async def verify(resolver: Resolver, signatures: tuple[Claim, ...], now_s: int) -> tuple[Dkim, ...]:
     """Return what each signature came to, in their order."""
-    timely = tuple(_in_time(claim, now_s) for claim in signatures)
+    timely = tuple(in_time(claim, now_s) for claim in signatures)
     found = await ask_keys(resolver, timely)
     return tuple(settle(claim, found.get(key_name(claim))) for claim in timely)
 
@@ -52,6 +52,12 @@ async def ask_keys(resolver: Resolver, claims: Iterable[Claim]) -> dict[tuple[st
     found = await gathered(resolver, [partial(_ask, resolver, name) for name in names])
     answers = dict(zip(names, found, strict=True))
     return {(name, kind): _found(answers[name], kind) for name, kind in wanted}
+
+
+async def keys_of(resolver: Resolver, signatures: tuple[Claim, ...]) -> tuple[Key, ...]:
+    """Return the keys of claims none of which is settled."""
+    found = await ask_keys(resolver, signatures)
+    return tuple([found[key_name(claim)].key for claim in signatures])
 
 
 async def _ask(resolver: Resolver, name: str) -> Answer | str:
@@ -71,7 +77,7 @@ def settle(claim: Claim, found: Found | None) -> Dkim:
     """Return what a claim came to, once its key is known; without one it is settled already."""
     settled = bool(claim.result) or found is None
     key, secure = _NOT_FOUND if settled or found is None else found
-    result, reason = (claim.result, claim.reason) if settled else _outcome(claim, key)
+    result, reason = (claim.result, claim.reason) if settled else outcome(claim, key)
     return Dkim(
         result=result,
         reason=reason,
@@ -88,7 +94,8 @@ def settle(claim: Claim, found: Found | None) -> Dkim:
     )
 
 
-def _outcome(claim: Claim, key: Key) -> tuple[str, str]:
+def outcome(claim: Claim, key: Key) -> tuple[str, str]:
+    """Return what a claim that is not settled comes to with its key, and why."""
     if key.result:
         return key.result, key.reason
     if key.strict and claim.agent and parse_domain(claim.agent.rpartition("@")[2]) != claim.domain:
@@ -98,7 +105,8 @@ def _outcome(claim: Claim, key: Key) -> tuple[str, str]:
     return "pass", ""
 
 
-def _in_time(claim: Claim, now_s: int) -> Claim:
+def in_time(claim: Claim, now_s: int) -> Claim:
+    """Settle a claim whose time is over, or is to come."""
     if claim.result:
         return claim
     if claim.expires_at_s is not None and claim.expires_at_s < now_s:

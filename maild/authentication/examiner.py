@@ -9,6 +9,7 @@ and a temperror refuses nobody.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +23,13 @@ from maild.authentication.author import Author
 from maild.authentication.claims import Claims
 from maild.authentication.disposition import Disposition, Fate, Setting, dispose
 from maild.authentication.dmarc import Discovered, check, policy_of
+from maild.authentication.familiar import Familiar, is_lasting
 from maild.authentication.reading import Read
 from maild.authentication.spf import check_host
 from maild.dns.answer import Resolver
-from maild.dns.recall import NotRememberedError, Recall
+from maild.dns.cache import NEVER_S
+from maild.dns.recall import Noted, NotRememberedError
+from maild.dns.resolver import DnsResolver
 from maild.mail.authentication import NONE, TEMPERROR
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.mail.networks import Network, is_address, is_in, is_private
@@ -60,8 +64,8 @@ class Examiner:
 
     def __init__(self, resolver: Resolver, terms: Terms) -> None:
         self._resolver = resolver
-        self._recall = Recall(resolver)
         self._terms = terms
+        self._familiar = Familiar(resolver.clock if isinstance(resolver, DnsResolver) else time.monotonic)
 
     def concerns(self, ip: str | None) -> bool:
         """Tell whether mail from this peer is examined: not from machines of one's own."""
@@ -78,16 +82,22 @@ class Examiner:
 
     def limit(self) -> Limit:
         """Return the limit for one message, which begins now."""
-        return Limit(self._terms.limit_s, self._resolver, self._recall)
+        return Limit(self._terms.limit_s, self._resolver)
 
     async def policy(self, author: Author, limit: Limit) -> Discovered:
         """Return what the domain of an author asks for, before anything is proven."""
         return await limit.within(Question(lambda resolver: policy_of(resolver, author), partial(_late_policy, author)))
 
+    def recognise(self, dialogue: Dialogue, read: Read, now_ms: int) -> Evidence | None:
+        """Return at once all there is to know, where an earlier letter has told it; None: it is to be examined."""
+        return self._familiar.recognise(dialogue, read, now_ms)
+
     async def examine(
         self, dialogue: Dialogue, read: Read, now_ms: int, limit: Limit, policy: Discovered | None = None
     ) -> Evidence:
-        """Find out all there is to know; `policy` is what was said before."""
+        """Find out all there is to know; `policy` is what was said before, of a letter that was not recognised."""
+        if policy is None and (known := self.recognise(dialogue, read, now_ms)) is not None:
+            return known
         author, claims = read
         now = datetime.fromtimestamp(now_ms / 1000, UTC)
         signed, sealed = bool(claims.signatures), claims.chain.result != NONE
@@ -112,9 +122,16 @@ class Examiner:
         found = Evidence(checked_ms=now_ms, spf=spf, dkim=signatures, arc=chain, dmarc=dmarc)
         disposed = self.dispose(found)
         if disposed.fate is Fate.ACCEPT and not disposed.override:
+            await self._keep(dialogue, read, found, limit)
             return found
         mark = "" if disposed.fate is Fate.ACCEPT else self._terms.mark()
         return found._replace(override=disposed.override, mark=mark)
+
+    async def _keep(self, dialogue: Dialogue, read: Read, found: Evidence, limit: Limit) -> None:
+        """Keep what is found for the next letter, if all of it was remembered: then this does not wait either."""
+        if limit.holds_until_s > NEVER_S and is_lasting(read, found):
+            keys = await dkim.keys_of(limit.recall, read.claims.signatures)
+            self._familiar.keep(dialogue, read, keys, found, limit.holds_until_s)
 
 
 async def _spf(resolver: Resolver, *, dialogue: Dialogue, now: datetime) -> Spf:
@@ -138,10 +155,15 @@ class _Unknown:
 class Limit:
     """A time by which several questions are to be answered."""
 
-    def __init__(self, limit_s: float, resolver: Resolver, recall: Recall) -> None:
+    def __init__(self, limit_s: float, resolver: Resolver) -> None:
         self._ends = asyncio.get_running_loop().time() + limit_s
         self._resolver = resolver
-        self._recall = recall
+        self.recall = Noted(resolver)
+
+    @property
+    def holds_until_s(self) -> float:
+        """Until when, by the resolver's clock, the answers hold; minus infinity when one of them was asked for."""
+        return self.recall.until_s
 
     async def within(self, question: Question[_T]) -> _T:
         """Return the answer to one question."""
@@ -165,7 +187,7 @@ class Limit:
     async def _remembered(self, question: Question[_T]) -> _T | _Unknown:
         """Answer without waiting, if that can be done: tasks and deadlines are dearer than all the rest."""
         try:
-            return await question.asking(self._recall)
+            return await question.asking(self.recall)
         except NotRememberedError:
             return _UNKNOWN
         except Exception as error:  # noqa: BLE001 - a fault of ours: nobody is refused for it, no letter waits for it

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from maild.dns.answer import Answer, Kind
 
 Key = tuple[str, Kind]
+NEVER_S = float("-inf")
 _ENTRY_OCTETS = 400  # key, tuple and dict slot, roughly
 
 
@@ -53,6 +54,11 @@ class Cache:
             return None
         self._kept.move_to_end(key)
         return entry.outcome
+
+    def until_s(self, key: Key) -> float:
+        """Return when an outcome ceases to hold; minus infinity for none."""
+        entry = self._kept.get(key)
+        return NEVER_S if entry is None else entry.until_s
 
     def put(self, key: Key, outcome: Answer | Failure, now_s: float, ttl_s: float) -> None:
         """Keep an outcome for a while; not at all for no time."""

@@ -89,7 +89,7 @@ class DnsResolver:
         self._servers = self._named or system_servers()
         self._timeout_s = timeout_s
         self._cache = Cache() if cache is None else cache
-        self._clock = clock
+        self.clock = clock
         self._flights: dict[Key, _Flight] = {}
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._probing = asyncio.Lock()
@@ -112,10 +112,15 @@ class DnsResolver:
         plain = plain_name(name)
         if plain is None:
             return Answer(Status.NO_NAME)
-        outcome = self._cache.get((plain, kind), self._clock())
+        outcome = self._cache.get((plain, kind), self.clock())
         if isinstance(outcome, Failure):
             raise DnsError(plain, kind, outcome.reason)
         return outcome
+
+    def holds_until_s(self, name: str, kind: Kind) -> float:
+        """Return until when, by `clock`, what `remembered` says holds."""
+        plain = plain_name(name)
+        return float("inf") if plain is None else self._cache.until_s((plain, kind))
 
     async def _join(self, key: Key) -> Answer | Failure:
         """Ask, or wait for somebody's answer to the same question. The last one to leave takes it back."""
@@ -134,7 +139,7 @@ class DnsResolver:
                     await asyncio.wait({flight.task})
 
     async def _find(self, key: Key) -> Answer | Failure:
-        began_s = self._clock()
+        began_s = self.clock()
         try:
             async with asyncio.timeout(self._timeout_s):
                 if not await self._servers_live():
@@ -151,7 +156,7 @@ class DnsResolver:
         else:
             self._cache.put(key, found.answer, began_s, found.ttl_s)
             return found.answer
-        self._cache.put(key, outcome, self._clock(), _FAILURE_S)
+        self._cache.put(key, outcome, self.clock(), _FAILURE_S)
         return outcome
 
     async def _follow(self, name: str, kind: Kind) -> Found:
@@ -205,7 +210,7 @@ class DnsResolver:
         async with self._probing:
             if not self._doubt:
                 return True
-            if self._clock() < self._dead_until_s:
+            if self.clock() < self._dead_until_s:
                 return False
             servers = self._named or system_servers()
             lives = dict(zip(servers, await asyncio.gather(*map(self._lives, servers)), strict=True))
@@ -213,7 +218,7 @@ class DnsResolver:
             if any(lives.values()):
                 self._doubt = False
                 return True
-            self._dead_until_s = self._clock() + _DEAD_S
+            self._dead_until_s = self.clock() + _DEAD_S
             return False
 
     async def _lives(self, server: Server) -> bool:

@@ -72,7 +72,8 @@ class Inspection:
     async def find_out(self) -> Evidence:
         """Return all that can be known of the sender."""
         if self.evidence is None:
-            read, limit = await self._reading()
+            read = await self._reading()
+            limit = self._limit or self._inspector.examiner.limit()
             examine = self._inspector.examiner.examine
             self.evidence = await examine(self.dialogue, read, self._received_ms, limit, self._policy)
         return self.evidence
@@ -83,19 +84,22 @@ class Inspection:
         if self._spared or not inspector.examiner.refuses:
             return None
         if self.evidence is None:
-            read, limit = await self._reading()
-            self._policy = await inspector.examiner.policy(read.author, limit)
+            read = await self._reading()
+            self.evidence = inspector.examiner.recognise(self.dialogue, read, self._received_ms)
+            if self.evidence is not None:
+                return None  # only such are known as are accepted
+            self._limit = inspector.examiner.limit()
+            self._policy = await inspector.examiner.policy(read.author, self._limit)
             if self._policy.policy != "reject":
                 return None  # the router finds out what else there is to know
         disposed = inspector.examiner.dispose(await self.find_out())
         return disposed.reply if disposed.fate is Fate.REFUSE else None
 
-    async def _reading(self) -> tuple[Read, Limit]:
+    async def _reading(self) -> Read:
         """Return what the message says; the limit for what the DNS says begins when that is known."""
-        if self.read is None or self._limit is None:
+        if self.read is None:
             self.read = await self._read()
-            self._limit = self._inspector.examiner.limit()
-        return self.read, self._limit
+        return self.read
 
     async def _read(self) -> Read:
         octets = self._spool.octets

@@ -15,6 +15,8 @@ from maild.intake.spool import Spool
 from maild.mail.address import parse_address, parse_path
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.envelope import Envelope, Peer, Recipient
+from tests.authentication.letters import DOMAIN
+from tests.authentication.test_familiar import Telling, signed
 from tests.authentication.zone import Zone
 
 NAMES = {
@@ -43,6 +45,7 @@ def begin(
     path: str = "<x@anderswo.example>",
     ip: str = "192.0.2.1",
     relays: TrustedRelays = NO_RELAYS,
+    examiner: Examiner | None = None,
 ) -> Inspection | None:
     spool = Spool(directory)
     spool.write(content)
@@ -53,7 +56,8 @@ def begin(
         peer=Peer(ip=ip, port=4000, helo="x", protocol="ESMTP"),
     )
     terms = Terms(limit_s=5, setting=setting)
-    return Inspector(pool, Examiner(zone, terms), relays).begin(envelope, spool, 1_790_000_000_000)
+    examiner = examiner or Examiner(zone, terms)
+    return Inspector(pool, examiner, relays).begin(envelope, spool, 1_790_000_000_000)
 
 
 async def refusal(inspection: Inspection | None) -> str:
@@ -131,3 +135,29 @@ async def test_a_fault_of_ours_in_reading_a_small_letter_keeps_none_out(
 ) -> None:
     monkeypatch.setattr("maild.intake.inspection.read_sender", lambda octets: octets["no such thing"])
     assert await refusal(begin(pool, Zone(NAMES), tmp_path, LETTER % b"bank.example")) == ""
+
+
+@pytest.mark.parametrize("policy", [b"v=DMARC1; p=reject", b"v=DMARC1; p=none"])
+async def test_who_has_written_lately_is_recognised_and_the_router_has_nothing_to_find_out(
+    pool: Pool, tmp_path: Path, policy: bytes
+) -> None:
+    resolver = Telling()
+    resolver.zone.records[f"_dmarc.{DOMAIN}"] = {Kind.TXT: [policy]}
+    examiner = Examiner(resolver, Terms(limit_s=5))
+    found = []
+    for _ in range(4):
+        inspection = begin(pool, resolver.zone, tmp_path, signed(), path=f"<x@{DOMAIN}>", examiner=examiner)
+        assert await refusal(inspection) == ""
+        assert inspection is not None
+        found.append(await inspection.find_out())
+    asked = len(resolver.zone.asked)
+    last = begin(pool, resolver.zone, tmp_path, signed(), path=f"<y@{DOMAIN}>", examiner=examiner)
+    assert await refusal(last) == ""
+    assert last is not None
+    assert last.evidence == found[0]
+    assert found == [found[0]] * 4
+    forged = begin(pool, resolver.zone, tmp_path, signed() + b"more\r\n", path=f"<y@{DOMAIN}>", examiner=examiner)
+    assert await refusal(forged) == ""  # its SPF is good
+    assert forged is not None
+    assert forged.evidence is None or forged.evidence.dkim[0].result == "fail"
+    assert len(resolver.zone.asked) == asked
