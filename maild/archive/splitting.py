@@ -28,6 +28,7 @@ from maild.archive.parting import (
     move_notes,
     note_acts,
     note_undo,
+    note_undone,
     put_entry,
     settle,
     settle_both,
@@ -188,14 +189,4 @@ def join_again(connection: Connection, asked: Undo, image: Image) -> Undone:
             top = max(now[half][team]["revision"] for half in halves)
             put_entry(connection, old_id, team, was, top)
     revisions = {(old_id, team): revision for team, revision in settle(connection, old_id, {}).items()}
-    journal(connection, "merged", new_id, old_id, letters=letters, at_ms=asked.at_ms)
-    note_acts(
-        connection,
-        asked.by,
-        asked.at_ms,
-        Act.UNDONE,
-        revisions,
-        what=KIND,
-        **both_references(connection, old_id, new_id),
-    )
-    return Undone(restored=tuple(sorted(revisions)))
+    return note_undone(connection, asked, image, letters, revisions)
