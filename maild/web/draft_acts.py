@@ -15,7 +15,7 @@ from maild.archive import queries
 from maild.archive.audit import Record
 from maild.archive.drafts import OPEN, RELEASE, Draft, Removal, Save, draft, remove, save_drafts
 from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
-from maild.intake.submit import Sent
+from maild.intake.submission import Sent
 from maild.mail.acts import Act
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
