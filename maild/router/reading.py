@@ -94,7 +94,8 @@ def _answer(ruleset: Ruleset, order: Order, octets: bytes, unread: frozenset[str
 def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: frozenset[str] = frozenset()) -> Reading:
     """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail.
 
-    What comes to a team of `unread`, which nobody can read, comes to the fallback as well.
+    What comes to an inbox of `unread`, which nobody can read, comes to the fallback as well. The names among them that
+    `maild.mail.inbox.unled` makes open what is confidential on a guess.
     """
     return _reading(ruleset, order, letter_of(octets, order), unread)
 

@@ -68,7 +68,7 @@ class Router:
             index: hears what was filed.
             on_filed: hears of what was filed, and whether anything is to be done besides.
             chance: gives so many random bits, for references.
-            unread: names the teams that nobody can read now.
+            unread: names the inboxes that nobody can read now, and what `maild.mail.inbox.unled` says besides.
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
             on_report: hears of filed messages that look like reports about our domains.
