@@ -147,8 +147,3 @@ def _character(match: re.Match[str]) -> str:
 def xtext(text: str) -> str:
     """Undo xtext: `+2B` is a plus (RFC 3461 §4)."""
     return _XTEXT.sub(lambda match: chr(int(match[1], 16)), text)
-
-
-def to_xtext(text: str) -> str:
-    """Write printable ASCII as xtext; other characters must not occur."""
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)
