@@ -74,39 +74,10 @@ CODE = Wording(
 )
 LINK = Wording(
     (
-        "passwor",
-        "kennwort",
-        "bestätig",
-        "bestaetig",
-        "verif",
-        "aktivier",
-        "freischalt",
-        "freizuschalt",
-        "abschlie",
-        "abzuschlie",
-        "vervollst",
-        "confirm",
-        "validat",
-        "activat",
-        "authentic",
-        "recovery",
-        "registration",
-        "sign",
-        "account",
-        "profile",
-        "link",
-        "invit",
-        "einladung",
-        "eingeladen",
-        "certificate",
-        "zertifikat",
-        "konto wurde",
-        "validier",
-        "domain",
-        "ownership",
-        "instructions",
-        "log in",
-        "log-in",
+        "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt",
+        "abschlie", "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery",
+        "registration", "sign", "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate",
+        "zertifikat", "konto wurde", "validier", "domain", "ownership", "instructions", "log in", "log-in",
     ),
     re.compile(
         r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|setzen|w(?:ä|ae)hlen|reset|forgot)"
@@ -134,7 +105,7 @@ LINK = Wording(
         r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)|best(?:ä|ae)tig[^\n]{0,40} zertifikat|domain-?validierung"
         r"|\bconfirm [0-9a-f]{12,}",
     ),
-)
+)  # fmt: skip
 # Codes of other kinds: of what was bought or booked, of a meeting.
 OTHER_CODES = re.compile(
     r"gutschein|rabatt|discount|voucher|coupon|promo|booking|buchung|reservation|reservierung|flight|itinerary|"
