@@ -22,7 +22,8 @@ from maild.router.examining import Unexamined
 from maild.router.reading import Addressed, Order
 
 _BATCH = 32  # messages read in one call of a worker
-_BATCH_BYTES = 1_000_000
+BATCH_BYTES = 1_000_000  # of such a call, but for what comes alone
+_LARGE_BYTES = 1_000_000  # beyond, a message goes alone
 _HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
 _CLAIM = 500
 _POLL_S = 2.0
@@ -96,7 +97,7 @@ class Claims:
     def claim(self, task: Task) -> None:
         """Claim a message, or line up again one that was away."""
         self._claimed.add(task.order.message_id)
-        if task.order.size > _BATCH_BYTES:
+        if task.order.size > _LARGE_BYTES:
             self.large.put_nowait(task)
             return
         self._tasks.append(task)
@@ -106,7 +107,7 @@ class Claims:
         """Return the next batch, of at least one message; only when there is one (`ready`)."""
         batch = [self._tasks.popleft()]
         octets = batch[0].order.size
-        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= _BATCH_BYTES:
+        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= BATCH_BYTES:
             batch.append(self._tasks.popleft())
             octets += batch[-1].order.size
         self._call_for_more()
