@@ -63,12 +63,6 @@ def groups_in(text: str) -> list[Group]:
     return groups
 
 
-def envelope_id_in(groups: list[Group]) -> str:
-    """Return what the sender called the transaction (RFC 3461 §4.4), "" when nobody says it."""
-    raw = next((group["original-envelope-id"] for group in groups if "original-envelope-id" in group), "")
-    return one_line(xtext(raw.strip()))[:LONGEST_TEXT]
-
-
 def recipients_in(groups: list[Group]) -> list[Returned]:
     """Return what the groups say of recipients. A group without one completes the recipient before it."""
     found: list[Group] = []
