@@ -123,6 +123,20 @@ def test_a_page_about_the_code_names_modules_that_exist(page: str) -> None:
     assert {name for name in named if not (PACKAGE / f"{name.replace('.', '/')}.py").is_file()} == set()
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_module_names_others_that_exist(path: Path) -> None:
+    """`maild.room.module`, and what is in it: a name that moved sends its reader astray."""
+    astray = []
+    for name in re.findall(r"`(maild(?:\.\w+)+)`", path.read_text(encoding="utf-8")):
+        place, rest = PACKAGE, name.split(".")[1:]
+        while rest and (place / rest[0]).is_dir():
+            place /= rest.pop(0)
+        module = place / (f"{rest.pop(0)}.py" if rest and (place / f"{rest[0]}.py").is_file() else "__init__.py")
+        words = set(re.findall(r"\w+", module.read_text(encoding="utf-8")))
+        astray += [name for each in rest if each not in words]
+    assert astray == []
+
+
 def test_markdown_links_lead_somewhere() -> None:
     broken = set()
     for page in (p for p in tracked() if p.suffix == ".md"):

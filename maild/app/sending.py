@@ -75,13 +75,7 @@ def make_worker(
         hostname=hostname,
         now_ms=now_ms,
         chance=_chance,
-        limits=Limits(
-            connections=outbound.max_connections,
-            per_hop=min(
-                outbound.per_destination if smarthost is None else outbound.max_connections, outbound.max_connections
-            ),
-            lifetime_ms=outbound.expire_days * _DAY_MS,
-        ),
+        limits=_limits(outbound, one_hop=smarthost is not None),
         single=frozenset() if smarthost is None else frozenset({SMTP, COPY}),
         return_path=with_token(key, rulebook) if outbound.envelope_tokens else as_recorded,
         head_of_copy=CopyHeads(lambda: rulebook.current, key),
@@ -115,6 +109,16 @@ def with_token(key: bytes, rulebook: Serving) -> ReturnPath:
         return str(return_address(delivery.id, domain, key))
 
     return return_path
+
+
+def _limits(outbound: Outbound, *, one_hop: bool) -> Limits:
+    """Return how much goes out at once; with `one_hop` all of it goes to the same."""
+    per_hop = outbound.max_connections if one_hop else outbound.per_destination
+    return Limits(
+        connections=outbound.max_connections,
+        per_hop=min(per_hop, outbound.max_connections),
+        lifetime_ms=outbound.expire_days * _DAY_MS,
+    )
 
 
 def _smarthost(outbound: Outbound) -> Smarthost | None:

@@ -71,16 +71,7 @@ async def open_web(
         database=database,
         rulebook=rulebook,
         pool=pool,
-        settings=WebSettings(
-            base_url=settings.base_url,
-            hostname=settings.server.hostname,
-            language=settings.server.language,
-            approval=settings.rules.approval,
-            max_message_bytes=settings.smtp.max_message_bytes,
-            undo_s=settings.web.undo_s,
-            second_factor=settings.web.second_factor,
-            oidc=settings.oidc if settings.oidc.issuer else None,
-        ),
+        settings=_web_settings(settings),
         now_ms=now_ms,
         feed=feed,
         readiness=gauges.unready,
@@ -100,6 +91,19 @@ async def open_web(
             await task
         await asyncio.sleep(0.01)
     return Web(server, task, feed, bound.getsockname()[1])
+
+
+def _web_settings(settings: Settings) -> WebSettings:
+    return WebSettings(
+        base_url=settings.base_url,
+        hostname=settings.server.hostname,
+        language=settings.server.language,
+        approval=settings.rules.approval,
+        max_message_bytes=settings.smtp.max_message_bytes,
+        undo_s=settings.web.undo_s,
+        second_factor=settings.web.second_factor,
+        oidc=settings.oidc if settings.oidc.issuer else None,
+    )
 
 
 def make_server(services: Services, proxies: tuple[Network, ...] = THIS_MACHINE) -> uvicorn.Server:

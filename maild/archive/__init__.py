@@ -1,1 +1,1 @@
-"""The permanent record: content, envelope, conversations, search. The only place that speaks SQL."""
+"""The permanent record: content, envelope, conversations, search. Speaks SQL, as only `delivery.queue` does besides."""

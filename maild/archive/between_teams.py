@@ -66,7 +66,7 @@ class Handed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where a conversation went from a team, or came from to it. `returnable`: it can go back there."""
+    """Where a conversation went from a team, or came from to it. `way` as in `Handing`; `is_open`: it still holds."""
 
     from_team: str
     to_team: str

@@ -1,6 +1,6 @@
-"""What staff do to an entry: look at it, take it, set its state. Units of work for the writer.
+"""What happens to entries beside the acts of people (those are in `maild.archive.handling`). Units of work.
 
-Whether the person may do so was decided by `policy` before; the units only change what is still there.
+Somebody looks at them; a letter that leaves sets their state; one that does not arrive, or was taken back, opens them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from maild.archive.lessons import Taught, teach
 from maild.archive.questions import Question
 from maild.archive.schema import entries, filings, messages, summaries
 from maild.archive.schema_inbox import seen
@@ -35,21 +34,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateChange:
-    """An entry gets one of STATES. `taught` by whom and when, where a spam filter learns from it."""
+    """An entry gets one of STATES."""
 
     conversation_id: int
     team: str
     state: str
-    taught: Taught | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """An entry gets an assignee, or none."""
-
-    conversation_id: int
-    team: str
-    assignee: int | None
 
 
 def mark_seen(connection: Connection, arguments: list[Look]) -> list[bool]:
@@ -108,20 +97,7 @@ def note_readings(connection: Connection, arguments: list[Reading]) -> list[None
 
 def set_states(connection: Connection, arguments: list[StateChange]) -> list[bool]:
     """Set states; False where the entry is gone (merged meanwhile)."""
-    return [_set_state(connection, change) for change in arguments]
-
-
-def _set_state(connection: Connection, change: StateChange) -> bool:
-    if change.taught is not None:
-        teach(connection, change.conversation_id, change.team, change.state, change.taught)
-    return _update(connection, change.conversation_id, change.team, {"state": change.state})
-
-
-def assign(connection: Connection, arguments: list[Assignment]) -> list[bool]:
-    """Set assignees; False where the entry is gone (merged meanwhile)."""
-    return [
-        _update(connection, change.conversation_id, change.team, {"assignee": change.assignee}) for change in arguments
-    ]
+    return [_update(connection, change.conversation_id, change.team, {"state": change.state}) for change in arguments]
 
 
 def _update(connection: Connection, conversation_id: int, team: str, values: dict[str, Any]) -> bool:

@@ -73,26 +73,34 @@ def file(connection: Connection, items: list[Filing]) -> Sequence[Filed | None]:
         )
     _write_new_conversations(connection, work, done, threads)
     threads.write()
-    # A later message of the group may have merged the conversation of an earlier one.
-    for message_id, filed in done.items():
-        survivor = threads.survivor(filed.conversation_id)
-        if survivor != filed.conversation_id:
-            done[message_id] = replace(filed, conversation_id=survivor)
+    _follow_merges(done, threads)
     work = _handed_on(connection, work, done)
     _write_summaries(connection, work, done)
     _write_filings(connection, work, done)
     place(connection, [_arrival(item, done[item.message_id].conversation_id, ties) for item in work])
     ties.write(work)
-    if dutiful := [item for item in work if item.duties]:
-        record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
-        for item in dutiful:
-            done[item.message_id] = replace(done[item.message_id], asks=True)
+    _record_duties(connection, work, done)
     _close_work_items(connection, work)
     count(connection, [(item.message_id, item.hits) for item in work])
     observe(connection, [(item.message_id, item.observations) for item in work])
     keep_evidence(connection, {item.message_id: item.evidence for item in work if item.evidence is not None})
     _MOVE_REVISION.run(connection, {"new_revision": revision})
     return [done.get(item.message_id) for item in items]
+
+
+def _follow_merges(done: dict[int, Filed], threads: Threads) -> None:
+    """Note where messages are now: a later one of the group may have merged the conversation of an earlier one."""
+    for message_id, filed in done.items():
+        survivor = threads.survivor(filed.conversation_id)
+        if survivor != filed.conversation_id:
+            done[message_id] = replace(filed, conversation_id=survivor)
+
+
+def _record_duties(connection: Connection, work: list[Filing], done: dict[int, Filed]) -> None:
+    if dutiful := [item for item in work if item.duties]:
+        record(connection, dutiful, {mid: filed.conversation_id for mid, filed in done.items()})
+        for item in dutiful:
+            done[item.message_id] = replace(done[item.message_id], asks=True)
 
 
 def _beside(item: Filing, inboxes: Mapping[str, str] | None) -> Filing:

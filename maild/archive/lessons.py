@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from maild.archive.schema import entries, filings, messages
 from maild.archive.schema_senders import lessons
@@ -79,12 +79,6 @@ def waiting_lessons(connection: Connection, limit: int) -> list[Lesson]:
         .limit(limit)
     )
     return [Lesson(row.message_id, bool(row.spam), row.made_ms, bytes(row.digest), row.size) for row in rows]
-
-
-def waiting_lessons_count(connection: Connection) -> int:
-    """Count the lessons that wait."""
-    found = select(func.count()).select_from(lessons).where(lessons.c.done_ms.is_(None))
-    return connection.scalar(found) or 0
 
 
 def learnt(connection: Connection, items: list[Learnt]) -> Sequence[bool]:

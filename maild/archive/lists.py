@@ -101,18 +101,7 @@ def inbox(
         reverse=True,
     )
     shown = found[:limit]
-    ids = {row.conversation_id for row in shown}
-    tagged = tags_of(connection, ids, {team})
-    held = held_conversations(connection, visible=visible, team=team, conversation_ids=ids)
-    ours = [row.newest_id for row in shown if row.direction == "out"]
-    to = sent_to(connection, visible=visible, message_ids=ours) if ours else {}
-    rows = tuple(
-        _inbox_row(
-            row, tagged.get((row.conversation_id, team), ()), to.get(row.newest_id, ()),
-            held=row.conversation_id in held,
-        )
-        for row in shown
-    )  # fmt: skip
+    rows = _inbox_rows(connection, visible, team, shown)
     return InboxPage(rows=rows, older=_listed_at(shown[-1]) if len(found) > limit else None)
 
 
@@ -236,6 +225,22 @@ def _rows() -> Select[Any]:
         .outerjoin(users, users.c.id == entries.c.assignee)
         .outerjoin(seen, and_(seen.c.conversation_id == entries.c.conversation_id, seen.c.user_id == bindparam("user")))
     )
+
+
+def _inbox_rows(connection: Connection, visible: Visible, team: str, shown: list[Any]) -> tuple[InboxRow, ...]:
+    """Return rows of a list with what is asked of them together: tags, what waits to be released, whom ours went to."""
+    ids = {row.conversation_id for row in shown}
+    tagged = tags_of(connection, ids, {team})
+    held = held_conversations(connection, visible=visible, team=team, conversation_ids=ids)
+    ours = [row.newest_id for row in shown if row.direction == "out"]
+    to = sent_to(connection, visible=visible, message_ids=ours) if ours else {}
+    return tuple(
+        _inbox_row(
+            row, tagged.get((row.conversation_id, team), ()), to.get(row.newest_id, ()),
+            held=row.conversation_id in held,
+        )
+        for row in shown
+    )  # fmt: skip
 
 
 def _inbox_row(row: Any, names: tuple[str, ...], to: tuple[str, ...], *, held: bool) -> InboxRow:

@@ -29,6 +29,7 @@ from maild.archive.parting import (
     move_notes,
     note_acts,
     note_undo,
+    note_undone,
     put_entry,
     remove_entry,
     seen_inboxes,
@@ -174,17 +175,7 @@ def part_again(connection: Connection, asked: Undo, image: Image) -> Undone:
     copy_ways(connection, into_id, from_id, image["handed_before"])
     _restore(connection, image, now)
     revisions = settle_both(connection, (into_id, from_id), now)
-    journal(connection, "split", into_id, from_id, letters=letters, at_ms=asked.at_ms)
-    note_acts(
-        connection,
-        asked.by,
-        asked.at_ms,
-        Act.UNDONE,
-        revisions,
-        what=KIND,
-        **both_references(connection, from_id, into_id),
-    )
-    return Undone(restored=tuple(sorted(revisions)))
+    return note_undone(connection, asked, image, letters, revisions)
 
 
 def _answers_to(connection: Connection, later: set[int], going: set[int], staying: set[int]) -> set[int]:

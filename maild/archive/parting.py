@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, literal, or_, select, update
 
 from maild.archive.audit import Record, record
+from maild.archive.handling import Undo, Undone
 from maild.archive.inboxes import waiting_since
 from maild.archive.schema import conversations, entries, filings, joins, summaries, tags
 from maild.archive.schema_inbox import handed, mentions, undos
@@ -165,6 +166,18 @@ def note_undo(connection: Connection, by: str, at_ms: int, image: Image) -> int:
         insert(undos).values(by=by, at_ms=at_ms, image=json.dumps([image], separators=(",", ":")))
     )
     return int(made.inserted_primary_key[0])
+
+
+def note_undone(
+    connection: Connection, asked: Undo, image: Image, letters: Iterable[int], revisions: Mapping[tuple[int, str], int]
+) -> Undone:
+    """Write down that a merge was taken back, which parts two conversations, or a split, which joins them again."""
+    from_id, into_id = image["from"], image["into"]
+    opposite = "split" if image["joined"] == "merged" else "merged"
+    journal(connection, opposite, into_id, from_id, letters=letters, at_ms=asked.at_ms)
+    references = both_references(connection, from_id, into_id)
+    note_acts(connection, asked.by, asked.at_ms, Act.UNDONE, revisions, what=image["joined"], **references)
+    return Undone(restored=tuple(sorted(revisions)))
 
 
 def note_acts(

@@ -41,7 +41,7 @@ from maild.archive.schema import (
 from maild.policy.visible import Visible
 
 _NOWHERE = -1  # an id of nothing: so that what is not there costs the questions of what may not be seen
-_RELATED = 5
+MOST_RELATED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,15 @@ _ENTRIES = Question(_entries_of)
 def _related(connection: Connection, visible: Visible, conversation_id: int) -> tuple[Related, ...]:
     suggested = _SUGGESTED.rows(connection, conversation=conversation_id)
     others = {other for pair in suggested for other in pair} - {conversation_id}
-    rows = _RELATED_TO.rows(connection, visible, others=others)
+    return related_of(connection, visible=visible, conversation_ids=others)
+
+
+def related_of(connection: Connection, *, visible: Visible, conversation_ids: set[int]) -> tuple[Related, ...]:
+    """Return those of some conversations that may be seen, the newest first, at most MOST_RELATED.
+
+    Each has the subject of its newest letter that may be seen. One that was merged into another is left out.
+    """
+    rows = _RELATED_TO.rows(connection, visible, others=conversation_ids)
     return tuple(Related(reference=row.reference, subject=row.subject) for row in rows)
 
 
@@ -187,7 +195,7 @@ def _newest_of(sight: Sight) -> Select[Any]:
         .join(summaries, summaries.c.message_id == newest.c.message_id)
         .where(conversations.c.merged_into.is_(None))
         .order_by(newest.c.message_id.desc())
-        .limit(_RELATED)
+        .limit(MOST_RELATED)
     )
 
 

@@ -325,7 +325,7 @@ sessions = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("seen_ms", BigInteger, nullable=False),
     Column("client", Text, nullable=False),  # the browser, in a word, for the list of sessions
-    Column("way", Text, nullable=False, server_default="password"),  # password | totp | recovery | provider
+    Column("way", Text, nullable=False, server_default="password"),  # as `maild.archive.sessions.Session` has it
     Column("confirmed_ms", BigInteger, nullable=False, server_default="0"),  # when the person last proved to be there
     Index("sessions_user", "user_id"),
 )

@@ -79,7 +79,7 @@ attempts = Table(
     Column("ended_ms", BigInteger),
     Column("host", Text, nullable=False),  # name and address, as far as it came
     Column("tls", Text, nullable=False),  # version, and how it was verified; "": none
-    Column("outcome", Text, nullable=False),  # delivered | deferred | failed | unknown
+    Column("outcome", Text, nullable=False),  # as `maild.delivery.outcome.Result` has it
     Column("reply", Text, nullable=False),
 )
 

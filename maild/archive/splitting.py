@@ -7,6 +7,7 @@ with the one whose letter they answer (`maild.archive.apart`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from maild.archive.parting import (
     move_notes,
     note_acts,
     note_undo,
+    note_undone,
     put_entry,
     settle,
     settle_both,
@@ -85,11 +87,7 @@ def _split(connection: Connection, asked: Splitting) -> Split:
         return Split(refused="rights")
     was = entry_images(connection, old_id)
     new_id, reference = _open(connection, letters, asked.reference_bits)
-    going = _notes_under(connection, old_id, asked.letters)
-    move_letters(connection, letters, new_id)
-    move_notes(connection, going, new_id)
-    about = (drafts.c.conversation_id == old_id, drafts.c.answers_id.in_(letters))
-    connection.execute(update(drafts).where(*about).values(conversation_id=new_id))
+    _move(connection, letters, old_id, new_id)
     copied = copy_ways(connection, old_id, new_id)
     _copy_readings(connection, old_id, new_id)
     revisions = settle_both(connection, (old_id, new_id), was)
@@ -145,7 +143,16 @@ def _is_taken(connection: Connection, column: Any, value: object) -> bool:
     return connection.scalar(select(column).where(column == value)) is not None
 
 
-def _notes_under(connection: Connection, conversation_id: int, letters: frozenset[int]) -> list[int]:
+def _move(connection: Connection, letters: list[int], old_id: int, new_id: int) -> None:
+    """Move letters, with the notes under them and the drafts that answer them."""
+    going = _notes_under(connection, old_id, letters)  # asked first: they stand under letters of the old one
+    move_letters(connection, letters, new_id)
+    move_notes(connection, going, new_id)
+    about = (drafts.c.conversation_id == old_id, drafts.c.answers_id.in_(letters))
+    connection.execute(update(drafts).where(*about).values(conversation_id=new_id))
+
+
+def _notes_under(connection: Connection, conversation_id: int, letters: Collection[int]) -> list[int]:
     """Return the notes that stand under one of these letters, as the page shows them to the note's team."""
     came = connection.execute(
         select(filings.c.team, messages.c.id, messages.c.received_ms)
@@ -188,14 +195,4 @@ def join_again(connection: Connection, asked: Undo, image: Image) -> Undone:
             top = max(now[half][team]["revision"] for half in halves)
             put_entry(connection, old_id, team, was, top)
     revisions = {(old_id, team): revision for team, revision in settle(connection, old_id, {}).items()}
-    journal(connection, "merged", new_id, old_id, letters=letters, at_ms=asked.at_ms)
-    note_acts(
-        connection,
-        asked.by,
-        asked.at_ms,
-        Act.UNDONE,
-        revisions,
-        what=KIND,
-        **both_references(connection, old_id, new_id),
-    )
-    return Undone(restored=tuple(sorted(revisions)))
+    return note_undone(connection, asked, image, letters, revisions)

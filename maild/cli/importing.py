@@ -60,11 +60,8 @@ def run(settings: Settings, paths: tuple[Path, ...], target: Target) -> bool:
                 ):
                     counts["known" if taken.message_id is None else "new"] += 1
                     progress.say(f"{counts['new'] + counts['known']:,} messages")
-            except SourceError as error:
-                note(f"maild: {error}")
-                complete = False
-            except OSError as error:
-                note(f"maild: {os_error(error)}")
+            except (SourceError, OSError) as error:
+                _complain(error)
                 complete = False
         _note(database, target, what="ended" if complete else "ended early", **counts)
     sys.stdout.write(f"imported {counts['new']:,}, there already {counts['known']:,}\n")
@@ -87,13 +84,14 @@ def _recognise(paths: tuple[Path, ...]) -> tuple[list[Source], bool]:
     for path in paths:
         try:
             sources += recognise(path)
-        except SourceError as error:
-            note(f"maild: {error}")
-            complete = False
-        except OSError as error:
-            note(f"maild: {os_error(error)}")
+        except (SourceError, OSError) as error:
+            _complain(error)
             complete = False
     return sources, complete
+
+
+def _complain(error: SourceError | OSError) -> None:
+    note(f"maild: {os_error(error) if isinstance(error, OSError) else error}")
 
 
 def _watched(source: Source, progress: Progress) -> Iterator[Item]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from maild.archive.audit import note_acts
-from maild.archive.database import StoreLock
+from maild.archive.database import Database, StoreLock
 from maild.archive.index_writer import IndexWriter, open_index
 from maild.archive.search_late import watermark
 from maild.archive.work import newest_revision
@@ -27,15 +27,20 @@ def run(settings: Settings) -> None:
             database.writer.submit(note_acts, by_operator(Act.MAINTAINED, "reindex")).result()
             index.start(total)
             index.rebuild()
-            with Progress("indexing", total) as progress:
-                done = 0
-                while not index.flush(timeout_s=0.2):
-                    with database.read() as connection:
-                        reached = watermark(connection) or 0
-                    progress.advance(max(0, reached - done))
-                    done = max(done, reached)
+            _watch(database, index, total)
             index.close()
             documents.close()
     finally:
         lock.release()
     note(f"{total:,} messages indexed")
+
+
+def _watch(database: Database, index: IndexWriter, total: int) -> None:
+    """Wait until all is indexed, and show how far it is."""
+    done = 0
+    with Progress("indexing", total) as progress:
+        while not index.flush(timeout_s=0.2):
+            with database.read() as connection:
+                reached = watermark(connection) or 0
+            progress.advance(max(0, reached - done))
+            done = max(done, reached)

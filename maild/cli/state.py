@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from maild.archive.duties import waiting_duty_counts
-from maild.archive.overview import overview
+from maild.archive.overview import Overview, overview
 from maild.archive.readers import find_orphans
 from maild.cli.readers import sentence
 from maild.cli.rules import errors_of, read_rules
@@ -84,16 +85,7 @@ def _state(settings: Settings) -> dict[str, Any]:
         wrong.append(
             f"the rules serve, but their copy in {data_dir} could not be written; the log's rules.unkept says why"
         )
-    if figures.problems:
-        marked = counted(figures.problems, "message")
-        wrong.append(f"{marked} need a look: the rules failed there, or meant to refuse what was accepted")
-    if figures.waiting > _BACKLOG:
-        wrong.append(f"{figures.waiting} messages wait to be routed")
-    if figures.unindexed and not figures.has_index:
-        wrong.append(
-            "there is no full-text index, or the making of it was cut off: a search finds the newest letters alone; "
-            "`maild serve` makes it when it starts"
-        )
+    wrong += _wrong_with_mail(figures)
     wrong += [sentence(orphan) for orphan in orphans]
     if free < settings.server.min_free_bytes:
         wrong.append(f"the disk has only {free // 1_000_000} MB left; new mail is refused for now")
@@ -113,6 +105,19 @@ def _state(settings: Settings) -> dict[str, Any]:
         "free_bytes": free,
         "wrong": wrong,
     }
+
+
+def _wrong_with_mail(figures: Overview) -> Iterator[str]:
+    if figures.problems:
+        marked = counted(figures.problems, "message")
+        yield f"{marked} need a look: the rules failed there, or meant to refuse what was accepted"
+    if figures.waiting > _BACKLOG:
+        yield f"{figures.waiting} messages wait to be routed"
+    if figures.unindexed and not figures.has_index:
+        yield (
+            "there is no full-text index, or the making of it was cut off: a search finds the newest letters alone; "
+            "`maild serve` makes it when it starts"
+        )
 
 
 def _kept_version(settings: Settings) -> str | None:

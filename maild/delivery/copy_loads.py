@@ -15,7 +15,7 @@ from maild.archive.accounts import names
 from maild.archive.copies import copy_to
 from maild.archive.schema import summaries
 from maild.delivery.deliveries import Delivery
-from maild.delivery.queue.leaving import Leaving
+from maild.delivery.queue.messages import Leaving
 from maild.errors import NotFoundError
 from maild.mail.address import as_address, parse_address
 from maild.mail.answering import chained

@@ -21,7 +21,7 @@ from maild.delivery.copy_loads import HeadOfCopy, no_copies
 from maild.delivery.courier import Load
 from maild.delivery.deliveries import COPY, IMAP, MAILDIR, SMTP, Delivery
 from maild.delivery.outcome import Outcome, Result
-from maild.delivery.queue.leaving import Leaving, leaving, piece
+from maild.delivery.queue.messages import Leaving, leaving, piece
 from maild.delivery.sending_on import AsItCame, SendsOn
 from maild.delivery.signatures import Sign, unsigned
 from maild.delivery.wire import Lines, Shape, measure

@@ -23,7 +23,7 @@ from maild.authentication.own_keys import OwnKeys
 from maild.authentication.results import write_results
 from maild.authentication.sealing import seal
 from maild.authentication.signing import SigningKey, UnsignableError
-from maild.delivery.queue.leaving import Leaving
+from maild.delivery.queue.messages import Leaving
 from maild.delivery.signatures import Sign, chained, header_of
 from maild.errors import AddressError
 from maild.mail.address import Address, as_address

@@ -80,27 +80,19 @@ class Shape:
     size: int
     longest: int
     eight_bit: bool
-    eight_bit_header: bool
 
 
 def measure(pieces: Iterable[bytes]) -> Shape:
     """Return the shape of the octets that `Lines` made."""
     size, longest, line = 0, 0, 0
-    eight_bit = eight_bit_header = False
-    in_header, tail = True, b"\r\n"
+    eight_bit = False
     for piece in pieces:
         size += len(piece)
         lengths = [*map(len, piece.split(b"\n"))]
         lengths[0] += line
         line = lengths.pop()
         longest = max(longest, *lengths, 0)
-        if in_header:
-            seen = tail + piece
-            end = seen.find(b"\r\n\r\n")
-            in_header = end < 0
-            eight_bit_header = eight_bit_header or not seen[: len(seen) if in_header else end].isascii()
-            tail = seen[-3:]
         eight_bit = eight_bit or not piece.isascii()
     # Each line was counted with its CR.
     longest = max(longest - 1, line)
-    return Shape(size=size, longest=longest, eight_bit=eight_bit, eight_bit_header=eight_bit_header)
+    return Shape(size=size, longest=longest, eight_bit=eight_bit)

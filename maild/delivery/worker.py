@@ -50,7 +50,7 @@ class Limits:
 
 
 class Worker:
-    """Runs in the daemon's event loop. `couriers`: kind → courier; `single`: kinds with one hop for everything."""
+    """Makes deliveries of what rules asked for, claims what is due and has couriers carry it; in the event loop."""
 
     def __init__(
         self,
@@ -69,6 +69,23 @@ class Worker:
         sends_on: SendsOn | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Wire the worker.
+
+        Args:
+            database: holds the queue and what is sent.
+            couriers: by the kind of delivery.
+            hostname: this machine's, for trace fields.
+            now_ms: the wall clock.
+            chance: a number from 0 to 1, which spreads tries over time.
+            limits: how much at once, and for how long.
+            single: the kinds of which everything goes to one hop.
+            reverse_path: gives letters that are sent on theirs, when their delivery is made.
+            return_path: gives a delivery's when it is tried.
+            sign: signs what leaves in our name.
+            head_of_copy: writes the header of a copy for a member.
+            sends_on: prepares letters that are sent on; None: they go as they came.
+            clock: seconds that no one sets back.
+        """
         self._database = database
         self._couriers = couriers
         self._hostname = hostname

@@ -1,1 +1,1 @@
-"""The way in: may it come, and is it stored."""
+"""The writers of new mail: what comes in, may it and is it stored; and what leaves, which is stored before it does."""

@@ -90,8 +90,19 @@ class Intake:
     ) -> None:
         """Wire the reception.
 
-        `chance` gives random bits for ids, `on_stored` hears of mail after its commit, `screen` is asked before it,
-        `token_key` is of the addresses that reports about our own mail come back to.
+        Args:
+            writer: commits.
+            rulebook: the rules that serve.
+            door: refuses by the rules.
+            space: whether the disk has room.
+            spool_dir: where large mail waits for its commit.
+            hostname: this machine's, for trace fields.
+            now: the wall clock, aware.
+            chance: gives random bits for ids.
+            on_stored: hears of mail after its commit.
+            inspector: finds out who sent what, where its domain may want it refused; None: nobody does.
+            screen: asks scanners before the commit; None: there are none.
+            token_key: of the addresses that reports about our own mail come back to; None: there are none.
         """
         self._token_key = token_key
         self._writer = writer

@@ -21,9 +21,10 @@ from maild.archive.automatic import AUTOMATIC, DAY_MS, Letter, answered_within_a
 from maild.archive.database import Database
 from maild.archive.duties import Ending, end
 from maild.authentication.standing import StandingKind, standing_of
-from maild.delivery.queue.leaving import piece
+from maild.delivery.queue.messages import piece
 from maild.errors import MaildError, TemporaryError
-from maild.intake.submit import Submission, Submitter
+from maild.intake.submission import Submission
+from maild.intake.submit import Submitter
 from maild.intake.usual_answer import PLACEHOLDER, UsualAnswers
 from maild.mail.address import Address, as_address
 from maild.mail.answering import chained

@@ -26,10 +26,11 @@ from maild.archive.accounts import User, find_user, principal
 from maild.archive.copies import mailbox_outside
 from maild.archive.database import Database
 from maild.delivery.queue.authors import HELD, Letter, Noted, Told, end_reports, letters_to_tell, tell
-from maild.delivery.queue.leaving import piece
+from maild.delivery.queue.messages import piece
 from maild.errors import MaildError, NotFoundError, TemporaryError
 from maild.intake.held_letter import held_letter
-from maild.intake.submit import Submission, Submitter
+from maild.intake.submission import Submission
+from maild.intake.submit import Submitter
 from maild.mail.address import Address, as_address, parse_address
 from maild.mail.composing import Composition, automatic, compose
 from maild.mail.dsn import DELAYED

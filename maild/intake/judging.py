@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+from maild.mail.address import as_path
 from maild.mail.authentication import Verdicts
-from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, kept_rules, letter_of
 from maild.rules.model import Outcome, Ruleset
 from maild.rules.refusals import Judgement, judge_by_header
 
@@ -33,7 +34,7 @@ def judge(
         return RulesWanted()
     letter = letter_of(header, transaction)
     letter = replace(letter, facts=replace(letter.facts, size_bytes=transaction.size))
-    addresses = [address_of(text) for text in transaction.recipients]
+    addresses = [as_path(text) for text in transaction.recipients]
     if None in addresses:
         return [Judgement(Outcome.UNKNOWN) for _ in addresses]
     return judge_by_header(ruleset, letter, [address for address in addresses if address is not None])

@@ -29,7 +29,8 @@ from maild.errors import DiskFullError, ForbiddenError, MaildError, NotFoundErro
 from maild.intake.accept import NO_ROOM, NOT_STORED
 from maild.intake.refused_programs import Refusals
 from maild.intake.spool import Spool
-from maild.intake.submit import Collision, Submission, Submitter
+from maild.intake.submission import Collision, Submission
+from maild.intake.submit import Submitter
 from maild.mail.address import Address, as_address
 from maild.mail.envelope import Envelope, Recipient
 from maild.mail.handed_in import tidied

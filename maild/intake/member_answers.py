@@ -40,7 +40,8 @@ from maild.confinement import ConfinementError
 from maild.errors import MaildError, TemporaryError
 from maild.intake.member_proof import Case, UndecidedError, case_of, not_theirs
 from maild.intake.refusal_words import note_of_cut, refusal_letter
-from maild.intake.submit import Collision, Submission, Submitter
+from maild.intake.submission import Collision, Submission
+from maild.intake.submit import Submitter
 from maild.mail.acts import Act
 from maild.mail.address import as_address
 from maild.mail.answer_reading import Answer

@@ -1,8 +1,8 @@
 """Mail by which some service hands over an account: a code, a sign-in link, an invitation, a link to a new password.
 
 Whoever reads such a mail owns the account. A stranger can have it sent to any address of ours that is printed
-somewhere, so that those who read it are to be few (`maild.rules.engine`). This tells it by who wrote it, which is no
-person, by its words, German or English, and by the code or the link that stands beside them.
+somewhere, so that those who read it are to be few (`maild.rules.leads`). This tells it by who wrote it, which is no
+person, by its words (`maild.mail.account_words`), and by the code or the link that stands beside them.
 
 Promises: never raises; linear; looks at a bounded part of the text, and at none of it unless the sender or the subject
 gives cause. It is a guess: a service that words its mail otherwise is not recognised, and who wants to, writes a letter
@@ -18,114 +18,36 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from itertools import islice
 
+from maild.mail.account_words import (
+    ACCOUNT_URL,
+    ANSWER,
+    CODE,
+    EVENTS,
+    INVITED,
+    LINK,
+    MACHINE,
+    MACHINE_FIELDS,
+    MAILBOXES,
+    NO_REPLY,
+    OTHER_CODES,
+    PERSON,
+    PERSONS_FIELDS,
+    REPLIES,
+    WEAK,
+    WORDS_REACH,
+    Wording,
+)
 from maild.mail.plain import html_to_text
 
 _MOST_TEXT = 8_000  # characters: what is to be clicked or typed stands above
 _MOST_HTML = 60_000
 _NO_TEXT = 300  # characters: no more than that there is HTML
 _MOST_WORDS = 40  # places that are looked at
-_WORDS_REACH = 90  # characters of which the words are looked for around a stem: they are no longer
 _MOST_LINKS = 100
 _SHORT = 3_000
 _LONGEST_CODE = 8  # in figures, of one that begins with 0
 _NEAR = 160  # from the words to their code, in either direction
 
-# No person has these names; behind the second ones there may be people who answer.
-_REPLIES = ("reply", "antwort", "response")
-_NO_REPLY = re.compile(
-    r"(?:no|not|do.?not|keine?)[._-]?(?:reply|antwort\w{0,4}|response).{0,40}|.{0,40}[._+-](?:no|do.?not).?reply.{0,20}",
-    re.IGNORECASE | re.DOTALL,
-)
-_MACHINE = re.compile(
-    r"(?:auto|automat\w{0,6}|mailer|notif\w{0,8}|benachrichtig\w{0,6}|accounts?|konto|kundenkonto|nutzerkonto|auth|"
-    r"authentication|login|log-in|signin|sign-in|anmeldung|signup|sign-up|registration|registrierung|verif\w{0,10}|"
-    r"confirm\w{0,6}|security|sicherheit|password|passwort|identity|appleid|sso|otp|2fa|invit\w{0,8}|einladung\w{0,2}|"
-    r"system|portal|service|postmaster|root|daemon|cron|bounces?|mailings?|dcv|validation|ssl|certificates?)"
-    r"(?:[._+-].{0,60})?",
-    re.IGNORECASE | re.DOTALL,
-)
-# What programs that send for services add, and no program of a person's does.
-_MACHINE_FIELDS = frozenset(
-    {"feedback-id", "x-feedback-id", "list-unsubscribe", "list-unsubscribe-post", "x-ses-outgoing", "x-mailgun-sid"}
-    | {"x-sg-eid", "x-pm-message-id", "x-mandrill-user", "x-mj-mid", "x-csa-complaints", "x-auto-response-suppress"}
-)
-# Where people have their mailboxes. A service that has no mark of one does not write from there.
-_MAILBOXES = frozenset(
-    {"gmx.de", "gmx.net", "web.de", "t-online.de", "freenet.de", "arcor.de", "posteo.de", "mailbox.org", "gmail.com"}
-    | {"googlemail.com", "outlook.com", "outlook.de", "hotmail.com", "hotmail.de", "live.de", "yahoo.de", "yahoo.com"}
-    | {"icloud.com", "me.com", "aol.com", "proton.me", "protonmail.com", "online.de", "vodafone.de", "1und1.de"}
-)
-_PERSONS_FIELDS = frozenset({"in-reply-to", "references", "user-agent", "resent-from"})
-_ANSWER = re.compile(r"\s*(?:re|aw|antw|sv|fwd?|wg)\s*(?:\[\d+\])?\s*:", re.IGNORECASE)
-_PERSON = re.compile(r"\b(?:ich|mir|mich|meine?[nmrs]?|i|i'm|i've|my|me)\b", re.IGNORECASE)
-
-# Every match of the words below has one of these: where none is, nothing dear is asked. All in small letters.
-_CODE_STEMS = ("code", "pin", "tan", "otp", "passw", "kennwort", "schlüssel", "schluessel", "kennzahl", "key", "-id")
-_LINK_STEMS = (
-    "passwor", "kennwort", "bestätig", "bestaetig", "verif", "aktivier", "freischalt", "freizuschalt", "abschlie",
-    "abzuschlie", "vervollst", "confirm", "validat", "activat", "authentic", "recovery", "registration", "sign",
-    "account", "profile", "link", "invit", "einladung", "eingeladen", "certificate", "zertifikat",
-    "konto wurde", "validier", "domain", "ownership", "instructions", "log in", "log-in",
-)  # fmt: skip
-_CODE_WORDS = re.compile(
-    r"(?:best(?:ä|ae)tigungs|verifi(?:zierungs|kations)|sicherheits|einmal|aktivierungs|freischalt(?:ungs)?|"
-    r"authentifizierungs|anmelde|login|registrierungs|pr(?:ü|ue)f|zwei-?faktor-?|2fa-?)"
-    r"[- ]?(?:code|pin|pass[wk]ort|kennwort|schl(?:ü|ue)ssel|tan|id)\b"
-    r"|\b(?:verification|validation|authenti\w{1,8}|security|one[- ]?time|single[- ]use|(?:sign|log)[- ]?(?:in|up)|"
-    r"activation|two[- ]factor|2fa|mfa|account|registration|e-?mail)[- ](?:code|pin|pass(?:word|code)|key)\b"
-    r"(?! (?:scan|review|audit|analy|quality))"
-    r"|\botp\b|\b(?:m|i|sms-?)?tan\b(?!-| ?(?:ja|dem))"
-    r"|\b(?:your|ihr|dein)e?n? code\b|\bcode (?:to|for|zum|zur|you need to) (?:sign|log|verif|confirm|anmeld|best)"
-    r"|\b(?:your|ihr|dein)e?n? (?!source|qr|zip|area|country|bar|error|fehler|bic|post|produ)[\w.]{2,20}[- ]code\b"
-    r"|\b(?:ihr|dein)e?n? zugangscode\b|\b(?:ihre|deine|your) pin(?: lautet| ist| is|:)"
-    r"|\b(?:geben sie|gib|verwenden sie|verwende|enter|use)[^\n]{0,20} (?:code|pin)\b"
-    r"|\b(?:confirmation code|kennzahl|dcv (?:code|token))\b",
-)
-_LINK_WORDS = re.compile(
-    r"(?:passwor[td]|kennwort)[^\n]{0,60}(?:zur(?:ü|ue)ck|vergessen|neu\b|vergeben|festlegen|setzen|w(?:ä|ae)hlen|reset|forgot)"
-    r"|konto wurde (?:erstellt|angelegt)|account (?:has been|was) created"
-    r"|zur(?:ü|ue)cksetz[^\n]{0,30} (?:passwor|kennwor)"
-    r"|(?:neue[sn]?|eigene[sn]?) (?:passwort|kennwort)"
-    r"|(?:reset|forgot\w{0,4}|choose|create|set|change|recover)[^\n]{0,20} password|password[- ](?:reset|recovery)"
-    r"|(?:e-?mail|mail-?adresse|konto|account|registrierung|anmeldung|zugang)[^\n]{0,60}"
-    r"(?:(?:best(?:ä|ae)tig|verifizier|aktivier)(?!t\b(?! werden))|freischalt|freizuschalt|abschlie|"
-    r"abzuschlie|vervollst)"
-    r"|best(?:ä|ae)tigen? (?:sie|dein|deine|ihr|ihre)\b[^\n]{0,40}(?:adresse|konto|registrierung|anmeldung|e-?mail)"
-    r"|(?:verify|confirm|validate|activate|authenticate)(?!e?d\b)[^\n]{0,20} (?:e-?mail|account|address|registration|"
-    r"identity|subscription|sign-?up|log-?in)"
-    r"|e-?mail(?: address)? (?:verification|confirmation|validation)|account (?:verification|activation|recovery)"
-    r"|(?:complete|finish)[^\n]{0,12} (?:registration|sign(?:ing)?[- ]?up|account|profile)"
-    r"|(?:sign|log)[- ]?in[- ]?link|magic link|(?:anmelde|login|einmal|aktivierungs|best(?:ä|ae)tigungs|"
-    r"registrierungs|einladungs)-?link|(?:link|button)[^\n]{0,40} (?:to (?:sign|log) in|anzumelden)"
-    r"|(?:accept|join)[^\n]{0,12} invit\w{1,6}|invited you to|einladung[^\n]{0,20} (?:an)?(?:annehm|nehm)"
-    r"|\b(?:zu|zum|zur|in|ins)\b[^\n]{0,60}\beingeladen"
-    r"|(?:confirmation|password|unlock) instructions|^update your account\b"
-    r"|^(?:sign|log)[- ]in to (?!view|see|read|check|download|pay)[^\n]{1,40}(?=\n|$)"
-    r"|(?:prove|verify|confirm|validate)[^\n]{0,40} (?:domain|ownership)\b"
-    r"|domain[- ](?:ownership|verification|approval)"
-    r"|domain(?: control)? validation|validation of (?:the|your) domain|(?:approve|order)[^\n]{0,30} certificate|"
-    r"zertifikat[^\n]{0,30}(?:best(?:ä|ae)tig|freigeb)|best(?:ä|ae)tig[^\n]{0,40} zertifikat|domain-?validierung"
-    r"|\bconfirm [0-9a-f]{12,}",
-)
-# Codes of other kinds: of what was bought or booked, of a meeting.
-_OTHER_CODES = re.compile(
-    r"gutschein|rabatt|discount|voucher|coupon|promo|booking|buchung|reservation|reservierung|flight|itinerary|"
-    r"bestell(?:ung|nummer)|your order|versand|shipment|sendung|abhol|pickup|meeting|besprechung|konferenz|conference|"
-    r"webinar|kundennummer|vorgangs(?:nummer|zeichen)|aktenzeichen",
-    re.IGNORECASE,
-)
-_WEAK = re.compile(
-    r"best(?:ä|ae)tigungs|confirmation code|\bcode\b|kennzahl|e-?mail code|security code|sicherheitscode|account|"
-    r"zugangscode|\bpin\b",
-    re.IGNORECASE,
-)
-# What people are invited to that is no account.
-_EVENTS = re.compile(
-    r"poll|umfrage|abstimmung|termin|besprechung|meeting|webinar|event|veranstaltung|sitzung|konferenz|conference|feier|"
-    r"fest\b|seminar|workshop|call\b",
-    re.IGNORECASE,
-)
-_INVITED = re.compile("invit|eingeladen|einladung")
 _DIGITS = re.compile(
     r"(?<![\w.,/:+=-])(?:[A-Z]-)?\d(?:[ -]?\d){3,9}(?![\w/:=]|[.,]\d|-\d|\.\w| ?(?:eur|€|uhr|tage|days))", re.IGNORECASE
 )
@@ -146,15 +68,10 @@ _TOKEN = re.compile(
     r"|[/=#](?=[A-Za-z_.~%-]{0,60}\d)(?=[\d_.~%-]{0,60}[A-Za-z])[\w.~%-]{16,}",
     re.IGNORECASE,
 )
-_ACCOUNT_URL = re.compile(
-    r"reset|passwor|kennwort|verif|confirm|bestaetig|best%c3%a4tig|activat|aktivier|freischalt|regist|sign-?(?:up|in)|"
-    r"log-?in|invit|einlad|magic|token|auth|otp|account|konto|validat|approv|optin|opt-in|onboard|join",
-    re.IGNORECASE,
-)
 # Security: in two steps. One expression for both would try every end of every link for every beginning.
 _ANCHOR = re.compile(r"<a\s[^<>]{0,3000}>", re.IGNORECASE)
 _HREF = re.compile(r"href\s{0,9}=\s{0,9}[\"']?\s{0,9}(https?:[^<>\"'\s]{4,1000})", re.IGNORECASE)
-# Letters of other scripts that look like ours (Cyrillic, Greek), as far as the words above have them.
+# Letters of other scripts that look like ours (Cyrillic, Greek), as far as the words have them.
 _ALIKE = str.maketrans(
     "аеорсухіјѕԁһԛԝпвкмтАВЕКМНОРСТХІЈЅαοριντκυΑΒΕΗΙΚΜΝΟΡΤΧΖ",
     "aeopcyxijsdhqwnbkmtABEKMHOPCTXIJSaopivtkuABEHIKMNOPTXZ",
@@ -187,21 +104,21 @@ def is_account_mail(
     """
     local, _, domain = sender[:320].lower().partition("@")
     # Of most mail this is all that is asked: the expression only where one of its words is.
-    nobody = automatic or (any(word in local for word in _REPLIES) and _NO_REPLY.fullmatch(local) is not None)
-    machine = nobody or not _MACHINE_FIELDS.isdisjoint(fields) or _MACHINE.fullmatch(local) is not None
-    if not nobody and not _PERSONS_FIELDS.isdisjoint(fields):
+    nobody = automatic or (any(word in local for word in REPLIES) and NO_REPLY.fullmatch(local) is not None)
+    machine = nobody or not MACHINE_FIELDS.isdisjoint(fields) or MACHINE.fullmatch(local) is not None
+    if not nobody and not PERSONS_FIELDS.isdisjoint(fields):
         return False
-    if domain in _MAILBOXES and not nobody and _MACHINE_FIELDS.isdisjoint(fields):
+    if domain in MAILBOXES and not nobody and MACHINE_FIELDS.isdisjoint(fields):
         return False
     head = _plain(subject[:500])
-    if not nobody and _ANSWER.match(head):
+    if not nobody and ANSWER.match(head):
         return False
     # Whoever has a name of their own says it in the subject, or is a person.
     strict = on_list or not machine
     if strict and not _names(_small(head)):
         return False
     body = _plain(text[:_MOST_TEXT])
-    if not machine and _PERSON.search(body):
+    if not machine and PERSON.search(body):
         return False  # somebody writes about it
     bulk = strict or "list-unsubscribe" in fields
     if _hands_over(head, body, strict=strict, bulk=bulk):
@@ -233,24 +150,23 @@ def _small(text: str) -> str:
 
 
 def _names(small: str) -> bool:
-    return bool(_found(_CODE_WORDS, _CODE_STEMS, small) or _purposes(small))
+    return bool(_found(CODE, small) or _purposes(small))
 
 
 def _purposes(small: str) -> list[re.Match[str]]:
     """Return where it says what a link is for, invitations to meet left out."""
     return [
         found
-        for found in _found(_LINK_WORDS, _LINK_STEMS, small)
-        if not _INVITED.search(found[0])
-        or not _EVENTS.search(small, max(found.start() - _NEAR, 0), found.end() + _NEAR)
+        for found in _found(LINK, small)
+        if not INVITED.search(found[0]) or not EVENTS.search(small, max(found.start() - _NEAR, 0), found.end() + _NEAR)
     ]
 
 
-def _found(words: re.Pattern[str], stems: tuple[str, ...], small: str) -> list[re.Match[str]]:
+def _found(wording: Wording, small: str) -> list[re.Match[str]]:
     """Return where words stand, at most a few."""
     found: list[re.Match[str]] = []
-    for start, end in _around(stems, small):
-        for each in words.finditer(small, start, end):
+    for start, end in _around(wording.stems, small):
+        for each in wording.pattern.finditer(small, start, end):
             found.append(each)
             if len(found) == _MOST_WORDS:
                 return found
@@ -268,11 +184,11 @@ def _around(stems: tuple[str, ...], small: str) -> Iterable[tuple[int, int]]:
     spots.sort()
     start = end = -1
     for at in spots:
-        if at - _WORDS_REACH > end:
+        if at - WORDS_REACH > end:
             if end > 0:
                 yield start, end
-            start = max(at - _WORDS_REACH, 0)
-        end = at + _WORDS_REACH
+            start = max(at - WORDS_REACH, 0)
+        end = at + WORDS_REACH
     if end > 0:
         yield start, end
 
@@ -286,12 +202,12 @@ def _hands_over(head: str, body: str, *, strict: bool, bulk: bool) -> bool:
 
 def _has_code(whole: str, small: str, head: str, *, strict: bool) -> bool:
     """Tell whether a code stands beside the words for one; `strict`: the subject must have the words."""
-    if strict and not _found(_CODE_WORDS, _CODE_STEMS, head):
+    if strict and not _found(CODE, head):
         return False
-    other = _OTHER_CODES.search(head) is not None
-    for found in _found(_CODE_WORDS, _CODE_STEMS, small):
+    other = OTHER_CODES.search(head) is not None
+    for found in _found(CODE, small):
         near = max(found.start() - _NEAR, 0), found.end() + _NEAR
-        if _WEAK.search(found[0]) and (other or _OTHER_CODES.search(small, *near)):
+        if WEAK.search(found[0]) and (other or OTHER_CODES.search(small, *near)):
             continue
         after = whole[found.end() : near[1]]
         before = whole[max(found.start() - _NEAR // 2, 0) : found.start()]
@@ -317,7 +233,7 @@ def _has_link(small: str, head: str, *, strict: bool, bulk: bool) -> bool:
     links = [found for found in islice(_LINK.finditer(small), _MOST_LINKS) if _TOKEN.search(found[0])]
     if not links:
         return False
-    telling = [found for found in links if _ACCOUNT_URL.search(found[0])]
+    telling = [found for found in links if ACCOUNT_URL.search(found[0])]
     if (telling or not bulk) and _names(head):
         return True
     if strict:

@@ -155,6 +155,14 @@ def as_address(text: str | None) -> Address | None:
         return None
 
 
+def as_path(text: str | None) -> Address | None:
+    """Return the path that a text is, without its angle brackets; None for the null path, and what is none."""
+    try:
+        return parse_path(f"<{text or ''}>")
+    except AddressError:
+        return None
+
+
 def compared(text: str) -> str:
     """Return `parse_address(text).key`, quicker for the plain addresses of which long lists are made.
 

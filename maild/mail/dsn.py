@@ -69,7 +69,6 @@ class Report(NamedTuple):
 
     recipients: tuple[Returned, ...]
     about: ReturnedMail = ReturnedMail()
-    envelope_id: str = ""  # Original-Envelope-Id, decoded
 
     @property
     def failed(self) -> bool:

@@ -17,7 +17,7 @@ from maild.mail.dates import parse_date
 from maild.mail.dsn import FAILED, PASSING, Report, Returned, ReturnedMail
 from maild.mail.dsn_plain import SAYS_UNDELIVERED, UNDELIVERED, Split, is_delayed, plain_recipients, split_text
 from maild.mail.dsn_reason import judge, reason_in
-from maild.mail.dsn_status import LONGEST_ADDRESS, STATUS_FIELDS, envelope_id_in, groups_in, recipients_in
+from maild.mail.dsn_status import LONGEST_ADDRESS, STATUS_FIELDS, groups_in, recipients_in
 from maild.mail.header import Field, newline_of, read_header
 from maild.mail.mailboxes import parse_mailboxes
 from maild.mail.mailing import campaign_of
@@ -100,7 +100,7 @@ def report_of(content: bytes, message: Message | None = None, *, null_path: bool
     if not recipients:
         return None
     recipients = [_by_title(each, sender.subject) for each in recipients]
-    return Report(recipients=tuple(recipients), about=_about(about), envelope_id=envelope_id_in(groups))
+    return Report(recipients=tuple(recipients), about=_about(about))
 
 
 class _Sender:

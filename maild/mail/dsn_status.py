@@ -63,12 +63,6 @@ def groups_in(text: str) -> list[Group]:
     return groups
 
 
-def envelope_id_in(groups: list[Group]) -> str:
-    """Return what the sender called the transaction (RFC 3461 §4.4), "" when nobody says it."""
-    raw = next((group["original-envelope-id"] for group in groups if "original-envelope-id" in group), "")
-    return one_line(xtext(raw.strip()))[:LONGEST_TEXT]
-
-
 def recipients_in(groups: list[Group]) -> list[Returned]:
     """Return what the groups say of recipients. A group without one completes the recipient before it."""
     found: list[Group] = []
@@ -147,8 +141,3 @@ def _character(match: re.Match[str]) -> str:
 def xtext(text: str) -> str:
     """Undo xtext: `+2B` is a plus (RFC 3461 §4)."""
     return _XTEXT.sub(lambda match: chr(int(match[1], 16)), text)
-
-
-def to_xtext(text: str) -> str:
-    """Write printable ASCII as xtext; other characters must not occur."""
-    return "".join(c if "!" <= c <= "~" and c not in "+=" else f"+{ord(c):02X}" for c in text)

@@ -2,6 +2,8 @@
 
 Letters that only a team's manager and people named for it may read lie in an inbox of their own. So whoever asks for
 the letters of a team's inbox is never given those, and nothing has to remember to leave them out.
+
+Among the names of inboxes that nobody reads a third kind stands: `unled`. No letter lies in an inbox of that name.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ def is_confidential(inbox: str) -> bool:
 
 
 def unled(team: str) -> str:
-    """Return what says, among inboxes that nobody reads, that of a team nobody is there who reads the confidential one.
+    """Return the name that says: nobody is there, at this moment, who reads the team's confidential inbox.
 
-    Of mail that an attacker may have made look so it decides alone: what is confidential by a rule may have to wait.
+    It decides alone over mail that is confidential on a guess (`maild.rules.leads`), which an attacker may have made
+    look so; what is confidential by a rule may have to wait for who is away.
     """
     return team + _UNLED

@@ -38,7 +38,7 @@ class Part:
     """A part of a message: what its header says, and where it lies in the octets.
 
     `path` is the number that IMAP gives it; a multipart that is a whole message has none and is `TEXT`. The
-    `body` range is not decoded. The only child of `message/rfc822` is the message within.
+    range of the body is not decoded. The only child of `message/rfc822` is the message within.
     """
 
     path: str

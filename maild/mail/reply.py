@@ -34,7 +34,3 @@ class Reply:
     @property
     def accepted(self) -> bool:
         return self.code < 400
-
-    @property
-    def temporary(self) -> bool:
-        return 400 <= self.code < 500

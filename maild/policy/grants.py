@@ -87,15 +87,8 @@ def holders(
     now_ms: int,
 ) -> dict[str, frozenset[int]]:
     """Return who holds a permission in each of these inboxes, of people with what they were granted."""
-    on: dict[str, set[int]] = {}
-    managing: dict[str, set[int]] = {}
-    for user_id, grants in held.items():
-        for grant in grants:
-            if grant.team is None or not grant.holds(now_ms):
-                continue
-            for asked, found in ((permission, on), (Permission.MANAGE, managing)):
-                if asked in PERMISSIONS[grant.role]:
-                    found.setdefault(grant.team, set()).add(user_id)
+    granted = [(user_id, g) for user_id, grants in held.items() for g in grants if g.holds(now_ms)]
+    on, managing = _by_team(granted, permission), _by_team(granted, Permission.MANAGE)
     return {
         inbox: frozenset(
             on.get(inbox, set()).union(*(managing.get(above, ()) for above in _ancestors(team_of(inbox), teams)))
@@ -104,6 +97,15 @@ def holders(
         )
         for inbox in inboxes
     }
+
+
+def _by_team(granted: Iterable[tuple[int, Grant]], permission: Permission) -> dict[str, set[int]]:
+    """Return by team who was granted a role there that has a permission."""
+    found: dict[str, set[int]] = {}
+    for user_id, grant in granted:
+        if grant.team is not None and permission in PERMISSIONS[grant.role]:
+            found.setdefault(grant.team, set()).add(user_id)
+    return found
 
 
 def unread(grants: Iterable[Grant], teams: Mapping[str, str | None], now_ms: int) -> frozenset[str]:

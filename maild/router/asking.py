@@ -21,7 +21,7 @@ class Asking:
     """Has batches read under the rules that serve."""
 
     def __init__(self, pool: Pool, database: Database, unread: Callable[[Ruleset], frozenset[str]]) -> None:
-        """Ask the workers of `pool`; `unread` names the teams that nobody can read now."""
+        """Ask the workers of `pool`; `unread` is that of the router."""
         self._pool = pool
         self._database = database
         self._unread = unread

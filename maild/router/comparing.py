@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from maild.mail.address import Address
+from maild.mail.address import Address, as_path
 from maild.mail.authentication import Verdicts
 from maild.rules.conditions import Reading
 from maild.rules.engine import route_all
-from maild.rules.in_worker import RulesWanted, address_of, kept_rules, letter_of
+from maild.rules.in_worker import RulesWanted, kept_rules, letter_of
 from maild.rules.model import Ruleset
 from maild.rules.plan import Tried
 from maild.rules.route import Route
@@ -111,7 +111,7 @@ class _Tally:
 
     def compare(self, asked: Asked, octets: bytes) -> None:
         """Compare one message: by what surely says that it fares alike, or else by all the rules of both."""
-        addresses = [(text, address) for text in asked.addresses if (address := address_of(text)) is not None]
+        addresses = [(text, address) for text in asked.addresses if (address := as_path(text)) is not None]
         recipients = [address for _, address in addresses]
         self.recipients += len(recipients)
         untouched = self._versions.untouched if self._is_worth_it() else None

@@ -94,7 +94,8 @@ def _answer(ruleset: Ruleset, order: Order, octets: bytes, unread: frozenset[str
 def read_one(ruleset: Ruleset, order: Order, octets: bytes | None, unread: frozenset[str] = frozenset()) -> Reading:
     """Read one message and decide where it belongs; without octets, by its envelope alone. Never raises for mail.
 
-    What comes to a team of `unread`, which nobody can read, comes to the fallback as well.
+    What comes to an inbox of `unread`, which nobody can read, comes to the fallback as well. The names among them that
+    `maild.mail.inbox.unled` makes open what is confidential on a guess.
     """
     return _reading(ruleset, order, letter_of(octets, order), unread)
 
@@ -126,37 +127,16 @@ def _without_leads(routes: tuple[Route, ...], unread: frozenset[str]) -> tuple[s
 def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, ...]) -> Filing:
     merged = merge(routes)
     filed = "" if order.screening is None else from_json(order.screening).filed
-    state, tags = ("spam", (VIRUS_TAG,) if filed == VIRUS else ()) if filed else (order.state, ())
-    places = {
-        p.inbox: Place(team=p.inbox, state=state or str(p.state), priority=int(p.priority), tags=(*p.tags, *tags))
-        for p in merged.placements
-    }
-    for addressed in order.addressed:
-        if addressed.team is not None and addressed.team not in places:
-            there = Place(team=addressed.team, state=state or "open", priority=int(Priority.NORMAL), tags=tags)
-            places[addressed.team] = there
-    sender = facts.senders[0] if facts.senders else None
-    if order.mark:
-        places = {inbox: place._replace(tags=_with(place.tags, order.mark)) for inbox, place in places.items()}
     duties = _duties(order, merged, filed)
     return Filing(
         message_id=order.message_id,
         direction=order.direction,
-        summary=Summary(
-            date_ms=facts.date_ms,
-            subject=facts.subject[:_MAX_SUBJECT],
-            from_name=sender.name[:_MAX_NAME] if sender else "",
-            from_mail=_author(facts),
-            excerpt=facts.excerpt,
-            attachments=len(facts.attachments),
-            automatic=int(facts.automatic),
-            source_only=facts.source_only,
-        ),
+        summary=_summary(facts),
         author=_author(facts),
         people=_people(ruleset, facts),
         message_key=facts.message_key,
         references=facts.references,
-        places=tuple(places.values()),
+        places=_places(order, merged, filed),
         reference_bits=order.reference_bits,
         rules_version=ruleset.version,
         trace=compress(routes_json(routes).encode()),
@@ -168,6 +148,39 @@ def _filing(ruleset: Ruleset, order: Order, facts: Facts, routes: tuple[Route, .
         observations=() if order.state is not None else _observations(routes),
         report=facts.report if order.direction == "in" else None,
     )
+
+
+def _summary(facts: Facts) -> Summary:
+    sender = facts.senders[0] if facts.senders else None
+    return Summary(
+        date_ms=facts.date_ms,
+        subject=facts.subject[:_MAX_SUBJECT],
+        from_name=sender.name[:_MAX_NAME] if sender else "",
+        from_mail=_author(facts),
+        excerpt=facts.excerpt,
+        attachments=len(facts.attachments),
+        automatic=int(facts.automatic),
+        source_only=facts.source_only,
+    )
+
+
+def _places(order: Order, merged: Merged, filed: str) -> tuple[Place, ...]:
+    """Return the inboxes that a letter goes to, with how it lies there.
+
+    By the rules, and by teams that were named with it. `filed`: as what the scanners put it away, "" for as nothing.
+    """
+    state, tags = ("spam", (VIRUS_TAG,) if filed == VIRUS else ()) if filed else (order.state, ())
+    places = {
+        p.inbox: Place(team=p.inbox, state=state or str(p.state), priority=int(p.priority), tags=(*p.tags, *tags))
+        for p in merged.placements
+    }
+    for addressed in order.addressed:
+        if addressed.team is not None and addressed.team not in places:
+            there = Place(team=addressed.team, state=state or "open", priority=int(Priority.NORMAL), tags=tags)
+            places[addressed.team] = there
+    if order.mark:
+        return tuple(place._replace(tags=_with(place.tags, order.mark)) for place in places.values())
+    return tuple(places.values())
 
 
 def _with(tags: tuple[str, ...], tag: str) -> tuple[str, ...]:

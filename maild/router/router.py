@@ -1,16 +1,14 @@
 """The router: takes accepted mail to where people see it.
 
-It claims waiting mail, has a worker process read it, files it in one transaction and hands the text to the index.
+It takes waiting mail in batches (`claims`), has a worker process read it, files it in one transaction and hands the
+text to the index.
 Work that fails stays `accepted` in the database and is claimed again; nothing is decided from memory.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -21,45 +19,25 @@ from maild.archive.database import Database
 from maild.archive.documents import IndexDocument
 from maild.archive.filing import Filed, file
 from maild.archive.index_writer import IndexWriter
-from maild.archive.work import Waiting, next_waiting
-from maild.authentication.examiner import Dialogue, Examiner
+from maild.authentication.examiner import Examiner
 from maild.confinement import ConfinementError, Pool, Streamed, StreamError
 from maild.errors import NotFoundError, TemporaryError
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.evidence import Evidence, to_json
 from maild.mail.ids import format_id
 from maild.router.asking import Asking
+from maild.router.claims import Claims, Task
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
 from maild.router.pace import Pace
-from maild.router.reading import Addressed, Order, Reading, bare, read_one
+from maild.router.reading import Order, Reading, bare, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
-_BATCH = 32  # messages read in one call of a worker
-_BATCH_BYTES = 1_000_000
-_HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
-_CLAIM = 500
-_POLL_S = 2.0
 _PATIENCE_S = 0.2  # how long a batch waits for the slowest DNS of its senders
 _FLIGHTS = 3  # batches under way: one read, one filed, one waiting
 _log = structlog.get_logger()
-
-
-@dataclass(slots=True, eq=False)
-class _Task:
-    """A waiting message. `octets` is None until they are fetched, when memory did not hold them.
-
-    A large message is never held here: it goes to the worker as it is read.
-    """
-
-    order: Order
-    octets: bytes | Streamed | None = None
-    digest: bytes | None = None
-    crashed: bool = False
-    unexamined: Unexamined | None = None
-    away: bool = False  # its examination takes longer than the batch waits
 
 
 class Router:
@@ -90,56 +68,40 @@ class Router:
             index: hears what was filed.
             on_filed: hears of what was filed, and whether anything is to be done besides.
             chance: gives so many random bits, for references.
-            unread: names the teams that nobody can read now.
+            unread: names the inboxes that nobody can read now, and what `maild.mail.inbox.unled` says besides.
             now_ms: the wall clock, for when duties were made.
             relays: whose word on a sender is believed.
             on_report: hears of filed messages that look like reports about our domains.
             examiner: finds out who sent what nobody has examined; None: nobody is asked.
             token_key: of the addresses that reports and answers to copies come back to; None: there are none.
         """
-        self._on_report = on_report
-        self._examiner = examiner
-        self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
-        # Security: it stays in this process; what reads mail never has it.
-        self._token_key = token_key
-        self._relays = relays
         self._database = database
         self._rulebook = rulebook
-        self._pool = pool
         self._index = index
         self._on_filed = on_filed
-        self._chance = chance
+        self._on_report = on_report
         self._unread = unread
         self._now_ms = now_ms
-        self._tasks: deque[_Task] = deque()
-        self._claimed: set[int] = set()
-        self._held_bytes = 0
-        self._wake = asyncio.Event()
-        self._few = asyncio.Event()  # set when few of those claimed are left, and others wait
-        self._hurries = self._failed = False
-        self._slots = asyncio.Semaphore(_FLIGHTS)
-        # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
-        self._large: asyncio.Queue[_Task] = asyncio.Queue()
-        self._flights: set[asyncio.Task[None]] = set()
-        self._pace = Pace()
-        self._stopping = False
+        # Security: it stays in this process; what reads mail never has it.
+        self._token_key = token_key
+        self._claims = Claims(database, chance=chance, relays=relays, examiner=examiner)
+        self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
         self._asking = Asking(pool, database, unread)
+        self._pace = Pace()
+        self._slots = asyncio.Semaphore(_FLIGHTS)
+        self._flights: set[asyncio.Task[None]] = set()
+        self._stopping = False
         self.filed_count = 0
         self.source_only_count = 0
 
     def offer(self, order: Order, octets: bytes | None, unexamined: Unexamined | None = None) -> None:
         """Hear of mail that was just committed. Losing an offer loses nothing: the database has the work item."""
-        if order.message_id in self._claimed or len(self._tasks) > 10 * _CLAIM:
-            return
-        if octets is not None and self._held_bytes + len(octets) > _HELD_BYTES:
-            octets = None
-        self._held_bytes += len(octets or b"")
-        self._claim(_Task(order, octets, unexamined=unexamined))
+        self._claims.offer(order, octets, unexamined)
 
     async def run(self) -> None:
         """Work until `stop`; also looks for mail that other processes or an earlier life have left."""
         working = asyncio.create_task(self._work_through())
-        beside = asyncio.create_task(self._poll()), asyncio.create_task(self._work_on_large())
+        beside = asyncio.create_task(self._claims.poll()), asyncio.create_task(self._work_on_large())
         try:
             ended, _ = await asyncio.wait((working, *beside), return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
@@ -151,109 +113,40 @@ class Router:
                 self._examining.cancel()
 
     async def _work_through(self) -> None:
-        while not (self._stopping and not self._tasks):
-            if not self._tasks:
-                self._wake.clear()
-                await self._wake.wait()
+        while not (self._stopping and not self._claims.ready):
+            if not self._claims.ready:
+                self._claims.wake.clear()
+                await self._claims.wake.wait()
                 continue
             await self._slots.acquire()
-            if len(self._tasks) < _BATCH and not self._stopping:
+            if not self._claims.fills_a_batch and not self._stopping:
                 await self._pace.keep()
-            flight = asyncio.create_task(self._fly(self._take(), bulk=False))
+            flight = asyncio.create_task(self._fly(self._claims.take(), bulk=False))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
         await asyncio.gather(*self._flights, return_exceptions=True)
-        await self._large.join()
+        await self._claims.large.join()
 
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
         self._stopping = True
-        self._wake.set()
+        self._claims.wake.set()
 
     @property
     def backlog(self) -> int:
         """Messages claimed and not yet filed."""
-        return len(self._claimed)
-
-    def _claim(self, task: _Task) -> None:
-        self._claimed.add(task.order.message_id)
-        if task.order.size > _BATCH_BYTES:
-            self._large.put_nowait(task)
-            return
-        self._tasks.append(task)
-        self._wake.set()
+        return self._claims.count
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)
         self._slots.release()
 
-    async def _poll(self) -> None:
-        while True:
-            self._few.clear()
-            try:
-                more = await self._claim_waiting()
-                self._hurries, self._failed = more and not self._failed, False  # what fails rests until the next poll
-                self._call_for_more()
-            except Exception as error:  # noqa: BLE001 - a worker's attempt: tried again at the next poll
-                _log.error("router.claim_failed", error=type(error).__name__)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._few.wait(), _POLL_S)
-
     async def _work_on_large(self) -> None:
         while True:
-            await self._fly([await self._large.get()], bulk=True)
-            self._large.task_done()
+            await self._fly([await self._claims.large.get()], bulk=True)
+            self._claims.large.task_done()
 
-    async def _claim_waiting(self) -> bool:
-        """Claim what waits; return whether there may be more of it than could be claimed."""
-        after: int | None = 0
-        while after is not None and len(self._tasks) < _CLAIM:
-            found, after = await asyncio.to_thread(self._read_waiting, after)
-            for item in found:
-                if item.message_id not in self._claimed:
-                    self._claim(_Task(self._order(item), digest=item.digest, unexamined=self._unexamined(item)))
-        return after is not None
-
-    def _read_waiting(self, after: int) -> tuple[list[Waiting], int | None]:
-        with self._database.read() as connection:
-            return next_waiting(connection, _CLAIM, after)
-
-    def _order(self, item: Waiting) -> Order:
-        return Order(
-            message_id=item.message_id,
-            direction=item.direction,
-            received_ms=item.received_ms,
-            reverse_path=item.reverse_path,
-            addressed=tuple(Addressed(as_given=i.address, team=i.team) for i in item.items),
-            reference_bits=self._chance(40),
-            size=item.size,
-            state="closed" if item.origin == "import" else None,
-            believed=self._relays.believed(item.peer_ip),
-            verdicts=None if item.evidence is None else item.evidence.verdicts,
-            mark="" if item.evidence is None else item.evidence.mark,
-            screening=item.screening,
-        )
-
-    def _unexamined(self, item: Waiting) -> Unexamined | None:
-        if self._examiner is None or item.evidence is not None or self._relays.believed(item.peer_ip):
-            return None  # a relay has seen the sender's machine, and we have not
-        dialogue = Dialogue(item.peer_ip or "", item.helo, item.reverse_path or None)
-        return Unexamined(dialogue) if self._examiner.concerns(item.peer_ip) else None
-
-    def _take(self) -> list[_Task]:
-        batch = [self._tasks.popleft()]
-        octets = batch[0].order.size
-        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= _BATCH_BYTES:
-            batch.append(self._tasks.popleft())
-            octets += batch[-1].order.size
-        self._call_for_more()
-        return batch
-
-    def _call_for_more(self) -> None:
-        if self._hurries and len(self._tasks) < _CLAIM // 2:
-            self._few.set()
-
-    async def _fly(self, batch: list[_Task], *, bulk: bool) -> None:
+    async def _fly(self, batch: list[Task], *, bulk: bool) -> None:
         try:
             await self._work(batch, bulk=bulk)
         except Exception as error:  # noqa: BLE001 - a worker's attempt: the work items stay, the poll claims them again
@@ -261,10 +154,10 @@ class Router:
         finally:
             for task in batch:
                 if not task.away:
-                    self._claimed.discard(task.order.message_id)
+                    self._claims.let_go(task)
 
-    async def _work(self, batch: list[_Task], *, bulk: bool) -> None:
-        self._held_bytes -= sum(len(task.octets) for task in batch if isinstance(task.octets, bytes))
+    async def _work(self, batch: list[Task], *, bulk: bool) -> None:
+        self._claims.set_out(batch)
         ruleset = self._rulebook.current
         if bulk:
             (task,) = batch
@@ -281,7 +174,7 @@ class Router:
                 self._report(reading, filed)
         self._index.add(documents)
 
-    async def _examined(self, batch: list[_Task], *, bulk: bool) -> list[_Task]:
+    async def _examined(self, batch: list[Task], *, bulk: bool) -> list[Task]:
         """Have the senders of a batch examined; return those that need not wait any longer."""
         if self._examining is None:
             return batch
@@ -298,20 +191,20 @@ class Router:
                 examination.add_done_callback(partial(self._come_back, task))
         return [task for task in batch if not task.away]
 
-    def _come_back(self, task: _Task, examination: asyncio.Task[Evidence]) -> None:
+    def _come_back(self, task: Task, examination: asyncio.Task[Evidence]) -> None:
         task.away = False
         if examination.cancelled() or examination.exception() is not None:
-            self._claimed.discard(task.order.message_id)  # the poll finds it again
+            self._claims.let_go(task)
             return
         self._take_evidence(task, examination.result())
-        self._claim(task)
+        self._claims.claim(task)
 
-    def _take_evidence(self, task: _Task, evidence: Evidence) -> None:
+    def _take_evidence(self, task: Task, evidence: Evidence) -> None:
         task.order = task.order._replace(verdicts=evidence.verdicts, evidence=to_json(evidence), mark=evidence.mark)
         task.unexamined = None
 
     async def _file(
-        self, ruleset: Ruleset, batch: list[_Task], readings: list[Reading]
+        self, ruleset: Ruleset, batch: list[Task], readings: list[Reading]
     ) -> list[tuple[Reading, Filed | None]]:
         """File what was read; None for what was filed before, and for what waits for the storage to be well again."""
         readings = [tied(task.order, reading, self._token_key) for task, reading in zip(batch, readings, strict=True)]
@@ -328,7 +221,7 @@ class Router:
         return filed
 
     async def _file_marked(
-        self, ruleset: Ruleset, task: _Task, reading: Reading, error: BaseException
+        self, ruleset: Ruleset, task: Task, reading: Reading, error: BaseException
     ) -> tuple[Reading, Filed | None]:
         """File a message that cannot be filed as it was read, marked: else it would be in no inbox."""
         _log.error("router.failed", error=type(error).__name__, messages=1)
@@ -348,13 +241,13 @@ class Router:
 
     def _fail(self, error: BaseException, messages: int = 1) -> None:
         _log.error("router.failed", error=type(error).__name__, messages=messages)
-        self._failed = True
+        self._claims.rest()
 
     def _submit(self, filing: Filing) -> asyncio.Future[Filed | None]:
         """Have a message filed; what it asks for is recorded as of now, and not as of when it was read."""
         return self._database.writer.run(file, filing._replace(at_ms=self._now_ms()) if filing.duties else filing)
 
-    async def _fetch_missing(self, batch: list[_Task]) -> None:
+    async def _fetch_missing(self, batch: list[Task]) -> None:
         missing = [task for task in batch if task.octets is None]
         if missing:
             digests = {task.order.message_id: task.digest for task in missing}
@@ -362,7 +255,7 @@ class Router:
             for task in missing:
                 task.octets = octets.get(task.order.message_id)
 
-    async def _read(self, ruleset: Ruleset, batch: list[_Task], *, bulk: bool) -> list[Reading]:
+    async def _read(self, ruleset: Ruleset, batch: list[Task], *, bulk: bool) -> list[Reading]:
         readable = [task for task in batch if task.octets is not None]
         try:
             answers = iter(await self._asking.ask(ruleset, [(t.order, t.octets) for t in readable], bulk=bulk))
@@ -379,7 +272,7 @@ class Router:
             return [self._by_envelope(ruleset, task, "missing") for task in batch]
         return [next(answers) if t.octets is not None else self._by_envelope(ruleset, t, "missing") for t in batch]
 
-    def _by_envelope(self, ruleset: Ruleset, task: _Task, limit: str) -> Reading:
+    def _by_envelope(self, ruleset: Ruleset, task: Task, limit: str) -> Reading:
         _log.warning("message.source_only", id=format_id(task.order.message_id), limit=limit)
         return read_one(ruleset, task.order._replace(source_only=limit), None, self._unread(ruleset))
 

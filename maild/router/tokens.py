@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from maild.archive.as_read import Answering, Filing
 from maild.mail.envelope_token import delivery_among, delivery_of
-from maild.mail.reply_token import claim_of
+from maild.mail.reply_token import Claim, claim_of
 from maild.router.reading import Order, Reading
 from maild.rules.in_worker import addresses_of
 
@@ -18,22 +18,19 @@ def tied(order: Order, reading: Reading, key: bytes | None) -> Reading:
         return reading
     if not any("+" in addressed.as_given for addressed in order.addressed):
         return reading  # neither kind is made without one, and hardly any mail comes to an address that has it
-    given = list(addresses_of(addressed.as_given for addressed in order.addressed))
-    filing = _answering(order, reading.filing, [claim_of(each, key) is not None for each in given], key)
-    if filing is not reading.filing:
-        return reading._replace(filing=filing)
+    given = addresses_of(addressed.as_given for addressed in order.addressed)
+    claims = [claim for each in given if (claim := claim_of(each, key)) is not None]
+    if claims:
+        return reading._replace(filing=_answering(order, reading.filing, claims))
     if len(given) < len(order.addressed) or any(delivery_of(each, key) is None for each in given):
         return reading  # it came to others as well, and must lie with them; no report does
     found = delivery_among(given, key)
-    return reading if found is None else reading._replace(filing=filing._replace(delivery_id=found))
+    return reading if found is None else reading._replace(filing=reading.filing._replace(delivery_id=found))
 
 
-def _answering(order: Order, filing: Filing, bears: list[bool], key: bytes) -> Filing:
-    if not any(bears):
-        return filing
-    given = addresses_of(addressed.as_given for addressed in order.addressed)
-    claim = next(claim for each in given if (claim := claim_of(each, key)) is not None)
-    alone = len(bears) == len(order.addressed) and all(bears)
+def _answering(order: Order, filing: Filing, claims: list[Claim]) -> Filing:
+    alone = len(claims) == len(order.addressed)
     bounced = not order.reverse_path
+    claim = claims[0]
     answering = Answering(letter_id=claim.letter_id, user_id=claim.user_id, alone=alone, bounced=bounced)
     return filing._replace(answering=answering)

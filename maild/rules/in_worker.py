@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_path
+from maild.mail.address import Address, as_path
 from maild.mail.authentication import UNREAD, Verdicts, verdicts_of
 from maild.mail.facts import Facts
 from maild.mail.reading import facts_for_rules, facts_of, head_facts_of
@@ -61,19 +60,9 @@ def kept_rules(key: str, pickled: bytes | None) -> Any | None:
     return _kept[key]
 
 
-def address_of(text: str | None) -> Address | None:
-    """Return a path of the envelope as it was stored; None for the null reverse-path, and what is no address."""
-    if not text:
-        return None
-    try:
-        return parse_path(f"<{text}>")
-    except AddressError:
-        return None
-
-
 def addresses_of(texts: Iterable[str]) -> list[Address]:
     """Return addresses of the envelope as they were stored; what is none is left out."""
-    return [address for text in texts if (address := address_of(text)) is not None]
+    return [address for text in texts if (address := as_path(text)) is not None]
 
 
 def letter_of(octets: bytes | None, about: Circumstances, *, body: bool = True, filed: bool = True) -> Letter:
@@ -93,7 +82,7 @@ def letter_of(octets: bytes | None, about: Circumstances, *, body: bool = True, 
     is_none = about.reply is None and not unread and not facts.references
     return Letter(
         facts=facts,
-        reverse_path=address_of(about.reverse_path),
+        reverse_path=as_path(about.reverse_path),
         received_at=datetime.fromtimestamp(about.received_ms / 1000, UTC),
         verdicts=_verdicts(facts, about, unread=unread),
         reply=False if is_none else about.reply,

@@ -15,7 +15,7 @@ from maild.rules.addresses import read_addresses
 from maild.rules.checks import DEPUTIES, PARENTS, report_cycles, report_hours, report_rules, report_unused
 from maild.rules.fields import Fields, Pairs
 from maild.rules.findings import Code, Findings, Spot, likeliest
-from maild.rules.model import Ruleset, UnknownRecipient
+from maild.rules.model import Ruleset, Team, UnknownRecipient
 from maild.rules.names import Names
 from maild.rules.organisation import DEFAULT_ZONE, read_domains, read_organisation, read_teams
 from maild.rules.refusals import refusing
@@ -29,6 +29,7 @@ from maild.rules.yaml_nodes import Mapping, Node, Scalar, parse
 
 REQUIRED = ("version", "organisation", "domains", "teams", "fallback")
 KEYS = (*REQUIRED, "unknown_recipient", "addresses", "lists", "templates", "rules", "tests")
+_NAMED = {"teams": "team", "lists": "list", "templates": "template", "addresses": "address"}  # what their keys name
 
 
 def load(
@@ -140,10 +141,7 @@ class _Reading:
         if not isinstance(root, Mapping):
             return None
         self._version(top)
-        sections = {key: self._section(top, key) for key in ("teams", "lists", "templates", "addresses")}
-        for key, what in (("teams", "team"), ("lists", "list"), ("templates", "template"), ("addresses", "address")):
-            read = isinstance(top[key][1], Mapping) if key in top else not self._missed(root, key)
-            names.define(what, sections[key] if read else None)
+        sections = self._sections_of_names(root, top)
         names.domains = read_domains(fields, names, top["domains"][1] if "domains" in top else None)
         organisation = read_organisation(fields, top["organisation"][1]) if "organisation" in top else None
         teams = read_teams(fields, names, sections["teams"])
@@ -152,9 +150,7 @@ class _Reading:
         templates = read_templates(fields, sections["templates"])
         unknown = self._unknown_recipient(top)
         addresses = read_addresses(fields, names, sections["addresses"], fallback or "")
-        for relation, link in (("parent", PARENTS), ("deputy", DEPUTIES)):
-            after = {team.id: name for team in teams.values() if (name := getattr(team, relation)) is not None}
-            report_cycles(self._findings, after, names.defined["team"], link)
+        self._report_circles(teams)
         reader = RuleReader(fields, names)
         rules = reader.read(top["rules"][1]) if "rules" in top else ()
         if self._tested and not self._served:
@@ -179,13 +175,30 @@ class _Reading:
             asked=asked_by(rules),
             refusing=refusing(rules),
         )
+        self._examine(found, reader)
+        return found
+
+    def _sections_of_names(self, root: Mapping, top: Pairs) -> dict[str, Pairs]:
+        """Return the sections whose keys are names that others refer to, and make those names known."""
+        sections = {key: self._section(top, key) for key in _NAMED}
+        for key, what in _NAMED.items():
+            read = isinstance(top[key][1], Mapping) if key in top else not self._missed(root, key)
+            self._names.define(what, sections[key] if read else None)
+        return sections
+
+    def _report_circles(self, teams: dict[str, Team]) -> None:
+        for relation, link in (("parent", PARENTS), ("deputy", DEPUTIES)):
+            after = {team.id: name for team in teams.values() if (name := getattr(team, relation)) is not None}
+            report_cycles(self._findings, after, self._names.defined["team"], link)
+
+    def _examine(self, found: Ruleset, reader: RuleReader) -> None:
+        """Run the tests, and look for what is wrong between the parts of rules that could be read."""
         if self._tested:
             self.results = run_tests(self._findings, found)
-        report_unused(self._findings, names.defined, names.used)
-        report_hours(self._findings, reader.conditions.office_hours, teams.values())
-        report_behind(self._findings, rules, reader.late, reader.places)
-        report_rules(self._findings, rules, reader.places, self._today)
-        return found
+        report_unused(self._findings, self._names.defined, self._names.used)
+        report_hours(self._findings, reader.conditions.office_hours, found.teams.values())
+        report_behind(self._findings, found.rules, reader.late, reader.places)
+        report_rules(self._findings, found.rules, reader.places, self._today)
 
     def _missed(self, root: Mapping, key: str) -> bool:
         """Tell whether a section is missing by mistake: it must be there, or stands there misspelt."""

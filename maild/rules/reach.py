@@ -17,10 +17,8 @@ def receiving(ruleset: Ruleset) -> dict[str, tuple[str, ...]]:
     for address in ruleset.addresses:
         reached.setdefault(address.team, []).append(address.name)
     for rule in ruleset.rules:
-        for action in rule.then if not rule.observe else ():
-            if isinstance(action, Deliver | Copy):
-                for team in action.teams:
-                    reached.setdefault(team, [])
+        for team in placed_by(rule) if not rule.observe else ():
+            reached.setdefault(team, [])
     return {team: tuple(reached[team]) for team in ruleset.teams if team in reached}
 
 
@@ -32,9 +30,13 @@ def confiding(ruleset: Ruleset) -> frozenset[str]:
     found: set[str] = set()
     for rule in ruleset.rules:
         if not rule.observe and any(isinstance(action, Confide) for action in rule.then):
-            found |= {team for action in rule.then if isinstance(action, Deliver | Copy) for team in action.teams}
-            found |= _asked_for(ruleset, rule)
+            found |= placed_by(rule) | _asked_for(ruleset, rule)
     return frozenset(found)
+
+
+def placed_by(rule: Rule) -> frozenset[str]:
+    """Return the teams that a rule delivers or copies to, were it in force."""
+    return frozenset(team for action in rule.then if isinstance(action, Deliver | Copy) for team in action.teams)
 
 
 def _asked_for(ruleset: Ruleset, rule: Rule) -> set[str]:

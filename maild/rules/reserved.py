@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from maild.errors import said
 from maild.mail.address import RESERVED
 from maild.rules.findings import Code, Findings, Place, quoted
-from maild.rules.model import AllOf, AnyOf, Condition, Copy, Deliver, FunctionAddress, Rule
+from maild.rules.model import AllOf, AnyOf, Condition, FunctionAddress, Rule
 from maild.rules.names import Names
-from maild.rules.reach import names_asked
+from maild.rules.reach import names_asked, placed_by
 
 
 def report_reserved(
@@ -36,9 +36,9 @@ def report_reserved(
             _report(findings, place, claim[0], found.team)
     for rule in rules:
         asked = {name.partition("@")[0] for name in _names_in(rule.when)} & RESERVED
-        led = {team for action in rule.then if isinstance(action, Deliver | Copy) for team in action.teams} - may
-        if asked and led and not rule.observe:
-            _report(findings, places[rule.id], min(asked), min(led))
+        placed = placed_by(rule) - may
+        if asked and placed and not rule.observe:
+            _report(findings, places[rule.id], min(asked), min(placed))
 
 
 def _names_in(condition: Condition | None) -> set[str]:

@@ -100,40 +100,49 @@ def read_text(
 
     With `may_read` only the list files are read whose names it allows, and letters in `samples/` alone.
     """
-    lists: dict[str, str] = {}
-    stamps: dict[Path, Stamp | None] = {}
-
-    def beside(name: str) -> Path:
-        stamps[folder / name] = stamp_of(folder / name)
-        # Security: the name comes from the rules; only files beside them are theirs to quote in diagnostics.
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise UnusableError(said("a file that the rules name lies beside them or below"))
-        return path
-
-    def read_list(name: str) -> str:
-        if may_read is not None and not may_read(name):
-            raise UnusableError(said("a list file that is new in the rules lies in the folder 'lists' beside them"))
-        lists[name] = _read(beside(name))
-        return lists[name]
-
-    def read_sample(name: str) -> Facts:
-        # Security: how a test comes out says something of the file, to whoever may try rules on it.
-        parts = PurePosixPath(name).parts
-        if may_read is not None and (parts[:1] != ("samples",) or ".." in parts):
-            raise UnusableError(said("a letter that a test names lies in the folder 'samples' beside the rules"))
-        return samples.read(_octets(beside(name), MAX_SAMPLE))
-
     with SampleReader() as samples:
-        found = load_tested(source, shown, read_list, read_sample, today=today, tested=tested)
+        beside = _Beside(folder, samples, may_read)
+        found = load_tested(source, shown, beside.read_list, beside.read_sample, today=today, tested=tested)
     return Loaded(
         ruleset=found.ruleset,
         diagnostics=found.diagnostics,
         source=source,
-        lists=lists,
-        stamps=stamps,
+        lists=beside.lists,
+        stamps=beside.stamps,
         results=found.results,
     )
+
+
+class _Beside:
+    """The files beside a rules file that it names: lists, and letters of tests; and what was read of them."""
+
+    def __init__(self, folder: Path, samples: SampleReader, may_read: Callable[[str], bool] | None) -> None:
+        self._folder = folder
+        self._samples = samples
+        self._may_read = may_read
+        self.lists: dict[str, str] = {}
+        self.stamps: dict[Path, Stamp | None] = {}
+
+    def read_list(self, name: str) -> str:
+        if self._may_read is not None and not self._may_read(name):
+            raise UnusableError(said("a list file that is new in the rules lies in the folder 'lists' beside them"))
+        self.lists[name] = _read(self._path(name))
+        return self.lists[name]
+
+    def read_sample(self, name: str) -> Facts:
+        # Security: how a test comes out says something of the file, to whoever may try rules on it.
+        parts = PurePosixPath(name).parts
+        if self._may_read is not None and (parts[:1] != ("samples",) or ".." in parts):
+            raise UnusableError(said("a letter that a test names lies in the folder 'samples' beside the rules"))
+        return self._samples.read(_octets(self._path(name), MAX_SAMPLE))
+
+    def _path(self, name: str) -> Path:
+        self.stamps[self._folder / name] = stamp_of(self._folder / name)
+        # Security: the name comes from the rules; only files beside them are theirs to quote in diagnostics.
+        path = (self._folder / name).resolve()
+        if not path.is_relative_to(self._folder.resolve()):
+            raise UnusableError(said("a file that the rules name lies beside them or below"))
+        return path
 
 
 def _octets(path: Path, limit: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ from maild.archive.account_mail import led_only
 from maild.archive.accounts import open_grants
 from maild.archive.between_teams import Handed, Handing, ToAndFro, Way, also_in, hand, to_and_fro, ways_of
 from maild.archive.readers import unread_inboxes
-from maild.errors import AddressError, ForbiddenError, NotFoundError
-from maild.mail.address import parse_path
+from maild.errors import ForbiddenError, NotFoundError
+from maild.mail.address import as_path
 from maild.mail.inbox import confidential, is_confidential, team_of
 from maild.policy.roles import Permission
 from maild.rules.model import Ruleset
@@ -63,15 +62,12 @@ async def stories(visit: Visit, talk: queries.Conversation, opened: Iterable[Ope
 
 
 def _named(visit: Visit, opened: Iterable[Opened]) -> frozenset[str]:
-    rules, found = visit.services.rulebook.current, set()
-    for letter in opened:
-        for person in (*letter.view.header.to, *letter.view.header.cc)[:_MOST_NAMED]:
-            with contextlib.suppress(AddressError):
-                address = parse_path(f"<{person.mail}>")
-                function = rules.find(address) if address is not None else None
-                if function is not None and function.listed:
-                    found.add(function.team)
-    return frozenset(found)
+    """Return the teams of the listed addresses that letters name in To or Cc."""
+    rules = visit.services.rulebook.current
+    people = (each for letter in opened for each in (*letter.view.header.to, *letter.view.header.cc)[:_MOST_NAMED])
+    addresses = (address for person in people if (address := as_path(person.mail)) is not None)
+    functions = (function for address in addresses if (function := rules.find(address)) is not None)
+    return frozenset(function.team for function in functions if function.listed)
 
 
 def _story(visit: Visit, entry: queries.Entry, ways: tuple[Way, ...], also: tuple[str, ...], *, is_led: bool) -> Story:

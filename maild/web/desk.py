@@ -136,7 +136,7 @@ async def desk_of(visit: Visit, found: Draft, *, talk: queries.Conversation | No
     )
     return Desk(
         draft=found, talk=talk, letter=letter, choices=choices, strangers=strangers, others=others,
-        quoted=proposal(visit, letter, is_answer(found)).quoted, signatures=await signatures_for(visit, choices),
+        quoted=proposal(visit, letter, kind_of(found)).quoted, signatures=await signatures_for(visit, choices),
     )  # fmt: skip
 
 
@@ -153,8 +153,8 @@ def there_now(visit: Visit, talk: queries.Conversation) -> Here:
     return found.get(talk.id, Here())
 
 
-def is_answer(draft: Draft) -> Kind:
-    """Return what kind of letter a draft is; that of a reply to all is known by its recipients alone."""
+def kind_of(draft: Draft) -> Kind:
+    """Return what kind of letter a draft is; a reply to one is told from one to all by its recipients alone."""
     return Kind.FORWARD if draft.kind == "forward" else Kind.ANSWER_ALL
 
 

@@ -15,7 +15,7 @@ from maild.archive import queries
 from maild.archive.audit import Record
 from maild.archive.drafts import OPEN, RELEASE, Draft, Removal, Save, draft, remove, save_drafts
 from maild.errors import ForbiddenError, MaildError, NotFoundError, TemporaryError
-from maild.intake.submit import Sent
+from maild.intake.submission import Sent
 from maild.mail.acts import Act
 from maild.mail.answering import Proposal
 from maild.mail.ids import format_id, parse_id
@@ -32,7 +32,7 @@ from maild.web.desk import (
     editor,
     fresh_draft,
     inboxes_of,
-    is_answer,
+    kind_of,
     may_send,
 )
 from maild.web.draft_form import check, typed_fields
@@ -232,7 +232,7 @@ async def _send(visit: Visit, draft_id: int) -> Response:
         return visit.go(f"{here}check=1")
     if not may_send(visit, desk):
         return visit.go(f"{here}said=not-yours")
-    said = proposal(visit, desk.letter, is_answer(found)) if desk.letter else _NOTHING
+    said = proposal(visit, desk.letter, kind_of(found)) if desk.letter else _NOTHING
     try:
         ready = Ready(
             draft=found, checked=checked, sender=desk.sender, said=said, original=desk.beside.original,

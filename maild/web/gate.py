@@ -62,7 +62,7 @@ Endpoint = Callable[[Visit], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One route of the site: the table of them is `maild.web.routes.PAGES`."""
+    """One route of the site: the table of them is that of `maild.web.routes.pages_of`."""
 
     path: str
     endpoint: Endpoint

@@ -4,8 +4,8 @@ Three layers, each of which holds alone: the sanitiser's lists of elements and a
 addresses and styles (here, called by the sanitiser for each attribute that it lets pass), and the frame, in
 which no script runs and from which nothing is fetched, whatever the first two let through.
 
-The frame's route must send `LETTER_HEADERS` (with images: `letter_headers(images=True)`), and the page must
-write `<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src=…>`.
+The frame's route must send `letter_headers`, and the page must write
+`<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer" src=…>`.
 """
 
 from __future__ import annotations
@@ -107,9 +107,6 @@ def letter_headers(*, images: bool = False) -> dict[str, str]:
         "Cache-Control": "private, no-store",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-
-
-LETTER_HEADERS = letter_headers()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -117,16 +117,21 @@ _ITEMS = (frozenset({"li"}), frozenset({"dd", "dt"}))
 _P_BARRIERS = CELLS | {"table"}
 
 
+def _close_item(tree: Tree, group: frozenset[str]) -> None:
+    """Close the innermost item of a list's kind, unless something of its own is open within it."""
+    for index in range(len(tree.stack) - 1, -1, -1):
+        if tree.stack[index] in group:
+            tree.close_block(index)
+            return
+        if tree.stack[index] in _SPECIAL_BUT_FLOW:
+            return
+
+
 def _close_implied(tree: Tree, name: str) -> None:
     """Close what a start tag ends without saying so: the paragraph, the list item, the heading before it."""
     for group in _ITEMS:
         if name in group:
-            for index in range(len(tree.stack) - 1, -1, -1):
-                if tree.stack[index] in group:
-                    tree.close_block(index)
-                    break
-                if tree.stack[index] in _SPECIAL_BUT_FLOW:
-                    break
+            _close_item(tree, group)
     paragraph = tree.find("p", _P_BARRIERS)
     if paragraph >= 0:
         tree.close_block(paragraph)

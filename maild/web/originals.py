@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from maild.archive.queries import Conversation, Message
-from maild.errors import AddressError
-from maild.mail.address import Address, parse_path
+from maild.mail.address import Address, as_path
 from maild.mail.answering import Kind, Party, Proposal, propose
 from maild.mail.facts import Facts, Mailbox
 from maild.mail.filename import safe_filename
@@ -97,11 +96,7 @@ def _said(visit: Visit, letter: Original, kind: Kind) -> str:
 
 def _parties(mailboxes: Iterable[Mailbox]) -> Iterable[Party]:
     for mailbox in mailboxes:
-        try:
-            address = parse_path(f"<{mailbox.mail}>")
-        except AddressError:
-            continue
-        if address is not None:
+        if (address := as_path(mailbox.mail)) is not None:
             yield mailbox.name, address
 
 

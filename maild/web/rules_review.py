@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import structlog
 from babel.numbers import format_decimal
@@ -248,20 +249,8 @@ class Workshop:
         began_ms = self._services.now_ms()
         try:
             with rules_file.alone(rulebook.path) as target:
-                there = await run_in_threadpool(rules_file.present, target)
-                if await self._is_newer(visit, there, draft.text):
-                    await self._services.reload_rules()
+                if not await self._replace(visit, draft, target, approved):
                     return "stale"
-                if is_stale(visit, draft):
-                    return "stale"
-                # Security: the file is in no transaction; who lost the right while it was checked changes nothing.
-                await visit.read(require_standing, visit.standing, _NEEDS)
-                unknown = there is not None and not await visit.read(octets_ever_served, there)
-                if approved is not None:
-                    record = approved.record(visit, str(Decision.APPROVED))
-                    await visit.write(decide, approved.verdict, record, needs=_NEEDS)
-                await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
-                await self._services.reload_rules()
         except TemporaryError:
             return "busy"
         except OSError:
@@ -279,6 +268,24 @@ class Workshop:
             approved_by=signature.approved_by,
         )
         return await self._sign(visit, version)
+
+    async def _replace(self, visit: Visit, draft: Draft, target: Path, approved: _Decided | None) -> bool:
+        """Replace the file and have it taken up; False, and nothing is changed, where something newer is there."""
+        there = await run_in_threadpool(rules_file.present, target)
+        if await self._is_newer(visit, there, draft.text):
+            await self._services.reload_rules()
+            return False
+        if is_stale(visit, draft):
+            return False
+        # Security: the file is in no transaction; who lost the right while it was checked changes nothing.
+        await visit.read(require_standing, visit.standing, _NEEDS)
+        unknown = there is not None and not await visit.read(octets_ever_served, there)
+        if approved is not None:
+            record = approved.record(visit, str(Decision.APPROVED))
+            await visit.write(decide, approved.verdict, record, needs=_NEEDS)
+        await run_in_threadpool(rules_file.replace, target, there, draft.text, unknown=unknown)
+        await self._services.reload_rules()
+        return True
 
     async def _take_back(self, visit: Visit, approved: _Decided | None) -> None:
         if approved is not None:

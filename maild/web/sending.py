@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from maild.archive.drafts import Draft
 from maild.archive.queries import Conversation
-from maild.intake.submit import Collision, Sent, Submission
+from maild.intake.submission import Collision, Sent, Submission
 from maild.mail.answering import Proposal
 from maild.mail.composing import Composition, File, compose
 from maild.mail.markup import letter_html, lines_of

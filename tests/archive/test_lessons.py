@@ -6,10 +6,10 @@ from sqlalchemy import select
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import file
-from maild.archive.lessons import Learnt, Taught, learnt, waiting_lessons, waiting_lessons_count
+from maild.archive.lessons import Learnt, Taught, learnt, waiting_lessons
 from maild.archive.schema_senders import lessons
+from tests.archive.handled import act_on
 from tests.archive.samples import acceptance, filing
 
 
@@ -22,10 +22,7 @@ def put(database: Database, number: int, direction: str = "in", **how: Any) -> i
 
 
 def change(database: Database, conversation_id: int, state: str, *, at_ms: int = 1, team: str = "poststelle") -> None:
-    taught = Taught("petra", at_ms)
-    assert database.writer.submit(
-        set_states, StateChange(conversation_id=conversation_id, team=team, state=state, taught=taught)
-    ).result()
+    assert act_on(database, conversation_id, team, at_ms=at_ms, state=state, taught=Taught("petra", at_ms))
 
 
 def waiting(database: Database) -> list[tuple[int, bool]]:
@@ -46,7 +43,7 @@ def test_what_becomes_spam_and_what_leaves_it_is_a_lesson_and_nothing_else_is(da
 
 def test_nothing_is_recorded_where_nobody_learns(database: Database) -> None:
     number = put(database, 1)
-    database.writer.submit(set_states, StateChange(conversation_id=number, team="poststelle", state="spam")).result()
+    assert act_on(database, number, "poststelle", state="spam")
     assert waiting(database) == []
 
 
@@ -79,7 +76,7 @@ def test_a_lesson_is_done_once_and_the_latest_word_counts(database: Database) ->
     assert database.writer.submit(learnt, Learnt(number, made_ms=20, at_ms=30)).result() is True
     assert waiting(database) == []
     change(database, number, "spam", at_ms=40)
+    assert len(waiting(database)) == 1
     with database.read() as connection:
-        assert waiting_lessons_count(connection) == 1
         row = connection.execute(select(lessons)).one()
     assert (row.spam, row.taught_by, row.made_ms, row.done_ms) == (1, "petra", 40, None)

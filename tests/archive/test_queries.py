@@ -11,13 +11,14 @@ from maild.archive.accounts import NewUser, add_users
 from maild.archive.commit import accept
 from maild.archive.counts import team_counts
 from maild.archive.database import Database
-from maild.archive.entries import Assignment, Look, StateChange, assign, mark_seen, set_states
+from maild.archive.entries import Look, StateChange, mark_seen, set_states
 from maild.archive.filing import Filed, file
 from maild.archive.lists import changes, inbox, newest_revision
 from maild.archive.queries import conversation, duplicates, message
 from maild.archive.schema import conversations, joins
 from maild.errors import NotFoundError
 from maild.policy.visible import NOTHING, OPERATOR, Visible
+from tests.archive.handled import act_on
 from tests.archive.samples import NOW_MS, acceptance, filing
 
 KITA = Visible(teams=frozenset({"kita"}))
@@ -79,8 +80,7 @@ def test_lists_follow_state_and_assignee(database: Database) -> None:
         change = StateChange(conversation_id=filed[which].conversation_id, team="kita", state=state)
         assert database.writer.submit(set_states, change).result()
     for which in (1, 3):
-        taking = Assignment(conversation_id=filed[which].conversation_id, team="kita", assignee=user)
-        assert database.writer.submit(assign, taking).result()
+        assert act_on(database, filed[which].conversation_id, "kita", assignee=user)
     wanted = {
         "open": ["B5", "B4"],
         "waiting": ["B2"],
@@ -228,7 +228,6 @@ def test_looking_marks_what_was_seen_and_not_what_came_meanwhile(database: Datab
 def test_a_change_of_an_entry_that_is_gone_says_so(database: Database) -> None:
     gone = StateChange(conversation_id=1, team="kita", state="closed")
     assert not database.writer.submit(set_states, gone).result()
-    assert not database.writer.submit(assign, Assignment(conversation_id=1, team="kita", assignee=None)).result()
 
 
 def test_changes_name_visible_teams_only(database: Database) -> None:

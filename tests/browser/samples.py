@@ -6,7 +6,7 @@ import base64
 from textwrap import dedent
 
 from maild.archive.accounts import find_user
-from maild.archive.entries import Assignment, StateChange, assign, set_states
+from maild.archive.entries import StateChange, set_states
 from maild.archive.handbook import Save, save_pages
 from maild.archive.reports import Arrived
 from maild.archive.reports import record as keep_reports
@@ -17,6 +17,7 @@ from maild.mail.dmarc_report import parse
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf
 from maild.mail.ids import format_id
 from maild.policy.roles import Role
+from tests.archive.handled import act_on
 from tests.mail.dmarc_samples import feedback, record
 from tests.web.office import Office
 
@@ -194,8 +195,7 @@ def furnish(office: Office) -> dict[str, str]:
         ).scalars()
         numbers = list(rows)
     for number, assignee in ((numbers[4], jonas), (numbers[6], petra), (numbers[9], petra)):
-        change = Assignment(conversation_id=number, team="kita", assignee=assignee)
-        office.database.writer.submit(assign, change).result()
+        act_on(office.database, number, "kita", assignee=assignee)
     for number in numbers[10:13]:
         waits = StateChange(conversation_id=number, team="kita", state="waiting")
         office.database.writer.submit(set_states, waits).result()

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from maild.archive.accounts import find_user
-from maild.archive.entries import Assignment, assign
 from maild.policy.roles import Role
+from tests.archive.handled import act_on
 from tests.browser.accessible import faults_of
 from tests.browser.conftest import BY_ITSELF_MS, Visited
 from tests.browser.samples import plain
@@ -125,7 +125,7 @@ def test_who_wishes_it_is_notified_of_team_and_number_and_of_no_word_of_a_letter
                 f"UPDATE {table} SET team = 'kita:confidential' WHERE conversation_id = {secret}"
             )
     own = office.mail(plain("Kanarie Betreff", "Lea Licht", "x", key="own@b"), age_s=0)
-    office.database.writer.submit(assign, Assignment(conversation_id=own, team="kita", assignee=nadja)).result()
+    act_on(office.database, own, "kita", assignee=nadja)
     office.services.feed.publish(frozenset({"kita", "kita:confidential"}))
     expect(page).to_have_title(re.compile(r"^\(1\) "))
     page.wait_for_selector("html[data-told~=Vorgänge][data-told~=Kita-Platzvergabe]")

@@ -9,7 +9,7 @@ from maild.delivery.deliveries import COPY, SMTP, Delivery
 from maild.delivery.loads import Loads
 from maild.delivery.outcome import Result
 from maild.delivery.queue.claiming import Claim, claim
-from maild.delivery.queue.leaving import Leaving
+from maild.delivery.queue.messages import Leaving
 from maild.errors import NotFoundError
 from tests.archive.samples import NOW_MS
 from tests.delivery.post import LETTER, out

@@ -22,7 +22,7 @@ from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.archive.schema_people import audit
 from maild.delivery.copying import Copying
 from maild.intake.member_answers import MemberAnswers
-from maild.intake.submit import Sent, Submission
+from maild.intake.submission import Sent, Submission
 from maild.mail.address import Address
 from maild.mail.answer_reading import Answer, read_answer
 from maild.mail.evidence import Dmarc, Evidence, to_json

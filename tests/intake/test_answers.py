@@ -19,7 +19,7 @@ from maild.archive.filing import file
 from maild.archive.schema import messages
 from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.intake.answers import NO_TEMPLATE, NOBODY, OFTEN, SUSPECT, TOO_LATE, UNPROVEN, Answers
-from maild.intake.submit import Submission
+from maild.intake.submission import Submission
 from maild.intake.usual_answer import FEWEST, sentence
 from maild.mail.evidence import Arc, Dkim, Dmarc, Evidence, Spf, to_json
 from maild.mail.facts import Facts

@@ -21,7 +21,7 @@ from maild.delivery.queue.working import End
 from maild.intake.author_reports import AuthorReports
 from maild.intake.mail_programs import Account
 from maild.intake.spool import Spool
-from maild.intake.submit import Submission
+from maild.intake.submission import Submission
 from maild.mail.address import parse_address
 from maild.mail.dsn_reading import report_of
 from maild.mail.envelope import Envelope, Peer, Recipient

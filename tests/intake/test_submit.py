@@ -25,7 +25,8 @@ from maild.archive.schema_outgoing import deliveries, outgoing
 from maild.archive.threading import move
 from maild.errors import MaildError
 from maild.intake.subject_references import SubjectReferences, bits_for
-from maild.intake.submit import Collision, Order, Sent, Submission, Submitter
+from maild.intake.submission import Collision, Sent, Submission
+from maild.intake.submit import Order, Submitter
 from maild.intake.taking_back import TakeBack, take_back
 from maild.mail.address import Address, parse_address
 from maild.mail.ids import format_reference, message_id_at

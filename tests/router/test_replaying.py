@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 from maild.archive.commit import Addressee, accept
 from maild.archive.content import chunks, read_many
 from maild.archive.database import Database
-from maild.archive.entries import Assignment, Look, StateChange, assign, mark_seen, set_states
+from maild.archive.entries import Look, StateChange, mark_seen, set_states
 from maild.archive.filing import file
 from maild.archive.refiling import refile
 from maild.archive.replay import Beginning, Selection, all_replays, last_refiled, newest_step, replay_to_undo
@@ -46,6 +46,7 @@ from maild.router.rerouting import reroute_batch
 from maild.router.survey import Answer
 from maild.rules.loader import load
 from maild.rules.model import Ruleset
+from tests.archive.handled import act_on
 from tests.archive.samples import NOW_MS, acceptance
 
 DAY_MS = 86_400_000
@@ -328,8 +329,7 @@ def _take(archive: Archive, message_id: int) -> None:
         return [None]
 
     archive.database.writer.submit(unit, None).result()
-    taking = Assignment(conversation_id=entry.conversation_id, team="leitung", assignee=7)
-    archive.database.writer.submit(assign, taking).result()
+    act_on(archive.database, entry.conversation_id, "leitung", assignee=7)
 
 
 def _tag(archive: Archive, message_id: int) -> None:

@@ -27,8 +27,9 @@ from maild.dns.answer import Answer, Kind, Status
 from maild.mail.authentication import NO_RELAYS, TrustedRelays
 from maild.mail.envelope_token import return_address
 from maild.mail.inbox import confidential
+from maild.router.claims import Claims, Task
 from maild.router.reading import Addressed, Order, read_batch, read_one
-from maild.router.router import Router, _Task
+from maild.router.router import Router
 from maild.rules.loader import load
 from tests.archive.samples import NOW_MS, acceptance, filing
 from tests.scenarios.site import RULES
@@ -160,9 +161,9 @@ async def test_a_backlog_is_filed_without_a_pause(
     """Nor where what a look at the database found is filed before the look ends."""
     if late is not None:
         _let_others_file_after(monkeypatch, late)
-    monkeypatch.setattr("maild.router.router._CLAIM", 4)
-    monkeypatch.setattr("maild.router.router._BATCH", 2)
-    monkeypatch.setattr("maild.router.router._POLL_S", 3600.0)
+    monkeypatch.setattr("maild.router.claims._CLAIM", 4)
+    monkeypatch.setattr("maild.router.claims._BATCH", 2)
+    monkeypatch.setattr("maild.router.claims._POLL_S", 3600.0)
     for number in range(1, 30):
         _store(sqlite_database, number, b"Subject: %d\r\n\r\nx\r\n" % number)
     async with routing(sqlite_database) as index:
@@ -172,20 +173,20 @@ async def test_a_backlog_is_filed_without_a_pause(
 
 def _let_others_file_after(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """After that query the database's thread waits until everything claimed is filed."""
-    routers: list[Router] = []
-    look, query = Router._read_waiting, getattr(work, name)
+    claiming: list[Claims] = []
+    look, query = Claims._read_waiting, getattr(work, name)
 
-    def looking(router: Router, after: int) -> Any:
-        routers.append(router)
-        return look(router, after)
+    def looking(claims: Claims, after: int) -> Any:
+        claiming.append(claims)
+        return look(claims, after)
 
     def late(*arguments: Any) -> Any:
         found = query(*arguments)
-        while routers[-1].backlog:
+        while claiming[-1].count:
             time.sleep(0.001)
         return found
 
-    monkeypatch.setattr(Router, "_read_waiting", looking)
+    monkeypatch.setattr(Claims, "_read_waiting", looking)
     monkeypatch.setattr(work, name, late)
 
 
@@ -247,7 +248,7 @@ async def test_a_mail_that_cannot_be_filed_as_it_was_read_is_filed_by_its_envelo
         chance=nothing,
         now_ms=nothing,
     )
-    ((_, filed),) = await router._file(ruleset, [_Task(order)], [poison])
+    ((_, filed),) = await router._file(ruleset, [Task(order)], [poison])
     assert filed is not None
     assert filed.teams == ("poststelle",)
     with sqlite_database.read() as connection:

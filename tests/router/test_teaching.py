@@ -9,11 +9,11 @@ import structlog
 
 from maild.archive.commit import accept
 from maild.archive.database import Database
-from maild.archive.entries import StateChange, set_states
 from maild.archive.filing import file
-from maild.archive.lessons import Taught, waiting_lessons_count
+from maild.archive.lessons import Taught, waiting_lessons
 from maild.router.teaching import Teacher
 from maild.screening.rspamd import Rspamd
+from tests.archive.handled import act_on
 from tests.archive.samples import acceptance, filing
 from tests.screening.mails import rspamd
 from tests.screening.scripted import http, serving
@@ -55,13 +55,12 @@ def put(database: Database, number: int, octets: bytes, state: str = "spam", at_
 
 
 def say(database: Database, number: int, state: str, at_ms: int) -> None:
-    change = StateChange(conversation_id=number, team="poststelle", state=state, taught=Taught("petra", at_ms))
-    database.writer.submit(set_states, change).result()
+    assert act_on(database, number, "poststelle", at_ms=at_ms, state=state, taught=Taught("petra", at_ms))
 
 
 def count(database: Database) -> int:
     with database.read() as connection:
-        return waiting_lessons_count(connection)
+        return len(waiting_lessons(connection, 100))
 
 
 async def until(condition: Callable[[], bool]) -> None:

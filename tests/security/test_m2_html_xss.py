@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from maild.web.letter_elements import CLASSES, TAGS
-from maild.web.letter_html import LETTER_HEADERS, SANDBOX, SANITISED_ATTRIBUTES, Policy, letter_html, sanitised
+from maild.web.letter_html import SANDBOX, SANITISED_ATTRIBUTES, Policy, letter_headers, letter_html, sanitised
 from maild.web.letter_tidy import tidy
 from maild.web.letter_tokens import TooMuchError
 from tests.security.hostile_letters import CANARY, Theatre, body_of, elements_of, theatre, vectors
@@ -160,7 +160,7 @@ def _leaks(stage: Theatre) -> list[str]:
 @pytest.mark.timeout(400)
 def test_through_all_layers_nothing_runs_and_nothing_is_asked_for(stage: Theatre) -> None:
     documents = _together([_body(v) for v in VECTORS], _document("HERE"))
-    _play(stage, documents, headers=LETTER_HEADERS, sandbox=f'sandbox="{SANDBOX}"')
+    _play(stage, documents, headers=letter_headers(), sandbox=f'sandbox="{SANDBOX}"')
     assert _leaks(stage) == []
     assert not stage.ran
     # Not even an attempt: a message of the browser here would mean that a layer before it let something pass.
@@ -170,7 +170,7 @@ def test_through_all_layers_nothing_runs_and_nothing_is_asked_for(stage: Theatre
 @pytest.mark.needs("chromium")
 @pytest.mark.timeout(400)
 def test_the_frame_alone_lets_no_script_run_and_sends_no_request(stage: Theatre) -> None:
-    _play(stage, VECTORS, headers=LETTER_HEADERS, sandbox=f'sandbox="{SANDBOX}"')
+    _play(stage, VECTORS, headers=letter_headers(), sandbox=f'sandbox="{SANDBOX}"')
     assert [a for a in stage.asked if CANARY in a] == []
     assert "console: 1337" not in stage.seen
     assert "dialog" not in stage.seen

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from maild.web.letter_html import LETTER_HEADERS, SANDBOX, letter_html
+from maild.web.letter_html import SANDBOX, letter_headers, letter_html
 from maild.web.letter_style import PROPERTIES, safe_style
 from tests.security.hostile_letters import Theatre, body_of, elements_of, theatre
 
@@ -154,7 +154,7 @@ _TOGETHER = 10  # letters on one page: each picture takes its time
 def _around(stage: Theatre, name: str, letters: Sequence[str]) -> bytes:
     """Return a picture of a page of letters with the frames' own areas painted over."""
     places = [
-        stage.put(f"/letter/{name}/{number}", letter_html(letter, quoted_word="", inline={}).document, LETTER_HEADERS)
+        stage.put(f"/letter/{name}/{number}", letter_html(letter, quoted_word="", inline={}).document, letter_headers())
         for number, letter in enumerate(letters)
     ]
     return _picture(stage, name, [f'<iframe sandbox="{SANDBOX}" src="{place}"></iframe>' for place in places])
@@ -183,7 +183,7 @@ def test_no_letter_changes_a_pixel_outside_its_frame(stage: Theatre) -> None:
 @pytest.mark.needs("chromium")
 def test_a_click_in_a_letter_never_moves_the_page(stage: Theatre) -> None:
     letter = '<a href="http://other.example/x" target="_top" style="font-size:40px">click</a>'
-    stage.put("/letter/click", letter_html(letter, quoted_word="", inline={}).document, LETTER_HEADERS)
+    stage.put("/letter/click", letter_html(letter, quoted_word="", inline={}).document, letter_headers())
     page = stage.page()
     address = stage.put("/stage/click", f'<iframe sandbox="{SANDBOX}" src="/letter/click"></iframe>')
     page.goto(address, wait_until="load")

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from maild.archive.accounts import Disabling, disable_users
 from maild.archive.database import Database
 from maild.archive.schema import filings
-from maild.intake.submit import Submission
+from maild.intake.submission import Submission
 from maild.mail.reading import facts_of
 from maild.policy.roles import Role
 from tests.intake.copying import MEMBER, Exchange, written

@@ -20,9 +20,9 @@ from maild.archive.commit import Acceptance, Addressee, accept
 from maild.archive.content import held
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.drafts import Editor, Save, save_drafts
-from maild.archive.entries import Assignment, assign
 from maild.archive.examinations import keep_evidence
 from maild.archive.filing import file
+from maild.archive.handling import NOBODY
 from maild.archive.index import SearchIndex
 from maild.archive.index_writer import open_index
 from maild.archive.passwords import Cost, hash_password
@@ -45,6 +45,7 @@ from maild.web.feed import Feed
 from maild.web.services import Services, WebSettings
 from maild.web.site import create_site
 from maild.web.visit import form_token
+from tests.archive.handled import act_on
 from tests.web.transport import Whole
 
 NOW_MS = 1_790_000_000_000
@@ -228,8 +229,7 @@ class Office:
         with self.database.read() as connection:
             asked = f"SELECT conversation_id FROM filings WHERE message_id = {message_id}"
             number = int(connection.exec_driver_sql(asked).scalar_one())
-        given = Assignment(conversation_id=number, team=team, assignee=user_id)
-        assert self.database.writer.submit(assign, given).result()
+        assert act_on(self.database, number, team, at_ms=self.clock.ms, assignee=NOBODY if user_id is None else user_id)
 
     def draft(self, author: str, message_id: int, team: str, text: str, **fields: str) -> int:
         """Have somebody begin an answer to a letter; returns the draft's id."""

@@ -9,9 +9,9 @@ import pytest
 
 from maild.archive.accounts import find_user
 from maild.archive.digests import Choice, choice_of
-from maild.archive.entries import Assignment, assign
 from maild.archive.schema import users
 from maild.policy.roles import Role
+from tests.archive.handled import act_on
 from tests.web.office import RULES, Office, letter, office_in, rules, token_in
 
 
@@ -88,8 +88,7 @@ def test_the_title_counts_what_of_ones_own_is_unread_and_no_confidential_inbox_i
         page = client.get("/inbox/kita").text
         assert "<title>Kita-Platzvergabe" in page
         for team, number in (("kita", talk), ("kita:confidential", other)):
-            given = Assignment(conversation_id=number, team=team, assignee=petra)
-            office.database.writer.submit(assign, given).result()
+            act_on(office.database, number, team, assignee=petra)
         page = client.get("/inbox/kita").text
         assert "<title>(2) Kita-Platzvergabe" in page
         assert 'data-team="kita" data-name="Kita-Platzvergabe" data-news="1"' in page

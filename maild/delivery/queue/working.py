@@ -126,12 +126,11 @@ def begin(connection: Connection, arguments: list[Start]) -> list[bool]:
     for start in arguments:
         ours = all(found.get(each.id, (None, 0))[0] == each.lease_ms for each in start.deliveries)
         begun.append(ours)
-        if ours:
-            new = [each for each in start.deliveries if found[each.id][1] == each.attempts]
-            tries += [_try(start, each.id, each.attempts + 1) for each in new]
-            for each in start.deliveries:
-                if each not in new:
-                    _begin_again(connection, start, each)
+        for each in start.deliveries if ours else ():
+            if found[each.id][1] == each.attempts:
+                tries.append(_try(start, each.id, each.attempts + 1))
+            else:
+                _begin_again(connection, start, each)
     _TRY.run(connection, tries)
     _COUNT.run(connection, [{"b_id": each["delivery_id"], "b_attempts": each["number"]} for each in tries])
     return begun
