@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, except_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, except_, func, select, true
 from sqlalchemy.sql.selectable import Select
 
 from maild.archive.schema import filings
@@ -27,7 +27,7 @@ VERY_FEW = 2_000  # so few that it is worth while to find out before anything el
 class Narrow:
     """Messages that the whole answer is among, and how the words are looked for there, should they be few."""
 
-    ids: Select[int]  # of `filings`; one message may be there more than once
+    ids: Select[int]  # of visible `filings`; one message may be there more than once
     found: Select[int]  # what has the words
     key: ColumnElement[int]
     absent: bool  # the words must be absent
@@ -77,26 +77,25 @@ def newest_among(
     """
     few = left(narrow.ids, limits).subquery("few")
     plain = [i for i in narrow.rest if not has_words(i)]
-    them = select(few.c.message_id).where(*conditions(asking, plain, few.c.message_id, limits))
+    # A case, so that PostgreSQL asks it of each of the few: by a join it would first find all others that meet it.
+    asked_of_each = conditions(asking, plain, few.c.message_id, limits, seen=True)
+    them = select(few.c.message_id).where(case((and_(true(), *asked_of_each), 1)) == 1)
     counted = them.subquery()
     many, low = connection.execute(select(func.count(), func.min(counted.c.message_id))).one()
     if not many:
         return []
     found = narrow.found.where(within(narrow.key, low, asked.high))
     wordy = [i for i in narrow.rest if has_words(i)]
-    key: ColumnElement[int]
+    among = is_among(narrow.key, them, dialect=asking.dialect)
     if narrow.absent:
-        # Each message that has the words is struck off the list of the few: quicker than to look it up there.
+        # Each message that has the words is struck off the list of the few: on SQLite quicker than to look it up there,
+        # unless an order is asked for, in which it would sort them all.
         met = them.where(*conditions(asking, wordy, few.c.message_id, limits, them, seen=True))
-        kept = except_(met, found).subquery()
-        key = kept.c.message_id
-        found = select(key)
-    else:
-        key = narrow.key
-        among = is_among(key, them, dialect=asking.dialect)
-        found = found.where(among, *conditions(asking, wordy, key, limits, them, seen=True))
+        found = found if asking.dialect == "sqlite" else found.where(among)
+        return sorted(connection.scalars(except_(met, found)), reverse=True)[:limit]
+    found = found.where(among, *conditions(asking, wordy, narrow.key, limits, them, seen=True))
     if many > limit:
-        found = found.order_by(key.desc()).limit(limit)
+        found = found.order_by(narrow.key.desc()).limit(limit)
     # From the oldest on, FTS5 reads in two thirds of the time: that is the order where no limit can end it.
     return sorted(connection.scalars(found), reverse=True)
 
