@@ -29,6 +29,7 @@ from maild.mail.ids import message_id_at
 _FEW_TEAMS = 8
 _FEW = 20_000  # messages whose ids are put into a set in a few milliseconds
 _GROWTH = 3.0
+_LITTLE = 15_000.0  # microseconds, as costs are counted below: to find out about another way takes as long
 
 
 Source = Callable[[Range, int], Select[int]]
@@ -223,7 +224,7 @@ class Walk:
     def newest(self, chosen: Sequence[Way], limit: int) -> list[int]:
         """Return the ids of the newest messages that meet the query, at most `limit`, newest first."""
         while chosen and len(self._found) < limit:
-            way = min(chosen, key=lambda way: way.price)
+            way = self._next(chosen, limit)
             narrow, way.narrow = way.narrow, None
             if narrow and self._count(narrow.ids, VERY_FEW) <= VERY_FEW:
                 self._found += newest_among(
@@ -231,7 +232,7 @@ class Walk:
                     limits=self._limits, asked=self._asked, limit=limit - len(self._found),
                 )  # fmt: skip
                 break
-            if way.density is not None:
+            if way.density is not None and not self._is_near(way, limit):
                 self._reconsider(way)
             if not self._step(way, self._length(way, limit)):
                 break
@@ -242,14 +243,28 @@ class Walk:
         bounded = left(ids, self._limits).limit(bound + 1).subquery()
         return self._connection.scalar(select(func.count()).select_from(bounded)) or 0
 
+    def _next(self, chosen: Sequence[Way], limit: int) -> Way:
+        """Choose a way that is near its end, else one that was not tried, else the quickest."""
+        near = (way for way in chosen if self._is_near(way, limit))
+        return next(near, None) or min(chosen, key=lambda way: way.price)
+
+    def _is_near(self, way: Way, limit: int) -> bool:
+        """Tell whether a way promises the rest for less than it costs to try others."""
+        tried = way.density is not None and bool(self._found)
+        return tried and way.once + way.each * self._needed(way, limit) < _LITTLE
+
+    def _needed(self, way: Way, limit: int) -> int:
+        """Return how many candidates promise to be enough, by what was found so far."""
+        covered = self._top - (self._limits.high or 0)
+        return int(1.3 * (way.density or 0.0) * covered * (limit / len(self._found) - 1))
+
     def _length(self, way: Way, limit: int) -> int:
         """Return how many candidates to look at: more than so far, unless less promises to be enough."""
         if way.density is None:
             return way.first
         longest = int((_GROWTH * self._spent - way.once) / way.each)
         if self._found:
-            covered = self._top - (self._limits.high or 0)
-            longest = min(longest, int(1.3 * way.density * covered * (limit / len(self._found) - 1)))
+            longest = min(longest, self._needed(way, limit))
         return max(min(way.first, int(way.once / way.each)), longest)  # what costs as much as the beginning
 
     def _reconsider(self, way: Way) -> None:
@@ -273,7 +288,9 @@ class Walk:
                 return False
             window = window.narrowed(lowest, None)
         candidates = source.cte("candidate")
-        key, them = candidates.c.id, select(candidates.alias("again").c.id)
+        key = candidates.c.id
+        # Among many, to look each up that has the words takes longer than to make a list of them.
+        them = select(candidates.alias("again").c.id) if length <= VERY_FEW else None
         theirs = [self._of_teams(way, key, window)] if way.among else []
         asked = conditions(self._asking, way.rest, key, window, them, seen=way.among)
         met = case((and_(*theirs, *asked), cast(key, Text)))
