@@ -51,6 +51,7 @@ class Way:
     teams: tuple[str, ...] = ()  # of candidates from the index: the teams to which they have to be filed
     among: bool = False  # the teams have so few messages that these are made a set beforehand
     narrow: Narrow | None = None  # asked before the first step
+    hoped: bool = False  # it promised the rest once, and did not keep it if it is asked again
 
     @property
     def price(self) -> float:
@@ -224,7 +225,8 @@ class Walk:
     def newest(self, chosen: Sequence[Way], limit: int) -> list[int]:
         """Return the ids of the newest messages that meet the query, at most `limit`, newest first."""
         while chosen and len(self._found) < limit:
-            way = self._next(chosen, limit)
+            near = next((way for way in chosen if self._is_near(way, limit)), None)
+            way = near or min(chosen, key=lambda way: way.price)
             narrow, way.narrow = way.narrow, None
             if narrow and self._count(narrow.ids, VERY_FEW) <= VERY_FEW:
                 self._found += newest_among(
@@ -232,7 +234,9 @@ class Walk:
                     limits=self._limits, asked=self._asked, limit=limit - len(self._found),
                 )  # fmt: skip
                 break
-            if way.density is not None and not self._is_near(way, limit):
+            if near:
+                near.hoped = True
+            elif way.density is not None:
                 self._reconsider(way)
             if not self._step(way, self._length(way, limit)):
                 break
@@ -243,15 +247,10 @@ class Walk:
         bounded = left(ids, self._limits).limit(bound + 1).subquery()
         return self._connection.scalar(select(func.count()).select_from(bounded)) or 0
 
-    def _next(self, chosen: Sequence[Way], limit: int) -> Way:
-        """Choose a way that is near its end, else one that was not tried, else the quickest."""
-        near = (way for way in chosen if self._is_near(way, limit))
-        return next(near, None) or min(chosen, key=lambda way: way.price)
-
     def _is_near(self, way: Way, limit: int) -> bool:
         """Tell whether a way promises the rest for less than it costs to try others."""
         tried = way.density is not None and bool(self._found)
-        return tried and way.once + way.each * self._needed(way, limit) < _LITTLE
+        return tried and not way.hoped and way.once + way.each * self._needed(way, limit) < _LITTLE
 
     def _needed(self, way: Way, limit: int) -> int:
         """Return how many candidates promise to be enough, by what was found so far."""
