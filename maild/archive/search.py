@@ -11,18 +11,18 @@ may not be seen leaves the database, neither as a hit nor in a count.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select
+from sqlalchemy import BindParameter, Connection, Select, and_, bindparam, select
 
+from maild.archive.questions import Question, Sight
 from maild.archive.schema import conversations, filings, messages, recipients, summaries, tags
-from maild.archive.search_filter import Asking, visible_filings
+from maild.archive.search_filter import Asking, Range, seen_filings
 from maild.archive.search_late import find_late, read_late, watermark
 from maild.archive.search_query import And, Facet, Not, Or, Query, has_words, leaves
-from maild.archive.search_walk import Range, Walk, range_of, ways
+from maild.archive.search_walk import Walk, range_of, ways
 from maild.mail.ids import id_ms
 from maild.policy.visible import Visible
 
@@ -133,59 +133,58 @@ def _walk(connection: Connection, asking: Asking, query: Query, limits: Range, l
 def _hits(connection: Connection, asking: Asking, ids: list[int]) -> list[Hit]:
     if not ids:
         return []
-    filed = _filed(connection, asking, ids)
-    tagged = _tagged(connection, asking, ids)
-    addressed = _addressed(connection, ids) if asking.everything else {}
-    rows = {row.id: row for row in connection.execute(_messages(ids))}
-    return [_hit(rows[i], filed.get(i, []), tagged.get(i, set()), addressed.get(i, [])) for i in ids if i in rows]
+    filed: dict[int, list[Any]] = defaultdict(list)
+    tagged: dict[int, set[str]] = defaultdict(set)
+    addressed: dict[int, list[str]] = defaultdict(list)
+    for row in _FILED.rows(connection, asking.visible, ids=ids):
+        filed[row.message_id].append(row)
+    for message_id, tag in _TAGGED.rows(connection, asking.visible, ids=ids):
+        tagged[message_id].add(tag)
+    # Security: the envelope may name teams that others do not know of (a blind copy); for the operator alone.
+    for message_id, address in _ADDRESSED.rows(connection, ids=ids) if asking.everything else ():
+        addressed[message_id] += [address] if address else []
+    rows = {row.id: row for row in _MESSAGES.rows(connection, ids=ids)}
+    return [_hit(rows[i], filed[i], tagged[i], addressed[i]) for i in ids if i in rows]
 
 
-def _messages(ids: Iterable[int]) -> Any:
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+_ADDRESSED = Question(
+    lambda: (
+        select(recipients.c.message_id, recipients.c.address)
+        .where(recipients.c.message_id.in_(_IDS))
+        .order_by(recipients.c.position)
+    )
+)
+
+
+def _messages() -> Select[Any]:
     m, s = messages.c, summaries.c
     columns = (m.id, m.direction, m.digest, m.size, m.reverse_path)
-    summary = (s.conversation_id, s.subject, s.from_name, s.from_mail, s.attachments, s.excerpt)
+    summary = (s.subject, s.from_name, s.from_mail, s.attachments, s.excerpt)
     joined = messages.outerjoin(summaries, s.message_id == m.id)
-    return select(*columns, *summary).select_from(joined).where(m.id.in_(list(ids)))
+    return select(*columns, *summary).select_from(joined).where(m.id.in_(_IDS))
 
 
-def _filed(connection: Connection, asking: Asking, ids: list[int]) -> dict[int, list[Any]]:
+def _filed(sight: Sight) -> Select[Any]:
     f = filings.c
-    rows = connection.execute(
+    return (
         select(f.message_id, f.team, f.conversation_id, conversations.c.reference)
         .join_from(filings, conversations, conversations.c.id == f.conversation_id)
-        .where(f.message_id.in_(ids), visible_filings(asking))
+        .where(f.message_id.in_(_IDS), seen_filings(sight))
         .order_by(f.team)
     )
-    found: dict[int, list[Any]] = defaultdict(list)
-    for row in rows:
-        found[row.message_id].append(row)
-    return found
 
 
-def _tagged(connection: Connection, asking: Asking, ids: list[int]) -> dict[int, set[str]]:
+def _tagged(sight: Sight) -> Select[Any]:
     same = and_(tags.c.conversation_id == filings.c.conversation_id, tags.c.team == filings.c.team)
-    rows = connection.execute(
-        select(filings.c.message_id, tags.c.tag)
-        .join_from(filings, tags, same)
-        .where(filings.c.message_id.in_(ids), visible_filings(asking))
-    )
-    found: dict[int, set[str]] = defaultdict(set)
-    for message_id, tag in rows:
-        found[message_id].add(tag)
-    return found
+    found = select(filings.c.message_id, tags.c.tag).join_from(filings, tags, same)
+    return found.where(filings.c.message_id.in_(_IDS), seen_filings(sight))
 
 
-def _addressed(connection: Connection, ids: list[int]) -> dict[int, list[str]]:
-    # Security: the envelope may name teams that others do not know of (a blind copy); for the operator alone.
-    r = recipients.c
-    rows = connection.execute(select(r.message_id, r.address).where(r.message_id.in_(ids)).order_by(r.position))
-    found: dict[int, list[str]] = defaultdict(list)
-    for message_id, address in rows:
-        found[message_id] += [address] if address else []
-    return found
+_MESSAGES, _FILED, _TAGGED = Question(_messages), Question(_filed), Question(_tagged)
 
 
-def _hit(row: Row[Any], filed: list[Any], tagged: set[str], addressed: list[str]) -> Hit:
+def _hit(row: Any, filed: list[Any], tagged: set[str], addressed: list[str]) -> Hit:
     conversation = filed[0] if filed else None
     return Hit(
         message_id=row.id,

@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta, tzinfo
-from typing import assert_never
+from typing import Any, assert_never
 
 from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, exists, false, literal, not_, or_, select, true
 
+from maild.archive.questions import Sight
 from maild.archive.schema import (
     entries,
     filings,
@@ -61,25 +62,42 @@ class Asking:
         return self.visible.everything
 
 
-def visible_filings(asking: Asking, *, by_team: bool = False) -> ColumnElement[bool]:
-    """Return the condition on `filings` that keeps those of visible teams.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Which ids come into question: from `low` on, below `high`."""
+
+    low: int | None = None
+    high: int | None = None
+
+    def narrowed(self, low: int | None, high: int | None) -> Range:
+        lows = [n for n in (self.low, low) if n is not None]
+        highs = [n for n in (self.high, high) if n is not None]
+        return Range(low=max(lows, default=None), high=min(highs, default=None))
+
+
+def visible_filings(asking: Asking) -> ColumnElement[bool]:
+    """Return the condition on `filings` that keeps those of visible teams."""
+    return seen_filings(asking.visible)
+
+
+def seen_filings(visible: Visible | Sight) -> ColumnElement[bool]:
+    """Return the same for what is visible, or for the shape of it.
 
     A message has few filings and a reader may have many teams. So that a database finds the filings by what else is
     asked of them and then compares the team, and not by each team in turn, the team is made an expression that no
-    index knows; `by_team` leaves the choice to the database.
+    index knows.
     """
-    if asking.everything:
+    if visible.everything:
         return true()
-    team = filings.c.team if by_team else filings.c.team.concat("")
-    return or_(team.in_(sorted(asking.visible.teams)), *_own_filings(asking))
+    whole = filings.c.team.concat("").in_(_given(visible.teams))
+    if not visible.has_assigned:
+        return whole
+    # Of these teams, the entries that are the asker's.
+    return or_(whole, _entry(entries.c.team.in_(_given(visible.assigned)), entries.c.assignee == visible.user_id))
 
 
-def _own_filings(asking: Asking) -> list[ColumnElement[bool]]:
-    """Return the condition on `filings` that keeps those of entries that are the asker's, where only these are seen."""
-    visible = asking.visible
-    if not visible.assigned:
-        return []
-    return [_entry(entries.c.team.in_(sorted(visible.assigned)), entries.c.assignee == visible.user_id)]
+def _given(teams: Any) -> Any:
+    return sorted(teams) if isinstance(teams, frozenset) else teams
 
 
 def is_visible(asking: Asking, message_id: ColumnElement[int]) -> ColumnElement[bool]:

@@ -10,15 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, select, text, true
 from sqlalchemy.exc import OperationalError
 
 from maild.archive.analysis import analyse
-from maild.archive.schema import messages, recipients, summaries
-from maild.archive.search_filter import Asking, condition, is_visible, within
+from maild.archive.prepared import Prepared
+from maild.archive.questions import Question, Sight
+from maild.archive.schema import filings, messages, recipients, summaries
+from maild.archive.search_filter import Asking, Range, condition, is_visible, seen_filings, within
 from maild.archive.search_query import Query, Words
 from maild.archive.search_text import matches
-from maild.archive.search_walk import Range
 
 MOST = 500  # while the index is being filled there may be more: they are found when it is
 
@@ -27,28 +28,42 @@ Late = Mapping[int, Mapping[str, str]]  # by message id, the analysed text of ea
 
 def watermark(connection: Connection) -> int | None:
     """Return the highest revision that is indexed; None when there is no index to ask."""
-    sqlite = connection.dialect.name == "sqlite"
-    table = "idx.search_state" if sqlite else "search_state"
     try:
-        return int(connection.execute(text(f"SELECT revision FROM {table}")).scalar() or 0)  # noqa: S608 - a constant
+        rows = _WATERMARK.rows(connection)
     except OperationalError:
-        if sqlite:  # not attached: the index has not been made yet
+        if connection.dialect.name == "sqlite":  # not attached: the index has not been made yet
             return None
         raise
+    return int(rows[0][0] or 0) if rows else 0
+
+
+_WATERMARK = Prepared(lambda dialect: text(f"SELECT revision FROM {'idx.' * (dialect == 'sqlite')}search_state"))  # noqa: S608 - a constant
 
 
 def read_late(connection: Connection, asking: Asking, indexed: int) -> Late:
     """Return the newest messages beyond the watermark that the asker may see."""
-    s, r = summaries.c, recipients.c
-    filed = select(s.message_id).where(s.revision > indexed, is_visible(asking, s.message_id))
-    ids = set(connection.scalars(filed.order_by(s.revision.desc()).limit(MOST)))
+    ids = set(_FILED.scalars(connection, asking.visible, indexed=indexed))
     if asking.everything:
-        waiting = select(r.message_id).distinct().where(r.state == "accepted")
-        ids.update(connection.scalars(waiting.order_by(r.message_id.desc()).limit(MOST)))
+        ids.update(_WAITING.scalars(connection))
     if not ids:
         return {}
     addressed = _addressed(connection, ids) if asking.everything else {}
     return {row.id: _texts(row, addressed.get(row.id), asking) for row in connection.execute(_known(ids))}
+
+
+def _filed(sight: Sight) -> Select[Any]:
+    s = summaries.c
+    seen = exists().where(filings.c.message_id == s.message_id, seen_filings(sight)).correlate(summaries)
+    filed = select(s.message_id).where(s.revision > bindparam("indexed"), true() if sight.everything else seen)
+    return filed.order_by(s.revision.desc()).limit(MOST)
+
+
+def _waiting() -> Select[Any]:
+    r = recipients.c
+    return select(r.message_id).distinct().where(r.state == "accepted").order_by(r.message_id.desc()).limit(MOST)
+
+
+_FILED, _WAITING = Question(_filed), Question(_waiting)
 
 
 def _known(ids: Iterable[int]) -> Any:

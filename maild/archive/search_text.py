@@ -14,7 +14,6 @@ from sqlalchemy.sql.selectable import Select
 
 from maild.archive.documents import FIELDS
 from maild.archive.index import PREFIXES, postgres_index
-from maild.archive.search_filter import within
 from maild.archive.search_query import And, Not, Or, Query, Words
 
 _SHARED = tuple(f for f in FIELDS if f != "envelope")
@@ -140,16 +139,13 @@ def text_select(query: Query, *, everything: bool, dialect: str) -> tuple[Select
     return select(key).where(found), key
 
 
-def found_in(
-    query: Query, message_id: ColumnElement[int], low: int | None, high: int | None, *, everything: bool, dialect: str
-) -> ColumnElement[bool]:
-    """Tell in SQL whether a text query is found in a message whose id lies from `low` to below `high`.
+def is_among(key: ColumnElement[int], few: Select[int], *, dialect: str) -> ColumnElement[bool]:
+    """Tell in SQL whether a message that the index found is one of these.
 
-    Reading all of a stretch from the index takes less than a microsecond for each message; asking the index for one
-    message takes a hundred.
+    FTS5 would look for the words in each of them in turn, which takes a hundred microseconds; reading on to the next
+    message that has the words takes a tenth of one. So the key is made an expression that it does not know.
     """
-    ids, key = text_select(query, everything=everything, dialect=dialect)
-    return message_id.in_(ids.where(within(key, low, high)))
+    return (key + 0 if dialect == "sqlite" else key).in_(few)
 
 
 def _stands_in(words: Words, tokens: list[str]) -> bool:

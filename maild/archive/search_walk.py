@@ -5,11 +5,14 @@ the visible teams, those with a tag. Whichever is taken, all that meets the quer
 so ways can be changed in mid-walk. Which is quickest depends on counts that nobody keeps (a common word for the
 reader of a small team; a rare tag in a common search), so each is tried for a few steps, and the walk goes on by the
 one that gets furthest for its cost.
+
+Where a small team or a rare tag leaves few messages, they are counted, up to a bound, and the answer is looked for
+among them: all that have the words are read from the index, which costs 0.1 µs each, and compared with these few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, func, select, union_all
@@ -17,37 +20,16 @@ from sqlalchemy import true as sql_true
 from sqlalchemy.sql.selectable import Select
 
 from maild.archive.schema import entries, filings, message_refs, messages, tags
-from maild.archive.search_filter import (
-    STATES,
-    Asking,
-    asks_of_filings,
-    condition,
-    id_range,
-    is_visible,
-    message_key_target,
-    visible_filings,
-    within,
-)
+from maild.archive.search_few import VERY_FEW, Narrow, conditions, divided, left, narrowed, newest_among
+from maild.archive.search_filter import STATES, Asking, Range, id_range, message_key_target, visible_filings, within
 from maild.archive.search_query import And, ByDate, ById, Facet, Query, has_words
-from maild.archive.search_text import found_in, has_prefix, is_absent_text, is_text, text_select
+from maild.archive.search_text import has_prefix, text_select
 from maild.mail.ids import message_id_at
 
 _FEW_TEAMS = 8
 _FEW = 20_000  # messages whose ids are put into a set in a few milliseconds
 _GROWTH = 3.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """Which ids come into question: from `low` on, below `high`."""
-
-    low: int | None = None
-    high: int | None = None
-
-    def narrowed(self, low: int | None, high: int | None) -> Range:
-        lows = [n for n in (self.low, low) if n is not None]
-        highs = [n for n in (self.high, high) if n is not None]
-        return Range(low=max(lows, default=None), high=min(highs, default=None))
+_LITTLE = 15_000.0  # microseconds, as costs are counted below: to find out about another way takes as long
 
 
 Source = Callable[[Range, int], Select[int]]
@@ -68,6 +50,8 @@ class Way:
     density: float | None = None  # candidates for each id between the first and the last, once it was tried
     teams: tuple[str, ...] = ()  # of candidates from the index: the teams to which they have to be filed
     among: bool = False  # the teams have so few messages that these are made a set beforehand
+    narrow: Narrow | None = None  # asked before the first step
+    hoped: bool = False  # it promised the rest once, and did not keep it if it is asked again
 
     @property
     def price(self) -> float:
@@ -110,20 +94,24 @@ def range_of(query: Query, asking: Asking, before_id: int | None) -> Range:
 
 
 def _text_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
-    words = tuple(i for i in items if is_text(i))
-    if not words:
+    text, rest = divided(items)
+    if text is None:
         return None
-    words += tuple(i for i in items if is_absent_text(i))
-    text = words[0] if len(words) == 1 else And(items=words)
     ids, key = text_select(text, everything=asking.everything, dialect=asking.dialect)
-    rest = tuple(i for i in items if i not in words)
     # Every step of a `word*` first merges all words that begin so: fewer, longer steps.
-    prefix = has_prefix(text)
-    once, first = (20_000.0, 4_096) if prefix else (500.0, 256)
-    each = 1.0 + 2.0 * len(rest)
+    once, first = (20_000.0, 4_096) if has_prefix(text) else (500.0, 256)
     return Way(
-        source=_descending(ids, key), rest=rest, once=once, each=each, first=first, teams=tuple(_teams(items, asking))
-    )
+        source=_descending(ids, key), rest=rest, once=once, each=1.0 + 2.0 * len(rest), first=first,
+        teams=tuple(_teams(items, asking)), narrow=_of_few_teams(items, asking),
+    )  # fmt: skip
+
+
+def _of_few_teams(items: tuple[Query, ...], asking: Asking) -> Narrow | None:
+    teams = _teams(items, asking)
+    # Security: of who sees entries only while they are theirs, the team of a message says too little.
+    if not teams or asking.visible.assigned:
+        return None
+    return narrowed(items, asking, select(filings.c.message_id).where(filings.c.team.in_(teams)))
 
 
 def _exact_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
@@ -144,8 +132,12 @@ def _exact_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
     return None
 
 
-def _of_entries(item: Facet, asking: Asking) -> Select[int] | None:
-    """Return the messages of conversations that have a tag or an uncommon state, the conversations first."""
+def _of_entries(item: Facet, asking: Asking) -> tuple[Select[int], Select[int]] | None:
+    """Return the messages of conversations that have a tag or an uncommon state, in two ways.
+
+    The first is for all of them in order: the conversations at once. The second is for the few that there may be: one
+    conversation after the other, so that it may stop early.
+    """
     match item.field:
         case "tag":
             table, chosen = tags, tags.c.tag == item.value
@@ -156,15 +148,20 @@ def _of_entries(item: Facet, asking: Asking) -> Select[int] | None:
         case _:
             return None
     mine = sql_true() if asking.everything else table.c.team.in_(sorted(asking.visible.inboxes))
-    of_these = select(table.c.conversation_id).where(chosen, mine)
-    found = select(filings.c.message_id).distinct()
-    return found.where(filings.c.conversation_id.in_(of_these), visible_filings(asking))
+    of_these = filings.c.conversation_id.in_(select(table.c.conversation_id).where(chosen, mine))
+    found = select(filings.c.message_id).where(visible_filings(asking))
+    each = found.join_from(table, filings, filings.c.conversation_id == table.c.conversation_id).where(chosen, mine)
+    return found.distinct().where(of_these), each
 
 
 def _facet_ways(items: tuple[Query, ...], asking: Asking) -> Iterable[Way]:
     for item in items:
-        if isinstance(item, Facet) and (ids := _of_entries(item, asking)) is not None:
-            yield Way(source=_descending(ids, filings.c.message_id), rest=items, once=2_000.0, first=2_048)
+        if isinstance(item, Facet) and (found := _of_entries(item, asking)) is not None:
+            ids, each = found
+            yield Way(
+                source=_descending(ids, filings.c.message_id), rest=items, once=2_000.0, first=2_048,
+                narrow=narrowed(items, asking, each),
+            )  # fmt: skip
 
 
 def _all_way(items: tuple[Query, ...]) -> Way:
@@ -197,7 +194,7 @@ def _filings_way(items: tuple[Query, ...], asking: Asking) -> Way | None:
         )
         found = select(key).distinct().where(filings.c.conversation_id.in_(own), visible_filings(asking))
         sources.append(_descending(found, key))
-    return Way(source=_of_each(sources), rest=items)
+    return Way(source=_of_each(sources), rest=items, narrow=_of_few_teams(items, asking))
 
 
 def ways(query: Query, asking: Asking) -> list[Way]:
@@ -220,7 +217,7 @@ class Walk:
     def __init__(self, connection: Connection, asking: Asking, limits: Range) -> None:
         self._connection = connection
         self._asking = asking
-        self._limits = limits
+        self._asked = self._limits = limits
         self._top = limits.high if limits.high is not None else message_id_at(asking.now_ms, 0)
         self._spent = 0.0
         self._found: list[int] = []
@@ -228,11 +225,37 @@ class Walk:
     def newest(self, chosen: Sequence[Way], limit: int) -> list[int]:
         """Return the ids of the newest messages that meet the query, at most `limit`, newest first."""
         while chosen and len(self._found) < limit:
-            way = min(chosen, key=lambda way: way.price)
+            near = next((way for way in chosen if self._is_near(way, limit)), None)
+            way = near or min(chosen, key=lambda way: way.price)
+            narrow, way.narrow = way.narrow, None
+            if narrow and self._count(narrow.ids, VERY_FEW) <= VERY_FEW:
+                self._found += newest_among(
+                    self._connection, self._asking, narrow,
+                    limits=self._limits, asked=self._asked, limit=limit - len(self._found),
+                )  # fmt: skip
+                break
+            if near:
+                near.hoped = True
+            elif way.density is not None:
+                self._reconsider(way)
             if not self._step(way, self._length(way, limit)):
                 break
-            self._reconsider(way)
         return self._found[:limit]
+
+    def _count(self, ids: Select[int], bound: int) -> int:
+        """Count messages of `filings` that are left to be looked at; beyond the bound no further."""
+        bounded = left(ids, self._limits).limit(bound + 1).subquery()
+        return self._connection.scalar(select(func.count()).select_from(bounded)) or 0
+
+    def _is_near(self, way: Way, limit: int) -> bool:
+        """Tell whether a way promises the rest for less than it costs to try others."""
+        tried = way.density is not None and bool(self._found)
+        return tried and not way.hoped and way.once + way.each * self._needed(way, limit) < _LITTLE
+
+    def _needed(self, way: Way, limit: int) -> int:
+        """Return how many candidates promise to be enough, by what was found so far."""
+        covered = self._top - (self._limits.high or 0)
+        return int(1.3 * (way.density or 0.0) * covered * (limit / len(self._found) - 1))
 
     def _length(self, way: Way, limit: int) -> int:
         """Return how many candidates to look at: more than so far, unless less promises to be enough."""
@@ -240,18 +263,15 @@ class Walk:
             return way.first
         longest = int((_GROWTH * self._spent - way.once) / way.each)
         if self._found:
-            covered = self._top - (self._limits.high or 0)
-            longest = min(longest, int(1.3 * way.density * covered * (limit / len(self._found) - 1)))
-        return max(way.first, longest)
+            longest = min(longest, self._needed(way, limit))
+        return max(min(way.first, int(way.once / way.each)), longest)  # what costs as much as the beginning
 
     def _reconsider(self, way: Way) -> None:
-        """After a first step among what has the words: see whether the readers' messages are few."""
-        # Security: of who sees entries only while they are theirs, the team of a message says too little.
+        """Before a second step among what has the words: see whether the readers' messages are few."""
+        # Security: as in `_of_few_teams`.
         if way.among or not way.teams or self._asking.visible.assigned:
             return
-        key = filings.c.message_id
-        theirs = select(key).where(filings.c.team.in_(way.teams), within(key, self._limits.low, self._limits.high))
-        few = self._connection.scalar(select(func.count()).select_from(theirs.limit(_FEW + 1).subquery())) or 0
+        few = self._count(select(filings.c.message_id).where(filings.c.team.in_(way.teams)), _FEW)
         if few <= _FEW:
             way.among, way.each, way.once = True, 0.4, way.once + 0.2 * few
         way.teams = way.teams if way.among else ()
@@ -266,9 +286,14 @@ class Walk:
             if lowest is None:
                 return False
             window = window.narrowed(lowest, None)
-        candidates = source.subquery("candidate")
-        met = case((and_(*self._conditions(way, candidates.c.id, window)), cast(candidates.c.id, Text)))
-        columns = (func.count(), func.min(candidates.c.id), func.aggregate_strings(met, ","))
+        candidates = source.cte("candidate")
+        key = candidates.c.id
+        # Among many, to look each up that has the words takes longer than to make a list of them.
+        them = select(candidates.alias("again").c.id) if length <= VERY_FEW else None
+        theirs = [self._of_teams(way, key, window)] if way.among else []
+        asked = conditions(self._asking, way.rest, key, window, them, seen=way.among)
+        met = case((and_(*theirs, *asked), cast(key, Text)))
+        columns = (func.count(), func.min(key), func.aggregate_strings(met, ","))
         examined, lowest, found = self._connection.execute(select(*columns).select_from(candidates)).one()
         if found:
             self._found += sorted(map(int, found.split(",")), reverse=True)
@@ -280,20 +305,7 @@ class Walk:
         self._limits = self._limits.narrowed(None, lowest)
         return True
 
-    def _conditions(self, way: Way, key: ColumnElement[int], window: Range) -> Iterator[ColumnElement[bool]]:
-        """Yield what is asked of each candidate, the quickest to refuse first."""
-        asking = self._asking
-
-        def in_index(words: Query, message_id: ColumnElement[int]) -> ColumnElement[bool]:
-            return found_in(
-                words, message_id, window.low, window.high, everything=asking.everything, dialect=asking.dialect
-            )
-
-        if way.among:
-            filed = filings.c.message_id
-            theirs = filings.c.team.in_(way.teams)
-            yield key.in_(select(filed).where(theirs, within(filed, window.low, window.high)))
-        elif asking.everything or not any(map(asks_of_filings, way.rest)):
-            yield is_visible(asking, key)
-        for item in way.rest:
-            yield condition(item, asking, key, in_index)
+    def _of_teams(self, way: Way, key: ColumnElement[int], window: Range) -> ColumnElement[bool]:
+        filed = filings.c.message_id
+        theirs = filings.c.team.in_(way.teams)
+        return key.in_(select(filed).where(theirs, within(filed, window.low, window.high)))
