@@ -15,6 +15,8 @@ _NOT_BASE64 = bytes(sorted(set(range(256)) - set(_ALPHABET)))
 _NOT_BASE64_OR_PAD = bytes(sorted(set(_NOT_BASE64) - {0x3D}))
 _MOST_SEGMENTS = 1000
 _WINDOW = 64 * 1024
+# Of lines of one length, the ends alone are looked at. RFC 2045 §6.8 has 76 octets, RFC 5322 §2.1.1 has 998.
+_SHORTEST_LINE, _LONGEST_LINE = 16, 1000
 _SPACED_BREAK = re.compile(rb"=[ \t]++(?=\r?\n)")
 
 
@@ -88,15 +90,36 @@ def decode(octets: bytes, encoding: str) -> bytes:
     return octets
 
 
+def _even_lines(content: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return how many lines at the start of content[start:end] are as long as the first, and their length.
+
+    Looked at is the first line, and where the others would end: CR LF.
+    """
+    first, line_end, _ = content[start : min(start + _LONGEST_LINE, end)].partition(b"\r\n")
+    if len(first) < _SHORTEST_LINE or not line_end or b"\r" in first or b"\n" in first:
+        return 0, 0
+    width = len(first) + 2
+    lines = (end - start) // width
+    reach = start + lines * width
+    returns, feeds = content[start + width - 2 : reach : width], content[start + width - 1 : reach : width]
+    return (0, 0) if returns.strip(b"\r") or feeds.strip(b"\n") else (lines, width)
+
+
 def _without_line_ends(content: bytes, start: int, end: int) -> int:
-    """Count the octets of content[start:end] that are neither CR nor LF."""
+    """Count the octets of content[start:end] that are neither CR nor LF.
+
+    One that stands within a line, where all lines end alike, is counted: no encoder writes it.
+    """
+    lines, width = _even_lines(content, start, end)
+    start += lines * width
     # Measured: to leave them out takes less than half the time of counting the one, and then the other.
     windows = range(start, end, _WINDOW)
-    return sum(len(content[at : min(at + _WINDOW, end)].translate(None, b"\r\n")) for at in windows)
+    rest = sum(len(content[at : min(at + _WINDOW, end)].translate(None, b"\r\n")) for at in windows)
+    return lines * (width - 2) + rest
 
 
 def decoded_size(content: bytes, start: int, end: int, encoding: str) -> int:
-    """Return the decoded size of content[start:end]: exact for base64 and plain octets, else an estimate."""
+    """Return the decoded size of content[start:end]: exact for what encoders of base64 write, else an estimate."""
     size = end - start
     if encoding == "base64":
         tail = content[max(start, end - 80) : end]

@@ -75,8 +75,18 @@ def test_the_size_of_base64_is_known_without_decoding(octets: bytes) -> None:
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r"])
-@pytest.mark.parametrize("size", [0, 1, 1_000, 300_000])
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, 1_000, 300_000])
 def test_the_size_of_base64_is_known_whatever_ends_its_lines(line_end: bytes, size: int) -> None:
     encoded = base64.encodebytes(bytes(size)).replace(b"\n", line_end)
     content = b"before\n" + encoded + b"\nafter"
     assert transfer.decoded_size(content, 7, len(content) - 6, "base64") == size
+
+
+@pytest.mark.parametrize("other", [b"A" * 60 + b"\r\n", b"A" * 76 + b"\n", b"A" * 80 + b"\r\n", b"\r\n", b"AAA=\r\n"])
+@pytest.mark.parametrize("at", [0, 1, 500, 999])
+def test_the_size_of_base64_is_known_where_a_line_is_not_as_long_as_the_others(other: bytes, at: int) -> None:
+    lines = [b"A" * 76 + b"\r\n"] * 1000
+    lines[at] = other
+    encoded = b"".join(lines)
+    digits = sum(line.count(b"A") for line in lines)
+    assert transfer.decoded_size(encoded, 0, len(encoded), "base64") == (digits + (b"=" in other and at < 999)) * 3 // 4
