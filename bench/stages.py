@@ -34,7 +34,7 @@ from maild.rules.engine import merge, route_all
 from maild.rules.model import Letter, Ruleset
 from maild.rules.trace_form import trace_json
 
-_BATCH = 32
+_BATCH = 64
 _INDEX_BATCH = 500  # what 0.2 s of a busy daemon brings
 _FIRST_ID = 1 << 40
 

@@ -31,14 +31,14 @@ from maild.mail.ids import format_id
 from maild.router.asking import Asking
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
-from maild.router.pace import Pace
+from maild.router.pace import BATCH_BYTES, Pace
 from maild.router.reading import Addressed, Order, Reading, bare, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
-_BATCH = 32  # messages read in one call of a worker
-_BATCH_BYTES = 1_000_000
+_BATCH = 64  # messages read in one call of a worker
+_LARGE_BYTES = 1_000_000
 _HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
 _CLAIM = 500
 _POLL_S = 2.0
@@ -177,7 +177,7 @@ class Router:
 
     def _claim(self, task: _Task) -> None:
         self._claimed.add(task.order.message_id)
-        if task.order.size > _BATCH_BYTES:
+        if task.order.size > _LARGE_BYTES:
             self._large.put_nowait(task)
             return
         self._tasks.append(task)
@@ -243,7 +243,7 @@ class Router:
     def _take(self) -> list[_Task]:
         batch = [self._tasks.popleft()]
         octets = batch[0].order.size
-        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= _BATCH_BYTES:
+        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= BATCH_BYTES:
             batch.append(self._tasks.popleft())
             octets += batch[-1].order.size
         self._call_for_more()
