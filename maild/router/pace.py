@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 
-# Measured: what a batch costs beside its messages, in its worker, its commit and the caches that it finds cold, is one to
-# two milliseconds of the processor. The index collects for twice as long, and a person notices neither.
+# Measured: what a batch costs beside its messages, in its worker, its commit and the caches that it finds cold, is
+# some two milliseconds of the processor. The index collects for twice as long, and a person notices neither.
 APART_S = 0.1
 BATCH_BYTES = 4_000_000  # of what comes in that time; much more would make small mail wait, and be kept twice
 
