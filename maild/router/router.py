@@ -7,7 +7,6 @@ Work that fails stays `accepted` in the database and is claimed again; nothing i
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,13 +30,12 @@ from maild.mail.ids import format_id
 from maild.router.asking import Asking
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
-from maild.router.pace import BATCH_BYTES, Pace
+from maild.router.pace import Gathering
 from maild.router.reading import Addressed, Order, Reading, bare, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
 from maild.rules.rulebook import Rulebook
 
-_BATCH = 64  # messages read in one call of a worker
 _LARGE_BYTES = 1_000_000
 _HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
 _CLAIM = 500
@@ -111,7 +109,7 @@ class Router:
         self._chance = chance
         self._unread = unread
         self._now_ms = now_ms
-        self._tasks: deque[_Task] = deque()
+        self._tasks: Gathering[_Task] = Gathering()
         self._claimed: set[int] = set()
         self._held_bytes = 0
         self._wake = asyncio.Event()
@@ -121,7 +119,6 @@ class Router:
         # Large mail goes one by one and apart: neither its memory nor its time adds up, and no other waits for it.
         self._large: asyncio.Queue[_Task] = asyncio.Queue()
         self._flights: set[asyncio.Task[None]] = set()
-        self._pace = Pace()
         self._stopping = False
         self._asking = Asking(pool, database, unread)
         self.filed_count = 0
@@ -157,8 +154,8 @@ class Router:
                 await self._wake.wait()
                 continue
             await self._slots.acquire()
-            if len(self._tasks) < _BATCH and not self._stopping:
-                await self._pace.keep()
+            if not self._stopping:
+                await self._tasks.keep_pace()
             flight = asyncio.create_task(self._fly(self._take(), bulk=False))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
@@ -168,6 +165,7 @@ class Router:
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
         self._stopping = True
+        self._tasks.hurry()
         self._wake.set()
 
     @property
@@ -180,7 +178,7 @@ class Router:
         if task.order.size > _LARGE_BYTES:
             self._large.put_nowait(task)
             return
-        self._tasks.append(task)
+        self._tasks.add(task)
         self._wake.set()
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
@@ -241,11 +239,7 @@ class Router:
         return Unexamined(dialogue) if self._examiner.concerns(item.peer_ip) else None
 
     def _take(self) -> list[_Task]:
-        batch = [self._tasks.popleft()]
-        octets = batch[0].order.size
-        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= BATCH_BYTES:
-            batch.append(self._tasks.popleft())
-            octets += batch[-1].order.size
+        batch = self._tasks.take()
         self._call_for_more()
         return batch
 

@@ -162,7 +162,7 @@ async def test_a_backlog_is_filed_without_a_pause(
     if late is not None:
         _let_others_file_after(monkeypatch, late)
     monkeypatch.setattr("maild.router.router._CLAIM", 4)
-    monkeypatch.setattr("maild.router.router._BATCH", 2)
+    monkeypatch.setattr("maild.router.pace.BATCH", 2)
     monkeypatch.setattr("maild.router.router._POLL_S", 3600.0)
     for number in range(1, 30):
         _store(sqlite_database, number, b"Subject: %d\r\n\r\nx\r\n" % number)
