@@ -29,12 +29,12 @@ from maild.mail.address import parse_address
 from maild.mail.facts import Facts
 from maild.mail.message import parse
 from maild.mail.reading import facts_of
+from maild.router.pace import BATCH
 from maild.router.reading import Addressed, Order, read_batch
 from maild.rules.engine import merge, route_all
 from maild.rules.model import Letter, Ruleset
 from maild.rules.trace_form import trace_json
 
-_BATCH = 32
 _INDEX_BATCH = 500  # what 0.2 s of a busy daemon brings
 _FIRST_ID = 1 << 40
 
@@ -81,7 +81,7 @@ def _ruleset() -> Ruleset:
 def profile_worker(shape: str, count: int) -> tuple[str, Functions]:
     """Return the stages of a worker for each message, and a profile of its function."""
     ruleset, orders, stages = _ruleset(), orders_of(shape, count), Stages()
-    batches = [orders[n : n + _BATCH] for n in range(0, count, _BATCH)]
+    batches = [orders[n : n + BATCH] for n in range(0, count, BATCH)]
     read_batch(ruleset.version, pickle.dumps(ruleset), *_arguments(batches[0]))  # as the daemon's first call leaves it
     for batch in batches:
         with stages("daemon: pickle the orders"):

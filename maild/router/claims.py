@@ -6,7 +6,6 @@ Nothing here is more than memory. What is lost of it waits in the database as `a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +18,9 @@ from maild.authentication.examiner import Dialogue, Examiner
 from maild.confinement import Streamed
 from maild.mail.authentication import TrustedRelays
 from maild.router.examining import Unexamined
+from maild.router.pace import Gathering
 from maild.router.reading import Addressed, Order
 
-_BATCH = 32  # messages read in one call of a worker
-BATCH_BYTES = 1_000_000  # of such a call, but for what comes alone
 _LARGE_BYTES = 1_000_000  # beyond, a message goes alone
 _HELD_BYTES = 64_000_000  # octets of fresh mail kept in memory on their way; beyond, they are read back
 _CLAIM = 500
@@ -61,7 +59,7 @@ class Claims:
         self._chance = chance
         self._relays = relays
         self._examiner = examiner
-        self._tasks: deque[Task] = deque()
+        self._tasks: Gathering[Task] = Gathering()
         self._claimed: set[int] = set()
         self._held_bytes = 0
         self._few = asyncio.Event()  # set when few of those claimed are left, and others wait
@@ -78,12 +76,16 @@ class Claims:
     @property
     def ready(self) -> bool:
         """Whether there is mail for a batch."""
-        return bool(self._tasks)
+        return len(self._tasks) > 0
 
-    @property
-    def fills_a_batch(self) -> bool:
-        """Whether there is mail enough for a full one."""
-        return len(self._tasks) >= _BATCH
+    async def keep_pace(self) -> None:
+        """Wait until the next batch may leave (`pace`); only when there is one (`ready`)."""
+        await self._tasks.keep_pace()
+
+    def hurry(self) -> None:
+        """Wake who waits for a batch, and have that leave as it is."""
+        self._tasks.hurry()
+        self.wake.set()
 
     def offer(self, order: Order, octets: bytes | None, unexamined: Unexamined | None) -> None:
         """Claim mail that was just committed, unless that is too much."""
@@ -100,16 +102,12 @@ class Claims:
         if task.order.size > _LARGE_BYTES:
             self.large.put_nowait(task)
             return
-        self._tasks.append(task)
+        self._tasks.add(task)
         self.wake.set()
 
     def take(self) -> list[Task]:
         """Return the next batch, of at least one message; only when there is one (`ready`)."""
-        batch = [self._tasks.popleft()]
-        octets = batch[0].order.size
-        while self._tasks and len(batch) < _BATCH and octets + self._tasks[0].order.size <= BATCH_BYTES:
-            batch.append(self._tasks.popleft())
-            octets += batch[-1].order.size
+        batch = self._tasks.take()
         self._call_for_more()
         return batch
 

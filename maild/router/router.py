@@ -29,7 +29,6 @@ from maild.router.asking import Asking
 from maild.router.claims import Claims, Task
 from maild.router.contents import fetch, stream
 from maild.router.examining import Examining, Unexamined
-from maild.router.pace import Pace
 from maild.router.reading import Order, Reading, bare, read_one
 from maild.router.tokens import tied
 from maild.rules.model import Ruleset
@@ -87,7 +86,6 @@ class Router:
         self._claims = Claims(database, chance=chance, relays=relays, examiner=examiner)
         self._examining = None if examiner is None else Examining(pool, examiner, now_ms)
         self._asking = Asking(pool, database, unread)
-        self._pace = Pace()
         self._slots = asyncio.Semaphore(_FLIGHTS)
         self._flights: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -119,8 +117,8 @@ class Router:
                 await self._claims.wake.wait()
                 continue
             await self._slots.acquire()
-            if not self._claims.fills_a_batch and not self._stopping:
-                await self._pace.keep()
+            if not self._stopping:
+                await self._claims.keep_pace()
             flight = asyncio.create_task(self._fly(self._claims.take(), bulk=False))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
@@ -130,7 +128,7 @@ class Router:
     def stop(self) -> None:
         """Finish what is claimed and return from `run`."""
         self._stopping = True
-        self._claims.wake.set()
+        self._claims.hurry()
 
     @property
     def backlog(self) -> int:

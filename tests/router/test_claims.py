@@ -11,8 +11,9 @@ from maild.router.reading import Addressed, Order
 
 @pytest.fixture
 def claims(monkeypatch: pytest.MonkeyPatch) -> Claims:
-    for name, value in (("_BATCH", 4), ("BATCH_BYTES", 1_000), ("_LARGE_BYTES", 2_000), ("_HELD_BYTES", 55)):
-        monkeypatch.setattr(f"maild.router.claims.{name}", value)
+    for name, value in (("pace.BATCH", 4), ("pace.BATCH_BYTES", 1_000), ("claims._LARGE_BYTES", 2_000)):
+        monkeypatch.setattr(f"maild.router.{name}", value)
+    monkeypatch.setattr("maild.router.claims._HELD_BYTES", 55)
     nothing: Any = None
     return Claims(nothing, chance=nothing, relays=NO_RELAYS, examiner=None)
 
@@ -36,9 +37,7 @@ def taken(claims: Claims) -> list[int]:
 def test_a_batch_ends_at_so_many_messages(claims: Claims) -> None:
     for number in range(5):
         claims.offer(order(number), b"x", None)
-    assert claims.fills_a_batch
     assert taken(claims) == [0, 1, 2, 3]
-    assert not claims.fills_a_batch
     assert taken(claims) == [4]
     assert not claims.ready
 

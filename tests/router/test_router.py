@@ -162,7 +162,7 @@ async def test_a_backlog_is_filed_without_a_pause(
     if late is not None:
         _let_others_file_after(monkeypatch, late)
     monkeypatch.setattr("maild.router.claims._CLAIM", 4)
-    monkeypatch.setattr("maild.router.claims._BATCH", 2)
+    monkeypatch.setattr("maild.router.pace.BATCH", 2)
     monkeypatch.setattr("maild.router.claims._POLL_S", 3600.0)
     for number in range(1, 30):
         _store(sqlite_database, number, b"Subject: %d\r\n\r\nx\r\n" % number)
@@ -188,6 +188,24 @@ def _let_others_file_after(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
     monkeypatch.setattr(Claims, "_read_waiting", looking)
     monkeypatch.setattr(work, name, late)
+
+
+async def test_a_batch_has_its_fill_of_octets(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("maild.router.pace.BATCH_BYTES", 2_000)
+    for number in range(6):
+        _store(sqlite_database, number, b"Subject: %d\r\n\r\n" % number + b"0123456789abc\r\n" * 60)
+    read: list[int] = []
+    async with routing(sqlite_database) as index:
+        run = index.pool.run
+
+        async def measured(target: str, *arguments: Any, bulk: bool = False) -> Any:
+            _, _, _, _, *contents = arguments
+            read.append(sum(map(len, contents)))
+            return await run(target, *arguments, bulk=bulk)
+
+        monkeypatch.setattr(index.pool, "run", measured)
+    assert len(index.found) == 6
+    assert max(read) <= 2_000
 
 
 async def test_other_mail_does_not_wait_for_large_mail(sqlite_database: Database) -> None:
