@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import os
 import random
 import resource
@@ -195,11 +196,16 @@ async def endure(daemon: Daemon, minutes: float, seen: Seen, ledger: Ledger) -> 
 
 
 def growth(memory: list[tuple[float, float]]) -> float:
-    """Return by how many MB an hour the memory grows in the second half; in the first it warms up."""
+    """Return by how many MB an hour the memory grows in the second half; in the first it warms up.
+
+    The median of the slopes between all pairs of looks (Theil and Sen): a minute in which many letters came at once has
+    some megabytes more, and is no growth.
+    """
     steady = memory[len(memory) // 2 :]
     if len(steady) < 2:
         return 0.0
-    return statistics.linear_regression([at for at, _ in steady], [mb for _, mb in steady]).slope
+    pairs = itertools.combinations(steady, 2)
+    return statistics.median((later_mb - mb) / (later - at) for (at, mb), (later, later_mb) in pairs)
 
 
 def faults(seen: Seen, minutes: float) -> list[str]:
