@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from maild.archive.database import FILE_NAME, Database
 from maild.archive.upgrade import upgrade
@@ -50,6 +51,8 @@ def pytest_configure() -> None:
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ and (memory := place_in_memory()) is not None:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = memory
     gc.disable()  # until all is collected: nothing of it is garbage
+    settings.register_profile("untimed", settings.default, deadline=None)  # how long an example takes says nothing
+    settings.load_profile("untimed")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
